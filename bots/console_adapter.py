@@ -1,0 +1,154 @@
+"""Chat in the terminal: live text and history where there is a terminal, plain lines when piped."""
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import prompt_toolkit
+import prompt_toolkit.history
+import rich.console
+import rich.live
+import rich.markdown
+
+from bots.adapters import Link, Wiring
+from bots.intake import Incoming
+from bots.policy import Situation
+from bots.reception import Reception
+from shared.jobs import Job, Origin, Platform
+
+QUIT_WORDS = frozenset({"/quit", "/exit"})
+HELP = "Ask me anything. /new begins a new conversation, /quit ends."
+PROMPT = "you> "
+TEAM = "local"
+REFRESH_PER_S = 8
+
+
+class ConsoleSurface:
+    """The terminal as delivery sees it: one answer after another, growing at its end."""
+
+    edit_every_s = 0.0
+    busy_every_s: float | None = None
+    placeholder: str | None = None
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._is_live = output.isatty()
+        self._printed = ""
+        self._console = rich.console.Console(file=output)
+        self._live: rich.live.Live | None = None
+
+    def render(self, text: str) -> Sequence[str]:
+        """A terminal takes any length."""
+        return [text]
+
+    async def post(self, job: Job, part: int, text: str) -> str:
+        """Print the beginning of an answer."""
+        self._printed = ""
+        self._show(text)
+        return f"{job.id}-{part}"
+
+    async def edit(self, job: Job, message: str, text: str) -> None:  # noqa: ARG002 - a Surface
+        """Print what is new in an answer."""
+        self._show(text)
+
+    async def find(self, job: Job, part: int) -> str | None:
+        """What was printed before a crash is gone."""
+        del job, part
+        return None
+
+    async def show_busy(self, job: Job) -> None:
+        """The terminal shows that it waits by itself."""
+
+    def finish(self) -> None:
+        """End the answer's last line."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+        elif not self._is_live:
+            self._output.write("\n")
+        self._output.flush()
+
+    def _show(self, text: str) -> None:
+        if self._is_live:
+            self._show_live(text)
+        elif text.startswith(self._printed):
+            self._output.write(text[len(self._printed) :])
+        else:
+            self._output.write(f"\n{text}")
+        self._printed = text
+        self._output.flush()
+
+    def _show_live(self, text: str) -> None:
+        if self._live is None:
+            self._live = rich.live.Live(
+                console=self._console,
+                refresh_per_second=REFRESH_PER_S,
+                vertical_overflow="visible",
+            )
+            self._live.start()
+        self._live.update(rich.markdown.Markdown(text), refresh=True)
+
+
+class ConsoleAdapter:
+    """Reads questions, one at a time, until the input ends."""
+
+    def __init__(
+        self, reception: Reception, session: str, surface: ConsoleSurface, history: Path
+    ) -> None:
+        self._reception = reception
+        self._session = session
+        self._surface = surface
+        self._history = history
+        self._numbers = itertools.count(1)
+
+    async def run(self) -> None:
+        """Chat until end of input, ``/quit`` or Ctrl-C."""
+        async for line in self._lines():
+            if line.strip().lower() in QUIT_WORDS:
+                return
+            if not line.strip():
+                continue
+            job = await self._reception.receive(self._incoming(line))
+            if job is not None:
+                await self._reception.wait_delivered(job.id)
+                self._surface.finish()
+
+    def _incoming(self, line: str) -> Incoming:
+        origin = Origin(
+            platform=Platform.CONSOLE,
+            team=TEAM,
+            channel=self._session,
+            thread="",
+            message=str(next(self._numbers)),
+            user=TEAM,
+        )
+        return Incoming(origin, line, Situation(is_from_person=True, is_direct=True))
+
+    async def _lines(self) -> AsyncIterator[str]:
+        if not sys.stdin.isatty():
+            while line := await asyncio.to_thread(sys.stdin.readline):
+                yield line
+            return
+        sys.stdout.write(f"{HELP}\n")
+        self._history.parent.mkdir(parents=True, exist_ok=True)
+        prompt: prompt_toolkit.PromptSession[str] = prompt_toolkit.PromptSession(
+            PROMPT, history=prompt_toolkit.history.FileHistory(str(self._history))
+        )
+        with contextlib.suppress(EOFError, KeyboardInterrupt):
+            while True:
+                yield await prompt.prompt_async()
+
+
+async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
+    """Chat on standard input and output until the input ends."""
+    session = f"{TEAM}-{secrets.token_hex(6)}"
+    surface = ConsoleSurface(sys.stdout)
+    link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
+    await link.outbox.open()
+    adapter = ConsoleAdapter(link.reception, session, surface, history)
+    await link.run_with(adapter)

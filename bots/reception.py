@@ -1,0 +1,69 @@
+"""Accepts messages: intake, one atomic step in the ledger, and only then a wake-up call.
+
+When ``receive`` returns, the message is recorded (or was before, or is not ours) and the platform's
+event may be acknowledged. When it raises, nothing is promised and the platform should ask again.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from bots.delivery import Delivery
+from bots.intake import Incoming, intake
+from bots.store import Store
+from shared import ledger
+from shared.jobs import Job
+from shared.ledger import Limits, Ready
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Reception:
+    """The way in of one platform."""
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: Delivery,
+        wake: Callable[[Ready], None],
+        limits: Limits,
+        max_chars: int,
+    ) -> None:
+        self.store = store
+        self._delivery = delivery
+        self._wake = wake
+        self._limits = limits
+        self._max_chars = max_chars
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def receive(self, incoming: Incoming) -> Job | None:
+        """Record a message that is for us; the job if it is a new one.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger could not be asked.
+        """
+        taken = intake(incoming, self._max_chars)
+        if taken is None:
+            return None
+        accepted = await self.store.run(ledger.accept(taken.job, self._limits, taken.refusal))
+        if not accepted.is_new:
+            return None
+        log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)
+        if taken.refusal is None:
+            self._delivery.announce(taken.job)
+        if accepted.ready:
+            call = asyncio.create_task(self._call(accepted.ready))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        return taken.job
+
+    async def wait_delivered(self, job_id: str) -> None:
+        """Wait until a job's final reply has been shown by this process."""
+        await self._delivery.wait_delivered(job_id)
+
+    async def _call(self, ready: Ready) -> None:
+        """Wake a worker, off the event loop: Celery's client blocks."""
+        try:
+            await asyncio.to_thread(self._wake, ready)
+        except Exception as error:  # noqa: BLE001 - the ledger has the job, the sweep wakes it
+            log.warning("publish_failed", job=ready.id, error=type(error).__name__)

@@ -1,0 +1,136 @@
+"""Markdown as Slack's mrkdwn, in parts that ``chat.update`` takes.
+
+The text is parsed as CommonMark with tables and strikethrough and written out again; every ``&``,
+``<`` and ``>`` of the model is escaped, so that no output can hold a live mention.
+"""
+
+from collections.abc import Callable, Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+from bots.render.split import MIN_LIMIT, split_markdown
+
+MAX_TEXT_CHARS = 3500
+"""``chat.update`` answers ``msg_too_long`` above some 4,000; Slack advises to stay below."""
+BULLET = "•"
+
+
+def render_for_slack(text: str) -> list[str]:
+    """Parts for Slack, in order."""
+    return _render_within(text, MAX_TEXT_CHARS)
+
+
+def _render_within(text: str, limit: int) -> list[str]:
+    """Escaping makes text longer, so a part that came out too long is cut again."""
+    done: list[str] = []
+    for part in split_markdown(text, limit):
+        rendered = to_mrkdwn(part)
+        if len(rendered) <= MAX_TEXT_CHARS or limit // 2 < MIN_LIMIT:
+            done.append(rendered)
+        else:
+            done.extend(_render_within(part, limit // 2))
+    return done
+
+
+def to_mrkdwn(text: str) -> str:
+    """One Markdown text as mrkdwn."""
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return _blocks(SyntaxTreeNode(parser.parse(text)).children, "\n\n")
+
+
+def escape(text: str) -> str:
+    """Slack's three control characters as entities (docs.slack.dev, formatting message text)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _blocks(nodes: Sequence[SyntaxTreeNode], gap: str) -> str:
+    return gap.join(_block(node) for node in nodes)
+
+
+def _block(node: SyntaxTreeNode) -> str:
+    render = _BLOCKS.get(node.type)
+    return render(node) if render else _inline_of(node) if node.children else escape(node.content)
+
+
+def _inline_of(node: SyntaxTreeNode) -> str:
+    return "".join(_inline(child) for child in node.children)
+
+
+def _inline(node: SyntaxTreeNode) -> str:
+    match node.type:
+        case "text" | "image" | "html_inline":
+            return escape(node.content)
+        case "code_inline":
+            return f"`{escape(node.content)}`"
+        case "softbreak" | "hardbreak":
+            return "\n"
+        case "link":
+            return _link(node)
+        case mark if mark in _MARKS:
+            return f"{_MARKS[mark]}{_inline_of(node)}{_MARKS[mark]}"
+        case _:
+            return _inline_of(node)
+
+
+_MARKS = {"strong": "*", "em": "_", "s": "~"}
+
+
+def _link(node: SyntaxTreeNode) -> str:
+    label = _inline_of(node)
+    address = escape(str(node.attrs.get("href", "")))
+    return label if label == address else f"{label} ({address})"
+
+
+def _code(node: SyntaxTreeNode) -> str:
+    return f"```\n{escape(node.content.rstrip(chr(10)))}\n```"
+
+
+def _quote(node: SyntaxTreeNode) -> str:
+    return "\n".join(f"> {line}" for line in _blocks(node.children, "\n").split("\n"))
+
+
+def _heading(node: SyntaxTreeNode) -> str:
+    return f"*{_inline_of(node).replace('*', '')}*"
+
+
+def _list(node: SyntaxTreeNode) -> str:
+    first = int(node.attrs.get("start", 1))
+    is_numbered = node.type == "ordered_list"
+    lines: list[str] = []
+    for number, item in enumerate(node.children, first):
+        marker = f"{number}." if is_numbered else BULLET
+        body = _blocks(item.children, "\n").split("\n")
+        lines.append(f"{marker} {body[0]}")
+        lines.extend(f"    {line}" for line in body[1:])
+    return "\n".join(lines)
+
+
+def _table(node: SyntaxTreeNode) -> str:
+    """Columns lined up as code: mrkdwn has no tables."""
+    rows = [
+        [_inline_of(cell) for cell in row.children]
+        for section in node.children
+        for row in section.children
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join(["```", lines[0], rule, *lines[1:], "```"])
+
+
+_BLOCKS: dict[str, Callable[[SyntaxTreeNode], str]] = {
+    "paragraph": _inline_of,
+    "inline": _inline_of,
+    "heading": _heading,
+    "fence": _code,
+    "code_block": _code,
+    "blockquote": _quote,
+    "bullet_list": _list,
+    "ordered_list": _list,
+    "table": _table,
+    "hr": lambda _node: "———",
+}

@@ -1,0 +1,77 @@
+"""The bots' Redis client, and how it runs the ledger's calls: asyncio."""
+
+import asyncio
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+
+from shared import codec, keys
+from shared.jobs import Job, Origin
+from shared.ledger import Call
+from shared.redis_health import require_healthy, unreachable
+from shared.replies import Snapshot
+
+T = TypeVar("T")
+TIMEOUT_S = 2
+"""Slack wants its acknowledgement within 3 s."""
+
+
+class Store:
+    """Runs the ledger's calls on an asyncio client."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self.client = client
+
+    async def run(self, call: Call[T]) -> T:
+        """Run one atomic step.
+
+        Raises:
+            redis.RedisError: Redis is away or refuses; the step may or may not have happened.
+        """
+        script = self.client.register_script(call.script)
+        raw: Any = await asyncio.wait_for(script(args=list(call.args)), TIMEOUT_S)
+        return call.read(raw)
+
+    async def find_job(self, job_id: str) -> Job | None:
+        """The job of this id, if the ledger still knows it."""
+        document: Any = await self.client.hget(keys.job(job_id), "job")
+        return codec.decode(document, Job) if document else None
+
+    async def find_snapshot(self, job_id: str) -> Snapshot | None:
+        """The text so far of a running job."""
+        document: Any = await self.client.get(keys.snapshot(job_id))
+        return codec.decode(document, Snapshot) if document else None
+
+    async def takes_part(self, origin: Origin) -> bool:
+        """Whether we have been asked something in this conversation before."""
+        return bool(await self.client.exists(keys.presence(origin.conversation)))
+
+    async def find_thread(self, origin: Origin, message: str) -> str | None:
+        """The thread that one of our own messages belongs to; None if it is not ours."""
+        key = keys.answer(origin.platform, origin.team, origin.channel, message)
+        thread: Any = await self.client.get(key)
+        return thread.decode() if thread is not None else None
+
+    async def has_worker(self) -> bool:
+        """Whether any worker has given a sign of life lately."""
+        async for _ in self.client.scan_iter(keys.worker("*"), count=1000):
+            return True
+        return False
+
+
+async def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
+    """Connect and check that this Redis may be trusted with jobs.
+
+    Raises:
+        RedisUnavailableError: it does not answer, or could lose what it is told.
+    """
+    try:
+        client = redis.asyncio.Redis.from_url(
+            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        )
+        info: Any = await client.info()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise unreachable(redis_url, type(error).__name__) from error
+    require_healthy(info, allow_volatile=allow_volatile)
+    return Store(client)

@@ -1,0 +1,41 @@
+"""One line a check, for ``parley doctor``. Pure but for printing."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+MARKS = {True: "ok  ", False: "FAIL", None: "note"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, and what was found or what to do."""
+
+    name: str
+    passed: bool | None
+    """None: worth knowing, not a fault."""
+    finding: str
+
+    @classmethod
+    def ok(cls, name: str, finding: str) -> Self:
+        """A check that passed."""
+        return cls(name, passed=True, finding=finding)
+
+    @classmethod
+    def fail(cls, name: str, finding: str) -> Self:
+        """A check that failed; the finding says what to do."""
+        return cls(name, passed=False, finding=finding)
+
+    @classmethod
+    def warn(cls, name: str, finding: str) -> Self:
+        """Something worth knowing."""
+        return cls(name, passed=None, finding=finding)
+
+
+def print_checks(checks: Sequence[Check]) -> int:
+    """Print them; returns the exit code, 1 if any failed."""
+    for check in checks:
+        sys.stdout.write(f"{MARKS[check.passed]}  {check.name:<14} {check.finding}\n")
+    sys.stdout.flush()
+    return int(any(check.passed is False for check in checks))

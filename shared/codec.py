@@ -1,0 +1,79 @@
+"""The one place where jobs, turns and replies become JSON and come back.
+
+Every document carries a version, so that a worker that is older than its bots refuses what it
+cannot read instead of guessing. JSON from Redis is checked by pydantic and becomes our
+dataclasses at once.
+"""
+
+from typing import Any, TypeVar
+
+import pydantic
+
+from shared.errors import ParleyError
+from shared.jobs import Job, Turn
+from shared.replies import Done, Failed, Snapshot
+
+VERSION = 1
+
+Wire = Job | Turn | Snapshot | Done | Failed
+T = TypeVar("T", Job, Turn, Snapshot, Done, Failed)
+
+_TYPES: dict[str, type[Any]] = {
+    "job": Job,
+    "turn": Turn,
+    "snapshot": Snapshot,
+    "done": Done,
+    "failed": Failed,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+
+
+class CodecError(ParleyError):
+    """A document that is not ours, is of another version, or lacks a field."""
+
+
+class _Envelope(pydantic.BaseModel):
+    v: int
+    type: str
+    body: dict[str, Any]
+
+
+def encode(value: Wire) -> str:
+    """The JSON document of a job, turn or reply."""
+    body = pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
+    return _Envelope(v=VERSION, type=_NAMES[type(value)], body=body).model_dump_json()
+
+
+def decode(document: str | bytes, expected: type[T]) -> T:
+    """Read one document of the expected type.
+
+    Raises:
+        CodecError: it is not JSON of that type and this version. The message never repeats the
+            document, which may hold a person's text.
+    """
+    value = decode_any(document)
+    if not isinstance(value, expected):
+        raise CodecError(f"Expected a {_NAMES[expected]}, got a {_NAMES[type(value)]}.")
+    return value
+
+
+def decode_any(document: str | bytes) -> Wire:
+    """Read one document of any of our types.
+
+    Raises:
+        CodecError: as for ``decode``.
+    """
+    try:
+        envelope = _Envelope.model_validate_json(document)
+    except pydantic.ValidationError:
+        raise CodecError("This is not one of Parley's documents.") from None
+    if envelope.v != VERSION:
+        raise CodecError(f"The document has version {envelope.v}; this process reads {VERSION}.")
+    if envelope.type not in _TYPES:
+        raise CodecError("The document is of an unknown type.")
+    try:
+        value: Wire = pydantic.TypeAdapter(_TYPES[envelope.type]).validate_python(envelope.body)
+    except pydantic.ValidationError as error:
+        fields = ", ".join(str(part["loc"]) for part in error.errors())
+        raise CodecError(f"A {envelope.type} document is malformed at {fields}.") from None
+    return value

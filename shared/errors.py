@@ -1,0 +1,148 @@
+"""Everything that can go wrong on purpose.
+
+ParleyError
+├── RefusedError              the user's request cannot be served; ``sentence`` is what they read
+│   ├── EmptyMessageError
+│   ├── MessageTooLongError
+│   ├── PromptTooLongError
+│   └── DeadlineError
+├── PlatformError             Slack or Discord
+│   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
+│   └── PlatformUnavailableError  try again later, in doubt whether it took effect
+├── ModelError                the model or its engine
+│   └── EngineError               generation failed, also after the engine was rebuilt
+└── StartupError              the process cannot start; ``exit_code`` tells a supervisor which
+    ├── SettingsError
+    ├── RedisUnavailableError
+    ├── ModelUnavailableError
+    ├── TokenError
+    └── PortInUseError
+"""
+
+from typing import ClassVar
+
+from shared.replies import Failed
+
+
+class ParleyError(Exception):
+    """Base of all of Parley's own errors."""
+
+
+class RefusedError(ParleyError):
+    """The request cannot be served as it is; nobody is at fault but the request."""
+
+    code: ClassVar[str] = "refused"
+
+    @property
+    def sentence(self) -> str:
+        """What the person reads in the channel."""
+        return str(self)
+
+    def to_reply(self, text: str = "") -> Failed:
+        """The visible outcome, with what had been written before."""
+        return Failed(code=self.code, sentence=self.sentence, text=text)
+
+
+class EmptyMessageError(RefusedError):
+    """A mention with nothing beside it."""
+
+    code = "empty"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There was no text in your message. Write your question beside the mention."
+        )
+
+
+class MessageTooLongError(RefusedError):
+    """A message longer than ``PARLEY_MAX_MESSAGE_CHARS``."""
+
+    code = "too_long"
+
+    def __init__(self, num_chars: int, max_chars: int) -> None:
+        super().__init__(
+            f"Your message has {num_chars:,} characters; I can read at most {max_chars:,}. "
+            "Please send a shorter one."
+        )
+
+
+class PromptTooLongError(RefusedError):
+    """A message that does not fit the model's context even without any history."""
+
+    code = "prompt_too_long"
+
+    def __init__(self, num_tokens: int, max_tokens: int) -> None:
+        super().__init__(
+            f"Your message is {num_tokens:,} tokens long for this model, which can read at most "
+            f"{max_tokens:,}. Please send a shorter one."
+        )
+
+
+class DeadlineError(RefusedError):
+    """The job's time ran out before its answer was whole."""
+
+    code = "deadline"
+
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(
+            f"This took longer than {deadline_s:g} seconds, so I stopped. Please ask again."
+        )
+
+
+class PlatformError(ParleyError):
+    """Slack or Discord did not do what was asked."""
+
+
+class UndeliverableError(PlatformError):
+    """The place is gone or closed to us: trying again cannot help."""
+
+
+class PlatformUnavailableError(PlatformError):
+    """A passing fault; whether the call took effect is unknown."""
+
+
+class ModelError(ParleyError):
+    """The model could not answer."""
+
+
+class EngineError(ModelError):
+    """Generation failed for good."""
+
+
+class StartupError(ParleyError):
+    """The process cannot start. The message is one sentence that says what to do.
+
+    The exit codes are those of sysexits.h; a supervisor should not restart on 66, 77 and 78.
+    """
+
+    exit_code: ClassVar[int] = 70
+
+
+class SettingsError(StartupError):
+    """A setting is missing, malformed or unknown; the sentence names its key."""
+
+    exit_code = 78
+
+
+class TokenError(StartupError):
+    """A platform refused our token."""
+
+    exit_code = 77
+
+
+class PortInUseError(StartupError):
+    """``PARLEY_HTTP_PORT`` is taken."""
+
+    exit_code = 73
+
+
+class RedisUnavailableError(StartupError):
+    """Redis cannot be reached, or must not be used as it is set up."""
+
+    exit_code = 69
+
+
+class ModelUnavailableError(StartupError):
+    """``PARLEY_MODEL`` cannot be loaded."""
+
+    exit_code = 66

@@ -1,0 +1,109 @@
+"""The unit of work: one message that Parley has accepted and owes an answer.
+
+Pure data. Built by ``bots.intake``, carried by the ledger as JSON, run by ``worker.tasks``.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+JOB_ID_LENGTH = 20
+"""Characters. Discord takes a nonce of at most 25; the rest names the part of a long answer."""
+
+
+class Platform(StrEnum):
+    """Where a message came from."""
+
+    SLACK = "slack"
+    DISCORD = "discord"
+    CONSOLE = "console"
+
+
+class Kind(StrEnum):
+    """What is to be done with a message."""
+
+    CHAT = "chat"
+    """Answer it."""
+    NEW = "new"
+    """Forget the conversation so far and say so."""
+
+    @property
+    def task_name(self) -> str:
+        """The Celery task that runs this kind."""
+        return f"parley.{self.value}"
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue this kind waits in."""
+        return CHAT_QUEUE
+
+
+CHAT_QUEUE = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message came from, which is also where its answer goes."""
+
+    platform: Platform
+    team: str
+    """Slack workspace or Discord guild id; for direct messages on Discord ``@me``."""
+    channel: str
+    thread: str
+    """The conversation inside the channel; empty where the channel is one conversation.
+
+    On Slack the timestamp of the thread's first message, on Discord the id of the message that
+    began a chain of replies.
+    """
+    message: str
+    """The platform's id of the message being answered."""
+    user: str
+
+    @property
+    def conversation(self) -> str:
+        """The key under which turns are remembered and kept in order; never read across."""
+        return f"{self.platform}:{self.team}:{self.channel}:{self.thread}"
+
+    @property
+    def outbox(self) -> str:
+        """The stream that carries finished replies back: one a platform, one a console session."""
+        if self.platform is Platform.CONSOLE:
+            return f"{self.platform}:{self.channel}"
+        return self.platform.value
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One remembered message of a conversation."""
+
+    role: str
+    """``user`` or ``assistant``."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One accepted message."""
+
+    id: str
+    kind: Kind
+    origin: Origin
+    text: str
+    """What the person wrote, cleaned of control characters and of the mention that called us."""
+
+
+def job_id(origin: Origin) -> str:
+    """The name of the job for a message; the same message always gets the same name.
+
+    Made from platform, team, channel and message, never from an event's id: Slack delivers one
+    mention as two events with different ids and the same message timestamp.
+    """
+    parts = (origin.platform, origin.team, origin.channel, origin.message)
+    digest = hashlib.sha256("|".join(parts).encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:JOB_ID_LENGTH]
+
+
+def make_job(kind: Kind, origin: Origin, text: str) -> Job:
+    """A job for this message, named after it."""
+    return Job(id=job_id(origin), kind=kind, origin=origin, text=text)

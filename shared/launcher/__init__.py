@@ -1,0 +1,4 @@
+"""The ``parley`` command: starts Redis, the worker and the bots as processes of their own.
+
+Knows them by their command lines alone and imports neither.
+"""

@@ -1,0 +1,121 @@
+"""``parley doctor`` and ``parley health``: is everything there, and does it run?
+
+The worker's and the bots' own checks are theirs; they run as processes, where they are installed.
+"""
+
+import importlib.util
+import os
+import platform
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import redis
+
+from shared import keys
+from shared.checks import Check, print_checks
+from shared.errors import RedisUnavailableError, SettingsError
+from shared.launcher.embedded_redis import find_redis_server
+from shared.launcher.processes import python_module
+from shared.redis_health import find_problem, unreachable
+from shared.settings import Settings
+
+MIN_PYTHON = (3, 11)
+MAX_CLOCK_SKEW_S = 5.0
+TIMEOUT_S = 3
+HTTP_OK = 200
+PARTS = {"bots": "discord", "worker": "torch"}
+"""Each side, and a library without which it is not installed here."""
+
+
+def report(settings: Settings) -> int:
+    """Print every check; the exit code is 1 if one failed."""
+    checks = [_check_python()]
+    if settings.redis_url is None:
+        checks.append(_check_embedded_redis())
+    else:
+        url = settings.redis_url.get_secret_value()
+        checks.extend(_check_redis(url, allow_volatile=settings.allow_volatile_redis))
+    code = print_checks(checks)
+    for module, library in PARTS.items():
+        if importlib.util.find_spec(library) is None:
+            print_checks([Check.warn(module, "not installed here")])
+            continue
+        code |= subprocess.run(python_module(module, "doctor"), check=False).returncode  # noqa: S603
+    return code
+
+
+def health(settings: Settings, part: str) -> int:
+    """0 if a part that should run on this machine does.
+
+    Raises:
+        SettingsError: there is no such part.
+    """
+    match part:
+        case "bots":
+            return 0 if _answers(f"http://{settings.http_host}:{settings.http_port}/healthz") else 1
+        case "worker":
+            return 0 if settings.redis_url and _has_worker_here(settings) else 1
+        case _:
+            raise SettingsError("Usage: parley health worker, or parley health bots.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own port
+            return bool(answer.status == HTTP_OK)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _has_worker_here(settings: Settings) -> bool:
+    assert settings.redis_url is not None  # noqa: S101 - its caller looked
+    pattern = keys.worker(f"{socket.gethostname()}:*")
+    try:
+        with _connect(settings.redis_url.get_secret_value()) as client:
+            return any(client.scan_iter(pattern, count=1000))
+    except (redis.RedisError, OSError):
+        return False
+
+
+def _connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+def _check_python() -> Check:
+    version = platform.python_version()
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_PYTHON:
+        return Check.fail("python", f"{version}; Parley needs 3.11 or newer")
+    return Check.ok("python", f"{version} on {platform.system()}, {os.cpu_count()} cores")
+
+
+def _check_embedded_redis() -> Check:
+    try:
+        return Check.ok("redis", f"embedded, {find_redis_server()}")
+    except RedisUnavailableError as error:
+        return Check.fail("redis", str(error))
+
+
+def _check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
+    try:
+        with _connect(url) as client:
+            info: Any = client.info()
+            server_s = float(client.time()[0])
+    except (redis.RedisError, ValueError, OSError) as error:
+        return [Check.fail("redis", str(unreachable(url, type(error).__name__)))]
+    problem = find_problem(info, allow_volatile=allow_volatile)
+    mode = "append-only" if info.get("aof_enabled") else "volatile"
+    found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"
+    return [Check.fail("redis", problem) if problem else Check.ok("redis", found), _skew(server_s)]
+
+
+def _skew(server_s: float) -> Check:
+    skew_s = abs(time.time() - server_s)
+    if skew_s > MAX_CLOCK_SKEW_S:
+        return Check.warn(
+            "clock", f"{skew_s:.0f} s off Redis's; Parley uses Redis's, but Slack checks yours"
+        )
+    return Check.ok("clock", "agrees with Redis's")

@@ -1,0 +1,89 @@
+"""Child processes that never outlive their parent."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STOP_TIMEOUT_S = 8.0
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child runs before its program, so that the kernel ends it if its parent is killed.
+
+    Linux only; elsewhere a child outlives a parent that is killed with SIGKILL.
+    """
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+
+    def ask_kernel() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return ask_kernel
+
+
+def start(
+    arguments: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+    shares_terminal: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a child; from the main thread only, whose end the kernel takes for the parent's.
+
+    Args:
+        arguments: program and arguments.
+        env: its whole environment; None for ours.
+        log: a file for what it prints; None to print beside us.
+        stdin: as for ``subprocess.Popen``.
+        shares_terminal: whether Ctrl-C reaches it directly.
+    """
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("ab")) if log else None
+        return subprocess.Popen(  # noqa: S603 - our own programs, no shell
+            [str(argument) for argument in arguments],
+            env=dict(env) if env is not None else None,
+            stdin=None if shares_terminal else stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=not shares_terminal,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - the launcher has one thread
+        )
+
+
+def stop(child: subprocess.Popen[bytes], timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Ask a child to end, and end it if it does not."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextlib.contextmanager
+def running(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that is stopped when the block is left."""
+    try:
+        yield child
+    finally:
+        stop(child)
+
+
+def python_module(*arguments: str) -> list[str]:
+    """The command line of one of our own modules, in this Python."""
+    return [sys.executable, "-m", *arguments]
+
+
+def with_setting(key: str, value: str) -> dict[str, str]:
+    """Our environment with one more setting."""
+    return {**os.environ, key: value}

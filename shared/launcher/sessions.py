@@ -1,0 +1,170 @@
+"""What ``parley up`` and ``parley chat`` do: Redis, a worker and bots, for as long as it takes."""
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+import rich.console
+
+from shared import keys
+from shared.errors import StartupError
+from shared.launcher.embedded_redis import embedded_redis
+from shared.launcher.processes import python_module, start, stop, with_setting
+from shared.logs import get_logger
+from shared.settings import Settings
+
+log = get_logger(__name__)
+
+FINAL_EXIT_CODES = frozenset({66, 77, 78})
+"""No such model, bad token, bad setting: starting again cannot help."""
+FIRST_RESTART_S = 1.0
+LONGEST_RESTART_S = 90.0
+STEADY_S = 60.0
+"""A child that ran so long begins again with the shortest wait."""
+POLL_S = 0.1
+EXIT_PREFIX = "parley: "
+
+
+class ChildFailedError(StartupError):
+    """A child process ended with a fault that starting it again cannot mend."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code  # type: ignore[misc]  # the child's own, not its class's
+
+
+@dataclass(slots=True)
+class Ward:
+    """A child that is started again when it dies."""
+
+    name: str
+    spawn: Callable[[], subprocess.Popen[bytes]]
+    child: subprocess.Popen[bytes] = field(init=False)
+    wait_s: float = FIRST_RESTART_S
+    started_s: float = field(default_factory=time.monotonic)
+    restart_at_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Start the child."""
+        self.child = self.spawn()
+
+    def stop(self) -> None:
+        """End the child for good."""
+        stop(self.child)
+
+    def look_after(self) -> int | None:
+        """Restart the child when its time has come; the exit code if that is no use."""
+        now_s = time.monotonic()
+        if self.restart_at_s is not None:
+            if now_s >= self.restart_at_s:
+                self.child, self.started_s, self.restart_at_s = self.spawn(), now_s, None
+            return None
+        code = self.child.poll()
+        if code is None or code in FINAL_EXIT_CODES:
+            return code
+        if now_s - self.started_s > STEADY_S:
+            self.wait_s = FIRST_RESTART_S
+        log.warning("child_died", child=self.name, exit_code=code, restart_in_s=self.wait_s)
+        self.restart_at_s = now_s + self.wait_s
+        self.wait_s = min(LONGEST_RESTART_S, 2 * self.wait_s)
+        return None
+
+
+def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
+    """Run Redis (if none is named), a worker, and bots or a chat in the terminal or both.
+
+    Ends with the chat, or where there is none at a signal. Beside a chat the other processes write
+    to files in the data folder.
+
+    Raises:
+        StartupError: something could not start, and starting it again would not help.
+    """
+    prepare_model()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _redis(settings) as redis_url, contextlib.ExitStack() as stack, _signals_raise():
+        env = with_setting("PARLEY_REDIS_URL", redis_url)
+
+        def ward(module: str) -> Ward:
+            log_file = settings.data_dir / f"{module}.log" if with_terminal else None
+            if log_file:
+                log_file.write_bytes(b"")
+            new = Ward(module, lambda: start(python_module(module), env=env, log=log_file))
+            stack.callback(new.stop)
+            return new
+
+        wards = [ward("worker"), *([ward("bots")] if with_bots else [])]
+        if not with_terminal:
+            return _watch(wards, None)
+        with rich.console.Console(stderr=True).status("Loading the model"):
+            _wait_for_worker(wards[0], redis_url, settings.data_dir / "worker.log")
+        talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
+        stack.callback(stop, talk)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the chat, which then ends
+        return _watch(wards, talk)
+
+
+def _watch(wards: Sequence[Ward], talk: subprocess.Popen[bytes] | None) -> int:
+    """Keep the children alive; returns an exit code when there is nothing left to do."""
+    while True:
+        if talk and (code := talk.poll()) is not None:
+            return code
+        for ward in wards:
+            if (code := ward.look_after()) is not None:
+                return code
+        time.sleep(POLL_S)
+
+
+def prepare_model() -> None:
+    """Convert the default model if it has to be, with progress on standard error.
+
+    Raises:
+        ModelUnavailableError: it cannot be done; the child has said why.
+    """
+    preparing = start(python_module("worker", "prepare"), shares_terminal=True)
+    try:
+        code = preparing.wait()
+    finally:
+        stop(preparing)
+    if code:
+        raise ChildFailedError("", code)
+
+
+@contextlib.contextmanager
+def _redis(settings: Settings) -> Iterator[str]:
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    with embedded_redis(settings.data_dir / "redis") as redis_url:
+        yield redis_url
+
+
+def _wait_for_worker(ward: Ward, redis_url: str, worker_log: Path) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        while not any(client.scan_iter(keys.worker("*"), count=1000)):
+            code = ward.child.poll()
+            if code is not None:
+                raise ChildFailedError(_last_words(worker_log), code)
+            time.sleep(POLL_S)
+
+
+def _last_words(worker_log: Path) -> str:
+    lines = worker_log.read_text(errors="replace").splitlines()
+    spoken = [line.removeprefix(EXIT_PREFIX) for line in lines if line.startswith(EXIT_PREFIX)]
+    return spoken[-1] if spoken else f"The worker ended at once; {worker_log} says why."
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that every child is stopped."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    yield

@@ -1,0 +1,53 @@
+"""Whether a Redis may be trusted with jobs: pure checks of what ``INFO`` says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import RedisUnavailableError
+
+MIN_VERSION = (7, 0)
+"""XAUTOCLAIM as used here answers three values from 7.0 on."""
+
+
+def find_problem(info: Mapping[str, Any], *, allow_volatile: bool) -> str | None:
+    """The sentence that says why this Redis must not be used, or None.
+
+    Args:
+        info: what redis-py's ``info()`` returns.
+        allow_volatile: whether the operator accepts losing messages when Redis stops.
+    """
+    version = str(info.get("redis_version", "0.0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
+        return f"Redis is {version}; Parley needs 7.0 or newer."
+    if allow_volatile:
+        return None
+    if not info.get("aof_enabled"):
+        return (
+            "Redis would lose accepted messages when it stops: start it with `--appendonly yes "
+            "--appendfsync always`, or set PARLEY_ALLOW_VOLATILE_REDIS=1 to accept that."
+        )
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        return (
+            f"Redis throws keys away when it is full (maxmemory-policy {policy}): set it to "
+            "noeviction, or set PARLEY_ALLOW_VOLATILE_REDIS=1 to accept that."
+        )
+    return None
+
+
+def require_healthy(info: Mapping[str, Any], *, allow_volatile: bool) -> None:
+    """Refuse a Redis that has a problem.
+
+    Raises:
+        RedisUnavailableError: with the problem's sentence.
+    """
+    if problem := find_problem(info, allow_volatile=allow_volatile):
+        raise RedisUnavailableError(problem)
+
+
+def unreachable(url: str, reason: str) -> RedisUnavailableError:
+    """The fault of a Redis that does not answer; the URL's password is left out."""
+    place = url.rsplit("@", 1)[-1].removeprefix("redis://")
+    return RedisUnavailableError(
+        f"Redis does not answer at {place} ({reason}): start it, or correct PARLEY_REDIS_URL."
+    )

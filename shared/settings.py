@@ -1,0 +1,309 @@
+"""Every setting, read once in each process's composition root from a mapping that is a parameter.
+
+Names that other tools rely on (``SLACK_*``, ``DISCORD_TOKEN``) are theirs; all else starts with
+``PARLEY_``. A missing, malformed or unknown ``PARLEY_`` key stops start-up with a sentence that
+names it.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import dotenv
+import platformdirs
+import pydantic
+
+from shared.errors import SettingsError
+
+PREFIX = "PARLEY_"
+ENV_FILE = Path(".env")
+PLACEHOLDERS = frozenset({"changeme", "change-me", "xxx", "todo", "your-token-here"})
+DEFAULT_SYSTEM_PROMPT = (
+    "You are Parley, a helpful assistant in a team's chat. Answer correctly and briefly."
+)
+MS = 1000
+DAY_S = 24 * 3600
+
+
+def _data_dir() -> Path:
+    return platformdirs.user_data_path("parley")
+
+
+def _cache_dir() -> Path:
+    return platformdirs.user_cache_path("parley")
+
+
+class Settings(pydantic.BaseModel):
+    """The settings of one process. Secrets print as stars."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    slack_bot_token: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(alias="SLACK_BOT_TOKEN", description="Slack bot token, `xoxb-…`"),
+    ] = None
+    slack_app_token: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(
+            alias="SLACK_APP_TOKEN",
+            description="Slack app token, `xapp-…`; switches Socket Mode on",
+        ),
+    ] = None
+    slack_signing_secret: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(
+            alias="SLACK_SIGNING_SECRET",
+            description="Slack signing secret, for events over HTTP instead of Socket Mode",
+        ),
+    ] = None
+    discord_token: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(alias="DISCORD_TOKEN", description="Discord bot token"),
+    ] = None
+    redis_url: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(
+            alias="PARLEY_REDIS_URL", description="Redis to use; absent: an embedded one"
+        ),
+    ] = None
+    allow_volatile_redis: Annotated[
+        bool,
+        pydantic.Field(
+            alias="PARLEY_ALLOW_VOLATILE_REDIS",
+            description="accept a Redis that may lose data (no append-only file, or evicting keys)",
+        ),
+    ] = False
+    model: Annotated[
+        str,
+        pydantic.Field(
+            alias="PARLEY_MODEL",
+            description="causal language model: hub id or path; absent: SmolLM2-135M-Instruct",
+            min_length=1,
+        ),
+    ] = "default"
+    device: Annotated[
+        Literal["auto", "cuda", "mps", "cpu"],
+        pydantic.Field(alias="PARLEY_DEVICE", description="where the model runs"),
+    ] = "auto"
+    dtype: Annotated[
+        Literal["auto", "float64", "float32", "bfloat16", "float16"],
+        pydantic.Field(
+            alias="PARLEY_DTYPE", description="number format; auto: bfloat16 on a GPU, else float32"
+        ),
+    ] = "auto"
+    concurrency: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_CONCURRENCY", ge=1, le=512, description="answers written at once a worker"
+        ),
+    ] = 16
+    cache_tokens: Annotated[
+        int | None,
+        pydantic.Field(
+            alias="PARLEY_CACHE_TOKENS",
+            ge=256,
+            description="size of the key-value cache; absent: from the memory there is",
+        ),
+    ] = None
+    max_new_tokens: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_NEW_TOKENS", ge=1, le=32_768, description="longest answer in tokens"
+        ),
+    ] = 512
+    temperature: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_TEMPERATURE", ge=0, le=2, description="0 is always the likeliest token"
+        ),
+    ] = 0.0
+    top_p: Annotated[
+        float,
+        pydantic.Field(alias="PARLEY_TOP_P", gt=0, le=1, description="nucleus sampling"),
+    ] = 0.9
+    system_prompt: Annotated[
+        str,
+        pydantic.Field(alias="PARLEY_SYSTEM_PROMPT", description="what the model is told first"),
+    ] = DEFAULT_SYSTEM_PROMPT
+    auto_reply_channels: Annotated[
+        frozenset[str],
+        pydantic.Field(
+            alias="PARLEY_AUTO_REPLY_CHANNELS",
+            description="channel ids, by commas, where every message is answered",
+        ),
+    ] = frozenset()
+    max_message_chars: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_MESSAGE_CHARS", ge=1, description="longest message that is read"
+        ),
+    ] = 20_000
+    max_turns: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_TURNS", ge=2, description="remembered messages a conversation"
+        ),
+    ] = 50
+    retention_days: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_RETENTION_DAYS", gt=0, description="a silent conversation is forgotten"
+        ),
+    ] = 30
+    deadline_s: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_DEADLINE_S", gt=0, description="longest time from message to answer"
+        ),
+    ] = 600
+    lease_s: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_LEASE_S", ge=1, description="a dead worker's job is taken over after this"
+        ),
+    ] = 10
+    max_attempts: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_ATTEMPTS", ge=1, description="runs of a job before it is given up"
+        ),
+    ] = 3
+    slack_api_url: Annotated[
+        pydantic.HttpUrl,
+        pydantic.Field(alias="PARLEY_SLACK_API_URL", description="root of Slack's Web API"),
+    ] = pydantic.HttpUrl("https://slack.com/api/")
+    discord_api_url: Annotated[
+        pydantic.HttpUrl,
+        pydantic.Field(alias="PARLEY_DISCORD_API_URL", description="root of Discord's REST API"),
+    ] = pydantic.HttpUrl("https://discord.com/api/v10")
+    discord_gateway_url: Annotated[
+        pydantic.WebsocketUrl | None,
+        pydantic.Field(
+            alias="PARLEY_DISCORD_GATEWAY_URL", description="Discord's gateway; absent: as it says"
+        ),
+    ] = None
+    http_host: Annotated[
+        str,
+        pydantic.Field(
+            alias="PARLEY_HTTP_HOST", description="address for Slack events, health and metrics"
+        ),
+    ] = "127.0.0.1"
+    http_port: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_HTTP_PORT", ge=1, le=65_535, description="port of the same; see doctor"
+        ),
+    ] = 8377
+    data_dir: Annotated[
+        Path,
+        pydantic.Field(
+            alias="PARLEY_DATA_DIR",
+            default_factory=_data_dir,
+            description="embedded Redis and logs; absent: the user's data folder",
+        ),
+    ]
+    cache_dir: Annotated[
+        Path,
+        pydantic.Field(
+            alias="PARLEY_CACHE_DIR",
+            default_factory=_cache_dir,
+            description="converted models; absent: the user's cache folder",
+        ),
+    ]
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        pydantic.Field(alias="PARLEY_LOG_LEVEL", description="least severe log line written"),
+    ] = "INFO"
+
+    @pydantic.field_validator("auto_reply_channels", mode="before")
+    @classmethod
+    def _split_by_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @pydantic.field_validator(
+        "slack_bot_token", "slack_app_token", "slack_signing_secret", "discord_token"
+    )
+    @classmethod
+    def _refuse_placeholders(cls, value: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
+        secret = value.get_secret_value().strip() if value else None
+        if secret is not None and (not secret or secret.lower() in PLACEHOLDERS):
+            raise ValueError("is empty or a placeholder; put the real value or remove the line")
+        return value
+
+    @property
+    def runs_slack(self) -> bool:
+        """Whether there is what the Slack adapter needs."""
+        return self.slack_bot_token is not None
+
+    @property
+    def runs_discord(self) -> bool:
+        """Whether there is what the Discord adapter needs."""
+        return self.discord_token is not None
+
+    @property
+    def deadline_ms(self) -> int:
+        """The deadline in ms."""
+        return round(self.deadline_s * MS)
+
+    @property
+    def lease_ms(self) -> int:
+        """The lease in ms."""
+        return round(self.lease_s * MS)
+
+    @property
+    def retention_ms(self) -> int:
+        """The retention in ms."""
+        return round(self.retention_days * DAY_S * MS)
+
+    @pydantic.model_validator(mode="after")
+    def _require_slack_pair(self) -> "Settings":
+        has_way_in = self.slack_app_token or self.slack_signing_secret
+        if self.slack_bot_token and not has_way_in:
+            raise ValueError(
+                "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"
+                " beside it"
+            )
+        if has_way_in and not self.slack_bot_token:
+            raise ValueError("SLACK_BOT_TOKEN is missing beside the other Slack settings")
+        return self
+
+
+KEYS = tuple(str(field.alias) for field in Settings.model_fields.values())
+
+
+def read_settings(environ: Mapping[str, str], env_file: Path | None = ENV_FILE) -> Settings:
+    """Read and check the settings; the environment goes before the file.
+
+    An empty value counts as absent, as Compose and shells set it, except for the secrets.
+
+    Raises:
+        SettingsError: a key is missing, malformed or unknown. The sentence names the key and never
+            repeats a secret.
+    """
+    from_file = dotenv.dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    merged = {**{key: value or "" for key, value in from_file.items()}, **environ}
+    _refuse_unknown(merged)
+    values = {key: merged[key] for key in KEYS if merged.get(key)}
+    try:
+        return Settings.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def _refuse_unknown(merged: Mapping[str, str]) -> None:
+    for key in sorted(merged):
+        if key.startswith(PREFIX) and key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see the settings table in README.md."
+            raise SettingsError(f"{key} is not a setting of Parley: {hint}")
+
+
+def _sentence(error: pydantic.ValidationError) -> str:
+    first = error.errors()[0]
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if not first["loc"]:
+        return f"{reason}."
+    return f"{first['loc'][0]} {reason[0].lower()}{reason[1:]}."

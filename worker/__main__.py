@@ -1,0 +1,139 @@
+"""Composition root of a worker: settings, model, engine, Celery.
+
+``python -m worker`` runs one; ``python -m worker prepare`` only converts the default model, with
+progress on standard error; ``python -m worker doctor`` prints its checks.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from shared.broker import build_celery, publish
+from shared.errors import ParleyError, SettingsError, StartupError
+from shared.ledger import Ready
+from shared.logs import configure_logs, get_logger
+from shared.settings import Settings, read_settings
+from worker import doctor
+from worker.app import add_tasks, worker_arguments
+from worker.engine.conversion import DEFAULT_MODEL, ensure_converted
+from worker.engine.generation import Sampling
+from worker.leases import (
+    SIGN_OF_LIFE_EVERY_S,
+    SWEEP_EVERY_S,
+    LeaseKeeper,
+    SignOfLife,
+    Ticker,
+    sweep,
+)
+from worker.store import open_store
+from worker.tasks import Mind, Rules, TaskRunner
+
+log = get_logger(__name__)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the worker, or one of its commands; returns the exit code."""
+    try:
+        settings = read_settings(os.environ)
+        configure_logs(settings.log_level)
+        _quiet_foreign_loggers()
+        match list(arguments):
+            case []:
+                return serve(settings)
+            case ["prepare"]:
+                return prepare(settings)
+            case ["doctor"]:
+                return doctor.report(settings)
+            case _:
+                raise SettingsError("Usage: python -m worker [prepare|doctor].")
+    except StartupError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def prepare(settings: Settings) -> int:
+    """Make the default model ready if it is the one to be used."""
+    if settings.model == "default":
+        ensure_converted(DEFAULT_MODEL, settings.cache_dir, _say)
+    return 0
+
+
+def serve(settings: Settings) -> int:
+    """Load the model and run jobs until a signal."""
+    if settings.redis_url is None:
+        raise SettingsError(
+            "PARLEY_REDIS_URL is not set: name a Redis, or use `parley up`, which starts one."
+        )
+    redis_url = settings.redis_url.get_secret_value()
+    store = open_store(redis_url, allow_volatile=settings.allow_volatile_redis)
+
+    # Seconds of import: only a worker that is going to serve pays them.
+    from worker.engine.batching import BatchingEngine, EngineOptions  # noqa: PLC0415
+    from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415
+
+    choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
+    loaded = load_model(choice, _say)
+    engine = BatchingEngine(
+        loaded,
+        EngineOptions(settings.max_new_tokens, settings.concurrency, settings.cache_tokens),
+    )
+    engine.open()
+    app = build_celery(redis_url)
+
+    def wake(ready: Ready) -> None:
+        publish(app, ready)
+
+    keeper = LeaseKeeper(store, settings.lease_ms)
+    mind = Mind(engine, loaded.tokenizer, engine.limits)
+    runner = TaskRunner(store, mind, keeper, _rules(settings), wake)
+    add_tasks(app, runner.run)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    life = SignOfLife(store, name, json.dumps({"model": loaded.name, "pid": os.getpid()}))
+    tickers = (
+        Ticker("leases", keeper.interval_s, keeper.renew_all),
+        Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give),
+        Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
+    )
+    log.info("worker_ready", model=loaded.name, device=str(loaded.model.device))
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.close)
+        for ticker in tickers:
+            stack.enter_context(ticker)
+        with contextlib.suppress(SystemExit):
+            app.worker_main(worker_arguments(settings.concurrency))
+    with contextlib.suppress(ParleyError, OSError):
+        life.withdraw()
+    return 0
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        system_prompt=settings.system_prompt,
+        sampling=Sampling(settings.temperature, settings.top_p),
+        deadline_s=settings.deadline_s,
+        lease_ms=settings.lease_ms,
+        max_attempts=settings.max_attempts,
+        max_turns=settings.max_turns,
+        retention_ms=settings.retention_ms,
+    )
+
+
+def _quiet_foreign_loggers() -> None:
+    """Transformers' batching writes previews of prompts, with a handler of its own."""
+    batching = logging.getLogger("ContinuousBatchingLogger")
+    batching.setLevel(logging.CRITICAL)
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"parley: {sentence}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""Which device and number format to use, and how much memory the cache may take.
+
+The GPU branches are written from the libraries' documentation and have not been run on a GPU.
+"""
+
+import psutil
+import torch
+from transformers import PretrainedConfig
+
+from shared.errors import ModelUnavailableError
+
+CPU_CACHE_SHARE = 0.1
+"""Share of the free memory that the cache takes on a CPU, where other programs live too."""
+GPU_CACHE_SHARE = 0.8
+MAX_CPU_CACHE_TOKENS = 16_384
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The wanted device, or with ``auto`` the best there is.
+
+    Raises:
+        ModelUnavailableError: a device was named that this machine or this torch does not have.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return torch.device(next(name for name, is_there in available.items() if is_there))
+    if not available[wanted]:
+        there = ", ".join(name for name, is_there in available.items() if is_there)
+        raise ModelUnavailableError(
+            f"PARLEY_DEVICE is {wanted}, which is not available here (available: {there})."
+        )
+    return torch.device(wanted)
+
+
+def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """The wanted number format, or with ``auto`` bfloat16 on a GPU and float32 elsewhere."""
+    if wanted == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    dtype: torch.dtype = getattr(torch, wanted)
+    return dtype
+
+
+def cache_bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
+    """Bytes of keys and values that one token keeps in the cache, over all layers."""
+    num_heads = config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // num_heads
+    num_kv_heads = getattr(config, "num_key_value_heads", None) or num_heads
+    return int(2 * config.num_hidden_layers * num_kv_heads * head_dim * dtype.itemsize)
+
+
+def pick_cache_tokens(config: PretrainedConfig, device: torch.device, dtype: torch.dtype) -> int:
+    """How many tokens the cache can hold in the memory that is free now."""
+    per_token = cache_bytes_per_token(config, dtype)
+    if device.type == "cuda":
+        free_bytes, _ = torch.cuda.mem_get_info(device)
+        return int(free_bytes * GPU_CACHE_SHARE) // per_token
+    free_bytes = psutil.virtual_memory().available
+    return min(MAX_CPU_CACHE_TOKENS, int(free_bytes * CPU_CACHE_SHARE) // per_token)

@@ -1,0 +1,74 @@
+"""From token ids to text that may be shown: whole characters only, and nothing of a stop text.
+
+Pure: needs a function from ids to text, no model.
+"""
+
+from collections.abc import Callable, Sequence
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+CONTEXT_TOKENS = 6
+"""How many of the prompt's last tokens are decoded with the answer's first: SentencePiece drops
+the space before a token that stands alone."""
+
+Decode = Callable[[Sequence[int]], str]
+
+
+class TextStream:
+    """Decodes one answer step by step.
+
+    Only the tokens since the last whole character are decoded again, so that a long answer costs no
+    more a token than a short one.
+    """
+
+    def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
+        self._decode = decode
+        self._ids = list(prompt_ids[-CONTEXT_TOKENS:])
+        self._start = 0
+        self._shown = len(self._ids)
+
+    def push(self, token_ids: Sequence[int]) -> str:
+        """Take new tokens; return the text that they complete, possibly none."""
+        self._ids.extend(token_ids)
+        # ids: [... start ... shown ... end): start..shown is context, shown..end is new
+        before = self._decode(self._ids[self._start : self._shown])
+        after = self._decode(self._ids[self._start :])
+        if after.endswith(REPLACEMENT) or len(after) <= len(before):
+            return ""
+        self._start, self._shown = self._shown, len(self._ids)
+        return after[len(before) :]
+
+
+class StopTexts:
+    """Holds back whatever may turn out to be the beginning of a stop text."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop = tuple(stop)
+        self._held = ""
+        self.is_stopped = False
+
+    def push(self, text: str) -> str:
+        """Take new text; return what is certain to be part of the answer."""
+        if self.is_stopped:
+            return ""
+        self._held += text
+        found = [at for at in (self._held.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self.is_stopped = True
+            return self._take(min(found))
+        return self._take(len(self._held) - self._num_doubtful())
+
+    def flush(self) -> str:
+        """The answer is over: what was held back was no stop text after all."""
+        return "" if self.is_stopped else self._take(len(self._held))
+
+    def _take(self, num_chars: int) -> str:
+        taken, self._held = self._held[:num_chars], self._held[num_chars:]
+        return taken
+
+    def _num_doubtful(self) -> int:
+        """The length of the longest end of the held text that begins a stop text."""
+        longest = max((len(stop) for stop in self._stop), default=0)
+        for length in range(min(longest - 1, len(self._held)), 0, -1):
+            if any(stop.startswith(self._held[-length:]) for stop in self._stop):
+                return length
+        return 0

@@ -1,0 +1,105 @@
+"""From a conversation to the text a model continues. Pure, but for the tokenizer it is handed.
+
+Models with a chat template get it; base models such as GPT-2 get a plain transcript and stop texts.
+The oldest turns go first when it does not all fit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from shared.errors import PromptTooLongError
+from shared.jobs import Turn
+from worker.engine.generation import Limits, Tokenizer
+
+USER, ASSISTANT = "user", "assistant"
+PLAIN_NAMES = {USER: "User", ASSISTANT: "Parley"}
+PLAIN_STOP = tuple(f"\n{name}:" for name in PLAIN_NAMES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that goes into one prompt."""
+
+    system: str
+    history: tuple[Turn, ...]
+    text: str
+    shown: str = ""
+    """The beginning of the answer, when an earlier run wrote it: the model goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the engine is asked to continue."""
+
+    token_ids: tuple[int, ...]
+    stop: tuple[str, ...]
+    max_new_tokens: int
+
+
+def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Prompt:
+    """Lay the question out and cut its history, oldest first, until it fits.
+
+    Raises:
+        PromptTooLongError: the message alone does not fit.
+    """
+    num_shown = len(tokenizer.encode(question.shown, add_special_tokens=False))
+    max_new_tokens = max(1, limits.max_new_tokens - num_shown)
+    max_prompt_tokens = limits.max_total_tokens - max_new_tokens
+    turns = [*question.history, Turn(USER, question.text)]
+    while True:
+        token_ids = _tokens(question, turns, tokenizer)
+        if len(token_ids) <= max_prompt_tokens:
+            stop = () if tokenizer.chat_template else PLAIN_STOP
+            return Prompt(tuple(token_ids), stop, max_new_tokens)
+        if len(turns) == 1:
+            raise PromptTooLongError(len(token_ids), max_prompt_tokens)
+        turns = _without_oldest(turns)
+
+
+def lay_out_plain(system: str, turns: Sequence[Turn]) -> str:
+    """A transcript that a model without a chat template can continue."""
+    lines = [f"{PLAIN_NAMES[turn.role]}: {turn.text}" for turn in turns]
+    return "\n".join([system, "", *lines, f"{PLAIN_NAMES[ASSISTANT]}:"])
+
+
+def neutralize(text: str, special_tokens: Sequence[str]) -> str:
+    """Break up a model's control tokens in a person's text, so that they stay text."""
+    for token in special_tokens:
+        text = text.replace(token, f"{token[:1]} {token[1:]}")
+    return text
+
+
+def _without_oldest(turns: Sequence[Turn]) -> list[Turn]:
+    """Drop the oldest turn, and the answer to it: templates want the user's turn first."""
+    rest = list(turns[1:])
+    while len(rest) > 1 and rest[0].role == ASSISTANT:
+        rest = rest[1:]
+    return rest
+
+
+def _tokens(question: Question, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
+    safe = [Turn(turn.role, neutralize(turn.text, tokenizer.all_special_tokens)) for turn in turns]
+    if not tokenizer.chat_template:
+        # "Parley:" ends without a space; a shown answer brings its own
+        text = lay_out_plain(question.system, safe) + question.shown
+        return tokenizer.encode(text, add_special_tokens=True)
+    return tokenizer.encode(
+        _lay_out_chat(question.system, safe, tokenizer) + question.shown, add_special_tokens=False
+    )
+
+
+def _lay_out_chat(system: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> str:
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+    try:
+        with_system = [{"role": "system", "content": system}, *messages]
+        return _apply(tokenizer, with_system)
+    except jinja2.TemplateError:
+        # Some templates (Gemma 2) refuse a system turn: it goes before the first message.
+        first = {"role": USER, "content": f"{system}\n\n{messages[0]['content']}"}
+        return _apply(tokenizer, [first, *messages[1:]])
+
+
+def _apply(tokenizer: Tokenizer, messages: list[dict[str, str]]) -> str:
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

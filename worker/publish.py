@@ -1,0 +1,39 @@
+"""Tells the other side about the text so far: the latest snapshot, not too often."""
+
+import time
+from collections.abc import Callable
+
+from shared import ledger
+from shared.ledger import Lease
+from shared.replies import Snapshot
+from worker.store import Store
+
+SNAPSHOT_EVERY_S = 0.2
+"""Bots edit at most once a second a message; the console shows every snapshot."""
+
+
+class SnapshotPublisher:
+    """Collects the pieces of one answer and publishes the text so far."""
+
+    def __init__(
+        self, store: Store, lease: Lease, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._last_s = float("-inf")
+        self.text = lease.shown
+
+    def push(self, piece: str) -> None:
+        """Take the next piece; publish if the last snapshot is old enough.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        self.text += piece
+        now_s = self._clock()
+        if now_s - self._last_s < SNAPSHOT_EVERY_S:
+            return
+        self._last_s = now_s
+        snapshot = Snapshot(self.text)
+        self._store.run(ledger.publish_snapshot(self._lease.job.id, self._lease.token, snapshot))

@@ -1,0 +1,44 @@
+"""The worker's Redis client, and how it runs the ledger's calls: blocking, thread-safe."""
+
+from typing import Any, TypeVar
+
+import redis
+
+from shared.ledger import Call
+from shared.redis_health import require_healthy, unreachable
+
+T = TypeVar("T")
+TIMEOUT_S = 5
+
+
+class Store:
+    """Runs the ledger's calls on a blocking client."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    def run(self, call: Call[T]) -> T:
+        """Run one atomic step.
+
+        Raises:
+            redis.RedisError: Redis is away or refuses; the step may or may not have happened.
+        """
+        raw: Any = self.client.register_script(call.script)(args=list(call.args))
+        return call.read(raw)
+
+
+def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
+    """Connect and check that this Redis may be trusted with jobs.
+
+    Raises:
+        RedisUnavailableError: it does not answer, or could lose what it is told.
+    """
+    try:
+        client = redis.Redis.from_url(
+            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        )
+        info: Any = client.info()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise unreachable(redis_url, type(error).__name__) from error
+    require_healthy(info, allow_volatile=allow_volatile)
+    return Store(client)
