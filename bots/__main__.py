@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 
 from bots import doctor
 from bots.adapters import Wiring
+from bots.metrics import Metrics
 from bots.store import open_store
 from shared.broker import build_celery, publish
 from shared.errors import SettingsError, StartupError
@@ -92,6 +93,7 @@ async def _wire(settings: Settings) -> Wiring:
         max_chars=settings.max_message_chars,
         auto_reply_channels=settings.auto_reply_channels,
         wake=wake,
+        metrics=Metrics(),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bots.delivery import Delivery, Surface
+from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.reception import Reception
 from bots.store import Store
@@ -34,13 +35,14 @@ class Wiring:
     max_chars: int
     auto_reply_channels: frozenset[str]
     wake: Callable[[Ready], None]
+    metrics: Metrics
 
 
 class Link:
     """One platform's way in and way out, between its client and the ledger."""
 
     def __init__(self, wiring: Wiring, surface: Surface, outbox_name: str) -> None:
-        self.delivery = Delivery(wiring.store, surface, wiring.limits)
+        self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
         self.reception = Reception(
             wiring.store, self.delivery, wiring.wake, wiring.limits, wiring.max_chars
         )

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import redis
 
+from bots.metrics import Metrics
 from bots.render.final import final_text
 from bots.store import Store
 from shared import keys, ledger
@@ -20,7 +21,7 @@ from shared.errors import PlatformUnavailableError, UndeliverableError
 from shared.jobs import Job
 from shared.ledger import Limits, Part, Turnstile
 from shared.logs import get_logger
-from shared.replies import Final
+from shared.replies import Failed, Final
 
 log = get_logger(__name__)
 
@@ -87,10 +88,11 @@ class Entry:
 class Delivery:
     """The way out of one platform."""
 
-    def __init__(self, store: Store, surface: Surface, limits: Limits) -> None:
+    def __init__(self, store: Store, surface: Surface, limits: Limits, metrics: Metrics) -> None:
         self.store = store
         self.surface = surface
         self.limits = limits
+        self.metrics = metrics
         self.name = secrets.token_hex(6)
         """This presenter, to the ledger and to the outbox's consumer group."""
         self._live: dict[str, LiveReply] = {}
@@ -98,6 +100,7 @@ class Delivery:
 
     def announce(self, job: Job) -> None:
         """A job was accepted here: show that an answer is coming."""
+        self.metrics.accepted.labels(job.origin.platform).inc()
         self._reply(job.id).nudge()
 
     def nudge(self, job_id: str) -> None:
@@ -225,6 +228,7 @@ class LiveReply:
     async def _conclude(self, job: Job, entry: Entry) -> None:
         """Show the final text, as often as it takes, and close the job."""
         parts = self._surface.render(final_text(entry.reply))
+        outcome = entry.reply.code if isinstance(entry.reply, Failed) else "done"
         retry_s = FIRST_RETRY_S
         while True:
             try:
@@ -234,13 +238,15 @@ class LiveReply:
                 await asyncio.sleep(BUSY_WAIT_S)
             except UndeliverableError as error:
                 log.warning("job_undeliverable", job=self.job_id, reason=str(error))
+                outcome = "undeliverable"
                 break
             except (PlatformUnavailableError, redis.RedisError, TimeoutError) as error:
                 log.warning("final_delayed", job=self.job_id, error=type(error).__name__)
                 await asyncio.sleep(retry_s)
                 retry_s = min(LONGEST_RETRY_S, retry_s * 2)
         await self._store.run(ledger.note_delivered(self.job_id, job.origin.outbox, entry.id))
-        log.info("job_delivered", job=self.job_id, num_parts=len(parts))
+        self._delivery.metrics.delivered.labels(job.origin.platform, outcome).inc()
+        log.info("job_delivered", job=self.job_id, outcome=outcome, num_parts=len(parts))
 
     async def _show(self, job: Job, parts: Sequence[str], *, is_final: bool) -> Turnstile:
         """Post or edit every part that differs from what stands, if the ledger lets us."""

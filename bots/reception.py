@@ -49,8 +49,7 @@ class Reception:
         if not accepted.is_new:
             return None
         log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)
-        if taken.refusal is None:
-            self._delivery.announce(taken.job)
+        self._delivery.announce(taken.job)
         if accepted.ready:
             call = asyncio.create_task(self._call(accepted.ready))
             self._calls.add(call)

@@ -16,6 +16,7 @@ ParleyError
     ├── RedisUnavailableError
     ├── ModelUnavailableError
     ├── TokenError
+    ├── PlatformUnreachableError
     └── PortInUseError
 """
 
@@ -128,6 +129,17 @@ class TokenError(StartupError):
     """A platform refused our token."""
 
     exit_code = 77
+
+
+class PlatformUnreachableError(StartupError):
+    """A platform does not answer; a supervisor should try again after a while."""
+
+    exit_code = 75
+
+    def __init__(self, platform: str, url: str, reason: str) -> None:
+        super().__init__(
+            f"{platform} does not answer at {url} ({reason}): check this machine's network."
+        )
 
 
 class PortInUseError(StartupError):

@@ -1,4 +1,5 @@
-"""Starts what the tests talk to: a real Redis for the session, emptied for every test."""
+"""Starts what the tests talk to: a real Redis for the session, emptied for every test, and a real
+worker process with a small real model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from shared import keys
 from shared.launcher.embedded_redis import embedded_redis
+from tests.fakes.tiny_model import save_tiny_model
+from tests.running import RunningModule
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +22,44 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(redis_server: str) -> str:
-    """The same Redis, empty."""
+    """The same Redis, empty but for signs of life."""
     with redis.Redis.from_url(redis_server) as client:
-        client.flushall()
+        for key in client.scan_iter():
+            if not key.startswith((keys.worker("").encode(), keys.WORKERS.encode())):
+                client.delete(key)
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small real chat model."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def endless_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, but its answers always have full length."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "endless", ends=False)
+
+
+@pytest.fixture(scope="session")
+def worker_settings(redis_server: str, endless_model: Path) -> dict[str, str]:
+    """Settings of a worker with the small model: quick, and long enough to stream."""
+    return {
+        "PARLEY_REDIS_URL": redis_server,
+        "PARLEY_MODEL": str(endless_model),
+        "PARLEY_CONCURRENCY": "8",
+        "PARLEY_CACHE_TOKENS": "8192",
+        "PARLEY_MAX_NEW_TOKENS": "300",
+        "PARLEY_TEMPERATURE": "0",
+        "PARLEY_LEASE_S": "3",
+        "PARLEY_DEVICE": "cpu",
+    }
+
+
+@pytest.fixture(scope="session")
+def worker(worker_settings: dict[str, str]) -> Iterator[RunningModule]:
+    """A worker process for the session."""
+    with RunningModule("worker", settings=worker_settings) as process:
+        process.wait_for_event("worker_ready")
+        yield process

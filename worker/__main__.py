@@ -32,7 +32,7 @@ from worker.leases import (
 from worker.store import open_store
 from worker.tasks import Mind, Rules, TaskRunner
 
-log = get_logger(__name__)
+log = get_logger("worker")
 
 
 def main(arguments: Sequence[str]) -> int:

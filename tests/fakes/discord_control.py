@@ -29,13 +29,14 @@ ACTIONS = frozenset(
         *("fail_next", "ban_by_cloudflare", "delay", "clear_faults", "answer_502_after"),
         *("drop_connection_before", "drop_connection_after"),
         *("drop_gateways", "close_gateways", "invalidate_sessions", "request_reconnect"),
-        *("requests", "typing"),
+        "revoke_token",
+        *("requests", "typing", "gateway_status"),
     }
 )
 # The largest whole number a double holds: ECMA-262, Number.MAX_SAFE_INTEGER
 MAX_SAFE_INTEGER = 2**53 - 1
 _ID_NAMES = frozenset({"reply_to"})
-_ID_LISTS = frozenset({"mentions"})
+_ID_LISTS = frozenset({"mentions", "members"})
 
 
 class Controls:

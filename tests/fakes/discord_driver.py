@@ -74,10 +74,11 @@ class Driver:
         return self.world.add_user(name, bot=bot, user_id=user_id)
 
     def add_guild(
-        self, name: str = "guild", members: Iterable[User] = (), guild_id: int | None = None
+        self, name: str = "guild", members: Iterable[Ref] = (), guild_id: int | None = None
     ) -> Guild:
         """Make a guild with these members, the bot and the owner; it has no channels yet."""
-        return self.world.add_guild(name, members, guild_id)
+        users = [self.world.users[to_id(user)] for user in members]
+        return self.world.add_guild(name, users, guild_id)
 
     def add_role(self, guild_id: Ref, name: str, *, mentionable: bool = True) -> Role:
         """Make a role in a guild."""
@@ -295,6 +296,14 @@ class Driver:
 
         return await self.wait_for(find, timeout_s)
 
+    def gateway_status(self) -> dict[str, int]:
+        """Return how many sessions are connected, and how often there was IDENTIFY and RESUME."""
+        return {
+            "connected": self.gateway.num_connected,
+            "identifies": len(self.gateway.identified_at_s),
+            "resumes": self.gateway.num_resumes,
+        }
+
     async def wait_until_connected(self, sessions: int = 1, timeout_s: float = 10.0) -> None:
         """Wait until so many sessions have a connection."""
         await self.wait_for(lambda: self.gateway.num_connected >= sessions, timeout_s)
@@ -365,6 +374,11 @@ class Driver:
     async def request_reconnect(self) -> None:
         """Send RECONNECT to all; what happens until they resume is replayed."""
         self.gateway.request_reconnect()
+        await self.gateway.flush()
+
+    async def revoke_token(self) -> None:
+        """Answer 401 from now on, and close every gateway connection with 4004."""
+        self.gateway.revoke_token()
         await self.gateway.flush()
 
     # ------------------------------------------------------------------ switches

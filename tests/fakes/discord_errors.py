@@ -98,3 +98,15 @@ def too_long(path: str, limit: int) -> ApiError:
 def required(path: str) -> ApiError:
     """Return the form error of a missing field."""
     return form_error(path, "BASE_TYPE_REQUIRED", "This field is required")
+
+
+def read_number(path: str, given: object) -> int:
+    """Return an id or a count that came as text or number.
+
+    Raises:
+        ApiError: it is neither.
+    """
+    text = str(given)
+    if not text.isdecimal():
+        raise form_error(path, "NUMBER_TYPE_COERCE", f'Value "{text}" is not snowflake.')
+    return int(text)

@@ -10,6 +10,7 @@ from tests.fakes.discord_errors import (
     EMPTY_MESSAGE,
     api_error,
     form_error,
+    read_number,
     required,
     too_long,
 )
@@ -64,7 +65,7 @@ def read_draft(body: Json, files: tuple[UploadedFile, ...], default: AllowedMent
         content=read_content(body),
         nonce=_read_nonce(body),
         is_nonce_enforced=bool(body.get("enforce_nonce", False)),
-        flags=int(body.get("flags") or 0),
+        flags=read_number("flags", body.get("flags") or 0),
         embeds=read_embeds(body),
         components=list(body.get("components") or ()),
         attachments=read_attachments(files),
@@ -115,7 +116,8 @@ def _read_reference(body: Json) -> tuple[int | None, bool]:
         )
     if reference.get("message_id") is None:
         raise required("message_reference.message_id")
-    return int(reference["message_id"]), bool(reference.get("fail_if_not_exists", True))
+    message_id = read_number("message_reference.message_id", reference["message_id"])
+    return message_id, bool(reference.get("fail_if_not_exists", True))
 
 
 def read_embeds(body: Json) -> list[Json]:
@@ -209,4 +211,4 @@ def _read_new_flags(message: Message, body: Json) -> int | None:
     if body.get("flags") is None:
         return None
     sticky = limits.MESSAGE_IS_COMPONENTS_V2 | limits.MESSAGE_HAS_THREAD
-    return int(body["flags"]) | (message.flags & sticky)
+    return read_number("flags", body["flags"]) | (message.flags & sticky)

@@ -72,6 +72,12 @@ class Gateway:
             self.sessions.clear()
         self._world.changes.notify()
 
+    def revoke_token(self) -> None:
+        """Accept the token no more and close everything; the sessions are gone."""
+        self._world.is_token_reset = True
+        self.sessions.clear()
+        self.close_all(Close.AUTHENTICATION_FAILED)
+
     def request_reconnect(self) -> None:
         """Send RECONNECT everywhere; the sessions stay."""
         for connection in list(self.connections):
@@ -223,9 +229,7 @@ class Gateway:
         num_recent = sum(at_s > recent_s for at_s in self.identified_at_s)
         self.identified_at_s.append(now_s)
         if len(self.identified_at_s) > self._settings.identify_limit:
-            self._world.is_token_reset = True
-            self.sessions.clear()
-            self.close_all(Close.AUTHENTICATION_FAILED)
+            self.revoke_token()
             return False
         return num_recent < self._settings.max_concurrency or not self._settings.identify_interval_s
 

@@ -7,7 +7,7 @@ live, and so does one of an unknown user or role; both err on the side of a ping
 import re
 from dataclasses import dataclass
 
-from tests.fakes.discord_errors import form_error
+from tests.fakes.discord_errors import form_error, read_number
 from tests.fakes.discord_settings import Json
 
 EVERYONE = "everyone"
@@ -59,8 +59,12 @@ def parse_allowed_mentions(body: Json, default: AllowedMentions) -> AllowedMenti
             raise form_error("allowed_mentions", code, text)
     return AllowedMentions(
         parse=parse,
-        users=frozenset(int(user) for user in given.get(USERS) or ()),
-        roles=frozenset(int(role) for role in given.get(ROLES) or ()),
+        users=frozenset(
+            read_number(f"allowed_mentions.{USERS}", i) for i in given.get(USERS) or ()
+        ),
+        roles=frozenset(
+            read_number(f"allowed_mentions.{ROLES}", i) for i in given.get(ROLES) or ()
+        ),
         is_reply_ping=bool(given.get("replied_user", False)),
     )
 

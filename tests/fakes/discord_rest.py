@@ -9,7 +9,14 @@ import re
 from tests.fakes import discord_errors as errors
 from tests.fakes import discord_payloads as payloads
 from tests.fakes import discord_settings as limits
-from tests.fakes.discord_errors import api_error, form_error, not_found, required, too_long
+from tests.fakes.discord_errors import (
+    api_error,
+    form_error,
+    not_found,
+    read_number,
+    required,
+    too_long,
+)
 from tests.fakes.discord_forms import read_draft, read_edit
 from tests.fakes.discord_gateway import Gateway
 from tests.fakes.discord_http import Answer, Call, Route
@@ -85,7 +92,8 @@ class Rest:
         return Answer(payloads.user_json(user))
 
     def _open_dm(self, call: Call) -> Answer:
-        user = self._world.users.get(int(call.body.get("recipient_id") or 0))
+        given = call.body.get("recipient_id") or 0
+        user = self._world.users.get(read_number("recipient_id", given))
         if user is None:
             raise not_found(errors.UNKNOWN_USER)
         return Answer(payloads.channel_json(self._world, self._world.open_dm(user)))
@@ -256,19 +264,21 @@ class Rest:
 def _choose_page(visible: list[Message], call: Call) -> list[Message]:
     """Return the messages asked for, oldest first (Message, Get Channel Messages)."""
     query = call.record.query
-    limit = int(query.get("limit", DEFAULT_HISTORY))
+    limit = read_number("limit", query.get("limit", DEFAULT_HISTORY))
     if not 1 <= limit <= MAX_HISTORY:
         text = f"int value should be between 1 and {MAX_HISTORY}."
         raise form_error("limit", "NUMBER_TYPE_MAX", text)
     if "after" in query:
-        return [m for m in visible if m.id > int(query["after"])][:limit]
+        after = read_number("after", query["after"])
+        return [m for m in visible if m.id > after][:limit]
     if "around" in query:
-        centre = int(query["around"])
+        centre = read_number("around", query["around"])
         older = [m for m in visible if m.id < centre][-(limit // 2) :] if limit > 1 else []
         newer = [m for m in visible if m.id >= centre][: limit - len(older)]
         return older + newer
     if "before" in query:
-        visible = [m for m in visible if m.id < int(query["before"])]
+        before = read_number("before", query["before"])
+        visible = [m for m in visible if m.id < before]
     return visible[-limit:]
 
 

@@ -1,0 +1,1 @@
+"""Discord: ``text`` reads its markup (pure), ``client`` talks to it."""

@@ -1,0 +1,90 @@
+"""Runs the adapters whose tokens are there, beside the HTTP server, until one of them fails."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+
+import pydantic
+
+from bots.adapters import Link, Wiring
+from bots.discord_adapter.client import DiscordAccess, DiscordAdapter, DiscordSurface
+from bots.http_server import Handler, http_server
+from bots.slack_adapter.client import SlackAccess, SlackAdapter, SlackSurface, identify
+from shared.jobs import Platform
+from shared.settings import Settings
+
+SLACK_EVENTS_PATH = "/slack/events"
+
+
+async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
+    """Serve until cancelled.
+
+    Raises:
+        StartupError: a platform will not have us, or the port is in use.
+    """
+    posts: dict[str, Handler] = {}
+    links: list[Coroutine[None, None, None]] = []
+    if settings.runs_slack:
+        slack, link = await _slack(settings, wiring)
+        posts[SLACK_EVENTS_PATH] = slack.handle_http
+        links.append(link.run_with(slack))
+    if settings.runs_discord:
+        discord, link = _discord(settings, wiring)
+        links.append(link.run_with(discord))
+    async with http_server(
+        settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts
+    ):
+        await _all_or_none(links)
+
+
+async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link]:
+    access = slack_access(settings)
+    link = Link(wiring, SlackSurface(access), Platform.SLACK)
+    me = await identify(access)
+    return SlackAdapter(access, me, link.reception, wiring.auto_reply_channels), link
+
+
+def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
+    surface = DiscordSurface()
+    link = Link(wiring, surface, Platform.DISCORD)
+    access = discord_access(settings)
+    return DiscordAdapter(access, surface, link.reception, wiring.auto_reply_channels), link
+
+
+def slack_access(settings: Settings) -> SlackAccess:
+    """The part of the settings that Slack's client needs."""
+    url = str(settings.slack_api_url)
+    return SlackAccess(
+        bot_token=_secret(settings.slack_bot_token) or "",
+        api_url=url if url.endswith("/") else f"{url}/",
+        app_token=_secret(settings.slack_app_token),
+        signing_secret=_secret(settings.slack_signing_secret),
+    )
+
+
+def discord_access(settings: Settings) -> DiscordAccess:
+    """The part of the settings that Discord's client needs."""
+    gateway = settings.discord_gateway_url
+    return DiscordAccess(
+        token=_secret(settings.discord_token) or "",
+        api_url=str(settings.discord_api_url),
+        gateway_url=str(gateway) if gateway else None,
+    )
+
+
+def _secret(value: pydantic.SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None
+
+
+async def _all_or_none(links: list[Coroutine[None, None, None]]) -> None:
+    """Run all; the first to fail ends the others, and its fault is raised as it is."""
+    tasks = [asyncio.create_task(link) for link in links]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)

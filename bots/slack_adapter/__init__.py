@@ -1,0 +1,1 @@
+"""Slack: ``events`` reads what Slack sends (pure), ``client`` talks to it."""

@@ -1,0 +1,275 @@
+"""Slack: the only file that imports slack_bolt and slack_sdk.
+
+Listeners do one thing, ``Reception.receive``, and Bolt acknowledges after it: a message that the
+ledger could not take is not acknowledged, and Slack sends it again.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncRateLimitErrorRetryHandler,
+)
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bots.reception import Reception
+from bots.render.slack import render_for_slack
+from bots.slack_adapter import events
+from shared.errors import (
+    PlatformUnavailableError,
+    PlatformUnreachableError,
+    TokenError,
+    UndeliverableError,
+)
+from shared.jobs import Job
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+NUM_SOCKETS = 2
+"""Slack refreshes connections now and then; with two, one of them is always open."""
+EDIT_EVERY_S = 1.0
+PLACEHOLDER = "…"
+RECEIVE_TIMEOUT_S = 2.5
+"""Slack waits 3 s for the acknowledgement."""
+CALL_TIMEOUT_S = 10
+MAX_RATE_LIMIT_RETRIES = 3
+METADATA_TYPE = "parley_answer"
+SEARCH_LIMIT = 100
+
+PASSING_ERRORS = frozenset(
+    {
+        "ratelimited",
+        "rate_limited",
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "team_added_to_org",
+        "request_timeout",
+        "accesslimited",
+    }
+)
+"""Errors after which trying again may help (docs.slack.dev, the methods' error tables); after all
+others it cannot."""
+HTTP_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SlackAccess:
+    """What is needed to talk to one workspace."""
+
+    bot_token: str
+    api_url: str
+    app_token: str | None = None
+    signing_secret: str | None = None
+
+
+def make_client(access: SlackAccess, *, is_idempotent: bool) -> AsyncWebClient:
+    """A Web API client; only idempotent calls may be repeated after a broken connection.
+
+    slack_sdk repeats every call by default, which posts twice when the connection breaks after the
+    post was taken.
+    """
+    handlers: list[AsyncRetryHandler] = [
+        AsyncRateLimitErrorRetryHandler(max_retry_count=MAX_RATE_LIMIT_RETRIES)
+    ]
+    if is_idempotent:
+        handlers.append(AsyncConnectionErrorRetryHandler())
+    return AsyncWebClient(
+        token=access.bot_token,
+        base_url=access.api_url,
+        timeout=CALL_TIMEOUT_S,
+        retry_handlers=handlers,
+    )
+
+
+async def identify(access: SlackAccess) -> events.Identity:
+    """Ask Slack who we are.
+
+    Raises:
+        TokenError: it does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    try:
+        answer = await make_client(access, is_idempotent=True).auth_test()
+    except SlackApiError as error:
+        raise TokenError(
+            f"Slack refuses SLACK_BOT_TOKEN ({error.response['error']}): copy it again from your "
+            "app's page, OAuth & Permissions."
+        ) from error
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise PlatformUnreachableError("Slack", access.api_url, type(error).__name__) from error
+    return events.Identity(user_id=str(answer["user_id"]), team_id=str(answer["team_id"]))
+
+
+class SlackSurface:
+    """Slack as delivery sees it."""
+
+    edit_every_s = EDIT_EVERY_S
+    busy_every_s: float | None = None
+    placeholder: str | None = PLACEHOLDER
+
+    def __init__(self, access: SlackAccess) -> None:
+        self._poster = make_client(access, is_idempotent=False)
+        self._client = make_client(access, is_idempotent=True)
+
+    def render(self, text: str) -> Sequence[str]:
+        """Parts of mrkdwn within Slack's limits."""
+        return render_for_slack(text)
+
+    async def post(self, job: Job, part: int, text: str) -> str:
+        """Post in the thread of the question. See ``delivery.Surface``."""
+        payload = {"job_id": job.id, "part": part}
+        with _translated():
+            answer = await self._poster.chat_postMessage(
+                channel=job.origin.channel,
+                thread_ts=job.origin.thread or None,
+                text=text,
+                metadata={"event_type": METADATA_TYPE, "event_payload": payload},
+                unfurl_links=False,
+                unfurl_media=False,
+                parse="none",
+                link_names=False,
+            )
+        return str(answer["ts"])
+
+    async def edit(self, job: Job, message: str, text: str) -> None:
+        """Replace a posted message's text. See ``delivery.Surface``."""
+        with _translated():
+            await self._client.chat_update(
+                channel=job.origin.channel, ts=message, text=text, parse="none", link_names=False
+            )
+
+    async def find(self, job: Job, part: int) -> str | None:
+        """Look for a message of ours by its metadata. See ``delivery.Surface``."""
+        origin = job.origin
+        search: dict[str, Any] = {
+            "channel": origin.channel,
+            "include_all_metadata": True,
+            "oldest": origin.message,
+            "limit": SEARCH_LIMIT,
+        }
+        with _translated():
+            if origin.thread:
+                answer = await self._client.conversations_replies(ts=origin.thread, **search)
+            else:
+                answer = await self._client.conversations_history(**search)
+        wanted = {"job_id": job.id, "part": part}
+        for message in answer["messages"]:
+            if message.get("metadata", {}).get("event_payload") == wanted:
+                return str(message["ts"])
+        return None
+
+    async def show_busy(self, job: Job) -> None:
+        """The placeholder shows it."""
+
+
+@contextlib.contextmanager
+def _translated() -> Any:  # noqa: ANN401 - a context manager
+    """Slack's exceptions as ours, with their cause."""
+    try:
+        yield
+    except SlackApiError as error:
+        name = str(error.response.get("error", ""))
+        status = int(error.response.status_code)
+        if name in PASSING_ERRORS or status >= HTTP_SERVER_ERROR or not name:
+            raise PlatformUnavailableError(name or str(status)) from error
+        raise UndeliverableError(name) from error
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise PlatformUnavailableError(type(error).__name__) from error
+
+
+class SlackAdapter:
+    """Slack's events into the reception: over Socket Mode, or over HTTP."""
+
+    def __init__(
+        self,
+        access: SlackAccess,
+        me: events.Identity,
+        reception: Reception,
+        auto_reply_channels: frozenset[str],
+    ) -> None:
+        self._access = access
+        self._me = me
+        self._reception = reception
+        self._auto_reply_channels = auto_reply_channels
+        self._app = AsyncApp(
+            client=make_client(access, is_idempotent=True),
+            token=access.bot_token,
+            signing_secret=access.signing_secret,
+            process_before_response=True,
+        )
+        self._app.event("app_mention")(self._on_message)
+        self._app.event("message")(self._on_message)
+        self._app.event(re.compile(".*"))(_ignore)
+
+    async def run(self) -> None:
+        """Serve until cancelled. See ``adapters.Adapter``."""
+        if self._access.app_token is None:
+            log.info("slack_ready", way_in="http")
+            await asyncio.Event().wait()
+            return
+        handlers = [
+            AsyncSocketModeHandler(self._app, self._access.app_token) for _ in range(NUM_SOCKETS)
+        ]
+        try:
+            for handler in handlers:
+                await self._connect(handler)
+            log.info("slack_ready", way_in="socket_mode")
+            await asyncio.Event().wait()
+        finally:
+            for handler in handlers:
+                await handler.close_async()  # type: ignore[no-untyped-call]  # no types
+
+    async def handle_http(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's Events API; Bolt checks its signature."""
+        if not request.headers.get("X-Slack-Request-Timestamp", "").isdecimal():
+            return web.Response(status=401)
+        bolt_request = await to_bolt_request(request)
+        return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+
+    async def _connect(self, handler: AsyncSocketModeHandler) -> None:
+        try:
+            await handler.connect_async()  # type: ignore[no-untyped-call]  # no types
+        except SlackApiError as error:
+            raise TokenError(
+                f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}): it needs the scope "
+                "connections:write; see your app's page, Basic Information."
+            ) from error
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            url, reason = self._access.api_url, type(error).__name__
+            raise PlatformUnreachableError("Slack", url, reason) from error
+
+    async def _on_message(self, body: dict[str, Any]) -> None:
+        """Accept a message; Bolt acknowledges only if this returns."""
+        await asyncio.wait_for(self._receive(body), RECEIVE_TIMEOUT_S)
+
+    async def _receive(self, body: dict[str, Any]) -> None:
+        origin = events.origin_of(body, self._me)
+        if origin is None:
+            return
+        is_follow_up = events.is_in_thread(body) and await self._reception.store.takes_part(origin)
+        incoming = events.to_incoming(
+            body,
+            origin,
+            self._me,
+            takes_part=is_follow_up,
+            is_auto_reply=origin.channel in self._auto_reply_channels,
+        )
+        await self._reception.receive(incoming)
+
+
+async def _ignore() -> None:
+    """Acknowledge events that we subscribe to for nothing, or Slack sends them again."""

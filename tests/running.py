@@ -1,0 +1,97 @@
+"""Parley's own processes in tests: start, wait until one says ready, stop."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from shared.launcher.processes import die_with_parent, python_module
+
+STOP_TIMEOUT_S = 15.0
+
+
+class RunningModule:
+    """``python -m MODULE`` with settings of its own, its output read line by line."""
+
+    def __init__(self, *module: str, settings: Mapping[str, str]) -> None:
+        self._command = python_module(*module)
+        self._settings = settings
+        self._changed = threading.Condition()
+        self.lines: list[str] = []
+        self._process: subprocess.Popen[str] | None = None
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command,
+            env={**clean_environment(), **self._settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - it calls one function of libc
+        )
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def process(self) -> "subprocess.Popen[str]":
+        assert self._process is not None, "not started"
+        return self._process
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The structured log lines of one event, so far."""
+        found = [line for line in list(self.lines) if f'"event": "{name}"' in line]
+        return [json.loads(line) for line in found]
+
+    def wait_for_event(self, name: str, count: int = 1, timeout_s: float = 60) -> None:
+        """Wait until an event has been logged so often; fail if the process ends before."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while len(self.events(name)) < count:
+                left_s = deadline - time.monotonic()
+                assert left_s > 0, f"no {name} in {timeout_s} s:\n{self.output}"
+                assert self.process.poll() is None, f"ended before {name}:\n{self.output}"
+                self._changed.wait(min(left_s, 0.5))
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash or the kernel would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, as a supervisor would; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self._reader.join(STOP_TIMEOUT_S)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return self.process.wait()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without anybody's settings of Parley."""
+    ours = ("PARLEY_", "SLACK_", "DISCORD_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}

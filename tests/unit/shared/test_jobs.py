@@ -1,0 +1,107 @@
+"""A job's name is made from its message, so that the same message is accepted once."""
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.jobs import JOB_ID_LENGTH, Kind, Origin, Platform, job_id, make_job
+
+IDS = st.text(alphabet="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.@", min_size=1, max_size=20)
+ORIGINS = st.builds(
+    Origin,
+    platform=st.sampled_from(Platform),
+    team=IDS,
+    channel=IDS,
+    thread=IDS,
+    message=IDS,
+    user=IDS,
+)
+ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1700000000.000100", "1700000001.000200", "U1")
+
+
+@given(ORIGINS)
+def test_job_id_is_twenty_characters_of_base32(origin: Origin) -> None:
+    assert re.fullmatch(r"[a-z2-7]{20}", job_id(origin))
+
+
+@given(ORIGINS)
+def test_job_id_is_the_same_for_an_equal_origin(origin: Origin) -> None:
+    assert job_id(origin) == job_id(dataclasses.replace(origin))
+
+
+@given(st.lists(ORIGINS, unique_by=lambda o: (o.platform, o.team, o.channel, o.message)))
+def test_job_id_differs_for_different_messages(origins: list[Origin]) -> None:
+    assert len({job_id(origin) for origin in origins}) == len(origins)
+
+
+def test_job_id_is_known_and_stays_so_across_releases() -> None:
+    """A job that an older process recorded has to be found again by a newer one."""
+    assert job_id(ORIGIN) == "24slixw5dd7qzmu6jd7t"
+
+
+@pytest.mark.parametrize("field", ["team", "channel", "message"])
+def test_job_id_differs_by_place_and_message(field: str) -> None:
+    other = dataclasses.replace(ORIGIN, **{field: "other"})
+
+    assert job_id(other) != job_id(ORIGIN)
+
+
+def test_job_id_differs_by_platform() -> None:
+    assert job_id(dataclasses.replace(ORIGIN, platform=Platform.DISCORD)) != job_id(ORIGIN)
+
+
+@pytest.mark.parametrize("field", ["thread", "user"])
+def test_job_id_does_not_depend_on_what_two_events_of_one_message_may_not_share(
+    field: str,
+) -> None:
+    other = dataclasses.replace(ORIGIN, **{field: "other"})
+
+    assert job_id(other) == job_id(ORIGIN)
+
+
+def test_job_id_leaves_room_in_a_discord_nonce() -> None:
+    assert JOB_ID_LENGTH + len("-999") < 25
+
+
+def test_make_job_names_the_job_after_its_message() -> None:
+    job = make_job(Kind.CHAT, ORIGIN, "hello")
+
+    assert (job.id, job.kind, job.origin, job.text) == (job_id(ORIGIN), Kind.CHAT, ORIGIN, "hello")
+
+
+@pytest.mark.parametrize("field", ["platform", "team", "channel", "thread"])
+def test_conversation_differs_by_place(field: str) -> None:
+    value = Platform.DISCORD if field == "platform" else "other"
+    other = dataclasses.replace(ORIGIN, **{field: value})
+
+    assert other.conversation != ORIGIN.conversation
+
+
+@pytest.mark.parametrize("field", ["message", "user"])
+def test_conversation_is_shared_by_its_messages_and_people(field: str) -> None:
+    other = dataclasses.replace(ORIGIN, **{field: "other"})
+
+    assert other.conversation == ORIGIN.conversation
+
+
+@pytest.mark.parametrize(
+    ("platform", "outbox"),
+    [
+        (Platform.SLACK, "slack"),
+        (Platform.DISCORD, "discord"),
+        (Platform.CONSOLE, "console:C1"),  # one a session
+    ],
+)
+def test_outbox_is_one_a_platform_and_one_a_console_session(
+    platform: Platform, outbox: str
+) -> None:
+    assert dataclasses.replace(ORIGIN, platform=platform).outbox == outbox
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_task_names_are_ours(kind: Kind) -> None:
+    assert kind.task_name == f"parley.{kind}"
+    assert kind.queue == "chat"

@@ -1,0 +1,274 @@
+"""Every key is read, and whatever is wrong with one is said with its name and without its value."""
+
+import difflib
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+
+from shared.errors import SettingsError
+from shared.settings import KEYS, PLACEHOLDERS, Settings, read_settings
+
+CANARY = "canary-7f3a"
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN")
+
+# key, value as written, attribute, value as read
+VALUES: list[tuple[str, str, str, Any]] = [
+    ("PARLEY_ALLOW_VOLATILE_REDIS", "1", "allow_volatile_redis", True),
+    ("PARLEY_ALLOW_VOLATILE_REDIS", "false", "allow_volatile_redis", False),
+    ("PARLEY_MODEL", "Qwen/Qwen3-4B", "model", "Qwen/Qwen3-4B"),
+    ("PARLEY_DEVICE", "cuda", "device", "cuda"),
+    ("PARLEY_DTYPE", "bfloat16", "dtype", "bfloat16"),
+    ("PARLEY_CONCURRENCY", "64", "concurrency", 64),
+    ("PARLEY_CACHE_TOKENS", "4096", "cache_tokens", 4096),
+    ("PARLEY_MAX_NEW_TOKENS", "1", "max_new_tokens", 1),
+    ("PARLEY_TEMPERATURE", "0.7", "temperature", 0.7),
+    ("PARLEY_TOP_P", "1", "top_p", 1.0),
+    ("PARLEY_SYSTEM_PROMPT", "Be kind.\nBe brief.", "system_prompt", "Be kind.\nBe brief."),
+    ("PARLEY_AUTO_REPLY_CHANNELS", "C1", "auto_reply_channels", frozenset({"C1"})),
+    ("PARLEY_AUTO_REPLY_CHANNELS", " C1 , ,C2,", "auto_reply_channels", frozenset({"C1", "C2"})),
+    ("PARLEY_AUTO_REPLY_CHANNELS", ",", "auto_reply_channels", frozenset()),
+    ("PARLEY_MAX_MESSAGE_CHARS", "100", "max_message_chars", 100),
+    ("PARLEY_MAX_TURNS", "2", "max_turns", 2),
+    ("PARLEY_RETENTION_DAYS", "0.5", "retention_ms", 43_200_000),  # half of 86,400,000
+    ("PARLEY_DEADLINE_S", "1.5", "deadline_ms", 1500),
+    ("PARLEY_LEASE_S", "2", "lease_ms", 2000),
+    ("PARLEY_MAX_ATTEMPTS", "1", "max_attempts", 1),
+    (
+        "PARLEY_SLACK_API_URL",
+        "http://127.0.0.1:1/api/",
+        "slack_api_url",
+        pydantic.HttpUrl("http://127.0.0.1:1/api/"),
+    ),
+    (
+        "PARLEY_DISCORD_API_URL",
+        "http://127.0.0.1:1/api/v10",
+        "discord_api_url",
+        pydantic.HttpUrl("http://127.0.0.1:1/api/v10"),
+    ),
+    (
+        "PARLEY_DISCORD_GATEWAY_URL",
+        "ws://127.0.0.1:1",
+        "discord_gateway_url",
+        pydantic.WebsocketUrl("ws://127.0.0.1:1"),
+    ),
+    ("PARLEY_HTTP_HOST", "0.0.0.0", "http_host", "0.0.0.0"),  # noqa: S104 - only read
+    ("PARLEY_HTTP_PORT", "65535", "http_port", 65_535),
+    ("PARLEY_DATA_DIR", "/data", "data_dir", Path("/data")),
+    ("PARLEY_CACHE_DIR", "/cache", "cache_dir", Path("/cache")),
+    ("PARLEY_LOG_LEVEL", "DEBUG", "log_level", "DEBUG"),
+]
+
+MALFORMED = [
+    ("PARLEY_ALLOW_VOLATILE_REDIS", "perhaps"),
+    ("PARLEY_DEVICE", "tpu"),
+    ("PARLEY_DTYPE", "int8"),
+    ("PARLEY_CONCURRENCY", "many"),
+    ("PARLEY_CONCURRENCY", "0"),
+    ("PARLEY_CONCURRENCY", "513"),
+    ("PARLEY_CONCURRENCY", "1.5"),
+    ("PARLEY_CACHE_TOKENS", "255"),
+    ("PARLEY_MAX_NEW_TOKENS", "0"),
+    ("PARLEY_MAX_NEW_TOKENS", "32769"),
+    ("PARLEY_TEMPERATURE", "-0.1"),
+    ("PARLEY_TEMPERATURE", "2.1"),
+    ("PARLEY_TEMPERATURE", "nan"),
+    ("PARLEY_TOP_P", "0"),
+    ("PARLEY_TOP_P", "1.1"),
+    ("PARLEY_MAX_MESSAGE_CHARS", "0"),
+    ("PARLEY_MAX_TURNS", "1"),
+    ("PARLEY_RETENTION_DAYS", "0"),
+    ("PARLEY_RETENTION_DAYS", "inf"),
+    ("PARLEY_DEADLINE_S", "-1"),
+    ("PARLEY_DEADLINE_S", "inf"),
+    ("PARLEY_LEASE_S", "0.5"),
+    ("PARLEY_LEASE_S", "inf"),
+    ("PARLEY_MAX_ATTEMPTS", "0"),
+    ("PARLEY_SLACK_API_URL", "slack.com"),
+    ("PARLEY_SLACK_API_URL", "ftp://slack.com"),
+    ("PARLEY_DISCORD_API_URL", "discord"),
+    ("PARLEY_DISCORD_GATEWAY_URL", "https://discord.com"),
+    ("PARLEY_HTTP_PORT", "0"),
+    ("PARLEY_HTTP_PORT", "65536"),
+    ("PARLEY_LOG_LEVEL", "LOUD"),
+]
+
+
+def read(environ: dict[str, str]) -> Settings:
+    return read_settings(environ, env_file=None)
+
+
+def refusal_of(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as refusal:
+        read(environ)
+    return str(refusal.value)
+
+
+def test_settings_all_have_defaults() -> None:
+    settings = read({})
+
+    assert not settings.runs_slack
+    assert not settings.runs_discord
+    assert settings.redis_url is None
+    assert settings.model == "default"
+    assert settings.http_host == "127.0.0.1"
+    assert str(settings.slack_api_url) == "https://slack.com/api/"
+    assert str(settings.discord_api_url) == "https://discord.com/api/v10"
+    assert settings.data_dir.is_absolute()
+    assert settings.cache_dir.is_absolute()
+
+
+def test_every_key_is_tried_here() -> None:
+    assert {key for key, *_ in VALUES} == set(KEYS) - {*SECRETS, "PARLEY_REDIS_URL"}
+
+
+@pytest.mark.parametrize(("key", "written", "attribute", "value"), VALUES)
+def test_settings_read_each_key(key: str, written: str, attribute: str, value: object) -> None:
+    assert getattr(read({key: written}), attribute) == value
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_empty_value_counts_as_absent(key: str) -> None:
+    assert read({key: ""}) == read({})
+
+
+@pytest.mark.parametrize(("key", "written"), MALFORMED)
+def test_a_malformed_value_is_refused_by_its_key(key: str, written: str) -> None:
+    sentence = refusal_of({key: written})
+
+    assert sentence.startswith(f"{key} ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("PARLEY_MODLE", "PARLEY_MODEL"),
+        ("PARLEY_REDIS_URI", "PARLEY_REDIS_URL"),
+        ("PARLEY_SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN"),
+        ("PARLEY_HTTPPORT", "PARLEY_HTTP_PORT"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_a_near_one(key: str, near: str) -> None:
+    assert refusal_of({key: CANARY}) == f"{key} is not a setting of Parley: did you mean {near}?"
+
+
+def test_an_unknown_key_without_a_near_one_points_to_the_table() -> None:
+    assert not difflib.get_close_matches("PARLEY_QQQQQQQQQQQQQQQQ", KEYS)
+    sentence = refusal_of({"PARLEY_QQQQQQQQQQQQQQQQ": "1"})
+
+    assert sentence.startswith("PARLEY_QQQQQQQQQQQQQQQQ is not a setting of Parley: see ")
+
+
+def test_keys_of_other_programs_are_none_of_our_business() -> None:
+    assert read({"PATH": "/bin", "SLACK_COLOUR": "red", "PARLEYVOO": "1"}) == read({})
+
+
+@pytest.mark.parametrize("placeholder", [*sorted(PLACEHOLDERS), "ChangeMe", " xxx ", "  "])
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_placeholder_is_no_secret(key: str, placeholder: str) -> None:
+    assert refusal_of({key: placeholder}).startswith(f"{key} is empty or a placeholder")
+
+
+# what is set, whether Slack runs or a piece of the sentence
+PAIRS: list[tuple[tuple[str, ...], bool | str]] = [
+    ((), False),
+    (("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"), True),
+    (("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"), True),
+    (("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"), True),
+    (("SLACK_BOT_TOKEN",), "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN"),
+    (("SLACK_APP_TOKEN",), "SLACK_BOT_TOKEN is missing"),
+    (("SLACK_SIGNING_SECRET",), "SLACK_BOT_TOKEN is missing"),
+    (("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"), "SLACK_BOT_TOKEN is missing"),
+]
+
+
+@pytest.mark.parametrize(("keys", "outcome"), PAIRS)
+def test_slack_needs_a_bot_token_and_a_way_in(keys: tuple[str, ...], outcome: bool | str) -> None:
+    environ = dict.fromkeys(keys, CANARY)
+
+    if isinstance(outcome, bool):
+        assert read(environ).runs_slack is outcome
+    else:
+        sentence = refusal_of(environ)
+        assert outcome in sentence
+        assert CANARY not in sentence
+
+
+def test_discord_needs_its_token_alone() -> None:
+    assert read({"DISCORD_TOKEN": CANARY}).runs_discord
+
+
+@pytest.mark.parametrize("key", [*SECRETS, "PARLEY_REDIS_URL"])
+def test_secrets_print_as_stars(key: str) -> None:
+    settings = read({**SLACK, key: CANARY})
+
+    assert CANARY not in repr(settings)
+    assert CANARY not in str(settings)
+    assert CANARY not in settings.model_dump_json()
+    assert "****" in repr(settings)
+
+
+def test_secrets_can_be_read_on_purpose() -> None:
+    settings = read({"DISCORD_TOKEN": CANARY})
+
+    assert settings.discord_token is not None
+    assert settings.discord_token.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize("fault", [{"PARLEY_HTTP_PORT": "x"}, {"PARLEY_HTTPORT": "1"}])
+def test_secrets_never_stand_in_an_error_about_something_else(fault: dict[str, str]) -> None:
+    secrets = {**dict.fromkeys(SECRETS, CANARY), "PARLEY_REDIS_URL": f"redis://:{CANARY}@host"}
+
+    with pytest.raises(SettingsError) as refusal:
+        read({**secrets, **fault})
+
+    # as a process that died of it would print it, with what it came from
+    assert CANARY not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(pydantic.ValidationError):
+        read({}).model = "other"  # type: ignore[misc]  # frozen, which is the point
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / ".env"
+    file.write_text(text)
+    return file
+
+
+def test_the_env_file_is_read(tmp_path: Path) -> None:
+    text = '# ours\nexport PARLEY_MODEL="some/model"\r\nPARLEY_HTTP_PORT=99 # one\nOTHER=1\n'
+
+    settings = read_settings({}, write(tmp_path, text))
+
+    assert (settings.model, settings.http_port) == ("some/model", 99)
+
+
+def test_the_environment_goes_before_the_env_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "PARLEY_MODEL=file\nPARLEY_HTTP_PORT=99\n")
+
+    settings = read_settings({"PARLEY_MODEL": "environment"}, file)
+
+    assert (settings.model, settings.http_port) == ("environment", 99)
+
+
+def test_a_missing_env_file_is_no_fault(tmp_path: Path) -> None:
+    assert read_settings({}, tmp_path / ".env") == read({})
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("PARLEY_MODLE=x\n", "PARLEY_MODLE"), ("PARLEY_TOP_P=x\n", "PARLEY_TOP_P")]
+)
+def test_the_env_file_is_held_to_the_same_rules(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(SettingsError, match=key):
+        read_settings({}, write(tmp_path, text))
+
+
+def test_a_key_without_a_value_in_the_env_file_counts_as_absent(tmp_path: Path) -> None:
+    assert read_settings({}, write(tmp_path, "PARLEY_MODEL\nPARLEY_DEVICE=\n")) == read({})
