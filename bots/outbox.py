@@ -56,7 +56,7 @@ class Outbox:
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
         """Redis may be away for a while: go on when it is back."""
-        while True:
+        while not _is_cancelled():
             try:
                 await self.open()
                 await step()
@@ -67,7 +67,7 @@ class Outbox:
     async def _listen(self) -> None:
         async with self._client.pubsub() as pubsub:
             await pubsub.subscribe(self._channel)
-            while True:
+            while not _is_cancelled():
                 message: Any = await pubsub.get_message(
                     ignore_subscribe_messages=True, timeout=BLOCK_MS / 1000
                 )
@@ -75,7 +75,7 @@ class Outbox:
                     self._delivery.nudge(message["data"].decode())
 
     async def _read(self) -> None:
-        while True:
+        while not _is_cancelled():
             streams: Any = await self._client.xreadgroup(
                 keys.OUTBOX_GROUP,
                 self._delivery.name,
@@ -87,7 +87,7 @@ class Outbox:
                 await self._take(entries)
 
     async def _claim(self) -> None:
-        while True:
+        while not _is_cancelled():
             answer: Any = await self._client.xautoclaim(
                 self._stream,
                 keys.OUTBOX_GROUP,
@@ -109,6 +109,15 @@ class Outbox:
                 log.exception("reply_unreadable", job=job_id)
                 continue
             self._delivery.conclude(job_id, Entry(entry_id.decode(), reply))
+
+
+def _is_cancelled() -> bool:
+    """Whether this task has been asked to end.
+
+    redis-py turns a cancellation that meets it while it connects into a timeout, and goes on.
+    """
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())
 
 
 def _pairs(streams: Any) -> Any:  # noqa: ANN401 - a list of pairs in RESP2, a dict in RESP3

@@ -135,16 +135,17 @@ async def test_events_over_http_are_answered_and_bad_signatures_refused(
 async def test_empty_mention_and_huge_text_get_a_sentence_each(
     slack: FakeSlack, slack_bots: RunningModule
 ) -> None:
-    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}>")
-    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> " + "x" * 100_000)
-    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> \x00\x01\x02")
+    asked = [
+        await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}>{text}")
+        for text in ("", "x" * 100_000, " \x00\x01\x02")
+    ]
 
     await asyncio.to_thread(slack_bots.wait_for_event, "job_delivered", 3)
 
-    empty, huge, control = answers(slack, CHANNEL)
-    assert "no text in your message" in empty.text
-    assert "100,000 characters" in huge.text
-    assert "no text in your message" in control.text
+    said = {answer.thread_ts: answer.text for answer in answers(slack, CHANNEL)}
+    assert "no text in your message" in said[asked[0].ts]
+    assert "100,000 characters" in said[asked[1].ts]
+    assert "no text in your message" in said[asked[2].ts]
 
 
 async def test_new_forgets_the_conversation(slack: FakeSlack, slack_bots: RunningModule) -> None:

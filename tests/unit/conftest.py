@@ -1,4 +1,4 @@
-"""Settings of the generated examples: no time limit for one, as two slow cores are two slow cores."""
+"""Settings of the generated examples: none has a time limit, as machines are slow at times."""
 
 import hypothesis
 

@@ -30,7 +30,11 @@ TAKEN: list[tuple[str, Kind, str]] = [
     ("a\r\nb", Kind.CHAT, "a\nb"),
     ("lone \ud83d surrogate", Kind.CHAT, "lone ? surrogate"),
     ("whole \U0001f600 one", Kind.CHAT, "whole \U0001f600 one"),
-    ("\u0645\u0631\u062d\u0628\u0627 \u4f60\u597d", Kind.CHAT, "\u0645\u0631\u062d\u0628\u0627 \u4f60\u597d"),
+    (
+        "\u0645\u0631\u062d\u0628\u0627 \u4f60\u597d",
+        Kind.CHAT,
+        "\u0645\u0631\u062d\u0628\u0627 \u4f60\u597d",
+    ),
     ("/new", Kind.NEW, "/new"),
     (" /NEW. ", Kind.NEW, "/NEW."),
     ("Forget this conversation!", Kind.NEW, "Forget this conversation!"),
@@ -72,7 +76,7 @@ def test_intake_refuses_a_message_without_text(written: str) -> None:
     ],
 )
 def test_intake_refuses_a_message_that_is_too_long_and_does_not_keep_it(
-    written: str, is_taken: bool
+    written: str, *, is_taken: bool
 ) -> None:
     taken = intake(incoming(written), max_chars=20_000)
 

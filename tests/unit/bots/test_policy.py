@@ -28,7 +28,7 @@ FLAGS = ("is_direct", "mentions_us", "mentions_others", "is_follow_up", "is_auto
 
 
 @pytest.mark.parametrize(("known", "is_ours"), TABLE)
-def test_is_for_us_answers_people(known: dict[str, bool], is_ours: bool) -> None:
+def test_is_for_us_answers_people(known: dict[str, bool], *, is_ours: bool) -> None:
     assert is_for_us(Situation(**PERSON, **known)) is is_ours
 
 

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import structlog
@@ -51,6 +51,10 @@ def stream() -> Iterator[io.StringIO]:
         written = io.StringIO()
         configure_logs("INFO", written)
         yield written
+
+
+def fail(error: Exception) -> NoReturn:
+    raise error
 
 
 def only_line(stream: io.StringIO) -> dict[str, Any]:
@@ -119,7 +123,7 @@ def test_our_loggers_blot_out_secrets_in_exceptions(
     stream: io.StringIO, text: str, canary: str
 ) -> None:
     try:
-        raise ValueError(text)
+        fail(ValueError(text))
     except ValueError:
         get_logger("worker.tests").exception("job_failed")
 
@@ -140,10 +144,9 @@ def test_foreign_exceptions_are_blotted_out_too(
     stream: io.StringIO, text: str, canary: str
 ) -> None:
     try:
-        raise ConnectionError(text)
-    except ConnectionError as error:
-        cause = error
-    logging.getLogger("foreign").error("lost", exc_info=cause)
+        fail(ConnectionError(text))
+    except ConnectionError:
+        logging.getLogger("foreign").exception("lost")
 
     assert canary not in stream.getvalue()
     assert "ConnectionError" in only_line(stream)["exception"]

@@ -37,7 +37,7 @@ TABLE: list[tuple[dict[str, Any], bool, str | None]] = [
 
 @pytest.mark.parametrize(("info", "allow_volatile", "piece"), TABLE)
 def test_find_problem_says_what_is_wrong(
-    info: dict[str, Any], allow_volatile: bool, piece: str | None
+    info: dict[str, Any], *, allow_volatile: bool, piece: str | None
 ) -> None:
     problem = find_problem(info, allow_volatile=allow_volatile)
 

@@ -150,7 +150,7 @@ ODD_FENCES = {
     "a closing line longer than the opening": f"```py\n{CODE}\n``````",
     "a closing line with blanks behind it": f"```py\n{CODE}\n```{' ' * 20}",
     "an opening line as long as a part": f"```{'x' * 90}\n{CODE}\n```",
-    "a mark as long as a part": f"{'`' * 90}\n{CODE}\n{'`' * 90}",
+    "a long mark": f"{'`' * 12}py\n{CODE}\n{'`' * 12}",
     "code that looks like a closing line": f"```py\n{CODE}\n    ```",
     "code that looks like a quoted closing line": f"```py\n{CODE}\n> ```",
     "a tilde fence around backticks": f"~~~py\n```\n{CODE}\n```\n~~~",
