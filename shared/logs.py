@@ -17,18 +17,15 @@ SECRETS = re.compile(
     r"xox[a-z]-[\w-]+"  # Slack bot, user and legacy tokens
     r"|xapp-[\w-]+"  # Slack app tokens
     r"|[\w-]{20,30}\.[\w-]{6}\.[\w-]{27,}"  # Discord: base64 user id, time, HMAC
-    r"|(?<=Bearer )\S+|(?<=Bot )\S{20,}"
-    r"|(?<=://)[^/\s@]*(?=@)"  # user and password of a URL
+    r"|(?<=Bearer )[^\s\"\\\\]+|(?<=Bot )[^\s\"\\\\]{20,}"
+    r"|(?<=://)[^/\s\"]*(?=@)"  # user and password of a URL
 )
 BLOT = "[secret]"
 
 
-def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blot out anything that looks like a credential, in every string value."""
-    return {
-        key: SECRETS.sub(BLOT, value) if isinstance(value, str) else value
-        for key, value in event.items()
-    }
+def redact(_logger: WrappedLogger, _method: str, line: EventDict | str) -> str:
+    """Blot out anything that looks like a credential, wherever in the finished line it stands."""
+    return SECRETS.sub(BLOT, str(line))
 
 
 def configure_logs(level: str, stream: TextIO | None = None) -> None:
@@ -52,8 +49,8 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                redact,
                 structlog.processors.JSONRenderer(),
+                redact,
             ],
         )
     )

@@ -1,5 +1,6 @@
 """Whether a Redis may be trusted with jobs: pure checks of what ``INFO`` says."""
 
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +48,8 @@ def require_healthy(info: Mapping[str, Any], *, allow_volatile: bool) -> None:
 
 def unreachable(url: str, reason: str) -> RedisUnavailableError:
     """The fault of a Redis that does not answer; the URL's password is left out."""
-    place = url.rsplit("@", 1)[-1].removeprefix("redis://")
+    parts = urllib.parse.urlsplit(url)
+    place = f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an empty address"
     return RedisUnavailableError(
         f"Redis does not answer at {place} ({reason}): start it, or correct PARLEY_REDIS_URL."
     )

@@ -51,7 +51,8 @@ local function close(id, reply, now)
   redis.call('XADD', outbox_key(job[2]), '*', 'job', id, 'reply', reply)
   redis.call('LREM', mailbox_key(job[1]), 0, id)
   local next_id = redis.call('LINDEX', mailbox_key(job[1]), 0)
-  if not next_id then return {} end
+  -- The head may be running already: the job that ended was refused or timed out behind it.
+  if not next_id or redis.call('HGET', job_key(next_id), 'state') ~= 'waiting' then return {} end
   return queue(next_id, now)
 end
 
@@ -167,9 +168,11 @@ local id = ARGV[1]
 if not holds(id, ARGV[2]) then return {'lost'} end
 local transcript = transcript_key(redis.call('HGET', job_key(id), 'conversation'))
 if ARGV[4] == '1' then redis.call('DEL', transcript) end
-for i = 7, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
-redis.call('LTRIM', transcript, -ARGV[5], -1)
-redis.call('PEXPIRE', transcript, ARGV[6])
+if #ARGV > 6 then
+  for i = 7, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
+  redis.call('LTRIM', transcript, -ARGV[5], -1)
+  redis.call('PEXPIRE', transcript, ARGV[6])
+end
 local next_job = close(id, ARGV[3], now_ms())
 return {'finished', next_job[1], next_job[2]}
 """

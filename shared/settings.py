@@ -37,7 +37,9 @@ def _cache_dir() -> Path:
 class Settings(pydantic.BaseModel):
     """The settings of one process. Secrets print as stars."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     slack_bot_token: Annotated[
         pydantic.SecretStr | None,

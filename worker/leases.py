@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+import kombu.exceptions
 import redis
 
 from shared import keys, ledger
@@ -120,6 +121,6 @@ class Ticker:
         while not self._is_stopping.is_set():
             try:
                 self._tick()
-            except (redis.RedisError, OSError) as error:
+            except (redis.RedisError, kombu.exceptions.KombuError, OSError) as error:
                 log.warning("tick_failed", ticker=self._thread.name, error=type(error).__name__)
             self._is_stopping.wait(self._interval_s)

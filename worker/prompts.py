@@ -4,6 +4,7 @@ Models with a chat template get it; base models such as GPT-2 get a plain transc
 The oldest turns go first when it does not all fit.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Pro
     num_shown = len(tokenizer.encode(question.shown, add_special_tokens=False))
     max_new_tokens = max(1, limits.max_new_tokens - num_shown)
     max_prompt_tokens = limits.max_total_tokens - max_new_tokens
-    turns = [*question.history, Turn(USER, question.text)]
+    turns = _from_first_question([*question.history, Turn(USER, question.text)])
     while True:
         token_ids = _tokens(question, turns, tokenizer)
         if len(token_ids) <= max_prompt_tokens:
@@ -55,7 +56,7 @@ def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Pro
             return Prompt(tuple(token_ids), stop, max_new_tokens)
         if len(turns) == 1:
             raise PromptTooLongError(len(token_ids), max_prompt_tokens)
-        turns = _without_oldest(turns)
+        turns = _from_first_question(turns[1:])
 
 
 def lay_out_plain(system: str, turns: Sequence[Turn]) -> str:
@@ -71,12 +72,9 @@ def neutralize(text: str, special_tokens: Sequence[str]) -> str:
     return text
 
 
-def _without_oldest(turns: Sequence[Turn]) -> list[Turn]:
-    """Drop the oldest turn, and the answer to it: templates want the user's turn first."""
-    rest = list(turns[1:])
-    while len(rest) > 1 and rest[0].role == ASSISTANT:
-        rest = rest[1:]
-    return rest
+def _from_first_question(turns: Sequence[Turn]) -> list[Turn]:
+    """Without answers whose question is gone: templates want the user's turn first."""
+    return list(itertools.dropwhile(lambda turn: turn.role == ASSISTANT, turns))
 
 
 def _tokens(question: Question, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:

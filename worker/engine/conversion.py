@@ -84,7 +84,7 @@ def is_whole(folder: Path) -> bool:
             return True
         if sha256_of(weights) != manifest["sha256"]:
             return False
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     _write_manifest(folder)
     return True
