@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 
-from bots import doctor
 from bots.adapters import Wiring
 from bots.metrics import Metrics
 from bots.store import open_store
@@ -39,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             case ["doctor"]:
                 configure_logs("ERROR", sys.stderr)
+                from bots import doctor  # noqa: PLC0415 - the platforms' clients
+
                 return asyncio.run(doctor.report(settings))
             case _:
                 raise SettingsError("Usage: python -m bots [console|doctor].")

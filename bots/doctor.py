@@ -2,15 +2,55 @@
 
 import socket
 
+from bots.discord_adapter import client as discord_client
+from bots.serving import discord_access, slack_access
+from bots.slack_adapter import client as slack_client
 from shared.checks import Check, print_checks
+from shared.errors import StartupError
 from shared.settings import Settings
 
 
 async def report(settings: Settings) -> int:
     """Print one line a check; the exit code is 1 if one failed."""
     checks: list[Check] = []
+    if settings.runs_slack:
+        checks.extend(await _check_slack(settings))
+    if settings.runs_discord:
+        checks.append(await _check_discord(settings))
+    if not checks:
+        checks.append(Check.warn("platforms", "no token is set; `parley chat` needs none"))
     checks.append(_check_port(settings))
     return print_checks(checks)
+
+
+async def _check_slack(settings: Settings) -> list[Check]:
+    access = slack_access(settings)
+    try:
+        me = await slack_client.identify(access)
+    except StartupError as error:
+        return [Check.fail("slack", str(error))]
+    known = Check.ok("slack", f"user {me.user_id} in workspace {me.team_id}")
+    if access.app_token is None:
+        return [known, Check.ok("slack way in", "events over HTTP at /slack/events")]
+    try:
+        await slack_client.check_app_token(access)
+    except StartupError as error:
+        return [known, Check.fail("slack way in", str(error))]
+    return [known, Check.ok("slack way in", "Socket Mode")]
+
+
+async def _check_discord(settings: Settings) -> Check:
+    try:
+        me = await discord_client.identify(discord_access(settings))
+    except StartupError as error:
+        return Check.fail("discord", str(error))
+    if me.reads_content:
+        return Check.ok("discord", f"{me.name}, reads every message it can see")
+    return Check.warn(
+        "discord",
+        f"{me.name}, without the message content intent: only mentions, replies and direct "
+        "messages are answered; switch it on under Bot, Privileged Gateway Intents",
+    )
 
 
 def _check_port(settings: Settings) -> Check:

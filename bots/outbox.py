@@ -12,7 +12,8 @@ import redis
 import redis.asyncio
 
 from bots.delivery import Delivery, Entry
-from shared import codec, keys, ledger
+from shared import keys, ledger
+from shared.errors import CodecError
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -105,7 +106,7 @@ class Outbox:
             job_id = fields[b"job"].decode()
             try:
                 reply = ledger.read_final(fields[b"reply"])
-            except codec.CodecError:
+            except CodecError:
                 log.exception("reply_unreadable", job=job_id)
                 continue
             self._delivery.conclude(job_id, Entry(entry_id.decode(), reply))

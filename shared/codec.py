@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from shared.errors import ParleyError
+from shared.errors import CodecError
 from shared.jobs import Job, Turn
 from shared.replies import Done, Failed, Snapshot
 
@@ -26,10 +26,6 @@ _TYPES: dict[str, type[Any]] = {
     "failed": Failed,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
-
-
-class CodecError(ParleyError):
-    """A document that is not ours, is of another version, or lacks a field."""
 
 
 class _Envelope(pydantic.BaseModel):

@@ -9,6 +9,7 @@ ParleyError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
 │   └── PlatformUnavailableError  try again later, in doubt whether it took effect
+├── CodecError                a document that is not ours, of another version, or lacks a field
 ├── ModelError                the model or its engine
 │   └── EngineError               generation failed, also after the engine was rebuilt
 └── StartupError              the process cannot start; ``exit_code`` tells a supervisor which
@@ -100,6 +101,10 @@ class UndeliverableError(PlatformError):
 
 class PlatformUnavailableError(PlatformError):
     """A passing fault; whether the call took effect is unknown."""
+
+
+class CodecError(ParleyError):
+    """A document that is not ours, is of another version, or lacks a field."""
 
 
 class ModelError(ParleyError):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from shared import codec, keys, scripts
+from shared.errors import CodecError
 from shared.jobs import Job, Kind, Turn
 from shared.replies import Done, Failed, Final, Snapshot
 
@@ -267,11 +268,11 @@ def read_final(document: str | bytes) -> Final:
     """Read an outbox entry's reply.
 
     Raises:
-        codec.CodecError: it is no Done and no Failed of this version.
+        CodecError: it is no Done and no Failed of this version.
     """
     reply = codec.decode_any(document)
     if not isinstance(reply, Done | Failed):
-        raise codec.CodecError("An outbox entry holds no final reply.")
+        raise CodecError("An outbox entry holds no final reply.")
     return reply
 
 

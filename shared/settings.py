@@ -279,23 +279,24 @@ KEYS = tuple(str(field.alias) for field in Settings.model_fields.values())
 def read_settings(environ: Mapping[str, str], env_file: Path | None = ENV_FILE) -> Settings:
     """Read and check the settings; the environment goes before the file.
 
-    An empty value counts as absent, as Compose and shells set it, except for the secrets.
+    An empty value counts as absent, as Compose and shells set it.
 
     Raises:
         SettingsError: a key is missing, malformed or unknown. The sentence names the key and never
             repeats a secret.
     """
-    from_file = dotenv.dotenv_values(env_file) if env_file and env_file.is_file() else {}
-    merged = {**{key: value or "" for key, value in from_file.items()}, **environ}
-    _refuse_unknown(merged)
-    values = {key: merged[key] for key in KEYS if merged.get(key)}
+    is_there = env_file is not None and env_file.is_file()
+    from_file = dotenv.dotenv_values(env_file, interpolate=False) if is_there else {}
+    _refuse_unknown({**from_file, **environ})
+    values = {key: environ.get(key) or from_file.get(key) for key in KEYS}
+    values = {key: value for key, value in values.items() if value}
     try:
         return Settings.model_validate(values)
     except pydantic.ValidationError as error:
         raise SettingsError(_sentence(error)) from None
 
 
-def _refuse_unknown(merged: Mapping[str, str]) -> None:
+def _refuse_unknown(merged: Mapping[str, object]) -> None:
     for key in sorted(merged):
         if key.startswith(PREFIX) and key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, n=1)

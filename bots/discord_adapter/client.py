@@ -221,16 +221,9 @@ class DiscordAdapter:
     async def _connect(self, *, reads_content: bool) -> None:
         client = Client(self._access, self, reads_content=reads_content)
         self._surface.client = client
-        try:
+        with _start_up_faults(self._access):
             async with client:
                 await client.start(self._access.token)
-        except discord.LoginFailure as error:
-            raise TokenError(
-                "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
-            ) from error
-        except (aiohttp.ClientError, TimeoutError, OSError, discord.HTTPException) as error:
-            url, reason = self._access.api_url, type(error).__name__
-            raise PlatformUnreachableError("Discord", url, reason) from error
 
     async def receive(self, message: discord.Message) -> None:
         """Accept a message. Discord does not ask again, so a failure is tried again here."""
@@ -304,3 +297,42 @@ def _names(message: discord.Message) -> dict[int, str]:
     users = {user.id: user.display_name for user in message.mentions}
     roles = {role.id: role.name for role in message.role_mentions}
     return users | roles
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordIdentity:
+    """Who we are on Discord, and whether we may read every message."""
+
+    name: str
+    reads_content: bool
+
+
+async def identify(access: DiscordAccess) -> DiscordIdentity:
+    """Ask Discord who we are, without connecting to its gateway.
+
+    Raises:
+        TokenError: it does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    with _start_up_faults(access):
+        async with discord.Client(intents=discord.Intents.none()) as client:
+            discord.http.Route.BASE = access.api_url.rstrip("/")
+            await client.login(access.token)
+            application = await client.application_info()
+            flags = application.flags
+            name = str(client.user)
+    reads = flags.gateway_message_content or flags.gateway_message_content_limited
+    return DiscordIdentity(name, reads_content=reads)
+
+
+@contextlib.contextmanager
+def _start_up_faults(access: DiscordAccess) -> Iterator[None]:
+    try:
+        yield
+    except discord.LoginFailure as error:
+        raise TokenError(
+            "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
+        ) from error
+    except (aiohttp.ClientError, TimeoutError, OSError, discord.HTTPException) as error:
+        url, reason = access.api_url, type(error).__name__
+        raise PlatformUnreachableError("Discord", url, reason) from error

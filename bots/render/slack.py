@@ -4,6 +4,7 @@ The text is parsed as CommonMark with tables and strikethrough and written out a
 ``<`` and ``>`` of the model is escaped, so that no output can hold a live mention.
 """
 
+import html
 from collections.abc import Callable, Sequence
 
 from markdown_it import MarkdownIt
@@ -35,7 +36,8 @@ def _render_within(text: str, limit: int) -> list[str]:
 
 def to_mrkdwn(text: str) -> str:
     """One Markdown text as mrkdwn."""
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    # without "reference", "[1]: https://…" stays text that can be read
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable("reference")
     return _blocks(SyntaxTreeNode(parser.parse(text)).children, "\n\n")
 
 
@@ -60,7 +62,7 @@ def _inline_of(node: SyntaxTreeNode) -> str:
 def _inline(node: SyntaxTreeNode) -> str:
     match node.type:
         case "text" | "image" | "html_inline":
-            return escape(node.content)
+            return escape(node.content or str(node.attrs.get("src", "")))
         case "code_inline":
             return f"`{escape(node.content)}`"
         case "softbreak" | "hardbreak":
@@ -83,7 +85,9 @@ def _link(node: SyntaxTreeNode) -> str:
 
 
 def _code(node: SyntaxTreeNode) -> str:
-    return f"```\n{escape(node.content.rstrip(chr(10)))}\n```"
+    # three backticks inside would end the code in Slack: a blank of no width keeps them apart
+    content = node.content.rstrip("\n").replace("```", "`\u200b`\u200b`")
+    return f"```\n{escape(content)}\n```"
 
 
 def _quote(node: SyntaxTreeNode) -> str:
@@ -113,13 +117,20 @@ def _table(node: SyntaxTreeNode) -> str:
         for section in node.children
         for row in section.children
     ]
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     ]
     rule = "  ".join("-" * width for width in widths)
     return "\n".join(["```", lines[0], rule, *lines[1:], "```"])
+
+
+def _width(cell: str) -> int:
+    """Characters as they are read, after Slack has undone the escapes."""
+    return len(html.unescape(cell))
 
 
 _BLOCKS: dict[str, Callable[[SyntaxTreeNode], str]] = {

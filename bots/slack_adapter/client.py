@@ -7,7 +7,7 @@ ledger could not take is not acknowledged, and Slack sends it again.
 import asyncio
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,32 @@ async def identify(access: SlackAccess) -> events.Identity:
     return events.Identity(user_id=str(answer["user_id"]), team_id=str(answer["team_id"]))
 
 
+async def check_app_token(access: SlackAccess) -> None:
+    """Ask Slack whether the app token may open a socket; opens none.
+
+    Raises:
+        TokenError: it may not.
+        PlatformUnreachableError: Slack does not answer.
+    """
+    with _socket_faults(access):
+        await make_client(access, is_idempotent=True).apps_connections_open(
+            app_token=access.app_token or ""
+        )
+
+
+@contextlib.contextmanager
+def _socket_faults(access: SlackAccess) -> Iterator[None]:
+    try:
+        yield
+    except SlackApiError as error:
+        raise TokenError(
+            f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}): it needs the scope "
+            "connections:write; see your app's page, Basic Information."
+        ) from error
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise PlatformUnreachableError("Slack", access.api_url, type(error).__name__) from error
+
+
 class SlackSurface:
     """Slack as delivery sees it."""
 
@@ -177,7 +203,7 @@ class SlackSurface:
 
 
 @contextlib.contextmanager
-def _translated() -> Any:  # noqa: ANN401 - a context manager
+def _translated() -> Iterator[None]:
     """Slack's exceptions as ours, with their cause."""
     try:
         yield
@@ -225,8 +251,9 @@ class SlackAdapter:
             AsyncSocketModeHandler(self._app, self._access.app_token) for _ in range(NUM_SOCKETS)
         ]
         try:
-            for handler in handlers:
-                await self._connect(handler)
+            with _socket_faults(self._access):
+                for handler in handlers:
+                    await handler.connect_async()  # type: ignore[no-untyped-call]  # no types
             log.info("slack_ready", way_in="socket_mode")
             await asyncio.Event().wait()
         finally:
@@ -239,18 +266,6 @@ class SlackAdapter:
             return web.Response(status=401)
         bolt_request = await to_bolt_request(request)
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
-
-    async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        try:
-            await handler.connect_async()  # type: ignore[no-untyped-call]  # no types
-        except SlackApiError as error:
-            raise TokenError(
-                f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}): it needs the scope "
-                "connections:write; see your app's page, Basic Information."
-            ) from error
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            url, reason = self._access.api_url, type(error).__name__
-            raise PlatformUnreachableError("Slack", url, reason) from error
 
     async def _on_message(self, body: dict[str, Any]) -> None:
         """Accept a message; Bolt acknowledges only if this returns."""

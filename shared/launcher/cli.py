@@ -94,7 +94,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,19 +14,20 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_TIMEOUT_S = 8.0
 
 
-def die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None]:
     """What a child runs before its program, so that the kernel ends it if its parent is killed.
 
-    Linux only; elsewhere a child outlives a parent that is killed with SIGKILL.
+    Linux only; elsewhere a child outlives a parent that is killed with SIGKILL. Ctrl-C is the
+    parent's to handle, also while a child that shares the terminal still imports its libraries.
     """
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-    def ask_kernel() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def prepare_child() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    return ask_kernel
+    return prepare_child
 
 
 def start(

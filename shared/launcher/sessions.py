@@ -104,7 +104,6 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
             _wait_for_worker(wards[0], redis_url, settings.data_dir / "worker.log")
         talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
         stack.callback(stop, talk)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the chat, which then ends
         return _watch(wards, talk)
 
 
@@ -125,7 +124,7 @@ def prepare_model() -> None:
     Raises:
         ModelUnavailableError: it cannot be done; the child has said why.
     """
-    preparing = start(python_module("worker", "prepare"), shares_terminal=True)
+    preparing = start(python_module("worker", "prepare"))
     try:
         code = preparing.wait()
     finally:

@@ -29,10 +29,13 @@ def is_whole(slack: FakeSlack, message: Message) -> bool:
     return "length limit" in message.text
 
 
-async def wait_whole(slack: FakeSlack, channel: str, count: int = 1) -> list[Message]:
+async def wait_whole(
+    slack: FakeSlack, channel: str, count: int = 1, timeout_s: float = WAIT_S
+) -> list[Message]:
     """Wait for so many final answers in a channel; all the bot's messages there."""
     await slack.wait_for(
-        lambda: sum(is_whole(slack, m) for m in answers(slack, channel)) >= count, timeout_s=WAIT_S
+        lambda: sum(is_whole(slack, m) for m in answers(slack, channel)) >= count,
+        timeout_s=timeout_s,
     )
     return answers(slack, channel)
 
