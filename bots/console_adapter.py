@@ -19,6 +19,7 @@ from bots.adapters import Link, Wiring
 from bots.intake import Incoming
 from bots.policy import Situation
 from bots.reception import Reception
+from bots.store import Store
 from shared.jobs import Job, Origin, Platform
 
 QUIT_WORDS = frozenset({"/quit", "/exit"})
@@ -26,6 +27,7 @@ HELP = "Ask me anything. /new begins a new conversation, /quit ends."
 PROMPT = "you> "
 TEAM = "local"
 REFRESH_PER_S = 8
+POLL_S = 0.1
 
 
 class ConsoleSurface:
@@ -150,5 +152,13 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
     surface = ConsoleSurface(sys.stdout)
     link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
     await link.outbox.open()
+    await _wait_for_worker(wiring.store)
     adapter = ConsoleAdapter(link.reception, session, surface, history)
     await link.run_with(adapter)
+
+
+async def _wait_for_worker(store: Store) -> None:
+    """Wait until somebody can answer, and say so."""
+    with rich.console.Console(stderr=True).status("Loading the model"):
+        while not await store.has_worker():  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)  # it is Redis that changes: there is no event to wait for

@@ -7,9 +7,10 @@ import redis
 import redis.asyncio
 
 from shared import codec, keys
+from shared.errors import RedisUnavailableError
 from shared.jobs import Job, Origin
 from shared.ledger import Call
-from shared.redis_health import require_healthy, unreachable
+from shared.redis_health import REFUSED, require_healthy, unreachable
 from shared.replies import Snapshot
 
 T = TypeVar("T")
@@ -71,6 +72,8 @@ async def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
             redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         )
         info: Any = await client.info()
+    except redis.AuthenticationError as error:
+        raise RedisUnavailableError(REFUSED) from error
     except (redis.RedisError, ValueError, OSError) as error:
         raise unreachable(redis_url, type(error).__name__) from error
     require_healthy(info, allow_volatile=allow_volatile)

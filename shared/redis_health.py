@@ -9,6 +9,8 @@ from shared.errors import RedisUnavailableError
 MIN_VERSION = (7, 0)
 """XAUTOCLAIM as used here answers three values from 7.0 on."""
 
+REFUSED = "Redis refuses the user or password in PARLEY_REDIS_URL: correct it."
+
 
 def find_problem(info: Mapping[str, Any], *, allow_volatile: bool) -> str | None:
     """The sentence that says why this Redis must not be used, or None.

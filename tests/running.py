@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class RunningModule:
         self._process = subprocess.Popen(
             self._command,
             env={**clean_environment(), **self._settings},
+            cwd=tempfile.gettempdir(),  # where there is no .env of a developer
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

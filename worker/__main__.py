@@ -1,7 +1,6 @@
 """Composition root of a worker: settings, model, engine, Celery.
 
-``python -m worker`` runs one; ``python -m worker prepare`` only converts the default model, with
-progress on standard error; ``python -m worker doctor`` prints its checks.
+``python -m worker`` runs one; ``python -m worker doctor`` prints its checks.
 """
 
 import contextlib
@@ -19,7 +18,6 @@ from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
 from worker import doctor
 from worker.app import add_tasks, worker_arguments
-from worker.engine.conversion import DEFAULT_MODEL, ensure_converted
 from worker.engine.generation import Sampling
 from worker.leases import (
     SIGN_OF_LIFE_EVERY_S,
@@ -29,6 +27,7 @@ from worker.leases import (
     Ticker,
     sweep,
 )
+from worker.speech import say
 from worker.store import open_store
 from worker.tasks import Mind, Rules, TaskRunner
 
@@ -44,24 +43,15 @@ def main(arguments: Sequence[str]) -> int:
         match list(arguments):
             case []:
                 return serve(settings)
-            case ["prepare"]:
-                return prepare(settings)
             case ["doctor"]:
                 return doctor.report(settings)
             case _:
-                raise SettingsError("Usage: python -m worker [prepare|doctor].")
+                raise SettingsError("Usage: python -m worker [doctor].")
     except StartupError as error:
-        _say(str(error))
+        say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-
-
-def prepare(settings: Settings) -> int:
-    """Make the default model ready if it is the one to be used."""
-    if settings.model == "default":
-        ensure_converted(DEFAULT_MODEL, settings.cache_dir, _say)
-    return 0
 
 
 def serve(settings: Settings) -> int:
@@ -78,12 +68,11 @@ def serve(settings: Settings) -> int:
     from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415
 
     choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
-    loaded = load_model(choice, _say)
+    loaded = load_model(choice, say)
     engine = BatchingEngine(
         loaded,
         EngineOptions(settings.max_new_tokens, settings.concurrency, settings.cache_tokens),
     )
-    engine.open()
     app = build_celery(redis_url)
 
     def wake(ready: Ready) -> None:
@@ -100,11 +89,12 @@ def serve(settings: Settings) -> int:
         Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give),
         Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
     )
-    log.info("worker_ready", model=loaded.name, device=str(loaded.model.device))
     with contextlib.ExitStack() as stack:
         stack.callback(engine.close)
+        engine.open()
         for ticker in tickers:
             stack.enter_context(ticker)
+        log.info("worker_ready", model=loaded.name, device=str(loaded.model.device))
         with contextlib.suppress(SystemExit):
             app.worker_main(worker_arguments(settings.concurrency))
     with contextlib.suppress(ParleyError, OSError):
@@ -128,11 +118,6 @@ def _quiet_foreign_loggers() -> None:
     """Transformers' batching writes previews of prompts, with a handler of its own."""
     batching = logging.getLogger("ContinuousBatchingLogger")
     batching.setLevel(logging.CRITICAL)
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"parley: {sentence}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from typing import Any, TypeVar
 
 import redis
 
+from shared.errors import RedisUnavailableError
 from shared.ledger import Call
-from shared.redis_health import require_healthy, unreachable
+from shared.redis_health import REFUSED, require_healthy, unreachable
 
 T = TypeVar("T")
 TIMEOUT_S = 5
@@ -38,6 +39,8 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
             redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         )
         info: Any = client.info()
+    except redis.AuthenticationError as error:
+        raise RedisUnavailableError(REFUSED) from error
     except (redis.RedisError, ValueError, OSError) as error:
         raise unreachable(redis_url, type(error).__name__) from error
     require_healthy(info, allow_volatile=allow_volatile)

@@ -8,10 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis
-import rich.console
-
-from shared import keys
 from shared.errors import StartupError
 from shared.launcher.embedded_redis import embedded_redis
 from shared.launcher.processes import python_module, start, stop, with_setting
@@ -27,7 +23,9 @@ LONGEST_RESTART_S = 90.0
 STEADY_S = 60.0
 """A child that ran so long begins again with the shortest wait."""
 POLL_S = 0.1
-EXIT_PREFIX = "parley: "
+SPOKEN = "parley: "
+READY = "_ready"
+"""In the log line of a process that has started."""
 
 
 class ChildFailedError(StartupError):
@@ -44,6 +42,8 @@ class Ward:
 
     name: str
     spawn: Callable[[], subprocess.Popen[bytes]]
+    log_file: Path | None = None
+    """Where it writes; None: beside us."""
     child: subprocess.Popen[bytes] = field(init=False)
     wait_s: float = FIRST_RESTART_S
     started_s: float = field(default_factory=time.monotonic)
@@ -65,7 +65,7 @@ class Ward:
                 self.child, self.started_s, self.restart_at_s = self.spawn(), now_s, None
             return None
         code = self.child.poll()
-        if code is None or code in FINAL_EXIT_CODES:
+        if code is None or code in FINAL_EXIT_CODES or self._died_young():
             return code
         if now_s - self.started_s > STEADY_S:
             self.wait_s = FIRST_RESTART_S
@@ -73,6 +73,18 @@ class Ward:
         self.restart_at_s = now_s + self.wait_s
         self.wait_s = min(LONGEST_RESTART_S, 2 * self.wait_s)
         return None
+
+    def last_words(self) -> str:
+        """The sentence it ended with, if it was not written beside us."""
+        if self.log_file is None:
+            return ""
+        lines = self.log_file.read_text(errors="replace").splitlines()
+        spoken = [line.removeprefix(SPOKEN) for line in lines if line.startswith(SPOKEN)]
+        return spoken[-1] if spoken else f"The {self.name} ended at once; {self.log_file} says why."
+
+    def _died_young(self) -> bool:
+        """Whether it has never been ready, so that whoever chats would wait for nothing."""
+        return self.log_file is not None and READY not in self.log_file.read_text(errors="replace")
 
 
 def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
@@ -84,7 +96,6 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
     Raises:
         StartupError: something could not start, and starting it again would not help.
     """
-    prepare_model()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _redis(settings) as redis_url, contextlib.ExitStack() as stack, _signals_raise():
         env = with_setting("PARLEY_REDIS_URL", redis_url)
@@ -93,17 +104,23 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
             log_file = settings.data_dir / f"{module}.log" if with_terminal else None
             if log_file:
                 log_file.write_bytes(b"")
-            new = Ward(module, lambda: start(python_module(module), env=env, log=log_file))
+            new = Ward(
+                module, lambda: start(python_module(module), env=env, log=log_file), log_file
+            )
             stack.callback(new.stop)
             return new
 
+        # Side by side, because each imports for seconds: the one that shows the progress of a
+        # conversion, the worker (which waits for it by a file lock), and the chat.
+        preparing = start(python_module("worker.prepare"))
+        stack.callback(stop, preparing)
         wards = [ward("worker"), *([ward("bots")] if with_bots else [])]
-        if not with_terminal:
-            return _watch(wards, None)
-        with rich.console.Console(stderr=True).status("Loading the model"):
-            _wait_for_worker(wards[0], redis_url, settings.data_dir / "worker.log")
-        talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
-        stack.callback(stop, talk)
+        talk = None
+        if with_terminal:
+            talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
+            stack.callback(stop, talk)
+        if code := preparing.wait():
+            raise ChildFailedError("", code)  # it has said why
         return _watch(wards, talk)
 
 
@@ -114,23 +131,8 @@ def _watch(wards: Sequence[Ward], talk: subprocess.Popen[bytes] | None) -> int:
             return code
         for ward in wards:
             if (code := ward.look_after()) is not None:
-                return code
+                raise ChildFailedError(ward.last_words(), code)
         time.sleep(POLL_S)
-
-
-def prepare_model() -> None:
-    """Convert the default model if it has to be, with progress on standard error.
-
-    Raises:
-        ModelUnavailableError: it cannot be done; the child has said why.
-    """
-    preparing = start(python_module("worker", "prepare"))
-    try:
-        code = preparing.wait()
-    finally:
-        stop(preparing)
-    if code:
-        raise ChildFailedError("", code)
 
 
 @contextlib.contextmanager
@@ -140,21 +142,6 @@ def _redis(settings: Settings) -> Iterator[str]:
         return
     with embedded_redis(settings.data_dir / "redis") as redis_url:
         yield redis_url
-
-
-def _wait_for_worker(ward: Ward, redis_url: str, worker_log: Path) -> None:
-    with redis.Redis.from_url(redis_url) as client:
-        while not any(client.scan_iter(keys.worker("*"), count=1000)):
-            code = ward.child.poll()
-            if code is not None:
-                raise ChildFailedError(_last_words(worker_log), code)
-            time.sleep(POLL_S)
-
-
-def _last_words(worker_log: Path) -> str:
-    lines = worker_log.read_text(errors="replace").splitlines()
-    spoken = [line.removeprefix(EXIT_PREFIX) for line in lines if line.startswith(EXIT_PREFIX)]
-    return spoken[-1] if spoken else f"The worker ended at once; {worker_log} says why."
 
 
 @contextlib.contextmanager

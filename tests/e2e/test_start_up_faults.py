@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def run_module(module: str, settings: dict[str, str]) -> "subprocess.CompletedPr
     return subprocess.run(
         python_module(module),
         env={**clean_environment(), **settings},
+        cwd=tempfile.gettempdir(),  # where there is no .env of a developer
         capture_output=True,
         text=True,
         timeout=WAIT_S,

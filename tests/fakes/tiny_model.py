@@ -30,7 +30,7 @@ def save_tiny_model(folder: Path, *, has_template: bool = True, ends: bool = Tru
         has_template: whether the tokenizer has a chat template, as chat models have.
         ends: whether it ever writes its end-of-text token; if not, answers have full length.
     """
-    tokenizer = _tokenizer(has_template=has_template)
+    tokenizer = make_tokenizer(has_template=has_template)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(SEED)
     config = LlamaConfig(
@@ -51,7 +51,8 @@ def save_tiny_model(folder: Path, *, has_template: bool = True, ends: bool = Tru
     return folder
 
 
-def _tokenizer(*, has_template: bool) -> PreTrainedTokenizerFast:
+def make_tokenizer(*, has_template: bool) -> PreTrainedTokenizerFast:
+    """A tokenizer with a token for each byte."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {char: number for number, char in enumerate(alphabet)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))

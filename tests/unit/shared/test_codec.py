@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import codec
-from shared.errors import CodecError, Wire
+from shared.codec import Wire
+from shared.errors import CodecError
 from shared.jobs import Job, Kind, Origin, Platform, Turn
 from shared.replies import Done, Failed, FinishReason, Snapshot
 

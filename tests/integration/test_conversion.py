@@ -1,0 +1,28 @@
+"""The default model is converted once, also when two processes start at once."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.launcher.processes import python_module, running, start, with_setting
+from worker.engine.conversion import DEFAULT_MODEL, MANIFEST, folder_of, is_whole
+
+CONVERSION_S = 240
+
+
+@pytest.mark.timeout(CONVERSION_S + 30)
+def test_two_processes_that_start_at_once_convert_once(tmp_path: Path) -> None:
+    env = with_setting("PARLEY_CACHE_DIR", str(tmp_path / "cache"))
+    logs = [tmp_path / "one.log", tmp_path / "two.log"]
+    command = python_module("worker.prepare")
+    with running(start(command, env=env, log=logs[0])) as one:
+        with running(start(command, env=env, log=logs[1])) as two:
+            codes = [child.wait(CONVERSION_S) for child in (one, two)]
+
+    said = [log.read_text() for log in logs]
+    folder = folder_of(DEFAULT_MODEL, tmp_path / "cache")
+    assert codes == [0, 0], said
+    assert sum("Converting" in text for text in said) == 1
+    assert is_whole(folder)
+    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
+    assert (folder / MANIFEST).is_file()

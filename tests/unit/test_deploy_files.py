@@ -1,0 +1,359 @@
+"""The files that operators deploy with, read as they are: Compose, images, settings, Slack's
+manifest and the commit hooks agree with the code and with each other."""
+
+import ast
+import importlib.metadata
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dotenv
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from slack_sdk.web.async_client import AsyncWebClient
+
+from shared.errors import SettingsError
+from shared.settings import KEYS, read_settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MANIFEST = yaml.safe_load((ROOT / "docs" / "slack-manifest.yaml").read_text())
+ENV_EXAMPLE = ROOT / ".env.example"
+SLACK_CLIENT = ast.parse((ROOT / "bots" / "slack_adapter" / "client.py").read_text())
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+OUR_SERVICES = [name for name in SERVICES if name != "redis"]
+EXACT_IMAGE = re.compile(r"[\w./-]+:\d+\.\d+\.\d+(-[\w.-]+)?")
+PLATFORM_PREFIXES = ("SLACK_", "DISCORD_")
+
+COMPOSE_ONLY = {"REDIS_PASSWORD", "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE"}
+"""Names that others read: Compose, redis-cli and the model hub's library."""
+SET_BY_THE_IMAGE = {"PARLEY_DATA_DIR", "PARLEY_CACHE_DIR"}
+NOT_FOR_COMPOSE = {"PARLEY_ALLOW_VOLATILE_REDIS"}
+"""The Redis of the file is never volatile."""
+
+
+def environment(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = SERVICES[name]["environment"]
+    return found
+
+
+def stages() -> dict[str, str]:
+    """The stages of the Dockerfile by name, each with its instructions, comments left out."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    found = re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]
+    return {stage.splitlines()[0].split()[-1]: stage for stage in found}
+
+
+def lineage(name: str) -> Iterator[str]:
+    """A stage and those that it is made from or copies from."""
+    stage = stages()[name]
+    yield stage
+    parent = stage.split()[0]
+    for source in {parent, *re.findall(r"COPY --from=(\S+)", stage)} & set(stages()):
+        yield from lineage(source)
+
+
+def installed_with(requirements: Iterable[str]) -> set[str]:
+    """Every distribution that pip would bring, as the installed ones declare it."""
+    waiting = [(Requirement(text), "") for text in requirements]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        needed, extra = waiting.pop()
+        if needed.marker and not needed.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(needed.name)
+        new = {(name, wanted) for wanted in ("", *needed.extras)} - seen
+        seen |= new
+        for _, wanted in new:
+            lines = importlib.metadata.requires(name) or []
+            waiting += [(Requirement(line), wanted) for line in lines]
+    return {name for name, _ in seen}
+
+
+# Compose
+
+
+def test_redis_is_reached_from_inside_only() -> None:
+    assert {"ports", "network_mode", "networks"} & set(SERVICES["redis"]) == set()
+
+
+@each_service
+def test_ports_are_published_on_loopback_only(name: str) -> None:
+    assert all(str(port).startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@each_service
+def test_images_have_exact_versions(name: str) -> None:
+    image = SERVICES[name]["image"]
+
+    assert EXACT_IMAGE.fullmatch(image)
+    if name != "redis":
+        assert image == f"parley-{name}:{PROJECT['version']}"
+        assert SERVICES[name]["build"]["target"] in stages()
+
+
+@each_service
+def test_services_are_checked_bounded_and_stripped_of_rights(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert {"interval", "timeout", "retries", "start_period"} <= set(service["healthcheck"])
+    assert service["restart"] == "unless-stopped"
+    assert "stop_grace_period" in service
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} <= set(service["logging"]["options"])
+
+
+@pytest.mark.parametrize("name", OUR_SERVICES)
+def test_our_services_wait_for_redis(name: str) -> None:
+    assert SERVICES[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+
+@each_service
+def test_no_value_of_a_secret_is_written_in_the_file(name: str) -> None:
+    secret = re.compile(r"TOKEN|SECRET|PASSWORD|AUTH|URL")
+    for key, value in environment(name).items():
+        if secret.search(key):
+            assert value is None or "${REDIS_PASSWORD:?" in value, key
+    assert "requirepass $$REDISCLI_AUTH\n" in SERVICES["redis"]["command"][-1]
+
+
+def test_the_password_is_required_wherever_it_is_used() -> None:
+    uses = re.findall(r"\$\{REDIS_PASSWORD[^}]*\}", COMPOSE_TEXT)
+
+    assert uses
+    assert all(use.startswith("${REDIS_PASSWORD:?") for use in uses)
+
+
+def test_platform_tokens_go_to_the_bots_alone() -> None:
+    for name in set(SERVICES) - {"bots"}:
+        assert not [key for key in environment(name) if key.startswith(PLATFORM_PREFIXES)]
+
+
+def test_every_name_in_compose_is_a_setting() -> None:
+    named = {key for name in SERVICES for key in environment(name)}
+    named |= set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE_TEXT))
+
+    assert named - set(KEYS) - COMPOSE_ONLY == set()
+
+
+def test_every_setting_reaches_a_service() -> None:
+    passed = {key for name in OUR_SERVICES for key in environment(name)}
+
+    assert set(KEYS) - SET_BY_THE_IMAGE - NOT_FOR_COMPOSE - passed == set()
+
+
+def test_the_gpu_worker_is_asked_for_by_name_and_differs_in_its_device_alone() -> None:
+    gpu, cpu = SERVICES["worker-gpu"], SERVICES["worker"]
+    (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
+
+    assert gpu["profiles"] == ["gpu"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert "/cu" in gpu["build"]["args"]["TORCH_INDEX"]
+    differing = {key for key in gpu if gpu[key] != cpu.get(key)}
+    assert differing == {"profiles", "build", "image", "environment", "deploy"}
+    assert environment("worker-gpu") == {
+        **environment("worker"),
+        "PARLEY_DEVICE": "${PARLEY_DEVICE:-cuda}",
+    }
+
+
+def test_volumes_are_named() -> None:
+    mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
+
+    assert {mount.partition(":")[0] for mount in mounts} == set(COMPOSE["volumes"])
+    assert SERVICES["redis"]["volumes"] == ["redis-data:/data"]
+
+
+# Images
+
+
+def test_base_images_have_exact_versions() -> None:
+    bases = {stage.split()[0] for stage in stages().values()} - set(stages())
+
+    assert bases
+    assert all(EXACT_IMAGE.fullmatch(base) for base in bases)
+
+
+@pytest.mark.parametrize(("target", "command"), [("bots", "bots"), ("worker", "worker")])
+def test_images_run_one_side_and_not_as_root(target: str, command: str) -> None:
+    final = stages()[target]
+
+    assert re.findall(r"^USER (\S+)", final, re.MULTILINE) == ["parley"]
+    assert f'CMD ["python", "-m", "{command}"]' in final
+    assert SERVICES[target]["command"] == ["python", "-m", command]
+    installs = [line for stage in lineage(target) for line in re.findall(r"'\.\[(.*)\]'", stage)]
+    assert installs == [target]
+
+
+def test_the_bots_image_brings_no_model_library() -> None:
+    brought = installed_with([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["bots"]])
+
+    assert {"slack-sdk", "discord-py", "redis"} <= brought
+    assert brought & {"torch", "transformers", "accelerate", "numpy"} == set()
+    installs = [line for stage in lineage("bots") for line in re.findall("pip install.*", stage)]
+    assert installs == ["pip install -c constraints.txt '.[bots]'"]
+
+
+def test_every_file_copied_into_an_image_is_let_through_to_the_builder() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    copies = re.findall(r"^COPY (?!--from)(.*) \S+$", "\n".join(stages().values()), re.MULTILINE)
+    copied = {source for line in copies for source in line.split()}
+
+    assert rules[0] == "*", "what is not named stays out, .env too"
+    assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == copied
+
+
+def test_the_dockerfile_holds_no_secret() -> None:
+    assert not re.search(r"TOKEN|SECRET|PASSWORD|\.env", "".join(stages().values()))
+
+
+# .env.example
+
+
+def switched_on() -> dict[str, str | None]:
+    """The example with every setting switched on."""
+    lines = re.sub(r"^# (?=[A-Z_]+=)", "", ENV_EXAMPLE.read_text(), flags=re.MULTILINE)
+    return dict(dotenv.dotenv_values(stream=io.StringIO(lines)))
+
+
+def test_the_example_names_settings_only_and_every_platform_variable() -> None:
+    named = set(switched_on())
+    platforms = {key for key in KEYS if key.startswith(PLATFORM_PREFIXES)}
+
+    assert named - set(KEYS) - COMPOSE_ONLY == set()
+    assert platforms <= named
+    assert "REDIS_PASSWORD" in named
+
+
+def test_the_example_as_it_is_changes_nothing() -> None:
+    assert read_settings({}, ENV_EXAMPLE) == read_settings({}, None)
+    assert dict(dotenv.dotenv_values(ENV_EXAMPLE)) == {"REDIS_PASSWORD": ""}
+
+
+def test_the_examples_tokens_are_refused_until_they_are_real() -> None:
+    values = {key: value or "" for key, value in switched_on().items()}
+    tokens = [key for key in values if key.startswith(PLATFORM_PREFIXES)]
+    rest = {key: value for key, value in values.items() if key not in tokens}
+
+    assert read_settings(rest, None).http_port
+    for token in tokens:
+        with pytest.raises(SettingsError, match="placeholder"):
+            read_settings({**rest, token: values[token]}, None)
+
+
+# Slack's manifest
+
+
+EVENT_SCOPES = {
+    "app_mention": {"app_mentions:read"},
+    "message.channels": {"channels:history"},
+    "message.groups": {"groups:history"},
+    "message.im": {"im:history"},
+    "message.mpim": {"mpim:history"},
+}
+"""docs.slack.dev/reference/events: the scope that each event needs."""
+HISTORY = (
+    EVENT_SCOPES["message.channels"]
+    | EVENT_SCOPES["message.groups"]
+    | EVENT_SCOPES["message.im"]
+    | EVENT_SCOPES["message.mpim"]
+)
+METHOD_SCOPES: dict[str, set[str]] = {
+    "auth_test": set(),
+    "apps_connections_open": set(),  # the app token's connections:write
+    "chat_postMessage": {"chat:write"},
+    "chat_update": {"chat:write"},
+    "conversations_history": HISTORY,
+    "conversations_replies": HISTORY,
+}
+"""docs.slack.dev/reference/methods: the bot token's scopes that each call needs."""
+
+
+def methods_called() -> set[str]:
+    """The Web API methods that the adapter calls."""
+    attributes = {node.attr for node in ast.walk(SLACK_CLIENT) if isinstance(node, ast.Attribute)}
+    return {name for name in attributes if re.match(r"[a-z]+_\w", name)} & set(dir(AsyncWebClient))
+
+
+def events_handled() -> set[str]:
+    """The types of event that the adapter has a listener of its own for."""
+    return {
+        node.args[0].value
+        for node in ast.walk(SLACK_CLIENT)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "event"
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    }
+
+
+def test_slacks_scopes_are_those_that_the_adapter_needs() -> None:
+    events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
+    needed = {scope for event in events for scope in EVENT_SCOPES[event]}
+    assert methods_called() == set(METHOD_SCOPES)
+    needed |= {scope for method in methods_called() for scope in METHOD_SCOPES[method]}
+
+    scopes = MANIFEST["oauth_config"]["scopes"]
+
+    assert set(scopes) == {"bot"}, "nothing is done in a person's name"
+    assert sorted(scopes["bot"]) == sorted(needed)
+
+
+def test_slacks_events_are_those_that_the_adapter_handles() -> None:
+    events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
+
+    assert sorted(events) == sorted(EVENT_SCOPES)
+    assert {event.partition(".")[0] for event in events} == events_handled()
+
+
+def test_slacks_app_needs_no_way_in_and_can_be_written_to() -> None:
+    settings, home = MANIFEST["settings"], MANIFEST["features"]["app_home"]
+
+    assert settings["socket_mode_enabled"] is True
+    assert settings["token_rotation_enabled"] is False
+    assert settings["interactivity"] == {"is_enabled": False}
+    assert (home["messages_tab_enabled"], home["messages_tab_read_only_enabled"]) == (True, False)
+
+
+# Commit hooks
+
+
+def test_commit_hooks_are_those_of_make_lint_in_the_same_versions() -> None:
+    config = ROOT / ".pre-commit-config.yaml"
+    repos = yaml.safe_load(config.read_text())["repos"]
+    hooks = {hook["id"] for repo in repos for hook in repo["hooks"]}
+    constraints = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in constraints if "==" in line)
+    revisions = {repo["hooks"][0]["id"]: repo["rev"] for repo in repos if repo["repo"] != "local"}
+
+    assert hooks == {
+        "ruff-check",
+        "ruff-format",
+        "mypy",
+        "codespell",
+        "check-toml",
+        "check-yaml",
+        "end-of-file-fixer",
+        "trailing-whitespace",
+    }
+    assert revisions["ruff-check"] == f"v{pinned['ruff']}"
+    assert revisions["codespell"] == f"v{pinned['codespell']}"
+    command = [sys.executable, "-m", "pre_commit", "validate-config", str(config)]
+    subprocess.run(command, check=True, capture_output=True)

@@ -1,0 +1,163 @@
+"""The documents say what the code does: tables, links and numbers are compared with it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import discord
+import pydantic_core
+import pytest
+import typer
+from markdown_it import MarkdownIt
+
+from shared import errors
+from shared.launcher.cli import app
+from shared.settings import KEYS, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+PERMISSIONS = {
+    "View Channels": "view_channel",
+    "Send Messages": "send_messages",
+    "Read Message History": "read_message_history",
+    "Send Messages in Threads": "send_messages_in_threads",
+}
+"""Discord's words for the permissions -> discord.py's."""
+NONE = "none"
+FOLDERS = {
+    "PARLEY_DATA_DIR": "the user's data folder",
+    "PARLEY_CACHE_DIR": "the user's cache folder",
+}
+
+
+def section(heading: str) -> str:
+    """The README's text below a heading, as far as the next one."""
+    found = re.search(
+        rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", README, re.MULTILINE | re.DOTALL
+    )
+    assert found, f"README.md has no section {heading}"
+    return found[1]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of every row of the first table below a heading, without the table's head."""
+    lines = iter(section(heading).splitlines())
+    table: list[str] = []
+    for line in lines:
+        if line.startswith("|"):
+            table.append(line)
+        elif table:
+            break
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def links(document: Path) -> Iterator[str]:
+    """Every relative link of a document."""
+    for block in MarkdownIt("commonmark").parse(document.read_text(encoding="utf-8")):
+        for token in block.children or []:
+            target = str(token.attrs.get("href", ""))
+            if target and "://" not in target and not target.startswith("mailto:"):
+                yield target
+
+
+def anchors(document: Path) -> set[str]:
+    """The addresses of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def shown_default(key: str, default: object) -> str:
+    """A default as the settings table shows it."""
+    if default is pydantic_core.PydanticUndefined:
+        return FOLDERS[key]
+    if default is None or default == frozenset():
+        return NONE
+    value = f"{default:g}" if isinstance(default, bool | float) else str(default)
+    return f"`{value}`"
+
+
+def test_settings_table_lists_every_setting_with_its_default_and_meaning() -> None:
+    expected = [
+        [f"`{field.alias}`", shown_default(str(field.alias), field.default), field.description]
+        for field in Settings.model_fields.values()
+    ]
+
+    assert rows("Settings") == expected
+    assert len(expected) == len(KEYS)
+
+
+def test_exit_code_table_lists_every_start_up_fault_with_its_code() -> None:
+    faults = {
+        name: kind.exit_code
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type)
+        and issubclass(kind, errors.StartupError)
+        and kind is not errors.StartupError
+    }
+
+    shown = {name.strip("`"): int(code) for code, name, *_ in rows("Exit codes") if name != "–"}
+
+    assert shown == faults
+
+
+def test_commands_table_lists_every_command() -> None:
+    group = typer.main.get_command(app)
+    names = set(getattr(group, "commands", {}))
+
+    shown = [command.strip("`").removeprefix("parley ") for command, _ in rows("Commands")]
+
+    assert names
+    assert sorted(shown) == sorted(names)
+
+
+def test_makefile_table_lists_targets_that_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for command, _ in rows("Two commands"):
+        target = command.strip("`").removeprefix("make ")
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_discord_permissions_are_those_named_and_add_up() -> None:
+    *named, total = rows("Discord")
+    values = {
+        words: discord.Permissions(**{permission: True}).value
+        for words, permission in PERMISSIONS.items()
+    }
+
+    assert {words: int(value) for words, value, _ in named} == values
+    assert int(total[1].strip("*")) == sum(values.values())
+    [invited] = re.findall(r"permissions=(\d+)", section("Discord"))
+    assert discord.Permissions(int(invited)) == discord.Permissions(
+        **dict.fromkeys(PERMISSIONS.values(), True)
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_to_what_is_there(document: Path) -> None:
+    broken = []
+    for link in links(document):
+        place, _, anchor = link.partition("#")
+        target = document.parent / place if place else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+
+    assert broken == []
+
+
+def test_documents_name_no_setting_that_is_not_there() -> None:
+    unknown = {
+        f"{document.name}: {key}"
+        for document in DOCUMENTS
+        for key in re.findall(r"\bPARLEY_[A-Z_]*[A-Z]\b", document.read_text(encoding="utf-8"))
+        if key not in KEYS
+    }
+
+    assert unknown == set()

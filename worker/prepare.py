@@ -1,0 +1,28 @@
+"""``python -m worker.prepare``: makes the default model ready, with progress on standard error.
+
+A program of its own that imports next to nothing, because it runs at every start.
+"""
+
+import os
+import sys
+
+from shared.errors import StartupError
+from shared.settings import read_settings
+from worker.engine.conversion import DEFAULT_MODEL, ensure_converted
+from worker.speech import say
+
+
+def main() -> int:
+    """Convert the default model if it is the one to be used and has not been; the exit code."""
+    try:
+        settings = read_settings(os.environ)
+        if settings.model == "default":
+            ensure_converted(DEFAULT_MODEL, settings.cache_dir, say)
+    except StartupError as error:
+        say(str(error))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
