@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from shared import errors
 from shared.launcher.cli import app
+from shared.launcher.sessions import FINAL_EXIT_CODES
 from shared.settings import KEYS, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -102,9 +103,15 @@ def test_exit_code_table_lists_every_start_up_fault_with_its_code() -> None:
         and kind is not errors.StartupError
     }
 
-    shown = {name.strip("`"): int(code) for code, name, *_ in rows("Exit codes") if name != "–"}
+    shown = {name.strip("`"): int(code) for code, name, *_ in rows("Exit codes") if name != NONE}
 
     assert shown == faults
+
+
+def test_exit_code_table_says_no_where_parley_up_does_not_start_again() -> None:
+    final = {int(code) for code, *_, again in rows("Exit codes") if again == "no"}
+
+    assert final == FINAL_EXIT_CODES
 
 
 def test_commands_table_lists_every_command() -> None:
