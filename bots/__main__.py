@@ -11,11 +11,13 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 
+import redis
+
 from bots.adapters import Wiring
 from bots.metrics import Metrics
 from bots.store import open_store
 from shared.broker import build_celery, publish
-from shared.errors import SettingsError, StartupError
+from shared.errors import RedisUnavailableError, SettingsError, StartupError
 from shared.ledger import Limits, Ready
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     except StartupError as error:
         sys.stderr.write(f"parley: {error}\n")
         return error.exit_code
+    except (redis.RedisError, TimeoutError) as error:
+        sys.stderr.write(f"parley: Redis went away ({type(error).__name__}): start it again.\n")
+        return RedisUnavailableError.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -5,12 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import kombu.exceptions
+import redis
+
 from bots.delivery import Delivery, Surface
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.reception import Reception
 from bots.store import Store
+from shared import ledger
 from shared.ledger import Limits, Ready
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+SWEEP_EVERY_S = 2.0
+SWEEP_MAX_JOBS = 100
 
 
 class Adapter(Protocol):
@@ -46,11 +56,13 @@ class Link:
         self.reception = Reception(
             wiring.store, self.delivery, wiring.wake, wiring.limits, wiring.max_chars
         )
+        self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 
     async def run_with(self, adapter: Adapter) -> None:
         """Run the platform's client beside its outbox; the end of one is the end of both."""
-        tasks = [asyncio.create_task(adapter.run()), asyncio.create_task(self.outbox.run())]
+        parts = (adapter.run(), self.outbox.run(), self._sweep())
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -60,3 +72,13 @@ class Link:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.delivery.close()
+
+    async def _sweep(self) -> None:
+        """Look for what is overdue, as workers do: deadlines hold when no worker is alive, too."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                for ready in await self._wiring.store.run(ledger.sweep(SWEEP_MAX_JOBS)):
+                    await asyncio.to_thread(self._wiring.wake, ready)
+            except (redis.RedisError, kombu.exceptions.KombuError, OSError, TimeoutError) as error:
+                log.warning("sweep_failed", error=type(error).__name__)

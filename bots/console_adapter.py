@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import secrets
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -133,7 +134,7 @@ class ConsoleAdapter:
 
     async def _lines(self) -> AsyncIterator[str]:
         if not sys.stdin.isatty():
-            while line := await asyncio.to_thread(sys.stdin.readline):
+            async for line in _piped_lines():
                 yield line
             return
         sys.stdout.write(f"{HELP}\n")
@@ -162,3 +163,19 @@ async def _wait_for_worker(store: Store) -> None:
     with rich.console.Console(stderr=True).status("Loading the model"):
         while not await store.has_worker():  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)  # it is Redis that changes: there is no event to wait for
+
+
+async def _piped_lines() -> AsyncIterator[str]:
+    """Standard input's lines, read on a thread that does not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def read() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line

@@ -17,7 +17,7 @@ from bots.metrics import Metrics
 from bots.render.final import final_text
 from bots.store import Store
 from shared import keys, ledger
-from shared.errors import PlatformUnavailableError, UndeliverableError
+from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Job
 from shared.ledger import Limits, Part, Turnstile
 from shared.logs import get_logger
@@ -82,6 +82,7 @@ class Entry:
     """A final reply in the outbox."""
 
     id: str
+    outbox: str
     reply: Final
 
 
@@ -96,6 +97,7 @@ class Delivery:
         self.name = secrets.token_hex(6)
         """This presenter, to the ledger and to the outbox's consumer group."""
         self._live: dict[str, LiveReply] = {}
+        self._awaited: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def announce(self, job: Job) -> None:
@@ -113,8 +115,17 @@ class Delivery:
 
     async def wait_delivered(self, job_id: str) -> None:
         """Wait until a job that was announced here has been shown, however long it takes."""
-        while (reply := self._live.get(job_id)) is not None:
-            await reply.is_over.wait()
+        event = self._awaited.setdefault(job_id, asyncio.Event())
+        try:
+            await event.wait()
+        finally:
+            del self._awaited[job_id]
+
+    async def close_job(self, job_id: str, entry: Entry) -> None:
+        """Its reply has been shown, or can never be."""
+        await self.store.run(ledger.note_delivered(job_id, entry.outbox, entry.id))
+        if event := self._awaited.get(job_id):
+            event.set()
 
     async def close(self) -> None:
         """Stop showing; what is not shown stays in the outbox."""
@@ -143,7 +154,6 @@ class Delivery:
             log.exception("delivery_crashed", job=reply.job_id)
         finally:
             del self._live[reply.job_id]
-            reply.is_over.set()
 
 
 class LiveReply:
@@ -156,7 +166,8 @@ class LiveReply:
         self._store = delivery.store
         self._changed = asyncio.Event()
         self._concluded = asyncio.Event()
-        self.is_over = asyncio.Event()
+        self._is_closed_to_us = False
+        """The platform has refused a partial text: only the final one is tried again."""
         self._entry: Entry | None = None
         self._shown: dict[int, str] = {}
         """Part -> its text, as far as this process has shown it."""
@@ -176,13 +187,16 @@ class LiveReply:
         job = await self._store.find_job(self.job_id)
         if job is None:
             log.warning("job_unknown", job=self.job_id)
+            if self._entry:
+                await self._delivery.close_job(self.job_id, self._entry)
             return
         while await self._wait(job):
             self._changed.clear()
             if self._entry:
                 await self._conclude(job, self._entry)
                 return
-            if not await self._show_partial(job):
+            goes_on = self._is_closed_to_us or await self._show_partial(job)
+            if not goes_on and self._entry is None:
                 return
             await self._pause()
 
@@ -215,12 +229,11 @@ class LiveReply:
                 return True
             parts = self._surface.render(text) if text else [self._surface.placeholder or ""]
             turnstile = await self._show(job, parts, is_final=False)
-        except (
-            UndeliverableError,
-            PlatformUnavailableError,
-            redis.RedisError,
-            TimeoutError,
-        ) as error:
+        except UndeliverableError as error:
+            log.warning("partial_refused", job=self.job_id, reason=str(error))
+            self._is_closed_to_us = True
+            return True
+        except (PlatformUnavailableError, redis.RedisError, TimeoutError) as error:
             log.warning("partial_not_shown", job=self.job_id, error=type(error).__name__)
             return True
         return turnstile in {Turnstile.GO, Turnstile.BUSY}
@@ -244,7 +257,7 @@ class LiveReply:
                 log.warning("final_delayed", job=self.job_id, error=type(error).__name__)
                 await asyncio.sleep(retry_s)
                 retry_s = min(LONGEST_RETRY_S, retry_s * 2)
-        await self._store.run(ledger.note_delivered(self.job_id, job.origin.outbox, entry.id))
+        await self._delivery.close_job(self.job_id, entry)
         self._delivery.metrics.delivered.labels(job.origin.platform, outcome).inc()
         log.info("job_delivered", job=self.job_id, outcome=outcome, num_parts=len(parts))
 
@@ -258,25 +271,45 @@ class LiveReply:
         async with self._holding():
             for number, (state, text) in enumerate(zip(show.parts, parts, strict=True)):
                 if self._shown.get(number) != text:
-                    await self._show_part(job, number, state, text)
+                    await self._show_part(job, number, state, text, is_final=is_final)
                     self._shown[number] = text
         return show.turnstile
 
-    async def _show_part(self, job: Job, number: int, state: str, text: str) -> None:
-        message: str | None = state
-        if state == Part.DOUBT:
-            message = await self._surface.find(job, number)
-            if message is not None:
-                await self._note_posted(job, number, message)
-        if state == Part.NEW or message is None:
-            try:
-                message = await self._surface.post(job, number, text)
-            except UndeliverableError:
-                await self._store.run(ledger.note_not_posted(self.job_id, number))
-                raise
-            await self._note_posted(job, number, message)
-        else:
+    async def _show_part(
+        self, job: Job, number: int, state: str, text: str, *, is_final: bool
+    ) -> None:
+        message = await self._find(job, number) if state == Part.DOUBT else state
+        if message is None or state == Part.NEW:
+            await self._post(job, number, text)
+            return
+        try:
             await self._surface.edit(job, message, text)
+        except MessageGoneError:
+            if not is_final:
+                raise
+            # Somebody deleted what was there so far; the answer is owed all the same.
+            await self._store.run(ledger.note_gone(self.job_id, number))
+            await self._post(job, number, text)
+
+    async def _find(self, job: Job, number: int) -> str | None:
+        """Look for a part that somebody may have posted before they died."""
+        try:
+            message = await self._surface.find(job, number)
+        except UndeliverableError as error:
+            # We may not look. A second beginning is better than no answer.
+            log.warning("search_refused", job=self.job_id, reason=str(error))
+            return None
+        if message is not None:
+            await self._note_posted(job, number, message)
+        return message
+
+    async def _post(self, job: Job, number: int, text: str) -> None:
+        try:
+            message = await self._surface.post(job, number, text)
+        except UndeliverableError:
+            await self._store.run(ledger.note_not_posted(self.job_id, number))
+            raise
+        await self._note_posted(job, number, message)
 
     async def _note_posted(self, job: Job, number: int, message: str) -> None:
         await self._store.run(ledger.note_posted(job, number, message, self._delivery.limits))

@@ -9,7 +9,7 @@ import redis
 from aiohttp import web
 
 from bots.store import Store
-from shared.errors import PortInUseError
+from shared.errors import PortInUseError, SettingsError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY_BYTES = 1_000_000
@@ -68,7 +68,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            raise
+            raise SettingsError(
+                f"PARLEY_HTTP_HOST {host} is not an address of this machine."
+            ) from error
         raise PortInUseError(
             f"Port {port} on {host} is in use: end what listens there, or set PARLEY_HTTP_PORT."
         ) from error

@@ -50,6 +50,8 @@ def intake(incoming: Incoming, max_chars: int) -> Taken | None:
         # The text is not kept: it would only lie in Redis.
         return Taken(make_job(kind, incoming.origin, ""), refusal)
     if not text:
+        if not (incoming.situation.is_direct or incoming.situation.mentions_us):
+            return None  # a picture, or words that we may not read: nobody spoke to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
     return Taken(make_job(kind, incoming.origin, text))
 

@@ -32,11 +32,14 @@ class Outbox:
     """One platform's replies on their way to its delivery."""
 
     def __init__(self, redis_url: str, name: str, delivery: Delivery) -> None:
+        self._name = name
         self._stream = keys.outbox(name)
         self._channel = keys.nudge(name)
         self._delivery = delivery
         # A client of its own: its reads block for longer than others may take.
-        self._client = redis.asyncio.Redis.from_url(redis_url, socket_timeout=READ_TIMEOUT_S)
+        self._client = redis.asyncio.Redis.from_url(
+            redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True, health_check_interval=5
+        )
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -109,7 +112,7 @@ class Outbox:
             except CodecError:
                 log.exception("reply_unreadable", job=job_id)
                 continue
-            self._delivery.conclude(job_id, Entry(entry_id.decode(), reply))
+            self._delivery.conclude(job_id, Entry(entry_id.decode(), self._name, reply))
 
 
 def _is_cancelled() -> bool:

@@ -26,7 +26,8 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
     links: list[Coroutine[None, None, None]] = []
     if settings.runs_slack:
         slack, link = await _slack(settings, wiring)
-        posts[SLACK_EVENTS_PATH] = slack.handle_http
+        if settings.slack_app_token is None:
+            posts[SLACK_EVENTS_PATH] = slack.handle_http
         links.append(link.run_with(slack))
     if settings.runs_discord:
         discord, link = _discord(settings, wiring)

@@ -14,6 +14,7 @@ from shared.redis_health import REFUSED, require_healthy, unreachable
 from shared.replies import Snapshot
 
 T = TypeVar("T")
+MAX_CONNECTIONS = 64
 TIMEOUT_S = 2
 """Slack wants its acknowledgement within 3 s."""
 
@@ -68,9 +69,15 @@ async def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
         RedisUnavailableError: it does not answer, or could lose what it is told.
     """
     try:
-        client = redis.asyncio.Redis.from_url(
-            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        # A flood waits for a connection instead of failing for want of one.
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
         )
+        client = redis.asyncio.Redis(connection_pool=pool)
         info: Any = await client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error

@@ -8,6 +8,7 @@ ParleyError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
+│   │   └── MessageGoneError          our message cannot be edited any more, but another be posted
 │   └── PlatformUnavailableError  try again later, in doubt whether it took effect
 ├── CodecError                a document that is not ours, of another version, or lacks a field
 ├── ModelError                the model or its engine
@@ -97,6 +98,10 @@ class PlatformError(ParleyError):
 
 class UndeliverableError(PlatformError):
     """The place is gone or closed to us: trying again cannot help."""
+
+
+class MessageGoneError(UndeliverableError):
+    """Our message was deleted, or can no longer be edited; another one may be posted."""
 
 
 class PlatformUnavailableError(PlatformError):

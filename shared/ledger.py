@@ -249,6 +249,11 @@ def note_not_posted(job_id: str, part: int) -> Call[bool]:
     return Call(scripts.NOTE_NOT_POSTED, (job_id, part), _is_one)
 
 
+def note_gone(job_id: str, part: int) -> Call[bool]:
+    """Remember that a posted part is gone and is being posted again."""
+    return Call(scripts.NOTE_GONE, (job_id, part), _is_one)
+
+
 def note_delivered(job_id: str, origin_outbox: str, entry: str) -> Call[bool]:
     """Close a job for good: its reply has been shown, or can never be."""
     return Call(scripts.NOTE_DELIVERED, (job_id, origin_outbox, entry), _is_one)

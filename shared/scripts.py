@@ -71,10 +71,11 @@ ACCEPT = (
 local id, refusal = ARGV[1], ARGV[9]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'duplicate'} end
 local now = now_ms()
+-- First what may be refused: a script that fails is not undone.
+redis.call('SET', ARGV[7], 1, 'PX', ARGV[8])
 redis.call('HSET', job_key(id), 'state', 'waiting', 'job', ARGV[2], 'kind', ARGV[3],
   'conversation', ARGV[4], 'outbox', ARGV[5], 'attempts', 0, 'accepted_at', now,
   'deadline', now + ARGV[6])
-redis.call('SET', ARGV[7], 1, 'PX', ARGV[8])
 if refusal ~= '' then
   close(id, refusal, now)
   return {'accepted'}
@@ -278,6 +279,16 @@ NOTE_NOT_POSTED = (
     + """
 -- ARGV: id, part. The platform refused the post, so there is no doubt about it.
 redis.call('HDEL', job_key(ARGV[1]), 'posting:' .. ARGV[2])
+return 1
+"""
+)
+
+NOTE_GONE = (
+    _PRELUDE
+    + """
+-- ARGV: id, part. The part's message is gone: it is to be posted again.
+redis.call('HDEL', job_key(ARGV[1]), 'part:' .. ARGV[2])
+redis.call('HSET', job_key(ARGV[1]), 'posting:' .. ARGV[2], 'again')
 return 1
 """
 )

@@ -104,7 +104,8 @@ class Settings(pydantic.BaseModel):
         int | None,
         pydantic.Field(
             alias="PARLEY_CACHE_TOKENS",
-            ge=256,
+            ge=512,
+            le=100_000_000,
             description="size of the key-value cache; absent: from the memory there is",
         ),
     ] = None
@@ -150,19 +151,28 @@ class Settings(pydantic.BaseModel):
     retention_days: Annotated[
         float,
         pydantic.Field(
-            alias="PARLEY_RETENTION_DAYS", gt=0, description="a silent conversation is forgotten"
+            alias="PARLEY_RETENTION_DAYS",
+            ge=0.001,
+            le=36_500,
+            description="a silent conversation is forgotten",
         ),
     ] = 30
     deadline_s: Annotated[
         float,
         pydantic.Field(
-            alias="PARLEY_DEADLINE_S", gt=0, description="longest time from message to answer"
+            alias="PARLEY_DEADLINE_S",
+            ge=1,
+            le=86_400,
+            description="longest time from message to answer",
         ),
     ] = 600
     lease_s: Annotated[
         float,
         pydantic.Field(
-            alias="PARLEY_LEASE_S", ge=1, description="a dead worker's job is taken over after this"
+            alias="PARLEY_LEASE_S",
+            ge=1,
+            le=3_600,
+            description="a dead worker's job is taken over after this",
         ),
     ] = 10
     max_attempts: Annotated[

@@ -7,12 +7,16 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 
+import redis
+
 from shared.broker import build_celery, publish
-from shared.errors import ParleyError, SettingsError, StartupError
+from shared.errors import SettingsError, StartupError
 from shared.ledger import Ready
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
@@ -89,17 +93,24 @@ def serve(settings: Settings) -> int:
         Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give),
         Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
     )
+    is_lost = threading.Event()
+
+    def end() -> None:
+        is_lost.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
     with contextlib.ExitStack() as stack:
         stack.callback(engine.close)
-        engine.open()
+        # A worker without an engine is no use: end, and let the supervisor start another.
+        engine.open(on_lost=end)
         for ticker in tickers:
             stack.enter_context(ticker)
         log.info("worker_ready", model=loaded.name, device=str(loaded.model.device))
         with contextlib.suppress(SystemExit):
             app.worker_main(worker_arguments(settings.concurrency))
-    with contextlib.suppress(ParleyError, OSError):
+    with contextlib.suppress(redis.RedisError, OSError):
         life.withdraw()
-    return 0
+    return StartupError.exit_code if is_lost.is_set() else 0
 
 
 def _rules(settings: Settings) -> Rules:

@@ -123,4 +123,7 @@ class Ticker:
                 self._tick()
             except (redis.RedisError, kombu.exceptions.KombuError, OSError) as error:
                 log.warning("tick_failed", ticker=self._thread.name, error=type(error).__name__)
+            except Exception:
+                # Without its tickers a worker loses every job it has: whatever it was, go on.
+                log.exception("tick_crashed", ticker=self._thread.name)
             self._is_stopping.wait(self._interval_s)

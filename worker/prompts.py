@@ -65,6 +65,20 @@ def lay_out_plain(system: str, turns: Sequence[Turn]) -> str:
     return "\n".join([system, "", *lines, f"{PLAIN_NAMES[ASSISTANT]}:"])
 
 
+def control_tokens(tokenizer: Tokenizer) -> list[str]:
+    """All texts that the tokenizer reads as a control token, the longest first.
+
+    Not only the named ones: Llama 3's headers and Phi's roles are added tokens without a name.
+    Added tokens that are ordinary text, such as runs of blanks, are left alone.
+    """
+    added = [
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if token.special or (token.content.startswith("<") and token.content.endswith(">"))
+    ]
+    return sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True)
+
+
 def neutralize(text: str, special_tokens: Sequence[str]) -> str:
     """Break up a model's control tokens in a person's text, so that they stay text."""
     for token in special_tokens:
@@ -78,13 +92,15 @@ def _from_first_question(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _tokens(question: Question, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
-    safe = [Turn(turn.role, neutralize(turn.text, tokenizer.all_special_tokens)) for turn in turns]
+    controls = control_tokens(tokenizer)
+    safe = [Turn(turn.role, neutralize(turn.text, controls)) for turn in turns]
+    shown = neutralize(question.shown, controls)
     if not tokenizer.chat_template:
         # "Parley:" ends without a space; a shown answer brings its own
-        text = lay_out_plain(question.system, safe) + question.shown
+        text = lay_out_plain(question.system, safe) + shown
         return tokenizer.encode(text, add_special_tokens=True)
     return tokenizer.encode(
-        _lay_out_chat(question.system, safe, tokenizer) + question.shown, add_special_tokens=False
+        _lay_out_chat(question.system, safe, tokenizer) + shown, add_special_tokens=False
     )
 
 

@@ -3,10 +3,15 @@
 import time
 from collections.abc import Callable
 
+import redis
+
 from shared import ledger
 from shared.ledger import Lease
+from shared.logs import get_logger
 from shared.replies import Snapshot
 from worker.store import Store
+
+log = get_logger(__name__)
 
 SNAPSHOT_EVERY_S = 0.2
 """Bots edit at most once a second a message; the console shows every snapshot."""
@@ -27,13 +32,15 @@ class SnapshotPublisher:
     def push(self, piece: str) -> None:
         """Take the next piece; publish if the last snapshot is old enough.
 
-        Raises:
-            redis.RedisError: Redis is away.
+        A snapshot that Redis does not take is no loss: the next one holds its text.
         """
         self.text += piece
         now_s = self._clock()
         if now_s - self._last_s < SNAPSHOT_EVERY_S:
             return
         self._last_s = now_s
-        snapshot = Snapshot(self.text)
-        self._store.run(ledger.publish_snapshot(self._lease.job.id, self._lease.token, snapshot))
+        call = ledger.publish_snapshot(self._lease.job.id, self._lease.token, Snapshot(self.text))
+        try:
+            self._store.run(call)
+        except (redis.RedisError, OSError) as error:
+            log.warning("snapshot_not_published", error=type(error).__name__)

@@ -10,6 +10,8 @@ from shared.redis_health import REFUSED, require_healthy, unreachable
 
 T = TypeVar("T")
 TIMEOUT_S = 5
+MAX_CONNECTIONS = 64
+"""More threads than that wait for one another's millisecond."""
 
 
 class Store:
@@ -35,9 +37,14 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
         RedisUnavailableError: it does not answer, or could lose what it is told.
     """
     try:
-        client = redis.Redis.from_url(
-            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        pool = redis.BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
         )
+        client = redis.Redis(connection_pool=pool)
         info: Any = client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error

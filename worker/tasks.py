@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import redis
 import structlog
 
 from shared import ledger
 from shared.errors import DeadlineError, RefusedError
 from shared.jobs import JOB_ID_LENGTH, Job, Kind, Turn
-from shared.ledger import Hold, Lease, Memory, Ready
+from shared.ledger import Finished, Hold, Lease, Memory, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, FinishReason
 from worker.engine.generation import Engine, Limits, Request, Sampling, Tokenizer
@@ -27,6 +28,8 @@ from worker.store import Store
 log = get_logger(__name__)
 
 JOB_ID = re.compile(rf"[a-z2-7]{{{JOB_ID_LENGTH}}}")
+FINISH_ATTEMPTS = 10
+FINISH_RETRY_S = 1.0
 FORGOTTEN = "I have forgotten this conversation. We start afresh."
 NOTHING_TO_SAY = "I have nothing to say to that."
 
@@ -107,13 +110,25 @@ class TaskRunner:
             outcome = _Outcome(error.to_reply(), Memory())
         except BaseException as error:
             log.exception("job_failed", attempt=lease.attempt, error=type(error).__name__)
-            self._hand_on(self._store.run(ledger.release(job_id, token, is_blamed=True)))
+            is_blamed = not isinstance(error, redis.RedisError | OSError)
+            self._hand_on(self._store.run(ledger.release(job_id, token, is_blamed=is_blamed)))
             return "failed"
         if outcome is None:
             return "lost"
-        finished = self._store.run(ledger.finish(job_id, token, outcome.reply, outcome.memory))
+        finished = self._finish(job_id, token, outcome)
         self._hand_on(finished.ready)
         return _word(outcome.reply) if finished.counted else "lost"
+
+    def _finish(self, job_id: str, token: str, outcome: _Outcome) -> Finished:
+        """Finish, again and again while Redis is away: the answer is too dear to write it twice."""
+        call = ledger.finish(job_id, token, outcome.reply, outcome.memory)
+        for _ in range(FINISH_ATTEMPTS - 1):
+            try:
+                return self._store.run(call)
+            except (redis.RedisError, OSError) as error:
+                log.warning("finish_delayed", error=type(error).__name__)
+                time.sleep(FINISH_RETRY_S)
+        return self._store.run(call)
 
     def _hand_on(self, ready: Ready | None) -> None:
         """Wake somebody for a job; if that fails the sweep will."""

@@ -1,5 +1,6 @@
 """Discord: the only file that imports discord.py."""
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 import discord.http
+import redis
 import yarl
 
 from bots.discord_adapter.text import plain_text
@@ -16,6 +18,7 @@ from bots.policy import Situation
 from bots.reception import Reception
 from bots.render.discord import render_for_discord
 from shared.errors import (
+    MessageGoneError,
     PlatformUnavailableError,
     PlatformUnreachableError,
     TokenError,
@@ -31,6 +34,11 @@ TYPING_EVERY_S = 8.0
 """Discord shows "is typing" for ten seconds."""
 MAX_RATE_LIMIT_WAIT_S = 60
 SEARCH_LIMIT = 100
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 10.0
+UNKNOWN_MESSAGE = 10008
+BAD_TOKEN_CLOSE = 4004
+REFUSED = "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
 DIRECT_TEAM = "@me"
 NOBODY = discord.AllowedMentions.none()
 PERSONS_TYPES = (discord.MessageType.default, discord.MessageType.reply)
@@ -77,7 +85,7 @@ class Client(discord.AutoShardedClient):
         """Start as many shards as Discord says; one if only the gateway is known."""
         try:
             await super().launch_shards()
-        except discord.GatewayNotFound:
+        except (discord.GatewayNotFound, KeyError):
             if self._gateway is None:
                 raise
             self.shard_count = 1
@@ -186,6 +194,8 @@ def _translated() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.status == 429:  # noqa: PLR2004 - HTTP's own number
             raise PlatformUnavailableError("429") from error
+        if error.code == UNKNOWN_MESSAGE:
+            raise MessageGoneError("deleted") from error
         raise UndeliverableError(f"{error.status}, code {error.code}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnavailableError(type(error).__name__) from error
@@ -227,8 +237,16 @@ class DiscordAdapter:
 
     async def receive(self, message: discord.Message) -> None:
         """Accept a message. Discord does not ask again, so a failure is tried again here."""
-        incoming = await self._to_incoming(message)
-        await self._reception.receive(incoming)
+        wait_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._reception.receive(await self._to_incoming(message))
+            except (redis.RedisError, TimeoutError, OSError) as error:
+                log.warning("accept_delayed", error=type(error).__name__)
+                await asyncio.sleep(wait_s)
+                wait_s = min(LONGEST_RETRY_S, wait_s * 2)
+            else:
+                return
 
     async def _to_incoming(self, message: discord.Message) -> Incoming:
         """Describe a message in words that every platform shares."""
@@ -330,9 +348,13 @@ def _start_up_faults(access: DiscordAccess) -> Iterator[None]:
     try:
         yield
     except discord.LoginFailure as error:
-        raise TokenError(
-            "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
-        ) from error
-    except (aiohttp.ClientError, TimeoutError, OSError, discord.HTTPException) as error:
+        raise TokenError(REFUSED) from error
+    except discord.PrivilegedIntentsRequired:
+        raise
+    except discord.ConnectionClosed as error:
+        if error.code == BAD_TOKEN_CLOSE:
+            raise TokenError(REFUSED) from error
+        raise PlatformUnreachableError("Discord", access.api_url, str(error.code)) from error
+    except (aiohttp.ClientError, TimeoutError, OSError, discord.DiscordException) as error:
         url, reason = access.api_url, type(error).__name__
         raise PlatformUnreachableError("Discord", url, reason) from error

@@ -7,7 +7,7 @@ ledger could not take is not acknowledged, and Slack sends it again.
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
@@ -28,6 +29,7 @@ from bots.reception import Reception
 from bots.render.slack import render_for_slack
 from bots.slack_adapter import events
 from shared.errors import (
+    MessageGoneError,
     PlatformUnavailableError,
     PlatformUnreachableError,
     TokenError,
@@ -49,7 +51,23 @@ MAX_RATE_LIMIT_RETRIES = 3
 METADATA_TYPE = "parley_answer"
 SEARCH_LIMIT = 100
 
-PASSING_ERRORS = frozenset(
+TOKEN_ERRORS = frozenset(
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "not_allowed_token_type",
+        "missing_scope",
+        "no_permission",
+        "org_login_required",
+    }
+)
+"""Somebody has to mend the token; answers wait until that is done."""
+GONE_ERRORS = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""Our message can no longer be edited."""
+PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset(
     {
         "ratelimited",
         "rate_limited",
@@ -57,6 +75,7 @@ PASSING_ERRORS = frozenset(
         "fatal_error",
         "service_unavailable",
         "team_added_to_org",
+        "update_failed",
         "request_timeout",
         "accesslimited",
     }
@@ -105,9 +124,13 @@ async def identify(access: SlackAccess) -> events.Identity:
     try:
         answer = await make_client(access, is_idempotent=True).auth_test()
     except SlackApiError as error:
+        name, status = _fault(error)
+        if name not in TOKEN_ERRORS:
+            reason = name or f"HTTP {status}"
+            raise PlatformUnreachableError("Slack", access.api_url, reason) from error
         raise TokenError(
-            f"Slack refuses SLACK_BOT_TOKEN ({error.response['error']}): copy it again from your "
-            "app's page, OAuth & Permissions."
+            f"Slack refuses SLACK_BOT_TOKEN ({name}): copy it again from your app's page, OAuth & "
+            "Permissions."
         ) from error
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnreachableError("Slack", access.api_url, type(error).__name__) from error
@@ -132,9 +155,13 @@ def _socket_faults(access: SlackAccess) -> Iterator[None]:
     try:
         yield
     except SlackApiError as error:
+        name, status = _fault(error)
+        if name not in TOKEN_ERRORS:
+            reason = name or f"HTTP {status}"
+            raise PlatformUnreachableError("Slack", access.api_url, reason) from error
         raise TokenError(
-            f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}): it needs the scope "
-            "connections:write; see your app's page, Basic Information."
+            f"Slack refuses SLACK_APP_TOKEN ({name}): it needs the scope connections:write; see "
+            "your app's page, Basic Information."
         ) from error
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnreachableError("Slack", access.api_url, type(error).__name__) from error
@@ -208,13 +235,44 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except SlackApiError as error:
-        name = str(error.response.get("error", ""))
-        status = int(error.response.status_code)
+        name, status = _fault(error)
+        if name in GONE_ERRORS:
+            raise MessageGoneError(name) from error
         if name in PASSING_ERRORS or status >= HTTP_SERVER_ERROR or not name:
             raise PlatformUnavailableError(name or str(status)) from error
         raise UndeliverableError(name) from error
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnavailableError(type(error).__name__) from error
+
+
+def _known(
+    access: SlackAccess, me: events.Identity
+) -> Callable[[], Coroutine[None, None, AuthorizeResult]]:
+    """Who we are, as Bolt wants it; known since the start.
+
+    Left to itself Bolt asks ``auth.test``, and acknowledges the event unhandled if that fails.
+    """
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=me.team_id,
+            bot_user_id=me.user_id,
+            bot_token=access.bot_token,
+        )
+
+    return authorize
+
+
+def _fault(error: SlackApiError) -> tuple[str, int]:
+    """An error's name, if it is Slack's own, and HTTP status.
+
+    What stands before Slack may answer too: then slack_sdk hands on whatever it was given.
+    """
+    response: Any = error.response
+    data = getattr(response, "data", response)
+    name = str(data.get("error") or "") if isinstance(data, dict) else ""
+    return name, int(getattr(response, "status_code", getattr(response, "status", 0)) or 0)
 
 
 class SlackAdapter:
@@ -233,7 +291,7 @@ class SlackAdapter:
         self._auto_reply_channels = auto_reply_channels
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
-            token=access.bot_token,
+            authorize=_known(access, me),
             signing_secret=access.signing_secret,
             process_before_response=True,
         )

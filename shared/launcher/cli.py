@@ -4,7 +4,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from shared.errors import StartupError
@@ -73,7 +72,11 @@ def _settings() -> Settings:
 
 def _run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> None:
     configure_logs("ERROR" if with_terminal else settings.log_level, sys.stderr)
-    raise typer.Exit(sessions.run(settings, with_bots=with_bots, with_terminal=with_terminal))
+    try:
+        code = sessions.run(settings, with_bots=with_bots, with_terminal=with_terminal)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    raise typer.Exit(code)
 
 
 def _become(module: str) -> None:
@@ -84,13 +87,8 @@ def _become(module: str) -> None:
 def main() -> None:
     """Run a command; a start-up fault ends in one sentence and its own exit code."""
     try:
-        sys.exit(app(standalone_mode=False))
+        app()
     except StartupError as error:
         if str(error):
             sys.stderr.write(f"parley: {error}\n")
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(INTERRUPTED)

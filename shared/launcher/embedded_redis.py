@@ -77,7 +77,7 @@ def _major_version(program: str) -> int:
 
 
 def _config(folder: Path, port: int, password: str) -> str:
-    """Settings of docs/reliability.md; in a file of our own, so that no password is an argument."""
+    """Settings of docs/operations.md; in a file of our own, so that no password is an argument."""
     return "\n".join(
         [
             "bind 127.0.0.1",

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+import redis
 
 from tests.e2e.conftest import start_bots, stop_bots
 from tests.fakes.discord_model import Message
@@ -176,3 +177,26 @@ async def test_refused_token_ends_in_a_sentence(discord_settings: dict[str, str]
     assert bots.process.returncode == 77
     assert "DISCORD_TOKEN" in bots.output
     assert "Traceback" not in bots.output
+
+
+async def test_message_is_answered_though_redis_was_away_when_it_came(
+    discord_server: FakeDiscord, place: Place, discord_bots: RunningModule, redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.client_pause(3500)  # longer than the bots wait for an answer
+
+    await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} hello")
+
+    assert len(await wait_whole(discord_server, place.channel)) == 1
+    assert discord_bots.events("accept_delayed")
+
+
+async def test_connection_cut_after_the_post_makes_no_second_message(
+    discord_server: FakeDiscord, place: Place, discord_bots: RunningModule
+) -> None:
+    discord_server.drop_connection_after("POST", "/channels/{channel_id}/messages")
+
+    await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} hello")
+
+    assert len(await wait_whole(discord_server, place.channel)) == 1
+    assert discord_bots.process.poll() is None

@@ -183,3 +183,39 @@ async def test_bad_token_ends_in_a_sentence(slack_settings: dict[str, str]) -> N
     assert bad.process.returncode == 77
     assert "SLACK_BOT_TOKEN" in bad.output
     assert "Traceback" not in bad.output
+
+
+async def test_failing_auth_test_loses_no_message(
+    slack: FakeSlack, slack_bots: RunningModule
+) -> None:
+    slack.fail_next("auth.test", error="internal_error", times=5)
+
+    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> are you there?")
+
+    assert len(await wait_whole(slack, CHANNEL)) == 1
+    assert len(slack_bots.events("job_accepted")) == 1
+
+
+async def test_answer_is_posted_again_if_its_beginning_was_deleted(
+    slack: FakeSlack, slack_bots: RunningModule
+) -> None:
+    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something")
+    begun = await slack.wait_for_message(CHANNEL, user=slack.bot_user_id, timeout_s=WAIT_S)
+    await slack.delete_message(CHANNEL, begun.ts)
+
+    (answer,) = await wait_whole(slack, CHANNEL)
+
+    assert answer.ts != begun.ts
+    assert slack_bots.process.poll() is None
+
+
+async def test_connection_cut_after_the_post_makes_no_second_message(
+    slack: FakeSlack, slack_bots: RunningModule
+) -> None:
+    slack.drop_connection_after("chat.postMessage")
+
+    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something")
+
+    assert len(await wait_whole(slack, CHANNEL)) == 1
+    assert slack.calls("conversations.replies"), "in doubt it looked"
+    assert slack_bots.process.poll() is None

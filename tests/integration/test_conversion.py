@@ -15,9 +15,11 @@ def test_two_processes_that_start_at_once_convert_once(tmp_path: Path) -> None:
     env = with_setting("PARLEY_CACHE_DIR", str(tmp_path / "cache"))
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
     command = python_module("worker.prepare")
-    with running(start(command, env=env, log=logs[0])) as one:
-        with running(start(command, env=env, log=logs[1])) as two:
-            codes = [child.wait(CONVERSION_S) for child in (one, two)]
+    with (
+        running(start(command, env=env, log=logs[0])) as one,
+        running(start(command, env=env, log=logs[1])) as two,
+    ):
+        codes = [child.wait(CONVERSION_S) for child in (one, two)]
 
     said = [log.read_text() for log in logs]
     folder = folder_of(DEFAULT_MODEL, tmp_path / "cache")

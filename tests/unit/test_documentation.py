@@ -1,5 +1,6 @@
 """The documents say what the code does: tables, links and numbers are compared with it."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ PERMISSIONS = {
     "Send Messages in Threads": "send_messages_in_threads",
 }
 """Discord's words for the permissions -> discord.py's."""
+LEVELS = {"debug", "info", "warning", "error", "exception"}
 NONE = "none"
 FOLDERS = {
     "PARLEY_DATA_DIR": "the user's data folder",
@@ -157,6 +159,28 @@ def test_relative_links_lead_to_what_is_there(document: Path) -> None:
             broken.append(link)
 
     assert broken == []
+
+
+def log_events() -> set[str]:
+    """The event of every log line that our code writes."""
+    return {
+        str(call.args[0].value)
+        for package in ("bots", "shared", "worker")
+        for file in (ROOT / package).rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "log"
+        and call.func.attr in LEVELS
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def test_operations_page_explains_every_log_event() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+    assert {event for event in log_events() if f"`{event}`" not in page} == set()
 
 
 def test_documents_name_no_setting_that_is_not_there() -> None:

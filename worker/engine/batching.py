@@ -8,7 +8,7 @@ builds the manager anew when it dies, going on with every answer from the tokens
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ ANY_SAMPLING = Sampling(temperature=0.7, top_p=0.9)
 """Values that make the manager build its samplers at all; every request brings its own."""
 MAX_DEATHS = 3
 """A request that was in the batch at so many deaths of the manager is given up."""
+MAX_FRUITLESS = 6
 POLL_S = 0.1
 STOP_TIMEOUT_S = 10
 
@@ -114,6 +115,10 @@ class BatchingEngine:
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._manager: ContinuousBatchingManager | None = None
+        self._on_lost: Callable[[], None] = lambda: None
+        self._num_fruitless = 0
+        """How often in a row the manager died without having written a token."""
+        self._is_lost = False
         self._is_closing = threading.Event()
         self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
         model = loaded.model
@@ -127,8 +132,13 @@ class BatchingEngine:
             max_total_tokens=total, max_new_tokens=min(options.max_new_tokens, total // 2)
         )
 
-    def open(self) -> None:
-        """Start the batch; the first request need not wait for it."""
+    def open(self, on_lost: Callable[[], None] = lambda: None) -> None:
+        """Start the batch; the first request need not wait for it.
+
+        Args:
+            on_lost: called once if the engine can be rebuilt no more; the process should end.
+        """
+        self._on_lost = on_lost
         self._manager = self._build_manager()
         self._router.start()
 
@@ -151,6 +161,8 @@ class BatchingEngine:
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
         running = _Running(request)
         with self._lock:
+            if self._is_lost:
+                raise EngineError("The engine is lost.")
             self._running[request.id] = running
             self._add(running)
         return BatchGeneration(self, running)
@@ -212,6 +224,20 @@ class BatchingEngine:
             )
 
     def _route(self) -> None:
+        """Route until closed; if even the rebuilding fails, say so to everybody who waits."""
+        try:
+            self._route_outputs()
+        except Exception:
+            log.exception("engine_lost")
+            with self._lock:
+                self._is_lost = True
+                for running in self._running.values():
+                    error = EngineError("The engine cannot be rebuilt.")
+                    running.inbox.put(_Event(is_last=True, error=error))
+                self._running.clear()
+            self._on_lost()
+
+    def _route_outputs(self) -> None:
         """Give every output to the request it belongs to, and a dead manager a successor."""
         while not self._is_closing.is_set():
             manager = self._manager
@@ -226,6 +252,7 @@ class BatchingEngine:
                 time.sleep(POLL_S)  # its thread is on its way out
 
     def _deliver(self, output: GenerationOutput) -> None:
+        self._num_fruitless = 0
         with self._lock:
             running = self._running.get(output.request_id)
             if running is None:
@@ -241,7 +268,10 @@ class BatchingEngine:
 
     def _replace(self, dead: ContinuousBatchingManager) -> None:
         """Build a new manager; everything that was being written goes on in it."""
+        self._num_fruitless += 1
         dead.stop(hard_stop=True, timeout=STOP_TIMEOUT_S)
+        if self._num_fruitless > MAX_FRUITLESS:
+            raise EngineError(f"The engine died {self._num_fruitless} times without a token.")
         with self._lock:
             log.error(
                 "engine_died",

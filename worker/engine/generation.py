@@ -3,7 +3,7 @@
 Plain data and a Protocol; imports no torch, so tasks and prompts stay light.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,20 @@ class Limits:
         return self.max_total_tokens - self.max_new_tokens
 
 
+class AddedToken(Protocol):
+    """A token beside the learned ones."""
+
+    @property
+    def content(self) -> str:
+        """Its text."""
+        ...
+
+    @property
+    def special(self) -> bool:
+        """Whether it steers the model."""
+        ...
+
+
 class Tokenizer(Protocol):
     """The part of a transformers tokenizer that Parley uses."""
 
@@ -94,6 +108,11 @@ class Tokenizer(Protocol):
     @property
     def all_special_tokens(self) -> list[str]:
         """The texts of the model's control tokens."""
+        ...
+
+    @property
+    def added_tokens_decoder(self) -> Mapping[int, "AddedToken"]:
+        """Id -> token, of all that were added to the vocabulary."""
         ...
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:

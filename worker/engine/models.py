@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -84,7 +85,15 @@ def load_model(choice: ModelChoice, progress: Progress) -> LoadedModel:
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+    ) as error:
         raise ModelUnavailableError(_why(name, error)) from error
     model.to(device=device).eval()  # type: ignore[call-arg]  # wrapped without its signature
     torch.set_grad_enabled(False)

@@ -10,12 +10,21 @@ BEGIN = 256
 
 
 @dataclass(frozen=True)
+class Added:
+    """A token beside the bytes."""
+
+    content: str
+    special: bool
+
+
+@dataclass(frozen=True)
 class ByteTokenizer:
     """One token a byte. With ``has_template`` it lays conversations out as ``[role] text|``."""
 
     has_template: bool = True
     refuses_system: bool = False
     control_tokens: tuple[str, ...] = ("<|end|>", "<|user|>")
+    added_tokens: tuple["Added", ...] = ()
 
     @property
     def chat_template(self) -> str | None:
@@ -24,6 +33,10 @@ class ByteTokenizer:
     @property
     def all_special_tokens(self) -> list[str]:
         return list(self.control_tokens)
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, "Added"]:
+        return dict(enumerate(self.added_tokens, start=BEGIN + 1))
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         return [BEGIN] * add_special_tokens + list(text.encode())

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shared.errors import PromptTooLongError
 from shared.jobs import Turn
-from tests.unit.worker.byte_tokenizer import BEGIN, ByteTokenizer
+from tests.unit.worker.byte_tokenizer import BEGIN, Added, ByteTokenizer
 from worker.engine.generation import Limits
 from worker.prompts import PLAIN_STOP, Prompt, Question, lay_out_plain, make_prompt, neutralize
 
@@ -148,3 +148,17 @@ def test_neutralize_leaves_no_control_token(pieces: list[str]) -> None:
 @given(st.text())
 def test_neutralize_leaves_ordinary_text_alone(text: str) -> None:
     assert neutralize(text, ["\ue000|end|"]) == text.replace("\ue000|end|", "\ue000 |end|")
+
+
+def test_control_tokens_without_a_name_are_broken_up_and_ordinary_ones_left_alone() -> None:
+    tokenizer = ByteTokenizer(
+        added_tokens=(
+            Added("[HEADER]", special=True),
+            Added("<role>", special=False),
+            Added("    ", special=False),
+        )
+    )
+
+    prompt = make_prompt(Question("", (), "a[HEADER]b<role>c    d"), tokenizer, ROOMY)
+
+    assert "a[ HEADER]b< role>c    d" in text_of(prompt)
