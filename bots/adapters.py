@@ -1,7 +1,7 @@
 """What every adapter is to the process that runs it, and the parts it is handed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,16 +61,9 @@ class Link:
 
     async def run_with(self, adapter: Adapter) -> None:
         """Run the platform's client beside its outbox; the end of one is the end of both."""
-        parts = (adapter.run(), self.outbox.run(), self._sweep())
-        tasks = [asyncio.create_task(part) for part in parts]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await all_or_none(adapter.run(), self.outbox.run(), self._sweep())
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self.delivery.close()
 
     async def _sweep(self) -> None:
@@ -82,3 +75,16 @@ class Link:
                     await asyncio.to_thread(self._wiring.wake, ready)
             except (redis.RedisError, kombu.exceptions.KombuError, OSError, TimeoutError) as error:
                 log.warning("sweep_failed", error=type(error).__name__)
+
+
+async def all_or_none(*parts: Coroutine[None, None, None]) -> None:
+    """Run all; the end of one is the end of the others, and its fault is raised as it is."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

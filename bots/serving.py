@@ -1,12 +1,10 @@
 """Runs the adapters whose tokens are there, beside the HTTP server, until one of them fails."""
 
-import asyncio
-import contextlib
 from collections.abc import Coroutine
 
 import pydantic
 
-from bots.adapters import Link, Wiring
+from bots.adapters import Link, Wiring, all_or_none
 from bots.discord_adapter.client import DiscordAccess, DiscordAdapter, DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.slack_adapter.client import SlackAccess, SlackAdapter, SlackSurface, identify
@@ -35,7 +33,7 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
     async with http_server(
         settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts
     ):
-        await _all_or_none(links)
+        await all_or_none(*links)
 
 
 async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link]:
@@ -75,17 +73,3 @@ def discord_access(settings: Settings) -> DiscordAccess:
 
 def _secret(value: pydantic.SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
-
-
-async def _all_or_none(links: list[Coroutine[None, None, None]]) -> None:
-    """Run all; the first to fail ends the others, and its fault is raised as it is."""
-    tasks = [asyncio.create_task(link) for link in links]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)

@@ -30,6 +30,13 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[str]:
+    """A Redis for one test, which no other test's worker listens to."""
+    with embedded_redis(tmp_path / "redis") as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small real chat model."""

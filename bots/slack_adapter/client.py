@@ -121,19 +121,9 @@ async def identify(access: SlackAccess) -> events.Identity:
         TokenError: it does not know the token.
         PlatformUnreachableError: it does not answer.
     """
-    try:
+    where = "copy it again from your app's page, OAuth & Permissions"
+    with _start_up_faults(access, "SLACK_BOT_TOKEN", where):
         answer = await make_client(access, is_idempotent=True).auth_test()
-    except SlackApiError as error:
-        name, status = _fault(error)
-        if name not in TOKEN_ERRORS:
-            reason = name or f"HTTP {status}"
-            raise PlatformUnreachableError("Slack", access.api_url, reason) from error
-        raise TokenError(
-            f"Slack refuses SLACK_BOT_TOKEN ({name}): copy it again from your app's page, OAuth & "
-            "Permissions."
-        ) from error
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise PlatformUnreachableError("Slack", access.api_url, type(error).__name__) from error
     return events.Identity(user_id=str(answer["user_id"]), team_id=str(answer["team_id"]))
 
 
@@ -150,19 +140,22 @@ async def check_app_token(access: SlackAccess) -> None:
         )
 
 
+def _socket_faults(access: SlackAccess) -> contextlib.AbstractContextManager[None]:
+    where = "it needs the scope connections:write; see your app's page, Basic Information"
+    return _start_up_faults(access, "SLACK_APP_TOKEN", where)
+
+
 @contextlib.contextmanager
-def _socket_faults(access: SlackAccess) -> Iterator[None]:
+def _start_up_faults(access: SlackAccess, token: str, hint: str) -> Iterator[None]:
+    """What goes wrong while starting: the token's fault, or a passing one of Slack's."""
     try:
         yield
     except SlackApiError as error:
         name, status = _fault(error)
-        if name not in TOKEN_ERRORS:
-            reason = name or f"HTTP {status}"
-            raise PlatformUnreachableError("Slack", access.api_url, reason) from error
-        raise TokenError(
-            f"Slack refuses SLACK_APP_TOKEN ({name}): it needs the scope connections:write; see "
-            "your app's page, Basic Information."
-        ) from error
+        if name in TOKEN_ERRORS:
+            raise TokenError(f"Slack refuses {token} ({name}): {hint}.") from error
+        reason = name or f"HTTP {status}"
+        raise PlatformUnreachableError("Slack", access.api_url, reason) from error
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnreachableError("Slack", access.api_url, type(error).__name__) from error
 

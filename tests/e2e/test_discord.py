@@ -152,11 +152,13 @@ async def test_long_answers_are_cut_into_messages_within_the_limit(
     place: Place,
     discord_settings: dict[str, str],
     worker_settings: dict[str, str],
+    own_redis: str,
 ) -> None:
-    wordy = {**worker_settings, "PARLEY_MAX_NEW_TOKENS": "2500"}
+    alone = {"PARLEY_REDIS_URL": own_redis}
+    wordy = {**worker_settings, **alone, "PARLEY_MAX_NEW_TOKENS": "2500"}
     with RunningModule("worker", settings=wordy) as talker:
         await asyncio.to_thread(talker.wait_for_event, "worker_ready")
-        bots = await start_bots(discord_settings)
+        bots = await start_bots({**discord_settings, **alone})
         try:
             await discord_server.wait_until_connected(timeout_s=WAIT_S)
             await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} talk")

@@ -11,12 +11,16 @@ TAKEOVER_S = 20
 
 
 async def test_killed_workers_answer_is_finished_by_another_in_the_same_message(
-    slack: FakeSlack, worker_settings: dict[str, str], slack_settings: dict[str, str]
+    slack: FakeSlack,
+    worker_settings: dict[str, str],
+    slack_settings: dict[str, str],
+    own_redis: str,
 ) -> None:
-    slow = {**worker_settings, "PARLEY_MAX_NEW_TOKENS": "1200"}
+    alone = {"PARLEY_REDIS_URL": own_redis}
+    slow = {**worker_settings, **alone, "PARLEY_MAX_NEW_TOKENS": "1200"}
     with (
         RunningModule("worker", settings=slow) as first,
-        RunningModule("bots", settings=slack_settings) as bots,
+        RunningModule("bots", settings={**slack_settings, **alone}) as bots,
     ):
         await asyncio.to_thread(first.wait_for_event, "worker_ready")
         await asyncio.to_thread(bots.wait_for_event, "slack_ready")
@@ -25,7 +29,6 @@ async def test_killed_workers_answer_is_finished_by_another_in_the_same_message(
             await slack.wait_for(
                 lambda: any(len(m.text) > 50 for m in answers(slack, CHANNEL)), timeout_s=TAKEOVER_S
             )
-            # Whichever worker took the job is the one to die; the other one lives.
             await asyncio.to_thread(second.wait_for_event, "worker_ready")
             first.kill()
             (cut,) = answers(slack, CHANNEL)
