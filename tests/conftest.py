@@ -30,6 +30,21 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
+@pytest.fixture(scope="session")
+def quiet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A second Redis for the session, to which no worker listens."""
+    with embedded_redis(Path(tmp_path_factory.mktemp("quiet"))) as url:
+        yield url
+
+
+@pytest.fixture
+def quiet_redis(quiet_server: str) -> str:
+    """The same, empty."""
+    with redis.Redis.from_url(quiet_server) as client:
+        client.flushall()
+    return quiet_server
+
+
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[str]:
     """A Redis for one test, which no other test's worker listens to."""

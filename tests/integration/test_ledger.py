@@ -39,8 +39,8 @@ REMEMBER = Memory(
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    with redis.Redis.from_url(redis_url) as client:
+def store(quiet_redis: str) -> Iterator[Store]:
+    with redis.Redis.from_url(quiet_redis) as client:
         yield Store(client)
 
 
