@@ -133,11 +133,6 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    @property
-    def num_live(self) -> int:
-        """How many answers are being shown."""
-        return len(self._live)
-
     def _reply(self, job_id: str) -> "LiveReply":
         reply = self._live.get(job_id)
         if reply is None:

@@ -51,11 +51,6 @@ class LeaseKeeper:
             self._kept.pop(lease.token, None)
 
     @property
-    def num_kept(self) -> int:
-        """How many jobs run here now."""
-        return len(self._kept)
-
-    @property
     def interval_s(self) -> float:
         """How often ``renew_all`` has to be called."""
         return self._lease_ms / MS / RENEWALS_PER_LEASE
