@@ -18,7 +18,7 @@ from bots.metrics import Metrics
 from bots.store import open_store
 from shared.broker import build_celery, publish
 from shared.errors import RedisUnavailableError, SettingsError, StartupError
-from shared.ledger import Limits, Ready
+from shared.ledger import Allowance, Limits, Ready
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> None:
         )
     from bots.serving import serve_platforms  # noqa: PLC0415 - the platforms' clients
 
-    wiring = await _wire(settings)
+    wiring = await _wire(settings, _allowance(settings))
     await serve_platforms(settings, wiring)
 
 
@@ -76,17 +76,30 @@ async def chat(settings: Settings) -> None:
     """Chat in the terminal."""
     from bots.console_adapter import chat_in_terminal  # noqa: PLC0415 - the terminal's library
 
-    wiring = await _wire(settings)
+    wiring = await _wire(settings, None)
     await chat_in_terminal(wiring, settings.data_dir / "console_history")
 
 
-async def _wire(settings: Settings) -> Wiring:
+def _allowance(settings: Settings) -> Allowance:
+    return Allowance(
+        user_per_min=settings.user_messages_per_min,
+        channel_per_min=settings.channel_messages_per_min,
+        max_open_per_user=settings.max_open_per_user,
+        max_queue=settings.max_queue,
+    )
+
+
+async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
     if settings.redis_url is None:
         raise SettingsError(
             "PARLEY_REDIS_URL is not set: name a Redis, or use `parley up`, which starts one."
         )
     redis_url = settings.redis_url.get_secret_value()
-    store = await open_store(redis_url, allow_volatile=settings.allow_volatile_redis)
+    store = await open_store(
+        redis_url,
+        allow_volatile=settings.allow_volatile_redis,
+        num_replicas=settings.redis_replicas,
+    )
     app = build_celery(redis_url)
 
     def wake(ready: Ready) -> None:
@@ -96,6 +109,7 @@ async def _wire(settings: Settings) -> Wiring:
         store=store,
         redis_url=redis_url,
         limits=Limits(settings.deadline_ms, settings.retention_ms),
+        allowance=allowance,
         max_chars=settings.max_message_chars,
         auto_reply_channels=settings.auto_reply_channels,
         wake=wake,

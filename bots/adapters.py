@@ -11,10 +11,10 @@ import redis
 from bots.delivery import Delivery, Surface
 from bots.metrics import Metrics
 from bots.outbox import Outbox
-from bots.reception import Reception
+from bots.reception import Reception, Rules
 from bots.store import Store
 from shared import ledger
-from shared.ledger import Limits, Ready
+from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -42,6 +42,8 @@ class Wiring:
     store: Store
     redis_url: str
     limits: Limits
+    allowance: Allowance | None
+    """None where nobody's share is limited: at one's own terminal."""
     max_chars: int
     auto_reply_channels: frozenset[str]
     wake: Callable[[Ready], None]
@@ -53,9 +55,8 @@ class Link:
 
     def __init__(self, wiring: Wiring, surface: Surface, outbox_name: str) -> None:
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
-        self.reception = Reception(
-            wiring.store, self.delivery, wiring.wake, wiring.limits, wiring.max_chars
-        )
+        rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars)
+        self.reception = Reception(wiring.store, self.delivery, wiring.wake, rules)
         self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 

@@ -16,12 +16,13 @@ import redis
 from bots.metrics import Metrics
 from bots.render.final import final_text
 from bots.store import Store
-from shared import keys, ledger
+from shared import keys, showing
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Job
-from shared.ledger import Limits, Part, Turnstile
+from shared.ledger import Limits
 from shared.logs import get_logger
 from shared.replies import Failed, Final
+from shared.showing import Part, Turnstile
 
 log = get_logger(__name__)
 
@@ -123,7 +124,7 @@ class Delivery:
 
     async def close_job(self, job_id: str, entry: Entry) -> None:
         """Its reply has been shown, or can never be."""
-        await self.store.run(ledger.note_delivered(job_id, entry.outbox, entry.id))
+        await self.store.run(showing.note_delivered(job_id, entry.outbox, entry.id))
         if event := self._awaited.get(job_id):
             event.set()
 
@@ -259,7 +260,7 @@ class LiveReply:
     async def _show(self, job: Job, parts: Sequence[str], *, is_final: bool) -> Turnstile:
         """Post or edit every part that differs from what stands, if the ledger lets us."""
         name = self._delivery.name
-        call = ledger.show(self.job_id, name, is_final=is_final, num_parts=len(parts))
+        call = showing.show(self.job_id, name, is_final=is_final, num_parts=len(parts))
         show = await self._store.run(call)
         if show.turnstile is not Turnstile.GO:
             return show.turnstile
@@ -283,7 +284,7 @@ class LiveReply:
             if not is_final:
                 raise
             # Somebody deleted what was there so far; the answer is owed all the same.
-            await self._store.run(ledger.note_gone(self.job_id, number))
+            await self._store.run(showing.note_gone(self.job_id, number))
             await self._post(job, number, text)
 
     async def _find(self, job: Job, number: int) -> str | None:
@@ -302,12 +303,12 @@ class LiveReply:
         try:
             message = await self._surface.post(job, number, text)
         except UndeliverableError:
-            await self._store.run(ledger.note_not_posted(self.job_id, number))
+            await self._store.run(showing.note_not_posted(self.job_id, number))
             raise
         await self._note_posted(job, number, message)
 
     async def _note_posted(self, job: Job, number: int, message: str) -> None:
-        await self._store.run(ledger.note_posted(job, number, message, self._delivery.limits))
+        await self._store.run(showing.note_posted(job, number, message, self._delivery.limits))
 
     @contextlib.asynccontextmanager
     async def _holding(self) -> AsyncIterator[None]:
@@ -318,10 +319,10 @@ class LiveReply:
         finally:
             renewal.cancel()
             with contextlib.suppress(redis.RedisError, TimeoutError):
-                await self._store.run(ledger.free(self.job_id, self._delivery.name))
+                await self._store.run(showing.free(self.job_id, self._delivery.name))
 
     async def _keep_holding(self) -> None:
         while True:
             await asyncio.sleep(keys.PRESENTER_LOCK_MS / MS / 3)
             with contextlib.suppress(redis.RedisError, TimeoutError):
-                await self._store.run(ledger.hold(self.job_id, self._delivery.name))
+                await self._store.run(showing.hold(self.job_id, self._delivery.name))

@@ -24,6 +24,8 @@ class Incoming:
     text: str
     """Without the mention that called us."""
     situation: Situation
+    late_s: float = 0.0
+    """How long ago it was written, if it was found by looking back; else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Taken:
 
     job: Job
     refusal: Failed | None = None
+    is_said_sparingly: bool = False
+    """Whether the author reads that sentence at most once a minute."""
 
 
 def intake(incoming: Incoming, max_chars: int) -> Taken | None:
@@ -48,12 +52,12 @@ def intake(incoming: Incoming, max_chars: int) -> Taken | None:
     if len(text) > max_chars:
         refusal = MessageTooLongError(len(text), max_chars).to_reply()
         # The text is not kept: it would only lie in Redis.
-        return Taken(make_job(kind, incoming.origin, ""), refusal)
+        return Taken(make_job(kind, incoming.origin, ""), refusal, is_said_sparingly=True)
     if not text:
         if not (incoming.situation.is_direct or incoming.situation.mentions_us):
             return None  # a picture, or words that we may not read: nobody spoke to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
-    return Taken(make_job(kind, incoming.origin, text))
+    return Taken(make_job(kind, incoming.origin, text, incoming.late_s))
 
 
 def clean(text: str) -> str:

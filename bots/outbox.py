@@ -12,7 +12,7 @@ import redis
 import redis.asyncio
 
 from bots.delivery import Delivery, Entry
-from shared import keys, ledger
+from shared import keys, showing
 from shared.errors import CodecError
 from shared.logs import get_logger
 
@@ -108,7 +108,7 @@ class Outbox:
         for entry_id, fields in entries:
             job_id = fields[b"job"].decode()
             try:
-                reply = ledger.read_final(fields[b"reply"])
+                reply = showing.read_final(fields[b"reply"])
             except CodecError:
                 log.exception("reply_unreadable", job=job_id)
                 continue

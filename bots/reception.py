@@ -6,46 +6,61 @@ event may be acknowledged. When it raises, nothing is promised and the platform 
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bots.delivery import Delivery
 from bots.intake import Incoming, intake
 from bots.store import Store
 from shared import ledger
 from shared.jobs import Job
-from shared.ledger import Limits, Ready
+from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an operator decides about who may ask what."""
+
+    limits: Limits
+    allowance: Allowance | None
+    max_chars: int
 
 
 class Reception:
     """The way in of one platform."""
 
     def __init__(
-        self,
-        store: Store,
-        delivery: Delivery,
-        wake: Callable[[Ready], None],
-        limits: Limits,
-        max_chars: int,
+        self, store: Store, delivery: Delivery, wake: Callable[[Ready], None], rules: Rules
     ) -> None:
         self.store = store
         self._delivery = delivery
         self._wake = wake
-        self._limits = limits
-        self._max_chars = max_chars
+        self._rules = rules
         self._calls: set[asyncio.Task[None]] = set()
 
     async def receive(self, incoming: Incoming) -> Job | None:
-        """Record a message that is for us; the job if it is a new one.
+        """Record a message that is for us; the job if it is a new one that ends visibly.
 
         Raises:
             redis.RedisError, TimeoutError: the ledger could not be asked.
         """
-        taken = intake(incoming, self._max_chars)
+        rules = self._rules
+        taken = intake(incoming, rules.max_chars)
         if taken is None:
             return None
-        accepted = await self.store.run(ledger.accept(taken.job, self._limits, taken.refusal))
+        accepted = await self.store.run_confirmed(
+            ledger.accept(
+                taken.job,
+                rules.limits,
+                rules.allowance,
+                taken.refusal,
+                is_said_sparingly=taken.is_said_sparingly,
+            )
+        )
+        if accepted.refused:
+            log.info("message_refused", job=taken.job.id, reason=accepted.refused)
         if not accepted.is_new:
             return None
         log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)

@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 import redis
 import redis.asyncio
 
-from shared import codec, keys
+from shared import codec, keys, operating
+from shared.calls import Call
 from shared.errors import RedisUnavailableError
 from shared.jobs import Job, Origin
-from shared.ledger import Call
+from shared.operating import WorkerState
 from shared.redis_health import REFUSED, require_healthy, unreachable
 from shared.replies import Snapshot
 
@@ -17,13 +18,32 @@ T = TypeVar("T")
 MAX_CONNECTIONS = 64
 TIMEOUT_S = 2
 """Slack wants its acknowledgement within 3 s."""
+REPLICA_WAIT_MS = 500
 
 
 class Store:
     """Runs the ledger's calls on an asyncio client."""
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
+    def __init__(self, client: redis.asyncio.Redis, num_replicas: int = 0) -> None:
         self.client = client
+        self._num_replicas = num_replicas
+
+    async def run_confirmed(self, call: Call[T]) -> T:
+        """Run one atomic step and wait until so many replicas have it as the settings ask for.
+
+        Raises:
+            redis.RedisError: as for ``run``, or too few replicas confirmed in time.
+        """
+        if self._num_replicas == 0:
+            return await self.run(call)
+        # WAIT speaks of what its own connection wrote, so both go down the same one.
+        async with self.client.pipeline(transaction=False) as pipe:
+            pipe.eval(call.script, 0, *call.args)
+            pipe.execute_command("WAIT", self._num_replicas, REPLICA_WAIT_MS)
+            raw, num_confirmed = await asyncio.wait_for(pipe.execute(), TIMEOUT_S)
+        if num_confirmed < self._num_replicas:
+            raise redis.RedisError(f"{num_confirmed} of {self._num_replicas} replicas confirmed")
+        return call.read(raw)
 
     async def run(self, call: Call[T]) -> T:
         """Run one atomic step.
@@ -57,12 +77,11 @@ class Store:
 
     async def has_worker(self) -> bool:
         """Whether any worker has given a sign of life lately."""
-        async for _ in self.client.scan_iter(keys.worker("*"), count=1000):
-            return True
-        return False
+        status = await self.run(operating.status())
+        return any(worker.state is WorkerState.READY for worker in status.workers)
 
 
-async def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
+async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int = 0) -> Store:
     """Connect and check that this Redis may be trusted with jobs.
 
     Raises:
@@ -84,4 +103,4 @@ async def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
     except (redis.RedisError, ValueError, OSError) as error:
         raise unreachable(redis_url, type(error).__name__) from error
     require_healthy(info, allow_volatile=allow_volatile)
-    return Store(client)
+    return Store(client, num_replicas)

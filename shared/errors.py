@@ -5,6 +5,10 @@ ParleyError
 │   ├── EmptyMessageError
 │   ├── MessageTooLongError
 │   ├── PromptTooLongError
+│   ├── TooManyMessagesError
+│   ├── ChannelBusyError
+│   ├── TooManyOpenError
+│   ├── QueueFullError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
@@ -78,6 +82,54 @@ class PromptTooLongError(RefusedError):
         super().__init__(
             f"Your message is {num_tokens:,} tokens long for this model, which can read at most "
             f"{max_tokens:,}. Please send a shorter one."
+        )
+
+
+class TooManyMessagesError(RefusedError):
+    """One person's messages come faster than ``PARLEY_USER_MESSAGES_PER_MIN``."""
+
+    code = "user_rate"
+
+    def __init__(self, per_minute: int, wait: str) -> None:
+        super().__init__(
+            f"I take at most {per_minute:,} messages a minute from one person. "
+            f"Please ask again in about {wait} s."
+        )
+
+
+class ChannelBusyError(RefusedError):
+    """A channel's messages come faster than ``PARLEY_CHANNEL_MESSAGES_PER_MIN``."""
+
+    code = "channel_rate"
+
+    def __init__(self, per_minute: int, wait: str) -> None:
+        super().__init__(
+            f"I take at most {per_minute:,} messages a minute in one channel. "
+            f"Please ask again in about {wait} s."
+        )
+
+
+class TooManyOpenError(RefusedError):
+    """One person has ``PARLEY_MAX_OPEN_PER_USER`` questions waiting for their answers."""
+
+    code = "open_jobs"
+
+    def __init__(self, num_open: int, wait: str) -> None:
+        super().__init__(
+            f"I still owe you {num_open:,} answers. Please ask again when you have one of them, "
+            f"in about {wait} s."
+        )
+
+
+class QueueFullError(RefusedError):
+    """``PARLEY_MAX_QUEUE`` jobs wait for a worker."""
+
+    code = "queue_full"
+
+    def __init__(self, num_queued: int, wait: str) -> None:
+        super().__init__(
+            f"I am busy: {num_queued:,} questions are waiting already. "
+            f"Please ask again in about {wait} s."
         )
 
 

@@ -66,6 +66,16 @@ class Origin:
         return f"{self.platform}:{self.team}:{self.channel}:{self.thread}"
 
     @property
+    def tenant(self) -> str:
+        """Whose data it is: nothing computed for one tenant is shared with another."""
+        return f"{self.platform}:{self.team}"
+
+    @property
+    def asker(self) -> str:
+        """The person, as limits know them."""
+        return f"{self.tenant}:{self.user}"
+
+    @property
     def outbox(self) -> str:
         """The stream that carries finished replies back: one a platform, one a console session."""
         if self.platform is Platform.CONSOLE:
@@ -91,6 +101,8 @@ class Job:
     origin: Origin
     text: str
     """What the person wrote, cleaned of control characters and of the mention that called us."""
+    late_s: float = 0.0
+    """How long ago it was written when it was found, if nobody was there to hear it; else 0."""
 
 
 def job_id(origin: Origin) -> str:
@@ -104,6 +116,6 @@ def job_id(origin: Origin) -> str:
     return base64.b32encode(digest).decode().lower()[:JOB_ID_LENGTH]
 
 
-def make_job(kind: Kind, origin: Origin, text: str) -> Job:
+def make_job(kind: Kind, origin: Origin, text: str, late_s: float = 0.0) -> Job:
     """A job for this message, named after it."""
-    return Job(id=job_id(origin), kind=kind, origin=origin, text=text)
+    return Job(id=job_id(origin), kind=kind, origin=origin, text=text, late_s=late_s)

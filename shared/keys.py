@@ -9,14 +9,52 @@ PREFIX = "parley:"
 OPEN = PREFIX + "open"
 """Sorted set: every job that is not finished -> when somebody must look at it, in ms."""
 
+QUEUE = PREFIX + "queue"
+"""Sorted set: every job that waits for a worker -> its number; a job's rank is its place."""
+
+SEQUENCE = PREFIX + "sequence"
+"""String: how many jobs have been accepted so far, which numbers them."""
+
+DEAD = PREFIX + "dead"
+"""Sorted set: dead letters, the jobs whose attempts are used up -> when that was, in ms."""
+
+SERVICE = PREFIX + "service"
+"""String: how long a worker has a job in hand, in ms; a moving average."""
+
+CLAIMED = PREFIX + "claimed"
+"""String: when the latest of all claimed jobs had been handed to Celery, in ms."""
+
 WORKERS = PREFIX + "workers"
 """Sorted set: worker name -> when it was last alive, in ms."""
+
+WAIT_MARK = "@WAIT@"
+"""Stands in a refusal for the seconds to wait, which are known when the message is refused."""
 
 OUTBOX_GROUP = "bots"
 
 DELIVERED_JOB_LIFETIME_MS = 24 * 3600 * 1000
 """How long a delivered job is remembered, which is also the window in which a redelivered event is
 recognised. Slack redelivers for about 6 minutes, with Delayed Events for 24 hours."""
+
+DEAD_LIFETIME_MS = 30 * 24 * 3600 * 1000
+"""How long an operator has to look after a dead letter."""
+
+TOLD_LIFETIME_MS = 60_000
+"""A person who asks too much is told so once in this time."""
+
+UNKNOWN_WAIT_MS = 30_000
+"""What somebody is told to wait before anything has been measured."""
+
+REFUSED_JOB_LIFETIME_MS = 120_000
+"""A message that was refused in silence is known again for so long: one mention on Slack is two
+events, and a look back overlaps what was seen by a minute."""
+
+SERVICE_SHARE = 0.2
+"""How much the latest job counts in the moving average."""
+
+OVERTAKEN_BY_MS = 2_000
+"""Celery's queue is first in, first out: a job that is not claimed while one that was queued so
+much later is, has been lost on its way."""
 
 REPUBLISH_AFTER_MS = 5_000
 """A job that was handed to Celery and not claimed by then may have been lost there."""
@@ -74,6 +112,26 @@ def nudge(name: str) -> str:
     return f"{PREFIX}nudge:{name}"
 
 
+def asker(name: str) -> str:
+    """Set: the open jobs of one person."""
+    return f"{PREFIX}asker:{name}"
+
+
+def bucket(scope: str, name: str) -> str:
+    """Hash: how many messages a person (``user``) or a channel (``channel``) has left now."""
+    return f"{PREFIX}bucket:{scope}:{name}"
+
+
+def told(name: str) -> str:
+    """String: exists for a while after a person was told that they ask too much."""
+    return f"{PREFIX}told:{name}"
+
+
+def seen(platform: str) -> str:
+    """Hash: channel -> the latest message of it that was seen; ``*`` -> when we last looked."""
+    return f"{PREFIX}seen:{platform}"
+
+
 def worker(name: str) -> str:
-    """String: what a live worker runs; expires when it is silent."""
+    """Hash: what a live worker runs, its state and slots; expires when it is silent."""
     return f"{PREFIX}worker:{name}"

@@ -1,32 +1,19 @@
-"""The ledger: what may be asked of it, as calls that either side runs with its own Redis client.
+"""The ledger: what may be asked of it about a job, as calls that either side runs.
 
-A ``Call`` is a script, its arguments and how to read the answer. ``bots`` runs calls on an asyncio
-client, ``worker`` on a blocking one; neither writes a Redis command about a job itself. The states
-and the scripts are in ``shared.scripts``.
+The states and the scripts are in ``shared.scripts``. ``shared.showing`` has the calls about an
+answer that is being shown, ``shared.operating`` those of operators.
 """
 
-from collections.abc import Callable, Sequence
+import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
 
-from shared import codec, keys, scripts
-from shared.errors import CodecError
+from shared import codec, keys
+from shared.calls import Call, Raw, is_one, text_of
+from shared.errors import ChannelBusyError, QueueFullError, TooManyMessagesError, TooManyOpenError
 from shared.jobs import Job, Kind, Turn
-from shared.replies import Done, Failed, Final, Snapshot
-
-T = TypeVar("T")
-Raw = list[bytes | int]
-"""What a script answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """One atomic step, ready to be run by any Redis client."""
-
-    script: str
-    args: Sequence[str | int]
-    read: Callable[[Raw], T]
+from shared.replies import Failed, Final, Snapshot
+from shared.scripts import jobs as scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +26,13 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message was recorded, or was known already."""
+    """A message was recorded, or was known already, or was refused."""
 
     is_new: bool
-    ready: Ready | None
+    """Whether it ends in something visible from now on."""
+    ready: Ready | None = None
+    refused: str = ""
+    """Why load forbids it: the code of the sentence, said or not; empty if it is not refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +45,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much people may ask, so that one of them cannot take what is everybody's."""
+
+    user_per_min: int
+    """Messages; as many at once, then evenly."""
+    channel_per_min: int
+    max_open_per_user: int
+    max_queue: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to run one job, and all that is needed for it."""
 
@@ -62,6 +63,8 @@ class Lease:
     token: str
     attempt: int
     """1 for the first run."""
+    is_alone: bool
+    """Whether nothing else may run in the same batch; then ``begin`` has to be called first."""
     shown: str
     """What an earlier run had written: the answer goes on from here."""
     history: tuple[Turn, ...]
@@ -92,37 +95,27 @@ class Finished:
     ready: Ready | None
 
 
-class Turnstile(StrEnum):
-    """Whether a bots process may show a job now."""
+def accept(
+    job: Job,
+    limits: Limits,
+    allowance: Allowance | None = None,
+    refusal: Failed | None = None,
+    *,
+    is_said_sparingly: bool = False,
+) -> Call[Accepted]:
+    """Record a message, once, unless its author, its channel or everybody asks too much.
 
-    GO = "go"
-    BUSY = "busy"
-    """Another process is calling the platform for this job: ask again soon."""
-    THEIRS = "theirs"
-    """Another process shows the partial answers."""
-    OVER = "over"
-    UNKNOWN = "unknown"
-
-
-class Part(StrEnum):
-    """The state of a part of an answer that has no message id yet."""
-
-    NEW = "new"
-    DOUBT = "doubt"
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """Permission to show a job, with the message ids of the parts that are posted."""
-
-    turnstile: Turnstile
-    parts: tuple[str, ...]
-
-
-def accept(job: Job, limits: Limits, refusal: Failed | None = None) -> Call[Accepted]:
-    """Record a message, once. With a refusal the job ends at once, with that reply."""
+    Args:
+        job: the message.
+        limits: how long it and its conversation may live.
+        allowance: None for people without limits.
+        refusal: the job ends at once, with that reply.
+        is_said_sparingly: whether the author reads that refusal at most once a minute.
+    """
     origin = job.origin
-    args = (
+    bare = dataclasses.replace(job, text="")
+    most = allowance or NO_ALLOWANCE
+    args: tuple[str | int, ...] = (
         job.id,
         codec.encode(job),
         job.kind,
@@ -132,40 +125,93 @@ def accept(job: Job, limits: Limits, refusal: Failed | None = None) -> Call[Acce
         keys.presence(origin.conversation),
         limits.retention_ms,
         codec.encode(refusal) if refusal else "",
+        int(is_said_sparingly),
+        codec.encode(bare),
+        origin.asker if allowance else "",
+        keys.bucket("user", origin.asker),
+        most.user_per_min,
+        keys.bucket("channel", f"{origin.tenant}:{origin.channel}"),
+        most.channel_per_min,
+        keys.told(origin.asker),
+        most.max_open_per_user,
+        most.max_queue,
+        *(codec.encode(reply) for reply in _load_refusals(most)),
     )
 
     def read(raw: Raw) -> Accepted:
-        return Accepted(is_new=_text(raw[0]) == "accepted", ready=_ready(raw[1:]))
+        word = text_of(raw[0])
+        if word == "refused":
+            return Accepted(is_new=raw[2] == 1, refused=text_of(raw[1]))
+        return Accepted(is_new=word == "accepted", ready=_ready(raw[1:]))
 
     return Call(scripts.ACCEPT, args, read)
 
 
-def claim(job_id: str, token: str, lease_ms: int, max_attempts: int) -> Call[Claimed]:
+NO_ALLOWANCE = Allowance(1, 1, 1, 1)
+"""Stands in where nothing is limited; the script does not look at it then."""
+
+
+def _load_refusals(most: Allowance) -> tuple[Failed, ...]:
+    """In the order in which the script takes them; it puts the seconds in."""
+    wait = keys.WAIT_MARK
+    return (
+        TooManyMessagesError(most.user_per_min, wait).to_reply(),
+        ChannelBusyError(most.channel_per_min, wait).to_reply(),
+        TooManyOpenError(most.max_open_per_user, wait).to_reply(),
+        QueueFullError(most.max_queue, wait).to_reply(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: a run of a job in a worker."""
+
+    worker: str
+    token: str
+    lease_ms: int
+    max_attempts: int
+
+
+def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
     """Take the lease of a job, or end it if its time or its attempts are used up."""
-    args = (job_id, token, lease_ms, max_attempts, codec.encode(EXPIRED), _exhausted(job_id))
+    args = (
+        job_id,
+        claimant.token,
+        claimant.lease_ms,
+        claimant.max_attempts,
+        claimant.worker,
+        codec.encode(EXPIRED),
+        _exhausted(job_id),
+    )
 
     def read(raw: Raw) -> Claimed:
-        reason = _text(raw[0])
+        reason = text_of(raw[0])
         if reason == "closed":
             return Claimed(lease=None, reason=reason, ready=_ready(raw[1:]))
         if reason != "run":
             return Claimed(lease=None, reason=reason, ready=None)
-        job, attempt, shown, *turns = raw[1:]
+        job, attempt, is_alone, shown, *turns = raw[1:]
         lease = Lease(
-            job=codec.decode(_text(job), Job),
-            token=token,
+            job=codec.decode(text_of(job), Job),
+            token=claimant.token,
             attempt=int(attempt),
-            shown=codec.decode(_text(shown), Snapshot).text if shown else "",
-            history=tuple(codec.decode(_text(turn), Turn) for turn in turns),
+            is_alone=is_one(is_alone),
+            shown=codec.decode(text_of(shown), Snapshot).text if shown else "",
+            history=tuple(codec.decode(text_of(turn), Turn) for turn in turns),
         )
         return Claimed(lease=lease, reason=reason, ready=None)
 
     return Call(scripts.CLAIM, args, read)
 
 
+def begin(job_id: str, token: str) -> Call[bool]:
+    """A job that was to run alone is alone now; False if the lease is another's."""
+    return Call(scripts.BEGIN, (job_id, token), is_one)
+
+
 def renew(job_id: str, token: str, lease_ms: int) -> Call[Hold]:
     """Keep a lease."""
-    return Call(scripts.RENEW, (job_id, token, lease_ms), lambda raw: Hold(_word(raw)))
+    return Call(scripts.RENEW, (job_id, token, lease_ms), lambda raw: Hold(text_of(raw)))
 
 
 def release(job_id: str, token: str, *, is_blamed: bool) -> Call[Ready | None]:
@@ -175,7 +221,7 @@ def release(job_id: str, token: str, *, is_blamed: bool) -> Call[Ready | None]:
 
 def publish_snapshot(job_id: str, token: str, snapshot: Snapshot) -> Call[bool]:
     """Replace the text so far and nudge whoever shows it. False if the lease is lost."""
-    return Call(scripts.PUBLISH_SNAPSHOT, (job_id, token, codec.encode(snapshot)), _is_one)
+    return Call(scripts.PUBLISH_SNAPSHOT, (job_id, token, codec.encode(snapshot)), is_one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,61 +248,38 @@ def finish(job_id: str, token: str, reply: Final, memory: Memory) -> Call[Finish
     )
 
     def read(raw: Raw) -> Finished:
-        return Finished(counted=_text(raw[0]) == "finished", ready=_ready(raw[1:]))
+        return Finished(counted=text_of(raw[0]) == "finished", ready=_ready(raw[1:]))
 
     return Call(scripts.FINISH, args, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A question was taken back: what had been posted of its answer, and which job may run next."""
+
+    posted: tuple[str, ...] = ()
+    ready: Ready | None = None
+
+
+def withdraw(job_id: str) -> Call[Withdrawn | None]:
+    """End a job whose message was deleted, unless it is over; None if there is nothing to do."""
+
+    def read(raw: Raw) -> Withdrawn | None:
+        if text_of(raw[0]) != "withdrawn":
+            return None
+        return Withdrawn(tuple(text_of(part) for part in raw[3:]), _ready(raw[1:3]))
+
+    return Call(scripts.WITHDRAW, (job_id,), read)
 
 
 def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
     """Find what is overdue: lost in Celery, its lease run out, or its deadline over."""
 
     def read(raw: Raw) -> tuple[Ready, ...]:
-        words = [_text(word) for word in raw]
+        words = [text_of(word) for word in raw]
         return tuple(Ready(i, Kind(k)) for i, k in zip(words[::2], words[1::2], strict=True))
 
     return Call(scripts.SWEEP, (max_jobs, codec.encode(EXPIRED)), read)
-
-
-def show(job_id: str, presenter: str, *, is_final: bool, num_parts: int) -> Call[Show]:
-    """Ask for the right to show a job's text in so many parts. Must be freed afterwards."""
-
-    def read(raw: Raw) -> Show:
-        return Show(Turnstile(_text(raw[0])), tuple(_text(part) for part in raw[1:]))
-
-    return Call(scripts.SHOW, (job_id, presenter, int(is_final), num_parts), read)
-
-
-def hold(job_id: str, presenter: str) -> Call[bool]:
-    """Keep the right to show a job during a slow call to the platform."""
-    return Call(scripts.HOLD, (job_id, presenter), _is_one)
-
-
-def free(job_id: str, presenter: str) -> Call[bool]:
-    """Give the right to show a job back."""
-    return Call(scripts.FREE, (job_id, presenter), _is_one)
-
-
-def note_posted(job: Job, part: int, message_id: str, limits: Limits) -> Call[bool]:
-    """Remember the message that a part was posted as."""
-    origin = job.origin
-    answer = keys.answer(origin.platform, origin.team, origin.channel, message_id)
-    args = (job.id, part, message_id, answer, origin.thread, limits.retention_ms)
-    return Call(scripts.NOTE_POSTED, args, _is_one)
-
-
-def note_not_posted(job_id: str, part: int) -> Call[bool]:
-    """Remember that the platform refused a post, so that there is no doubt about it."""
-    return Call(scripts.NOTE_NOT_POSTED, (job_id, part), _is_one)
-
-
-def note_gone(job_id: str, part: int) -> Call[bool]:
-    """Remember that a posted part is gone and is being posted again."""
-    return Call(scripts.NOTE_GONE, (job_id, part), _is_one)
-
-
-def note_delivered(job_id: str, origin_outbox: str, entry: str) -> Call[bool]:
-    """Close a job for good: its reply has been shown, or can never be."""
-    return Call(scripts.NOTE_DELIVERED, (job_id, origin_outbox, entry), _is_one)
 
 
 EXPIRED = Failed(
@@ -269,30 +292,6 @@ def _exhausted(job_id: str) -> str:
     return codec.encode(Failed(code="exhausted", sentence=sentence))
 
 
-def read_final(document: str | bytes) -> Final:
-    """Read an outbox entry's reply.
-
-    Raises:
-        CodecError: it is no Done and no Failed of this version.
-    """
-    reply = codec.decode_any(document)
-    if not isinstance(reply, Done | Failed):
-        raise CodecError("An outbox entry holds no final reply.")
-    return reply
-
-
 def _ready(raw: Raw) -> Ready | None:
-    words = [_text(word) for word in raw if word]
+    words = [text_of(word) for word in raw if word]
     return Ready(words[0], Kind(words[1])) if words else None
-
-
-def _text(word: bytes | int) -> str:
-    return word.decode() if isinstance(word, bytes) else str(word)
-
-
-def _word(raw: object) -> str:
-    return raw.decode() if isinstance(raw, bytes) else str(raw)
-
-
-def _is_one(raw: object) -> bool:
-    return raw == 1

@@ -142,6 +142,51 @@ class Settings(pydantic.BaseModel):
             alias="PARLEY_MAX_MESSAGE_CHARS", ge=1, description="longest message that is read"
         ),
     ] = 20_000
+    user_messages_per_min: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_USER_MESSAGES_PER_MIN", ge=1, description="messages taken from one person"
+        ),
+    ] = 20
+    channel_messages_per_min: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_CHANNEL_MESSAGES_PER_MIN",
+            ge=1,
+            description="messages taken in one channel",
+        ),
+    ] = 120
+    max_open_per_user: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_OPEN_PER_USER",
+            ge=1,
+            description="questions of one person that may wait at once",
+        ),
+    ] = 5
+    max_queue: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_QUEUE", ge=1, description="questions of all that may wait at once"
+        ),
+    ] = 1000
+    lookback_s: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_LOOKBACK_S",
+            ge=0,
+            le=86_400,
+            description="how old a message that nobody heard may be to be answered late; 0: never",
+        ),
+    ] = 600
+    spool_messages: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_SPOOL_MESSAGES",
+            ge=0,
+            description="Discord messages kept on disk while Redis is away",
+        ),
+    ] = 10_000
     max_turns: Annotated[
         int,
         pydantic.Field(
@@ -181,6 +226,23 @@ class Settings(pydantic.BaseModel):
             alias="PARLEY_MAX_ATTEMPTS", ge=1, description="runs of a job before it is given up"
         ),
     ] = 3
+    stop_s: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_STOP_S",
+            ge=0,
+            le=3_600,
+            description="a worker that is to end finishes its answers for so long, then hands on",
+        ),
+    ] = 20
+    redis_replicas: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_REDIS_REPLICAS",
+            ge=0,
+            description="replicas that must have a message before it counts as accepted",
+        ),
+    ] = 0
     slack_api_url: Annotated[
         pydantic.HttpUrl,
         pydantic.Field(alias="PARLEY_SLACK_API_URL", description="root of Slack's Web API"),

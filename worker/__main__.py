@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -84,10 +83,10 @@ def serve(settings: Settings) -> int:
 
     keeper = LeaseKeeper(store, settings.lease_ms)
     mind = Mind(engine, loaded.tokenizer, engine.limits)
-    runner = TaskRunner(store, mind, keeper, _rules(settings), wake)
-    add_tasks(app, runner.run)
     name = f"{socket.gethostname()}:{os.getpid()}"
-    life = SignOfLife(store, name, json.dumps({"model": loaded.name, "pid": os.getpid()}))
+    runner = TaskRunner(store, mind, keeper, _rules(settings, name), wake)
+    add_tasks(app, runner.run)
+    life = SignOfLife(store, name, loaded.name, settings.concurrency, lambda: keeper.num_kept)
     tickers = (
         Ticker("leases", keeper.interval_s, keeper.renew_all),
         Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give),
@@ -113,8 +112,9 @@ def serve(settings: Settings) -> int:
     return StartupError.exit_code if is_lost.is_set() else 0
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings, worker: str) -> Rules:
     return Rules(
+        worker=worker,
         system_prompt=settings.system_prompt,
         sampling=Sampling(settings.temperature, settings.top_p),
         deadline_s=settings.deadline_s,

@@ -1,7 +1,6 @@
 """Keeps the leases of running jobs, the worker's sign of life and the sweep: one thread each."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import Self
 import kombu.exceptions
 import redis
 
-from shared import keys, ledger
+from shared import ledger, operating
 from shared.ledger import Hold, Lease, Ready
 from shared.logs import get_logger
+from shared.operating import WorkerReport, WorkerState
 from worker.store import Store
 
 log = get_logger(__name__)
@@ -51,6 +51,11 @@ class LeaseKeeper:
             self._kept.pop(lease.token, None)
 
     @property
+    def num_kept(self) -> int:
+        """How many jobs this process runs now."""
+        return len(self._kept)
+
+    @property
     def interval_s(self) -> float:
         """How often ``renew_all`` has to be called."""
         return self._lease_ms / MS / RENEWALS_PER_LEASE
@@ -66,21 +71,24 @@ class LeaseKeeper:
 class SignOfLife:
     """Says in Redis that this worker lives and what it runs."""
 
-    def __init__(self, store: Store, name: str, description: str) -> None:
+    def __init__(
+        self, store: Store, name: str, model: str, slots: int, num_running: Callable[[], int]
+    ) -> None:
         self._store = store
         self._name = name
-        self._description = description
+        self._model = model
+        self._slots = slots
+        self._num_running = num_running
+        self.state = WorkerState.READY
 
     def give(self) -> None:
         """Be known as alive for the next ``WORKER_LIFETIME_MS``."""
-        client = self._store.client
-        client.set(keys.worker(self._name), self._description, px=keys.WORKER_LIFETIME_MS)
-        client.zadd(keys.WORKERS, {self._name: time.time() * MS})
+        report = WorkerReport(self._name, self.state, self._model, self._slots, self._num_running())
+        self._store.run(operating.sign_of_life(report))
 
     def withdraw(self) -> None:
         """Say goodbye, so that nobody waits for this worker."""
-        self._store.client.delete(keys.worker(self._name))
-        self._store.client.zrem(keys.WORKERS, self._name)
+        self._store.run(operating.farewell(self._name))
 
 
 def sweep(store: Store, publish: Callable[[Ready], None]) -> None:

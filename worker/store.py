@@ -4,8 +4,8 @@ from typing import Any, TypeVar
 
 import redis
 
+from shared.calls import Call
 from shared.errors import RedisUnavailableError
-from shared.ledger import Call
 from shared.redis_health import REFUSED, require_healthy, unreachable
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ import structlog
 from shared import ledger
 from shared.errors import DeadlineError, RefusedError
 from shared.jobs import JOB_ID_LENGTH, Job, Kind, Turn
-from shared.ledger import Finished, Hold, Lease, Memory, Ready
+from shared.ledger import Claimant, Finished, Hold, Lease, Memory, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, FinishReason
 from worker.engine.generation import Engine, Limits, Request, Sampling, Tokenizer
@@ -38,6 +38,8 @@ NOTHING_TO_SAY = "I have nothing to say to that."
 class Rules:
     """What an operator decides about answers."""
 
+    worker: str
+    """The worker's name."""
     system_prompt: str
     sampling: Sampling
     deadline_s: float
@@ -99,7 +101,8 @@ class TaskRunner:
     def _run(self, job_id: str) -> str:
         token = secrets.token_hex(8)
         rules = self._rules
-        claimed = self._store.run(ledger.claim(job_id, token, rules.lease_ms, rules.max_attempts))
+        claimant = Claimant(rules.worker, token, rules.lease_ms, rules.max_attempts)
+        claimed = self._store.run(ledger.claim(job_id, claimant))
         self._hand_on(claimed.ready)
         if claimed.lease is None:
             return claimed.reason

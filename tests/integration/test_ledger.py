@@ -17,9 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import keys, ledger
+from shared import keys, ledger, showing
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
-from shared.ledger import Claimed, Hold, Lease, Limits, Memory, Ready
+from shared.ledger import Claimant, Claimed, Hold, Lease, Limits, Memory, Ready
 from shared.replies import Done, Failed, Final, Snapshot
 from worker.store import Store
 
@@ -55,7 +55,10 @@ def accept(store: Store, job: Job, limits: Limits = LIMITS) -> Ready | None:
 
 
 def claim(store: Store, job: Job, token: str = "t1", lease_ms: int = LONG_MS) -> Claimed:
-    return store.run(ledger.claim(job.id, token, lease_ms, MAX_ATTEMPTS))
+    claimed = store.run(ledger.claim(job.id, Claimant("w1", token, lease_ms, MAX_ATTEMPTS)))
+    if claimed.lease and claimed.lease.is_alone:
+        assert store.run(ledger.begin(job.id, token))
+    return claimed
 
 
 def lease_of(claimed: Claimed) -> Lease:
@@ -76,7 +79,7 @@ def outbox_of(store: Store) -> list[tuple[str, str, Final]]:
     """Entry id, job id and reply of everything that waits to be shown."""
     entries: Any = store.client.xrange(keys.outbox("slack"))
     return [
-        (entry.decode(), fields[b"job"].decode(), ledger.read_final(fields[b"reply"]))
+        (entry.decode(), fields[b"job"].decode(), showing.read_final(fields[b"reply"]))
         for entry, fields in entries
     ]
 
@@ -135,7 +138,7 @@ def test_accept_of_a_known_message_changes_nothing(
         finish(store, job)
     before = everything_in(store)
 
-    accepted = store.run(ledger.accept(job, LIMITS, refusal))
+    accepted = store.run(ledger.accept(job, LIMITS, refusal=refusal))
 
     assert accepted == ledger.Accepted(is_new=False, ready=None)
     assert everything_in(store) == before
@@ -155,7 +158,7 @@ def test_accept_of_a_delivered_message_is_a_duplicate(store: Store) -> None:
 def test_accept_with_a_refusal_answers_at_once(store: Store) -> None:
     job = message(1)
 
-    accepted = store.run(ledger.accept(job, LIMITS, REFUSAL))
+    accepted = store.run(ledger.accept(job, LIMITS, refusal=REFUSAL))
 
     assert accepted == ledger.Accepted(is_new=True, ready=None)
     assert replies_of(store, job) == [REFUSAL]
@@ -164,7 +167,7 @@ def test_accept_with_a_refusal_answers_at_once(store: Store) -> None:
 
 
 def test_accept_with_a_refusal_does_not_block_the_conversation(store: Store) -> None:
-    store.run(ledger.accept(message(1), LIMITS, REFUSAL))
+    store.run(ledger.accept(message(1), LIMITS, refusal=REFUSAL))
     job = message(2)
 
     assert accept(store, job) == Ready(job.id, Kind.CHAT)
@@ -175,7 +178,7 @@ def test_accept_with_a_refusal_leaves_the_running_job_its_lease(store: Store) ->
     accept(store, running)
     claim(store, running)
 
-    store.run(ledger.accept(refused, LIMITS, REFUSAL))
+    store.run(ledger.accept(refused, LIMITS, refusal=REFUSAL))
 
     assert state_of(store, running) == "running"
     assert store.run(ledger.renew(running.id, "t1", LONG_MS)) is Hold.HELD
@@ -187,7 +190,7 @@ def test_accept_with_a_refusal_leaves_the_order_of_those_who_wait(store: Store) 
     accept(store, first)
     accept(store, second)
 
-    assert store.run(ledger.accept(refused, LIMITS, REFUSAL)).ready is None
+    assert store.run(ledger.accept(refused, LIMITS, refusal=REFUSAL)).ready is None
 
     claim(store, first)
     assert finish(store, first).ready == Ready(second.id, Kind.CHAT)
@@ -240,7 +243,9 @@ def test_claim_gives_all_that_a_run_needs(store: Store) -> None:
     job = message(1)
     accept(store, job)
 
-    assert lease_of(claim(store, job)) == Lease(job, "t1", attempt=1, shown="", history=())
+    assert lease_of(claim(store, job)) == Lease(
+        job, "t1", attempt=1, is_alone=False, shown="", history=()
+    )
 
 
 def test_claim_of_a_running_job_is_refused(store: Store) -> None:
@@ -341,7 +346,9 @@ def test_a_job_whose_worker_died_goes_on_where_it_was(
 
     lease = taking_over(store, second, "t2")
 
-    assert lease == Lease(second, "t2", 2, "Half of it", REMEMBER.turns)
+    assert lease == Lease(
+        second, "t2", 2, is_alone=False, shown="Half of it", history=REMEMBER.turns
+    )
 
 
 def test_a_snapshot_nudges_those_who_show_it(store: Store) -> None:
@@ -595,14 +602,14 @@ Shown = tuple[str, ...]
 
 def show(store: Store, job: Job, me: str, num_parts: int = 1, *, is_final: bool = False) -> Shown:
     """Whether this process may show a job, and its parts."""
-    shown = store.run(ledger.show(job.id, me, is_final=is_final, num_parts=num_parts))
+    shown = store.run(showing.show(job.id, me, is_final=is_final, num_parts=num_parts))
     return (str(shown.turnstile), *shown.parts)
 
 
 def deliver(store: Store, job: Job) -> None:
     """Close a job as a bots process does that has shown its reply."""
     ((entry, _, _),) = [found for found in outbox_of(store) if found[1] == job.id]
-    assert store.run(ledger.note_delivered(job.id, job.origin.outbox, entry))
+    assert store.run(showing.note_delivered(job.id, job.origin.outbox, entry))
 
 
 @pytest.fixture
@@ -615,24 +622,24 @@ def running(store: Store) -> Job:
 
 def test_show_gives_new_parts_once_and_then_their_messages(store: Store, running: Job) -> None:
     assert show(store, running, "b1", 2) == ("go", "new", "new")
-    store.run(ledger.note_posted(running, 0, "m0", LIMITS))
-    store.run(ledger.note_posted(running, 1, "m1", LIMITS))
+    store.run(showing.note_posted(running, 0, "m0", LIMITS))
+    store.run(showing.note_posted(running, 1, "m1", LIMITS))
 
     assert show(store, running, "b1", 3) == ("go", "m0", "m1", "new")
 
 
 def test_show_doubts_a_part_that_somebody_began_to_post(store: Store, running: Job) -> None:
     assert show(store, running, "b1") == ("go", "new")  # and the process dies
-    store.run(ledger.free(running.id, "b1"))
+    store.run(showing.free(running.id, "b1"))
 
     assert show(store, running, "b2", is_final=True) == ("go", "doubt")
-    store.run(ledger.note_posted(running, 0, "found", LIMITS))
+    store.run(showing.note_posted(running, 0, "found", LIMITS))
     assert show(store, running, "b2", is_final=True) == ("go", "found")
 
 
 def test_show_has_no_doubt_about_a_refused_post(store: Store, running: Job) -> None:
     show(store, running, "b1")
-    store.run(ledger.note_not_posted(running.id, 0))
+    store.run(showing.note_not_posted(running.id, 0))
 
     assert show(store, running, "b1") == ("go", "new")
 
@@ -647,11 +654,11 @@ def test_show_lets_one_process_at_a_time_call_the_platform(store: Store, running
 
 def test_show_leaves_partial_answers_to_the_one_who_shows_them(store: Store, running: Job) -> None:
     show(store, running, "b1")
-    store.run(ledger.free(running.id, "b1"))
+    store.run(showing.free(running.id, "b1"))
 
     assert show(store, running, "b2") == ("theirs",)
     assert show(store, running, "b2", is_final=True)[0] == "go"
-    store.run(ledger.free(running.id, "b2"))
+    store.run(showing.free(running.id, "b2"))
     assert show(store, running, "b1") == ("theirs",)  # it has passed to the other one
 
 
@@ -661,7 +668,7 @@ def test_show_takes_over_from_a_process_that_is_silent(store: Store, running: Jo
     store.client.hset(keys.job(running.id), mapping={"lock_until": 0, "presenter_until": 0})
 
     assert show(store, running, "b2") == ("go", "doubt")
-    assert not store.run(ledger.hold(running.id, "b1"))
+    assert not store.run(showing.hold(running.id, "b1"))
 
 
 def test_show_is_over_when_the_answer_is_there_but_for_the_answer(
@@ -682,26 +689,26 @@ def test_show_knows_no_unknown_job(store: Store) -> None:
 
 
 def test_hold_is_for_the_holder_alone(store: Store, running: Job) -> None:
-    assert not store.run(ledger.hold(running.id, "b1"))
+    assert not store.run(showing.hold(running.id, "b1"))
     show(store, running, "b1")
     store.client.hset(keys.job(running.id), "lock_until", 0)
 
-    assert store.run(ledger.hold(running.id, "b1"))
-    assert not store.run(ledger.hold(running.id, "b2"))
+    assert store.run(showing.hold(running.id, "b1"))
+    assert not store.run(showing.hold(running.id, "b2"))
     assert show(store, running, "b2", is_final=True) == ("busy",)
 
 
 def test_free_is_for_the_holder_alone(store: Store, running: Job) -> None:
     show(store, running, "b1")
-    store.run(ledger.free(running.id, "b2"))
+    store.run(showing.free(running.id, "b2"))
     assert show(store, running, "b2", is_final=True) == ("busy",)
 
-    store.run(ledger.free(running.id, "b1"))
+    store.run(showing.free(running.id, "b1"))
     assert show(store, running, "b2", is_final=True)[0] == "go"
 
 
 def test_note_posted_makes_replies_to_the_message_follow_ups(store: Store, running: Job) -> None:
-    store.run(ledger.note_posted(running, 0, "m0", LIMITS))
+    store.run(showing.note_posted(running, 0, "m0", LIMITS))
 
     answer = keys.answer("slack", "T1", "C1", "m0")
     assert store.client.get(answer) == b"1.0"
@@ -724,7 +731,7 @@ def test_note_delivered_removes_the_entry_for_every_reader(store: Store, running
 
 
 def test_note_delivered_of_a_job_that_is_gone_leaves_nothing_behind(store: Store) -> None:
-    assert store.run(ledger.note_delivered("a" * 20, "slack", "1-0"))
+    assert store.run(showing.note_delivered("a" * 20, "slack", "1-0"))
 
     assert store.client.keys("*") == []
 
@@ -772,7 +779,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def accept_one(self, thread: str, *, is_refused: bool) -> Job:
         job = message(len(self.jobs), thread)
         self.jobs[job.id] = job
-        assert self.store.run(ledger.accept(job, LIMITS, REFUSAL if is_refused else None)).is_new
+        assert self.store.run(
+            ledger.accept(job, LIMITS, refusal=REFUSAL if is_refused else None)
+        ).is_new
         return job
 
     @rule(job=accepted)

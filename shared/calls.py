@@ -1,0 +1,32 @@
+"""A step of the ledger that either side can run with its own Redis client, and how to read answers.
+
+``bots`` runs calls on an asyncio client, ``worker`` on a blocking one; neither writes a Redis
+command about a job itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+Raw = list[bytes | int]
+"""What a script answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One atomic step, ready to be run by any Redis client."""
+
+    script: str
+    args: Sequence[str | int]
+    read: Callable[[Raw], T]
+
+
+def text_of(word: object) -> str:
+    """One word of an answer."""
+    return word.decode() if isinstance(word, bytes) else str(word)
+
+
+def is_one(raw: object) -> bool:
+    """Whether a step says that it was done."""
+    return raw == 1

@@ -1,0 +1,273 @@
+"""The steps of a job: accepted, claimed, renewed, released, finished, withdrawn, swept."""
+
+from shared import keys
+from shared.scripts.prelude import PRELUDE
+
+ACCEPT = (
+    PRELUDE
+    + f"""
+-- ARGV: id, job, kind, conversation, outbox, deadline_ms, presence key, retention_ms,
+--   refusal or '', '1' if that refusal is said once a minute, job without its text, asker or '',
+--   user bucket, messages a minute, channel bucket, messages a minute, told key,
+--   open jobs an asker, jobs in the queue, replies: user's rate, channel's rate, open jobs, queue
+-- Returns {{'duplicate'}}, {{'accepted', id and kind of what may run now}} or
+-- {{'refused', reason, 1 if the asker is told}}.
+local id, refusal, asker = ARGV[1], ARGV[9], ARGV[12]
+if redis.call('EXISTS', job_key(id)) == 1 then return {{'duplicate'}} end
+local now = now_ms()
+
+-- Tokens left in a bucket that fills evenly and holds a minute's worth; and the bucket's size.
+local function tokens_of(bucket, per_minute)
+  local kept = redis.call('HMGET', bucket, 'tokens', 'at')
+  if not kept[1] then return tonumber(per_minute) end
+  local filled = (now - tonumber(kept[2])) * per_minute / 60000
+  return math.min(tonumber(per_minute), tonumber(kept[1]) + filled)
+end
+
+local function put_back(bucket, tokens)
+  redis.call('HSET', bucket, 'tokens', tostring(tokens), 'at', now)
+  redis.call('PEXPIRE', bucket, 60000)
+end
+
+local function record(document)
+  -- First what may be refused for want of memory: a script that fails is not undone.
+  redis.call('HSET', job_key(id), 'state', 'waiting', 'job', document, 'kind', ARGV[3],
+    'conversation', ARGV[4], 'outbox', ARGV[5], 'attempts', 0, 'accepted_at', now,
+    'deadline', now + ARGV[6], 'number', redis.call('INCR', SEQUENCE))
+end
+
+-- No job; one sentence a minute says so, the rest is remembered just long enough to know the
+-- message again when it comes a second time.
+local function refuse(reason, wait_ms, reply)
+  if redis.call('SET', ARGV[17], 1, 'PX', {keys.TOLD_LIFETIME_MS}, 'NX') then
+    record(ARGV[11])
+    if wait_ms < 0 then wait_ms = {keys.UNKNOWN_WAIT_MS} end
+    local seconds = tostring(math.max(1, math.ceil(wait_ms / 1000)))
+    close(id, string.gsub(reply, '{keys.WAIT_MARK}', seconds), now)
+    return {{'refused', reason, 1}}
+  end
+  redis.call('HSET', job_key(id), 'state', 'refused')
+  redis.call('PEXPIRE', job_key(id), {keys.REFUSED_JOB_LIFETIME_MS})
+  return {{'refused', reason, 0}}
+end
+
+if asker ~= '' then
+  local users, channels = tokens_of(ARGV[13], ARGV[14]), tokens_of(ARGV[15], ARGV[16])
+  if users < 1 then
+    return refuse('user_rate', (1 - users) * 60000 / ARGV[14], ARGV[20])
+  end
+  if channels < 1 then
+    return refuse('channel_rate', (1 - channels) * 60000 / ARGV[16], ARGV[21])
+  end
+  put_back(ARGV[13], users - 1)
+  put_back(ARGV[15], channels - 1)
+  if refusal == '' then
+    local slots = capacity(now)
+    local num_open = redis.call('SCARD', asker_key(asker))
+    if num_open >= tonumber(ARGV[18]) then
+      return refuse('open_jobs', expected_wait(num_open, slots), ARGV[22])
+    end
+    local num_queued = redis.call('ZCARD', QUEUE)
+    if num_queued >= tonumber(ARGV[19]) then
+      return refuse('queue_full', expected_wait(num_queued, slots), ARGV[23])
+    end
+  end
+end
+if refusal ~= '' and ARGV[10] == '1' then return refuse('too_long', 0, refusal) end
+record(ARGV[2])
+redis.call('SET', ARGV[7], 1, 'PX', ARGV[8])
+if refusal ~= '' then
+  close(id, refusal, now)
+  return {{'accepted'}}
+end
+if asker ~= '' then
+  redis.call('HSET', job_key(id), 'asker', asker)
+  redis.call('SADD', asker_key(asker), id)
+end
+if redis.call('RPUSH', mailbox_key(ARGV[4]), id) > 1 then
+  redis.call('ZADD', OPEN, now + ARGV[6], id)
+  enqueue(id)
+  return {{'accepted'}}
+end
+local ready = queue(id, now)
+return {{'accepted', ready[1], ready[2]}}
+"""
+)
+
+CLAIM = (
+    PRELUDE
+    + """
+-- ARGV: id, token, lease_ms, max_attempts, worker, reply if the time is over, reply if attempts are
+--   used up
+-- Returns {'run', job, attempt, 1 if it is to run alone, snapshot or '', turn, turn, ...} or
+-- {'closed', next id, next kind} or {reason}.
+local id, max_attempts = ARGV[1], tonumber(ARGV[4])
+local job = redis.call('HMGET', job_key(id), 'state', 'job', 'attempts', 'deadline', 'lease_until',
+  'conversation', 'queued_at')
+local now = now_ms()
+if not job[1] then return {'unknown'} end
+if job[1] == 'running' and now < tonumber(job[5]) then return {'taken'} end
+if job[1] ~= 'queued' and job[1] ~= 'running' then return {job[1]} end
+local attempts = tonumber(job[3])
+if now >= tonumber(job[4]) then
+  local next_job = close(id, with_shown(id, ARGV[6]), now)
+  return {'closed', next_job[1], next_job[2]}
+end
+if attempts >= max_attempts then
+  redis.call('HSET', job_key(id), 'dead', 1)
+  redis.call('ZADD', DEAD, now, id)
+  local next_job = close(id, with_shown(id, ARGV[7]), now)
+  return {'closed', next_job[1], next_job[2]}
+end
+-- The last of several attempts runs alone and counts from its BEGIN: a job that dies with others
+-- while it waits to be alone is not to blame.
+local is_alone = max_attempts > 1 and attempts == max_attempts - 1
+redis.call('HSET', job_key(id), 'state', 'running', 'token', ARGV[2], 'worker', ARGV[5],
+  'claimed_at', now, 'lease_until', now + ARGV[3], 'counted', is_alone and 0 or 1,
+  'attempts', is_alone and attempts or attempts + 1)
+redis.call('ZADD', OPEN, now + ARGV[3], id)
+redis.call('ZREM', QUEUE, id)
+if tonumber(job[7]) > tonumber(redis.call('GET', CLAIMED) or '0') then
+  redis.call('SET', CLAIMED, job[7])
+end
+local answer = {'run', job[2], attempts + 1, is_alone and 1 or 0,
+  redis.call('GET', snapshot_key(id)) or ''}
+for _, turn in ipairs(redis.call('LRANGE', transcript_key(job[6]), 0, -1)) do
+  table.insert(answer, turn)
+end
+return answer
+"""
+)
+
+BEGIN = (
+    PRELUDE
+    + """
+-- ARGV: id, token. A job that was to run alone is alone now: this attempt counts. Returns 1 or 0.
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then return 0 end
+if redis.call('HGET', job_key(id), 'counted') == '0' then
+  redis.call('HINCRBY', job_key(id), 'attempts', 1)
+  redis.call('HSET', job_key(id), 'counted', 1)
+end
+return 1
+"""
+)
+
+RENEW = (
+    PRELUDE
+    + """
+-- ARGV: id, token, lease_ms. Returns 'held', 'lost' or 'expired' (the job's deadline is over).
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then return 'lost' end
+local now = now_ms()
+redis.call('HSET', job_key(id), 'lease_until', now + ARGV[3])
+redis.call('ZADD', OPEN, now + ARGV[3], id)
+if now >= tonumber(redis.call('HGET', job_key(id), 'deadline')) then return 'expired' end
+return 'held'
+"""
+)
+
+RELEASE = (
+    PRELUDE
+    + """
+-- ARGV: id, token, '1' if the job is not to blame and its attempt is given back.
+-- Returns {id, kind} to publish, or nothing.
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then return {} end
+if ARGV[3] == '1' and redis.call('HGET', job_key(id), 'counted') == '1' then
+  redis.call('HINCRBY', job_key(id), 'attempts', -1)
+end
+redis.call('HDEL', job_key(id), 'token')
+return queue(id, now_ms())
+"""
+)
+
+PUBLISH_SNAPSHOT = (
+    PRELUDE
+    + """
+-- ARGV: id, token, snapshot. Returns 1, or 0 if the lease is another's.
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then return 0 end
+redis.call('SET', snapshot_key(id), ARGV[3])
+redis.call('PUBLISH', nudge_channel(redis.call('HGET', job_key(id), 'outbox')), id)
+return 1
+"""
+)
+
+FINISH = (
+    PRELUDE
+    + f"""
+-- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, turn, ...
+-- Returns {{'finished', next id, next kind}} or {{'lost'}}.
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then return {{'lost'}} end
+local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at')
+local transcript, now = transcript_key(job[1]), now_ms()
+if ARGV[4] == '1' then redis.call('DEL', transcript) end
+if #ARGV > 6 then
+  for i = 7, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
+  redis.call('LTRIM', transcript, -ARGV[5], -1)
+  redis.call('PEXPIRE', transcript, ARGV[6])
+end
+local took, before = now - tonumber(job[2]), tonumber(redis.call('GET', SERVICE) or '0')
+local share = before > 0 and {keys.SERVICE_SHARE} or 1
+redis.call('SET', SERVICE, tostring(math.max(1, before + (took - before) * share)))
+local next_job = close(id, ARGV[3], now)
+return {{'finished', next_job[1], next_job[2]}}
+"""
+)
+
+WITHDRAW = (
+    PRELUDE
+    + f"""
+-- ARGV: id. The message was deleted: nothing more is shown. Returns {{'unknown'}}, {{'over'}}, or
+-- {{'withdrawn', next id or '', next kind or '', posted message, ...}}.
+local id = ARGV[1]
+local state = redis.call('HGET', job_key(id), 'state')
+if not state then return {{'unknown'}} end
+if state == 'delivered' or state == 'refused' or state == 'withdrawn' then return {{'over'}} end
+local next_job = leave(id, 'withdrawn', now_ms())
+redis.call('PEXPIRE', job_key(id), {keys.DELIVERED_JOB_LIFETIME_MS})
+local answer = {{'withdrawn', next_job[1] or '', next_job[2] or ''}}
+local part = 0
+while true do
+  local posted = redis.call('HGET', job_key(id), 'part:' .. part)
+  if not posted then return answer end
+  table.insert(answer, posted)
+  part = part + 1
+end
+"""
+)
+
+SWEEP = (
+    PRELUDE
+    + """
+-- ARGV: max jobs to look at, reply if the time is over. Returns id, kind, id, kind, ... to publish.
+local now = now_ms()
+local overtaken = tonumber(redis.call('GET', CLAIMED) or '0') - OVERTAKEN_BY
+local publish = {}
+local function add(job)
+  if job[1] then table.insert(publish, job[1]); table.insert(publish, job[2]) end
+end
+for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
+  local job = redis.call('HMGET', job_key(id), 'state', 'kind', 'queued_at', 'deadline')
+  local state, queued_at, deadline = job[1], tonumber(job[3]), tonumber(job[4])
+  if not state or state == 'done' or state == 'delivered' then
+    redis.call('ZREM', OPEN, id)
+    redis.call('ZREM', QUEUE, id)
+  elseif now >= deadline then
+    add(close(id, with_shown(id, ARGV[2]), now))
+  elseif state == 'running' then
+    add(queue(id, now))
+  elseif state == 'waiting' then
+    redis.call('ZADD', OPEN, deadline, id)
+  elseif redis.call('LLEN', 'chat') > 0 and queued_at > overtaken
+      and now - queued_at < REPUBLISH_AT_LATEST then
+    redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
+  else
+    add(queue(id, now))
+  end
+end
+return publish
+"""
+)

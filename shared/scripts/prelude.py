@@ -1,0 +1,106 @@
+"""What all scripts share: the names of the keys, the clock, and the steps they have in common."""
+
+from shared import keys
+
+KEYS = f"""
+local OPEN = '{keys.OPEN}'
+local QUEUE = '{keys.QUEUE}'
+local DEAD = '{keys.DEAD}'
+local WORKERS = '{keys.WORKERS}'
+local SEQUENCE = '{keys.SEQUENCE}'
+local SERVICE = '{keys.SERVICE}'
+local CLAIMED = '{keys.CLAIMED}'
+local REPUBLISH_AFTER = {keys.REPUBLISH_AFTER_MS}
+local REPUBLISH_AT_LATEST = {keys.REPUBLISH_AT_LATEST_MS}
+local OVERTAKEN_BY = {keys.OVERTAKEN_BY_MS}
+local function job_key(id) return '{keys.job("")}' .. id end
+local function snapshot_key(id) return '{keys.snapshot("")}' .. id end
+local function mailbox_key(conversation) return '{keys.mailbox("")}' .. conversation end
+local function transcript_key(conversation) return '{keys.transcript("")}' .. conversation end
+local function outbox_key(name) return '{keys.outbox("")}' .. name end
+local function nudge_channel(name) return '{keys.nudge("")}' .. name end
+local function asker_key(asker) return '{keys.asker("")}' .. asker end
+local function worker_key(name) return '{keys.worker("")}' .. name end
+"""
+
+PRELUDE = (
+    KEYS
+    + f"""
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function enqueue(id)
+  redis.call('ZADD', QUEUE, redis.call('HGET', job_key(id), 'number'), id)
+end
+
+local function queue(id, now)
+  redis.call('HSET', job_key(id), 'state', 'queued', 'queued_at', now)
+  redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
+  enqueue(id)
+  return {{id, redis.call('HGET', job_key(id), 'kind')}}
+end
+
+-- Nobody has to look at this job any more; the next one of its conversation may run.
+-- Returns the next job as {{id, kind}}, or nothing.
+local function leave(id, state, now)
+  local job = redis.call('HMGET', job_key(id), 'conversation', 'asker')
+  redis.call('HSET', job_key(id), 'state', state)
+  redis.call('HDEL', job_key(id), 'token')
+  redis.call('ZREM', OPEN, id)
+  redis.call('ZREM', QUEUE, id)
+  redis.call('DEL', snapshot_key(id))
+  if job[2] then redis.call('SREM', asker_key(job[2]), id) end
+  redis.call('LREM', mailbox_key(job[1]), 0, id)
+  local next_id = redis.call('LINDEX', mailbox_key(job[1]), 0)
+  -- The head may be running already: the job that ended was refused or timed out behind it.
+  if not next_id or redis.call('HGET', job_key(next_id), 'state') ~= 'waiting' then return {{}} end
+  return queue(next_id, now)
+end
+
+-- End a job: its reply goes to the outbox. Returns as leave does.
+local function close(id, reply, now)
+  local outbox = redis.call('HGET', job_key(id), 'outbox')
+  local next_job = leave(id, 'done', now)
+  redis.call('XADD', outbox_key(outbox), '*', 'job', id, 'reply', reply)
+  return next_job
+end
+
+-- A reply that says why there is no whole answer, with the text that is shown already.
+local function with_shown(id, reply)
+  local shown = redis.call('GET', snapshot_key(id))
+  if not shown then return reply end
+  local document = cjson.decode(reply)
+  document.body.text = cjson.decode(shown).body.text
+  return cjson.encode(document)
+end
+
+local function holds(id, token)
+  local job = redis.call('HMGET', job_key(id), 'state', 'token')
+  return job[1] == 'running' and job[2] == token
+end
+
+-- How many answers all live workers that are ready can write at once, and how many workers live.
+local function capacity(now)
+  local slots, ready, alive = 0, 0, 0
+  for _, name in ipairs(redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf',
+      'BYSCORE')) do
+    local worker = redis.call('HMGET', worker_key(name), 'state', 'slots')
+    if worker[1] then alive = alive + 1 end
+    if worker[1] == 'ready' then
+      ready = ready + 1
+      slots = slots + tonumber(worker[2])
+    end
+  end
+  return slots, ready, alive
+end
+
+-- In how many ms a job with so many ahead of it will be begun; -1 if nothing has been measured.
+local function expected_wait(ahead, slots)
+  local service = tonumber(redis.call('GET', SERVICE) or '0')
+  if service <= 0 or slots <= 0 then return -1 end
+  return math.ceil(service * (ahead + 1) / slots)
+end
+"""
+)
