@@ -17,6 +17,7 @@ ParleyError
 ├── CodecError                a document that is not ours, of another version, or lacks a field
 ├── ModelError                the model or its engine
 │   └── EngineError               generation failed, also after the engine was rebuilt
+│       └── EngineLostError           and not by this request: another worker may well answer it
 └── StartupError              the process cannot start; ``exit_code`` tells a supervisor which
     ├── SettingsError
     ├── RedisUnavailableError
@@ -170,6 +171,13 @@ class ModelError(ParleyError):
 
 class EngineError(ModelError):
     """Generation failed for good."""
+
+
+class EngineLostError(EngineError):
+    """The engine is beyond repair; nothing is known against the requests that end with it."""
+
+    def __init__(self, why: str = "The engine is lost.") -> None:
+        super().__init__(why)
 
 
 class StartupError(ParleyError):
