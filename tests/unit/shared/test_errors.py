@@ -7,13 +7,17 @@ import pytest
 
 from shared import errors
 from shared.errors import (
+    ChannelBusyError,
     DeadlineError,
     EmptyMessageError,
     MessageTooLongError,
     ParleyError,
     PromptTooLongError,
+    QueueFullError,
     RefusedError,
     StartupError,
+    TooManyMessagesError,
+    TooManyOpenError,
 )
 from shared.replies import Failed
 
@@ -28,6 +32,10 @@ REFUSALS: list[RefusedError] = [
     EmptyMessageError(),
     MessageTooLongError(30_000, 20_000),
     PromptTooLongError(5000, 2048),
+    TooManyMessagesError(20, "3"),
+    ChannelBusyError(120, "3"),
+    TooManyOpenError(5, "12"),
+    QueueFullError(1000, "12"),
     DeadlineError(600.0),
 ]
 
@@ -86,6 +94,11 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
     [
         (MessageTooLongError(30_000, 20_000), "30,000 characters; I can read at most 20,000"),
         (PromptTooLongError(5000, 2048), "5,000 tokens long for this model, which can read at"),
+        (TooManyMessagesError(20, "3"), "at most 20 messages a minute from one person"),
+        (ChannelBusyError(1000, "3"), "at most 1,000 messages a minute in one channel"),
+        (TooManyOpenError(5, "12"), "owe you 5 answers"),
+        (QueueFullError(1000, "12"), "1,000 questions are waiting already"),
+        (QueueFullError(1000, "12"), "in about 12 s"),
         (DeadlineError(600.0), "longer than 600 seconds"),
         (DeadlineError(0.5), "longer than 0.5 seconds"),
     ],
