@@ -1,46 +1,38 @@
 """One continuous batch for everybody, around transformers' own continuous batching manager.
 
 The manager pages the cache, shares prefixes, schedules and samples; this file gives every request a
-queue of its own, refuses what can never fit (one such prompt would fail the whole batch), and
-builds the manager anew when it dies, going on with every answer from the tokens it had.
+queue of its own, refuses what can never fit (one such prompt would fail the whole batch), builds
+the manager anew when it dies, and says so when neither that nor waiting helps.
 """
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from transformers import GenerationConfig
-from transformers.generation.configuration_utils import ContinuousBatchingConfig
-from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
-from shared.errors import EngineError, PromptTooLongError
+from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
+from worker.engine.batch import PAGE_TOKENS, Batch, start_batch
 from worker.engine.devices import pick_cache_tokens
 from worker.engine.generation import Limits, Request, Sampling
 from worker.engine.models import LoadedModel
+from worker.engine.sharing import Labels, id_of
+from worker.engine.suspects import Lineup, Turn
 from worker.engine.text import StopTexts, TextStream
 
 log = get_logger(__name__)
 
-PAGE_TOKENS = 256
-"""Tokens a page of the cache. On a CPU larger pages mean fewer gathers: 49 tokens/s against 39 with
-64-token pages, 32 requests of the default model on two cores."""
-CPU_BATCH_TOKENS = 512
-"""Most tokens in one forward step on a CPU, so that a long prompt does not stall the others."""
 GREEDY = Sampling(temperature=1e-7, top_p=1.0)
 """The manager either samples for everybody or for nobody; so cold a sample is the argmax."""
-ANY_SAMPLING = Sampling(temperature=0.7, top_p=0.9)
-"""Values that make the manager build its samplers at all; every request brings its own."""
-MAX_DEATHS = 3
-"""A request that was in the batch at so many deaths of the manager is given up."""
 MAX_FRUITLESS = 6
+"""So many deaths in a row without a token between them are not any request's fault."""
 POLL_S = 0.1
 STOP_TIMEOUT_S = 10
+DEFAULT_STALL_TIMEOUT_S = 120.0
+"""One step of a large model on a slow CPU takes tens of seconds; none takes two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +43,20 @@ class EngineOptions:
     max_requests: int
     cache_tokens: int | None = None
     """None: from the memory that is free."""
+    stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
+    """A forward step that takes longer than this never returns, and the engine is lost."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """A request in the batch; owned by the router thread once it is submitted."""
+    """A request in the engine; owned by the router thread once it is submitted."""
 
     request: Request
     inbox: "queue.SimpleQueue[_Event]" = field(default_factory=queue.SimpleQueue)
     token_ids: list[int] = field(default_factory=list)
-    """All tokens written, over every life of the manager."""
+    """All tokens written, over every life of the batch."""
     base: int = 0
-    """How many of them were written before the present manager was built."""
-    deaths: int = 0
+    """How many of them were written before it was last put into a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +67,24 @@ class _Event:
     is_last: bool = False
     finish_reason: FinishReason | None = None
     error: EngineError | None = None
+
+
+class _StallWatch:
+    """Counts the polls in which nothing moved, each of ``POLL_S`` or longer.
+
+    Counts, and reads no clock: a process that was frozen for an hour has missed no poll.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._max_polls = timeout_s / POLL_S
+        self._num_polls = 0
+        self._num_moves = 0
+
+    def is_stuck(self, num_moves: int) -> bool:
+        """Note a poll without output; whether it was one too many."""
+        self._num_polls = self._num_polls + 1 if num_moves == self._num_moves else 0
+        self._num_moves = num_moves
+        return self._num_polls > self._max_polls
 
 
 class BatchGeneration:
@@ -114,10 +125,15 @@ class BatchingEngine:
         self._options = options
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
-        self._manager: ContinuousBatchingManager | None = None
+        self._lineup = Lineup()
+        self._labels = Labels()
+        self._batch: Batch | None = None
+        """None before it is opened, and from the death of one batch to the start of the next."""
+        self._in_batch: set[str] = set()
+        """Which requests the present batch has been given."""
         self._on_lost: Callable[[], None] = lambda: None
         self._num_fruitless = 0
-        """How often in a row the manager died without having written a token."""
+        """How often in a row the batch died without having written a token."""
         self._is_lost = False
         self._is_closing = threading.Event()
         self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
@@ -136,23 +152,26 @@ class BatchingEngine:
         """Start the batch; the first request need not wait for it.
 
         Args:
-            on_lost: called once if the engine can be rebuilt no more; the process should end.
+            on_lost: called once if the engine can be rebuilt no more, or a forward step never
+                returns; the process should end, and must not wait for the batch's thread.
         """
         self._on_lost = on_lost
-        self._manager = self._build_manager()
+        self._batch = self._start_batch()
         self._router.start()
 
     def close(self) -> None:
         """Stop; answers being written end as if cancelled."""
         self._is_closing.set()
-        if self._router.is_alive():
+        if self._router.is_alive() and self._router is not threading.current_thread():
             self._router.join(STOP_TIMEOUT_S)
         with self._lock:
-            if self._manager is not None and self._manager.is_running():
-                self._manager.stop(hard_stop=True, timeout=STOP_TIMEOUT_S)
+            batch, self._batch = self._batch, None
             for running in self._running.values():
                 running.inbox.put(_Event(is_last=True))
-            self._running.clear()
+            self._forget_all()
+        if batch is not None:
+            # A lost engine's batch is stuck: nothing comes of waiting for it.
+            batch.bury(0 if self._is_lost else STOP_TIMEOUT_S)
 
     def submit(self, request: Request) -> BatchGeneration:
         """Add a request to the batch. See ``generation.Engine``."""
@@ -162,19 +181,23 @@ class BatchingEngine:
         running = _Running(request)
         with self._lock:
             if self._is_lost:
-                raise EngineError("The engine is lost.")
+                raise EngineLostError
             self._running[request.id] = running
-            self._add(running)
+            self._lineup.arrive(request.id)
+            self._fill_batch()
         return BatchGeneration(self, running)
 
     def cancel(self, request_id: str) -> None:
         """Stop writing an answer. See ``generation.Engine``."""
         with self._lock:
-            running = self._running.pop(request_id, None)
-            if running is None or self._manager is None:
+            running = self._running.get(request_id)
+            if running is None:
                 return
-            self._manager.cancel_request(request_id)
-            running.inbox.put(_Event(is_last=True))
+            # Before its successor is added: the batch takes both in the same step.
+            if self._batch is not None and request_id in self._in_batch:
+                self._batch.cancel_request(self._labels.label(running.request))
+            self._end(running, _Event(is_last=True))
+            self._fill_batch()
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Token ids to text, without special tokens."""
@@ -182,49 +205,57 @@ class BatchingEngine:
 
     @property
     def num_running(self) -> int:
-        """How many answers are being written."""
+        """How many answers are being written, or wait for it."""
         return len(self._running)
 
-    def _build_manager(self) -> ContinuousBatchingManager:
-        model: Any = self._loaded.model
-        is_cpu = model.device.type == "cpu"
-        generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
-            do_sample=True,
-            temperature=ANY_SAMPLING.temperature,
-            top_p=ANY_SAMPLING.top_p,
-            eos_token_id=list(self._loaded.eos_token_ids) or -1,
+    def _start_batch(self) -> Batch:
+        return start_batch(
+            self._loaded,
+            num_pages=self._num_pages,
+            max_requests=self._options.max_requests,
             max_new_tokens=self._options.max_new_tokens,
         )
-        batching = ContinuousBatchingConfig(
-            page_size=PAGE_TOKENS,
-            num_blocks=self._num_pages,
-            max_batch_tokens=CPU_BATCH_TOKENS if is_cpu else None,
-            max_requests_per_batch=self._options.max_requests,
-            per_request_processors=True,
-        )
-        manager: ContinuousBatchingManager = model.init_continuous_batching(
-            generation_config=generation, continuous_batching_config=batching
-        )
-        manager.start()
-        return manager
 
-    def _add(self, running: _Running) -> None:
-        """Put a request into the present manager. If that is dead, the router will see to it."""
+    def _fill_batch(self) -> None:
+        """Give the present batch what may run now and is not in it yet."""
+        if self._batch is None:
+            return  # its successor will be filled
+        for turn in self._lineup.current():
+            if turn.id not in self._in_batch:
+                self._add(self._batch, turn)
+
+    def _add(self, batch: Batch, turn: Turn) -> None:
+        running = self._running[turn.id]
         request = running.request
         running.base = len(running.token_ids)
+        left = request.max_new_tokens - running.base
         sampling = request.sampling if request.sampling.temperature > 0 else GREEDY
-        if self._manager is not None:
-            self._manager.add_request(
-                [*request.prompt_ids, *running.token_ids],
-                request_id=request.id,
-                max_new_tokens=request.max_new_tokens - running.base,
-                streaming=True,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-            )
+        label = batch.add_request(
+            [*request.prompt_ids, *running.token_ids],
+            request_id=self._labels.label(request),
+            max_new_tokens=left if turn.max_tokens is None else min(left, turn.max_tokens),
+            streaming=True,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+        )
+        if label is not None:  # else it is dead, and the router will see to it
+            self._in_batch.add(turn.id)
+
+    def _end(self, running: _Running, event: _Event) -> None:
+        """Give a request its last event and forget it."""
+        request_id = running.request.id
+        del self._running[request_id]
+        self._in_batch.discard(request_id)
+        self._lineup.leave(request_id)
+        running.inbox.put(event)
+
+    def _forget_all(self) -> None:
+        self._running.clear()
+        self._in_batch.clear()
+        self._lineup = Lineup()
 
     def _route(self) -> None:
-        """Route until closed; if even the rebuilding fails, say so to everybody who waits."""
+        """Route until closed; if that cannot go on, say so to everybody who waits."""
         try:
             self._route_outputs()
         except Exception:
@@ -232,58 +263,69 @@ class BatchingEngine:
             with self._lock:
                 self._is_lost = True
                 for running in self._running.values():
-                    error = EngineError("The engine cannot be rebuilt.")
-                    running.inbox.put(_Event(is_last=True, error=error))
-                self._running.clear()
+                    running.inbox.put(_Event(is_last=True, error=EngineLostError()))
+                self._forget_all()
             self._on_lost()
 
     def _route_outputs(self) -> None:
-        """Give every output to the request it belongs to, and a dead manager a successor."""
-        while not self._is_closing.is_set():
-            manager = self._manager
-            if manager is None:
-                return
-            output = manager.get_result(timeout=POLL_S)
-            if output is not None and output.error is None:
-                self._deliver(output)
-            elif output is not None or not manager.is_running():
-                self._replace(manager)
-            elif manager.background_thread_status.fatal_error is not None:
-                time.sleep(POLL_S)  # its thread is on its way out
+        """Give every output to the request it belongs to, and a dead batch a successor.
 
-    def _deliver(self, output: GenerationOutput) -> None:
+        Raises:
+            EngineLostError: a step takes too long, or the batch dies again and again.
+        """
+        watch = _StallWatch(self._options.stall_timeout_s)
+        while not self._is_closing.is_set() and (batch := self._batch) is not None:
+            output = batch.get_result(timeout=POLL_S)
+            if output is not None and output.error is None:
+                self._deliver(batch, output)
+            elif output is not None or batch.is_dead:
+                self._replace(batch)
+            elif watch.is_stuck(batch.num_moves):
+                raise EngineLostError("A forward step does not return.")
+
+    def _deliver(self, batch: Batch, output: GenerationOutput) -> None:
         self._num_fruitless = 0
         with self._lock:
-            running = self._running.get(output.request_id)
+            running = self._running.get(id_of(output.request_id))
             if running is None:
-                return  # cancelled meanwhile
+                # Cancelled. Once more, as the manager forgets a cancel that overtakes its request.
+                if not output.is_finished():
+                    batch.cancel_request(output.request_id)
+                return
             new = tuple(output.generated_tokens[len(running.token_ids) - running.base :])
             running.token_ids.extend(new)
-            reason = None
-            if output.is_finished():
-                del self._running[output.request_id]
-                ended = bool(new) and new[-1] in self._loaded.eos_token_ids
-                reason = FinishReason.STOP if ended else FinishReason.LENGTH
-            running.inbox.put(_Event(new, is_last=reason is not None, finish_reason=reason))
+            if not output.is_finished():
+                running.inbox.put(_Event(new))
+                return
+            self._end_turn(running, new)
+            self._fill_batch()
 
-    def _replace(self, dead: ContinuousBatchingManager) -> None:
-        """Build a new manager; everything that was being written goes on in it."""
-        self._num_fruitless += 1
-        dead.stop(hard_stop=True, timeout=STOP_TIMEOUT_S)
-        if self._num_fruitless > MAX_FRUITLESS:
-            raise EngineError(f"The engine died {self._num_fruitless} times without a token.")
+    def _end_turn(self, running: _Running, new: tuple[int, ...]) -> None:
+        """The batch has finished a request: to its end, or only the trial of a suspect."""
+        has_ended = bool(new) and new[-1] in self._loaded.eos_token_ids
+        if has_ended or len(running.token_ids) >= running.request.max_new_tokens:
+            reason = FinishReason.STOP if has_ended else FinishReason.LENGTH
+            self._end(running, _Event(new, is_last=True, finish_reason=reason))
+            return
+        running.inbox.put(_Event(new))
+        self._in_batch.discard(running.request.id)
+        self._lineup.acquit(running.request.id)
+
+    def _replace(self, dead: Batch) -> None:
+        """Build a new batch; everything that was being written goes on in it, suspects first."""
         with self._lock:
-            log.error(
-                "engine_died",
-                num_requests=len(self._running),
-                error=type(dead.background_thread_status.fatal_error).__name__,
-            )
-            self._manager = self._build_manager()
-            for running in list(self._running.values()):
-                running.deaths += 1
-                if running.deaths < MAX_DEATHS:
-                    self._add(running)
-                    continue
-                del self._running[running.request.id]
-                error = EngineError(f"The engine died {running.deaths} times with this request.")
-                running.inbox.put(_Event(is_last=True, error=error))
+            self._batch = None
+        cause = dead.bury(STOP_TIMEOUT_S)
+        self._num_fruitless += 1
+        with self._lock:
+            log.error("engine_died", num_requests=len(self._in_batch), error=cause)
+            if self._num_fruitless > MAX_FRUITLESS:
+                raise EngineLostError(f"{self._num_fruitless} deaths in a row without a token.")
+            # A batch that never began was ended by none of them: all are given to the next as is.
+            culprit = self._lineup.die(self._in_batch) if dead.has_begun else None
+            self._in_batch.clear()
+            if culprit is not None:
+                error = EngineError(f"The batch died ({cause}) with this request alone in it.")
+                self._end(self._running[culprit], _Event(is_last=True, error=error))
+            self._batch = self._start_batch()
+            self._fill_batch()

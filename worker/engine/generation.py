@@ -30,6 +30,9 @@ class Request:
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     """Writing ends before any of these texts."""
+    salt: str = ""
+    """Whose request it is, such as ``slack:T1``: only requests with the same salt share the cache
+    of equal beginnings, so that nobody can tell by the time what others have asked."""
 
 
 class Generation(Protocol):
@@ -39,7 +42,8 @@ class Generation(Protocol):
         """Pieces of text as they come; never half a character, never part of a stop text.
 
         Raises:
-            EngineError: the engine failed for good.
+            EngineError: the batch died with this request alone in it.
+            EngineLostError: the engine failed for good; nothing is known against the request.
         """
         ...
 
@@ -57,6 +61,7 @@ class Engine(Protocol):
 
         Raises:
             PromptTooLongError: it can never fit, and has not been added.
+            EngineLostError: the engine failed for good.
         """
         ...
 

@@ -1,0 +1,118 @@
+"""transformers' continuous batching manager, with what a process that must not hang needs.
+
+It tells when its loop last got on, never keeps a process alive, lets go of its memory when it has
+died, and shares prefixes within a tenant only. The three overridden methods are not promised to
+stay, one reason why transformers is pinned; the engine's tests fail if one is no longer called.
+"""
+
+import gc
+import threading
+from typing import Any
+
+from transformers import GenerationConfig
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
+from transformers.generation.continuous_batching import ContinuousBatchingManager
+from transformers.generation.continuous_batching.continuous_api import ContinuousBatchProcessor
+
+from worker.engine.generation import Sampling
+from worker.engine.models import LoadedModel
+from worker.engine.sharing import TenantCache
+
+PAGE_TOKENS = 256
+"""Tokens a page of the cache. On a CPU larger pages mean fewer gathers: 49 tokens/s against 39 with
+64-token pages, 32 requests of the default model on two cores."""
+CPU_BATCH_TOKENS = 512
+"""Most tokens in one forward step on a CPU, so that a long prompt does not stall the others."""
+ANY_SAMPLING = Sampling(temperature=0.7, top_p=0.9)
+"""Values that make the manager build its samplers at all; every request brings its own."""
+UNBOUNDED = 0
+"""The manager's own queue. With a bound its ``add_request`` would block for 10 s and then raise,
+under the engine's lock. The bound is the number of threads that read answers: each has one."""
+
+
+class Batch(ContinuousBatchingManager):
+    """One life of the manager: started once, buried once."""
+
+    def __init__(
+        self,
+        model: Any,
+        generation: GenerationConfig,
+        batching: ContinuousBatchingConfig,  # noqa: ANN401
+    ) -> None:
+        super().__init__(
+            model=model, generation_config=generation, continuous_batching_config=batching
+        )
+        self.current_batch = 0
+        self._last_step = 0
+        self.num_moves = 0
+        """Grows with every finished step, and ten times a second while there is no work. Not a
+        time: after a process was frozen, all clocks say that its loop has been stuck."""
+        self.has_begun = False
+        """Whether the loop ever ran; if not, no request can have ended it."""
+
+    def start(self) -> None:
+        """Start the loop, on a thread that does not keep the process from ending.
+
+        A forward pass that never returns cannot be interrupted. A thread is a daemon if the one
+        that starts it is.
+        """
+        starter = threading.Thread(target=super().start, daemon=True)
+        starter.start()
+        starter.join()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the loop has ended, or is about to."""
+        return self.background_thread_status.fatal_error is not None or not self.is_running()
+
+    def bury(self, timeout_s: float) -> str:
+        """Stop for good and let go of the cache; returns the name of what it died of."""
+        self.stop(hard_stop=True, timeout=timeout_s)
+        cause = type(self.background_thread_status.fatal_error).__name__
+        # Its traceback keeps the loop's frames, and they keep the whole cache, beside which the
+        # next one may not fit.
+        self.background_thread_status.fatal_error = None
+        gc.collect()
+        return cause
+
+    def _create_batch_processor(self) -> ContinuousBatchProcessor:
+        processor = super()._create_batch_processor()
+        # The cache is built by name deep inside. It has no state of its own, so it can become ours.
+        processor.cache.__class__ = TenantCache
+        return processor
+
+    def _generation_loop_body(
+        self,
+        batch_processor: ContinuousBatchProcessor,
+        bootstrapping: bool,  # noqa: FBT001
+    ) -> bool:
+        self.has_begun = True
+        goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
+        if self.current_batch != self._last_step or not batch_processor.has_pending_requests():
+            self._last_step = self.current_batch
+            self.num_moves += 1
+        return goes_on
+
+
+def start_batch(
+    loaded: LoadedModel, *, num_pages: int, max_requests: int, max_new_tokens: int
+) -> Batch:
+    """A new batch around a loaded model, running."""
+    generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
+        do_sample=True,
+        temperature=ANY_SAMPLING.temperature,
+        top_p=ANY_SAMPLING.top_p,
+        eos_token_id=list(loaded.eos_token_ids) or -1,
+        max_new_tokens=max_new_tokens,
+    )
+    batching = ContinuousBatchingConfig(
+        page_size=PAGE_TOKENS,
+        num_blocks=num_pages,
+        max_batch_tokens=CPU_BATCH_TOKENS if loaded.model.device.type == "cpu" else None,
+        max_requests_per_batch=max_requests,
+        max_queue_size=UNBOUNDED,
+        per_request_processors=True,
+    )
+    batch = Batch(loaded.model, generation, batching)
+    batch.start()
+    return batch
