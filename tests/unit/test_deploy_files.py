@@ -36,11 +36,12 @@ OUR_SERVICES = [name for name in SERVICES if name != "redis"]
 EXACT_IMAGE = re.compile(r"[\w./-]+:\d+\.\d+\.\d+(-[\w.-]+)?")
 PLATFORM_PREFIXES = ("SLACK_", "DISCORD_")
 
-COMPOSE_ONLY = {"REDIS_PASSWORD", "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE"}
+PASSWORDS = {"REDIS_WORKER_PASSWORD", "REDIS_BOTS_PASSWORD"}
+COMPOSE_ONLY = {*PASSWORDS, "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE"}
 """Names that others read: Compose, redis-cli and the model hub's library."""
 SET_BY_THE_IMAGE = {"PARLEY_DATA_DIR", "PARLEY_CACHE_DIR"}
-NOT_FOR_COMPOSE = {"PARLEY_ALLOW_VOLATILE_REDIS"}
-"""The Redis of the file is never volatile."""
+NOT_FOR_COMPOSE = {"PARLEY_ALLOW_VOLATILE_REDIS", "PARLEY_REDIS_REPLICAS"}
+"""The Redis of the file is never volatile, and there is one."""
 
 
 def environment(name: str) -> dict[str, Any]:
@@ -128,15 +129,36 @@ def test_no_value_of_a_secret_is_written_in_the_file(name: str) -> None:
     secret = re.compile(r"TOKEN|SECRET|PASSWORD|AUTH|URL")
     for key, value in environment(name).items():
         if secret.search(key):
-            assert value is None or "${REDIS_PASSWORD:?" in value, key
-    assert "requirepass $$REDISCLI_AUTH\n" in SERVICES["redis"]["command"][-1]
+            assert value is None or re.search(r"\$\{REDIS_(WORKER|BOTS)_PASSWORD:\?", value), key
 
 
-def test_the_password_is_required_wherever_it_is_used() -> None:
-    uses = re.findall(r"\$\{REDIS_PASSWORD[^}]*\}", COMPOSE_TEXT)
+def test_a_password_is_required_wherever_it_is_used() -> None:
+    uses = re.findall(r"(?<!\$)\$\{REDIS_\w*_PASSWORD[^}]*\}", COMPOSE_TEXT)
 
-    assert uses
-    assert all(use.startswith("${REDIS_PASSWORD:?") for use in uses)
+    assert len(uses) >= 4
+    assert all(":?put " in use for use in uses)
+
+
+@pytest.mark.parametrize("name", OUR_SERVICES)
+def test_each_side_knows_its_own_password_of_redis_alone(name: str) -> None:
+    side = "bots" if name == "bots" else "worker"
+    told = re.findall(r"\$\{(REDIS_\w+)", str(environment(name)))
+
+    assert told == [f"REDIS_{side.upper()}_PASSWORD"]
+    assert environment(name)["PARLEY_REDIS_URL"].startswith(f"redis://{side}:")
+
+
+def test_redis_has_no_user_but_the_two_sides() -> None:
+    config = SERVICES["redis"]["command"][-1]
+    users = re.findall(r"^user (\w+) (\S+)", config, re.MULTILINE)
+
+    assert users == [
+        ("default", "off"),
+        ("worker", "on"),
+        ("bots", "on"),
+    ]
+    assert "requirepass" not in config, "it would be the password of the default user"
+    assert "nopass" not in config
 
 
 def test_platform_tokens_go_to_the_bots_alone() -> None:
@@ -238,12 +260,12 @@ def test_the_example_names_settings_only_and_every_platform_variable() -> None:
 
     assert named - set(KEYS) - COMPOSE_ONLY == set()
     assert platforms <= named
-    assert "REDIS_PASSWORD" in named
+    assert named >= PASSWORDS
 
 
 def test_the_example_as_it_is_changes_nothing() -> None:
     assert read_settings({}, ENV_EXAMPLE) == read_settings({}, None)
-    assert dict(dotenv.dotenv_values(ENV_EXAMPLE)) == {"REDIS_PASSWORD": ""}
+    assert dict(dotenv.dotenv_values(ENV_EXAMPLE)) == dict.fromkeys(PASSWORDS, "")
 
 
 def test_the_examples_tokens_are_refused_until_they_are_real() -> None:
