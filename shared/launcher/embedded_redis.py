@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -25,13 +26,69 @@ START_TIMEOUT_S = 20.0
 POLL_S = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedRedis:
+    """A Redis on one folder's data. It may be started again: its address stays the same."""
+
+    program: Path
+    folder: Path
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        """Where to reach it; holds the password."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    @property
+    def config(self) -> Path:
+        """Its settings: in a file of our own, so that no password is an argument."""
+        return self.folder / "redis.conf"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.folder / "redis.log"
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it. The caller stops it."""
+        return start([self.program, self.config], log=self.log)
+
+    def wait_ready(self, server: "subprocess.Popen[bytes]") -> None:
+        """Wait until it answers.
+
+        Raises:
+            RedisUnavailableError: it has not within ``START_TIMEOUT_S``, or it ended.
+        """
+        client = redis.Redis(port=self.port, password=self.password, socket_connect_timeout=1)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and server.poll() is None:
+            with contextlib.suppress(redis.RedisError):
+                if client.ping():
+                    client.close()
+                    return
+            time.sleep(POLL_S)
+        raise RedisUnavailableError(f"The embedded Redis did not start; {self.log} says why.")
+
+
 @contextlib.contextmanager
 def embedded_redis(folder: Path) -> Iterator[str]:
     """Run a Redis on this folder's data; yields its URL, which holds the password.
 
     Raises:
-        RedisUnavailableError: there is no binary, another Parley uses the folder, or it would not
-            start.
+        RedisUnavailableError: as ``reserve_redis`` raises it, or it would not start.
+    """
+    with reserve_redis(folder) as embedded, running(embedded.start()) as server:
+        embedded.wait_ready(server)
+        yield embedded.url
+
+
+@contextlib.contextmanager
+def reserve_redis(folder: Path) -> Iterator[EmbeddedRedis]:
+    """Make a Redis on this folder's data ours to start, while the block runs.
+
+    Raises:
+        RedisUnavailableError: there is no binary, or another Parley uses the folder.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = filelock.FileLock(folder / "lock", timeout=0)
@@ -43,13 +100,12 @@ def embedded_redis(folder: Path) -> Iterator[str]:
             "folder, or PARLEY_REDIS_URL to a Redis that both may use."
         ) from None
     with lock:
-        port, password = _free_port(), secrets.token_urlsafe(24)
-        config, log = folder / "redis.conf", folder / "redis.log"
-        config.touch(mode=0o600)
-        config.write_text(_config(folder, port, password))
-        with running(start([find_redis_server(), config], log=log)) as server:
-            _wait_ready(server, port, password, log)
-            yield f"redis://:{password}@127.0.0.1:{port}/0"
+        embedded = EmbeddedRedis(
+            find_redis_server(), folder, _free_port(), secrets.token_urlsafe(24)
+        )
+        embedded.config.touch(mode=0o600)
+        embedded.config.write_text(_settings(embedded))
+        yield embedded
 
 
 def find_redis_server() -> Path:
@@ -76,14 +132,14 @@ def _major_version(program: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _config(folder: Path, port: int, password: str) -> str:
-    """Settings of docs/operations.md; in a file of our own, so that no password is an argument."""
+def _settings(embedded: EmbeddedRedis) -> str:
+    """Settings of docs/operations.md."""
     return "\n".join(
         [
             "bind 127.0.0.1",
-            f"port {port}",
-            f"requirepass {password}",
-            f'dir "{folder}"',
+            f"port {embedded.port}",
+            f"requirepass {embedded.password}",
+            f'dir "{embedded.folder}"',
             "appendonly yes",
             "appendfsync always",
             'save ""',
@@ -98,15 +154,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _wait_ready(server: "subprocess.Popen[bytes]", port: int, password: str, log: Path) -> None:
-    client = redis.Redis(port=port, password=password, socket_connect_timeout=1)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(redis.RedisError):
-            if client.ping():
-                client.close()
-                return
-        time.sleep(POLL_S)
-    raise RedisUnavailableError(f"The embedded Redis did not start; {log} says why.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import StartupError
-from shared.launcher.embedded_redis import embedded_redis
+from shared.launcher.embedded_redis import reserve_redis
 from shared.launcher.processes import python_module, start, stop, with_setting
 from shared.logs import get_logger
 from shared.settings import Settings
@@ -97,7 +97,8 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
         StartupError: something could not start, and starting it again would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _redis(settings) as redis_url, contextlib.ExitStack() as stack, _signals_raise():
+    with contextlib.ExitStack() as stack, _signals_raise():
+        redis_url, redis_wards = _redis(settings, stack)
         env = with_setting("PARLEY_REDIS_URL", redis_url)
 
         def ward(module: str) -> Ward:
@@ -114,34 +115,43 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
         # conversion, the worker (which waits for it by a file lock), and the chat.
         preparing = start(python_module("worker.prepare"))
         stack.callback(stop, preparing)
-        wards = [ward("worker"), *([ward("bots")] if with_bots else [])]
+        wards = [*redis_wards, ward("worker"), *([ward("bots")] if with_bots else [])]
         talk = None
         if with_terminal:
             talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
             stack.callback(stop, talk)
-        if code := preparing.wait():
+        if code := _keep_alive(redis_wards, preparing.poll):
             raise ChildFailedError("", code)  # it has said why
-        return _watch(wards, talk)
+        return _keep_alive(wards, talk.poll if talk else _never)
 
 
-def _watch(wards: Sequence[Ward], talk: subprocess.Popen[bytes] | None) -> int:
-    """Keep the children alive; returns an exit code when there is nothing left to do."""
-    while True:
-        if talk and (code := talk.poll()) is not None:
-            return code
+def _keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
+    """Look after the children until there is an exit code; returns it.
+
+    Raises:
+        ChildFailedError: starting one of them again is no use.
+    """
+    while (ended := end()) is None:
         for ward in wards:
             if (code := ward.look_after()) is not None:
                 raise ChildFailedError(ward.last_words(), code)
         time.sleep(POLL_S)
+    return ended
 
 
-@contextlib.contextmanager
-def _redis(settings: Settings) -> Iterator[str]:
+def _never() -> None:
+    """The end of what only a signal ends."""
+
+
+def _redis(settings: Settings, stack: contextlib.ExitStack) -> tuple[str, list[Ward]]:
+    """The URL of the Redis that is named; if none is, of one of our own, and its ward."""
     if settings.redis_url is not None:
-        yield settings.redis_url.get_secret_value()
-        return
-    with embedded_redis(settings.data_dir / "redis") as redis_url:
-        yield redis_url
+        return settings.redis_url.get_secret_value(), []
+    embedded = stack.enter_context(reserve_redis(settings.data_dir / "redis"))
+    ward = Ward("redis", embedded.start)
+    stack.callback(ward.stop)
+    embedded.wait_ready(ward.child)
+    return embedded.url, [ward]
 
 
 @contextlib.contextmanager
