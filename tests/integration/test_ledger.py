@@ -1,108 +1,39 @@
 """The ledger's promises on a real Redis: once, in order, by the holder of the lease alone."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
-from hypothesis import Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
-from shared import keys, ledger, showing
-from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
-from shared.ledger import Claimant, Claimed, Hold, Lease, Limits, Memory, Ready
-from shared.replies import Done, Failed, Final, Snapshot
+from shared import keys, ledger
+from shared.jobs import Job, Kind, Turn
+from shared.ledger import Claimed, Hold, Lease, Limits, Memory, Ready
+from shared.replies import Failed, Snapshot
+from tests.integration.ledger_steps import (
+    DONE,
+    LIMITS,
+    LONG_MS,
+    MAX_ATTEMPTS,
+    NO_TIME,
+    PATIENCE_S,
+    REFUSAL,
+    REMEMBER,
+    SHORT_MS,
+    accept,
+    claim,
+    deliver,
+    everything_in,
+    finish,
+    lease_of,
+    message,
+    outbox_of,
+    replies_of,
+    state_of,
+    sweep,
+    sweep_until_ready,
+    wait_for,
+)
 from worker.store import Store
-
-LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
-NO_TIME = Limits(deadline_ms=0, retention_ms=60_000)
-LONG_MS = 60_000
-SHORT_MS = 50
-OVER_MS = 0
-"""A lease that has run out when it is given: no clock decides what a random run finds."""
-MAX_ATTEMPTS = 3
-PATIENCE_S = 10.0
-DONE = Done("Yes.")
-REFUSAL = Failed("empty", "There was no text.")
-REMEMBER = Memory(
-    (Turn("user", "q"), Turn("assistant", "a")), max_turns=50, retention_ms=LIMITS.retention_ms
-)
-
-
-@pytest.fixture
-def store(quiet_redis: str) -> Iterator[Store]:
-    with redis.Redis.from_url(quiet_redis) as client:
-        yield Store(client)
-
-
-def message(number: int, thread: str = "1.0") -> Job:
-    """The job of one message in a thread."""
-    origin = Origin(Platform.SLACK, "T1", "C1", thread, f"{number}.5", "U1")
-    return make_job(Kind.CHAT, origin, f"question {number}")
-
-
-def accept(store: Store, job: Job, limits: Limits = LIMITS) -> Ready | None:
-    return store.run(ledger.accept(job, limits)).ready
-
-
-def claim(store: Store, job: Job, token: str = "t1", lease_ms: int = LONG_MS) -> Claimed:
-    claimed = store.run(ledger.claim(job.id, Claimant("w1", token, lease_ms, MAX_ATTEMPTS)))
-    if claimed.lease and claimed.lease.is_alone:
-        assert store.run(ledger.begin(job.id, token))
-    return claimed
-
-
-def lease_of(claimed: Claimed) -> Lease:
-    assert claimed.lease is not None, claimed.reason
-    return claimed.lease
-
-
-def finish(store: Store, job: Job, token: str = "t1", reply: Final = DONE) -> ledger.Finished:
-    return store.run(ledger.finish(job.id, token, reply, REMEMBER))
-
-
-def state_of(store: Store, job: Job) -> str | None:
-    state: Any = store.client.hget(keys.job(job.id), "state")
-    return state.decode() if state else None
-
-
-def outbox_of(store: Store) -> list[tuple[str, str, Final]]:
-    """Entry id, job id and reply of everything that waits to be shown."""
-    entries: Any = store.client.xrange(keys.outbox("slack"))
-    return [
-        (entry.decode(), fields[b"job"].decode(), showing.read_final(fields[b"reply"]))
-        for entry, fields in entries
-    ]
-
-
-def replies_of(store: Store, job: Job) -> list[Final]:
-    return [reply for _, job_id, reply in outbox_of(store) if job_id == job.id]
-
-
-def sweep(store: Store) -> list[str]:
-    return [ready.id for ready in store.run(ledger.sweep(100))]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait for something that Redis's clock brings about."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come about."
-        time.sleep(0.005)
-
-
-def sweep_until_ready(store: Store, job: Job) -> None:
-    wait_for(lambda: job.id in sweep(store))
-
 
 # --- accept ---------------------------------------------------------------------------------------
 
@@ -116,13 +47,6 @@ def test_accept_records_a_job_and_says_that_it_may_run(store: Store) -> None:
     assert state_of(store, job) == "queued"
     assert store.client.zscore(keys.OPEN, job.id) is not None
     assert store.client.exists(keys.presence(job.origin.conversation)) == 1
-
-
-def everything_in(store: Store) -> dict[bytes, bytes | None]:
-    """Every key with its value as Redis would dump it."""
-    names: Any = store.client.keys("*")
-    dumps: Any = [store.client.dump(name) for name in names]
-    return dict(zip(names, dumps, strict=True))
 
 
 @pytest.mark.parametrize("refusal", [None, REFUSAL])
@@ -591,316 +515,3 @@ def test_the_transcript_is_kept_as_long_as_it_is_told(store: Store) -> None:
     converse(store, 2, Memory(turns(2), max_turns=4, retention_ms=1))
 
     wait_for(lambda: not store.client.exists(transcript))
-
-
-# --- showing --------------------------------------------------------------------------------------
-
-
-Shown = tuple[str, ...]
-"""What a process may do, and the state of each part."""
-
-
-def show(store: Store, job: Job, me: str, num_parts: int = 1, *, is_final: bool = False) -> Shown:
-    """Whether this process may show a job, and its parts."""
-    shown = store.run(showing.show(job.id, me, is_final=is_final, num_parts=num_parts))
-    return (str(shown.turnstile), *shown.parts)
-
-
-def deliver(store: Store, job: Job) -> None:
-    """Close a job as a bots process does that has shown its reply."""
-    ((entry, _, _),) = [found for found in outbox_of(store) if found[1] == job.id]
-    assert store.run(showing.note_delivered(job.id, job.origin.outbox, entry))
-
-
-@pytest.fixture
-def running(store: Store) -> Job:
-    job = message(1)
-    accept(store, job)
-    claim(store, job)
-    return job
-
-
-def test_show_gives_new_parts_once_and_then_their_messages(store: Store, running: Job) -> None:
-    assert show(store, running, "b1", 2) == ("go", "new", "new")
-    store.run(showing.note_posted(running, 0, "m0", LIMITS))
-    store.run(showing.note_posted(running, 1, "m1", LIMITS))
-
-    assert show(store, running, "b1", 3) == ("go", "m0", "m1", "new")
-
-
-def test_show_doubts_a_part_that_somebody_began_to_post(store: Store, running: Job) -> None:
-    assert show(store, running, "b1") == ("go", "new")  # and the process dies
-    store.run(showing.free(running.id, "b1"))
-
-    assert show(store, running, "b2", is_final=True) == ("go", "doubt")
-    store.run(showing.note_posted(running, 0, "found", LIMITS))
-    assert show(store, running, "b2", is_final=True) == ("go", "found")
-
-
-def test_show_has_no_doubt_about_a_refused_post(store: Store, running: Job) -> None:
-    show(store, running, "b1")
-    store.run(showing.note_not_posted(running.id, 0))
-
-    assert show(store, running, "b1") == ("go", "new")
-
-
-def test_show_lets_one_process_at_a_time_call_the_platform(store: Store, running: Job) -> None:
-    show(store, running, "b1")
-
-    assert show(store, running, "b2") == ("busy",)
-    assert show(store, running, "b2", is_final=True) == ("busy",)
-    assert show(store, running, "b1") == ("go", "doubt")
-
-
-def test_show_leaves_partial_answers_to_the_one_who_shows_them(store: Store, running: Job) -> None:
-    show(store, running, "b1")
-    store.run(showing.free(running.id, "b1"))
-
-    assert show(store, running, "b2") == ("theirs",)
-    assert show(store, running, "b2", is_final=True)[0] == "go"
-    store.run(showing.free(running.id, "b2"))
-    assert show(store, running, "b1") == ("theirs",)  # it has passed to the other one
-
-
-def test_show_takes_over_from_a_process_that_is_silent(store: Store, running: Job) -> None:
-    show(store, running, "b1")
-    # as if the lifetimes had passed
-    store.client.hset(keys.job(running.id), mapping={"lock_until": 0, "presenter_until": 0})
-
-    assert show(store, running, "b2") == ("go", "doubt")
-    assert not store.run(showing.hold(running.id, "b1"))
-
-
-def test_show_is_over_when_the_answer_is_there_but_for_the_answer(
-    store: Store, running: Job
-) -> None:
-    finish(store, running)
-
-    assert show(store, running, "b1") == ("over",)
-    assert show(store, running, "b1", is_final=True) == ("go", "new")
-    deliver(store, running)
-    assert show(store, running, "b1") == ("over",)
-    assert show(store, running, "b1", is_final=True) == ("over",)
-
-
-def test_show_knows_no_unknown_job(store: Store) -> None:
-    assert show(store, message(1), "b1") == ("unknown",)
-    assert store.client.keys("*") == []
-
-
-def test_hold_is_for_the_holder_alone(store: Store, running: Job) -> None:
-    assert not store.run(showing.hold(running.id, "b1"))
-    show(store, running, "b1")
-    store.client.hset(keys.job(running.id), "lock_until", 0)
-
-    assert store.run(showing.hold(running.id, "b1"))
-    assert not store.run(showing.hold(running.id, "b2"))
-    assert show(store, running, "b2", is_final=True) == ("busy",)
-
-
-def test_free_is_for_the_holder_alone(store: Store, running: Job) -> None:
-    show(store, running, "b1")
-    store.run(showing.free(running.id, "b2"))
-    assert show(store, running, "b2", is_final=True) == ("busy",)
-
-    store.run(showing.free(running.id, "b1"))
-    assert show(store, running, "b2", is_final=True)[0] == "go"
-
-
-def test_note_posted_makes_replies_to_the_message_follow_ups(store: Store, running: Job) -> None:
-    store.run(showing.note_posted(running, 0, "m0", LIMITS))
-
-    answer = keys.answer("slack", "T1", "C1", "m0")
-    assert store.client.get(answer) == b"1.0"
-    lifetime: Any = store.client.pttl(answer)
-    assert 0 < lifetime <= LIMITS.retention_ms
-
-
-def test_note_delivered_removes_the_entry_for_every_reader(store: Store, running: Job) -> None:
-    outbox = keys.outbox("slack")
-    store.client.xgroup_create(outbox, keys.OUTBOX_GROUP, id="0", mkstream=True)
-    finish(store, running)
-    store.client.xreadgroup(keys.OUTBOX_GROUP, "b1", {outbox: ">"})
-
-    deliver(store, running)
-
-    pending: Any = store.client.xpending(outbox, keys.OUTBOX_GROUP)
-    assert pending["pending"] == 0
-    assert store.client.xlen(outbox) == 0
-    assert state_of(store, running) == "delivered"
-
-
-def test_note_delivered_of_a_job_that_is_gone_leaves_nothing_behind(store: Store) -> None:
-    assert store.run(showing.note_delivered("a" * 20, "slack", "1-0"))
-
-    assert store.client.keys("*") == []
-
-
-def test_delivered_jobs_expire_and_others_never_do(store: Store) -> None:
-    jobs = {state: message(n, str(n)) for n, state in enumerate(["queued", "running", "done"])}
-    jobs["delivered"] = message(9, "9")
-    for state, job in jobs.items():
-        accept(store, job)
-        if state != "queued":
-            claim(store, job)
-        if state in {"done", "delivered"}:
-            finish(store, job)
-    deliver(store, jobs["delivered"])
-    jobs["waiting"] = message(10, jobs["queued"].origin.thread)
-    accept(store, jobs["waiting"])
-
-    assert {state: state_of(store, job) for state, job in jobs.items()} == {s: s for s in jobs}
-    lifetimes: dict[str, Any] = {s: store.client.pttl(keys.job(j.id)) for s, j in jobs.items()}
-    assert 0 < lifetimes.pop("delivered") <= keys.DELIVERED_JOB_LIFETIME_MS
-    assert set(lifetimes.values()) == {-1}
-
-
-# --- everything in any order ----------------------------------------------------------------------
-
-
-class LedgerMachine(RuleBasedStateMachine):
-    """Jobs of two conversations, workers that die and come back, at random."""
-
-    store: Store
-    accepted = Bundle("accepted")
-    claims = Bundle("claims")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.store.client.flushall()
-        self.jobs: dict[str, Job] = {}
-        self.num_tokens = 0
-        self.ended: dict[str, Final] = {}
-        """The first reply that each job was seen to end with."""
-        self.held: dict[str, tuple[Job, str]] = {}
-        """Leases that cannot run out during the test."""
-
-    @rule(target=accepted, thread=st.sampled_from(["1.0", "2.0"]), is_refused=st.booleans())
-    def accept_one(self, thread: str, *, is_refused: bool) -> Job:
-        job = message(len(self.jobs), thread)
-        self.jobs[job.id] = job
-        assert self.store.run(
-            ledger.accept(job, LIMITS, refusal=REFUSAL if is_refused else None)
-        ).is_new
-        return job
-
-    @rule(job=accepted)
-    def accept_again(self, job: Job) -> None:
-        assert not self.store.run(ledger.accept(job, LIMITS)).is_new
-
-    @rule(target=claims, job=accepted, lease_ms=st.sampled_from([OVER_MS, LONG_MS]))
-    def claim_one(self, job: Job, lease_ms: int) -> tuple[Job, str]:
-        self.num_tokens += 1
-        token = f"t{self.num_tokens}"
-        if lease := claim(self.store, job, token, lease_ms).lease:
-            assert lease.attempt <= MAX_ATTEMPTS
-            assert self.mailbox(job)[0] == job.id
-            self.note_lease((job, token), lease_ms)
-        return job, token
-
-    @rule(claimed=claims, lease_ms=st.sampled_from([OVER_MS, LONG_MS]))
-    def renew(self, claimed: tuple[Job, str], lease_ms: int) -> None:
-        job, token = claimed
-        hold = self.store.run(ledger.renew(job.id, token, lease_ms))
-        assert (hold is Hold.HELD) == self.is_holder(job, token)
-        if hold is Hold.HELD:
-            self.note_lease(claimed, lease_ms)
-
-    @rule(claimed=claims)
-    def finish(self, claimed: tuple[Job, str]) -> None:
-        job, token = claimed
-        is_holder = self.is_holder(job, token)
-        assert finish(self.store, job, token).counted == is_holder
-        self.let_go(claimed)
-
-    @rule(claimed=claims, is_blamed=st.booleans())
-    def release(self, claimed: tuple[Job, str], *, is_blamed: bool) -> None:
-        job, token = claimed
-        is_holder = self.is_holder(job, token)
-        ready = self.store.run(ledger.release(job.id, token, is_blamed=is_blamed))
-        assert (ready is not None) == is_holder
-        self.let_go(claimed)
-
-    @precondition(lambda self: self.jobs)
-    @rule()
-    def sweep(self) -> None:
-        before = {job_id: state_of(self.store, job) for job_id, job in self.jobs.items()}
-        for job_id in sweep(self.store):
-            assert before[job_id] in {"queued", "running"}
-
-    @rule(job=accepted)
-    def deliver(self, job: Job) -> None:
-        if replies_of(self.store, job):
-            deliver(self.store, job)
-
-    def note_lease(self, claimed: tuple[Job, str], lease_ms: int) -> None:
-        self.held.pop(claimed[0].id, None)
-        if lease_ms == LONG_MS:
-            self.held[claimed[0].id] = claimed
-
-    def let_go(self, claimed: tuple[Job, str]) -> None:
-        if self.held.get(claimed[0].id) == claimed:
-            del self.held[claimed[0].id]
-
-    def mailbox(self, job: Job) -> list[str]:
-        names: Any = self.store.client.lrange(keys.mailbox(job.origin.conversation), 0, -1)
-        return [name.decode() for name in names]
-
-    def is_holder(self, job: Job, token: str) -> bool:
-        state, holder = self.store.client.hmget(keys.job(job.id), "state", "token")
-        return state == b"running" and holder == token.encode()
-
-    @invariant()
-    def no_lease_is_lost_before_its_time(self) -> None:
-        assert all(self.is_holder(job, token) for job, token in self.held.values())
-
-    @invariant()
-    def every_job_has_at_most_one_reply_and_never_another(self) -> None:
-        names = [job_id for _, job_id, _ in outbox_of(self.store)]
-        assert len(set(names)) == len(names)
-        for _, job_id, reply in outbox_of(self.store):
-            assert self.ended.setdefault(job_id, reply) == reply
-
-    @invariant()
-    def every_unfinished_job_is_open_and_no_other(self) -> None:
-        names: Any = self.store.client.zrange(keys.OPEN, 0, -1)
-        states = {job_id: state_of(self.store, job) for job_id, job in self.jobs.items()}
-        unfinished = {name for name, state in states.items() if state not in {"done", "delivered"}}
-        assert {name.decode() for name in names} == unfinished
-
-    @invariant()
-    def every_conversation_keeps_its_order_and_runs_one_job(self) -> None:
-        for thread in ("1.0", "2.0"):
-            jobs = [job for job in self.jobs.values() if job.origin.thread == thread]
-            states = [state_of(self.store, job) for job in jobs]
-            unfinished = [
-                (job.id, state)
-                for job, state in zip(jobs, states, strict=True)
-                if state not in {"done", "delivered"}
-            ]
-            assert [name for name, _ in unfinished] == (self.mailbox(jobs[0]) if jobs else [])
-            assert all(state == "waiting" for _, state in unfinished[1:])
-            assert not unfinished or unfinished[0][1] in {"queued", "running"}
-
-    @invariant()
-    def attempts_are_bounded(self) -> None:
-        for job_id in self.jobs:
-            attempts: Any = self.store.client.hget(keys.job(job_id), "attempts")
-            assert 0 <= int(attempts) <= MAX_ATTEMPTS
-
-
-def test_the_ledger_keeps_its_promises_in_any_order(store: Store) -> None:
-    class Machine(LedgerMachine):
-        pass
-
-    Machine.store = store
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=20,
-            stateful_step_count=25,
-            deadline=None,
-            database=None,
-            phases=(Phase.generate,),  # to make a failing run shorter takes minutes
-        ),
-    )

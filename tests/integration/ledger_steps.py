@@ -1,0 +1,108 @@
+"""The ledger's steps as tests take them: small functions on a store of a Redis without workers."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from shared import keys, ledger, showing
+from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
+from shared.ledger import Claimant, Claimed, Lease, Limits, Memory, Ready
+from shared.replies import Done, Failed, Final
+from worker.store import Store
+
+LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
+NO_TIME = Limits(deadline_ms=0, retention_ms=60_000)
+LONG_MS = 60_000
+SHORT_MS = 50
+OVER_MS = 0
+"""A lease that has run out when it is given: no clock decides what a random run finds."""
+MAX_ATTEMPTS = 3
+PATIENCE_S = 10.0
+DONE = Done("Yes.")
+REFUSAL = Failed("empty", "There was no text.")
+REMEMBER = Memory(
+    (Turn("user", "q"), Turn("assistant", "a")), max_turns=50, retention_ms=LIMITS.retention_ms
+)
+
+
+def message(number: int, thread: str = "1.0") -> Job:
+    """The job of one message in a thread."""
+    origin = Origin(Platform.SLACK, "T1", "C1", thread, f"{number}.5", "U1")
+    return make_job(Kind.CHAT, origin, f"question {number}")
+
+
+def accept(store: Store, job: Job, limits: Limits = LIMITS) -> Ready | None:
+    return store.run(ledger.accept(job, limits)).ready
+
+
+def claim(store: Store, job: Job, token: str = "t1", lease_ms: int = LONG_MS) -> Claimed:
+    claimed = store.run(ledger.claim(job.id, Claimant("w1", token, lease_ms, MAX_ATTEMPTS)))
+    if claimed.lease and claimed.lease.is_alone:
+        assert store.run(ledger.begin(job.id, token))
+    return claimed
+
+
+def lease_of(claimed: Claimed) -> Lease:
+    assert claimed.lease is not None, claimed.reason
+    return claimed.lease
+
+
+def finish(store: Store, job: Job, token: str = "t1", reply: Final = DONE) -> ledger.Finished:
+    return store.run(ledger.finish(job.id, token, reply, REMEMBER))
+
+
+def state_of(store: Store, job: Job) -> str | None:
+    state: Any = store.client.hget(keys.job(job.id), "state")
+    return state.decode() if state else None
+
+
+def outbox_of(store: Store) -> list[tuple[str, str, Final]]:
+    """Entry id, job id and reply of everything that waits to be shown."""
+    entries: Any = store.client.xrange(keys.outbox("slack"))
+    return [
+        (entry.decode(), fields[b"job"].decode(), showing.read_final(fields[b"reply"]))
+        for entry, fields in entries
+    ]
+
+
+def replies_of(store: Store, job: Job) -> list[Final]:
+    return [reply for _, job_id, reply in outbox_of(store) if job_id == job.id]
+
+
+def sweep(store: Store) -> list[str]:
+    return [ready.id for ready in store.run(ledger.sweep(100))]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for something that Redis's clock brings about."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "It did not come about."
+        time.sleep(0.005)
+
+
+def sweep_until_ready(store: Store, job: Job) -> None:
+    wait_for(lambda: job.id in sweep(store))
+
+
+def everything_in(store: Store) -> dict[bytes, bytes | None]:
+    """Every key with its value as Redis would dump it."""
+    names: Any = store.client.keys("*")
+    dumps: Any = [store.client.dump(name) for name in names]
+    return dict(zip(names, dumps, strict=True))
+
+
+Shown = tuple[str, ...]
+"""What a process may do, and the state of each part."""
+
+
+def show(store: Store, job: Job, me: str, num_parts: int = 1, *, is_final: bool = False) -> Shown:
+    """Whether this process may show a job, and its parts."""
+    shown = store.run(showing.show(job.id, me, is_final=is_final, num_parts=num_parts))
+    return (str(shown.turnstile), *shown.parts)
+
+
+def deliver(store: Store, job: Job) -> None:
+    """Close a job as a bots process does that has shown its reply."""
+    ((entry, _, _),) = [found for found in outbox_of(store) if found[1] == job.id]
+    assert store.run(showing.note_delivered(job.id, job.origin.outbox, entry))

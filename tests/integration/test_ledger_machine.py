@@ -1,0 +1,305 @@
+"""The ledger, model-checked: its scripts in random orders, by workers and bots that die anywhere.
+
+Hypothesis chooses the steps; after each of them the invariants below are read from a real Redis.
+"""
+
+from typing import Any
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from shared import keys, ledger, operating, showing
+from shared.jobs import Job
+from shared.ledger import Claimant, Hold
+from shared.replies import Final, Snapshot
+from tests.integration.ledger_steps import (
+    LIMITS,
+    LONG_MS,
+    MAX_ATTEMPTS,
+    OVER_MS,
+    REFUSAL,
+    deliver,
+    finish,
+    message,
+    outbox_of,
+    replies_of,
+    state_of,
+    sweep,
+)
+from worker.store import Store
+
+OPEN_STATES = {"waiting", "queued", "running"}
+OVER_STATES = {"done", "delivered", "withdrawn"}
+THREADS = ("1.0", "2.0")
+Run = tuple[Job, str]
+"""A job and the token of one of its runs."""
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Jobs of two conversations, workers and bots that die and come back, at random."""
+
+    store: Store
+    accepted = Bundle("accepted")
+    runs = Bundle("runs")
+    posts = Bundle("posts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store.client.flushall()
+        self.jobs: dict[str, Job] = {}
+        self.num_tokens = 0
+        self.num_messages = 0
+        self.ended: dict[str, Final] = {}
+        """The reply that each job was seen to end with; a requeued letter may end once more."""
+        self.held: dict[str, Run] = {}
+        """Leases that cannot run out during the test."""
+        self.on_platform: dict[str, set[str]] = {}
+        """Job -> ids of the messages that the platform has taken for its first part."""
+        self.order: dict[str, list[str]] = {thread: [] for thread in THREADS}
+        """Jobs of a conversation in the order in which they have to be run."""
+
+    # --- the way in
+
+    @rule(target=accepted, thread=st.sampled_from(THREADS), is_refused=st.booleans())
+    def accept(self, thread: str, *, is_refused: bool) -> Job:
+        job = message(len(self.jobs), thread)
+        self.jobs[job.id] = job
+        refusal = REFUSAL if is_refused else None
+        assert self.store.run(ledger.accept(job, LIMITS, refusal=refusal)).is_new
+        if not is_refused:
+            self.order[thread].append(job.id)
+        return job
+
+    @rule(job=accepted)
+    def accept_again(self, job: Job) -> None:
+        assert not self.store.run(ledger.accept(job, LIMITS)).is_new
+
+    @rule(job=accepted)
+    def withdraw(self, job: Job) -> None:
+        state = state_of(self.store, job)
+        withdrawn = self.store.run(ledger.withdraw(job.id))
+        assert (withdrawn is not None) == (state in {*OPEN_STATES, "done"})
+        if withdrawn is not None:
+            self.held.pop(job.id, None)
+            assert set(withdrawn.posted) <= self.on_platform.get(job.id, set())
+
+    # --- workers
+
+    @rule(target=runs, job=accepted, lease_ms=st.sampled_from([OVER_MS, LONG_MS]))
+    def claim(self, job: Job, lease_ms: int) -> Run:
+        self.num_tokens += 1
+        run = (job, f"t{self.num_tokens}")
+        claimant = Claimant("w1", run[1], lease_ms, MAX_ATTEMPTS)
+        if lease := self.store.run(ledger.claim(job.id, claimant)).lease:
+            assert 1 <= lease.attempt <= MAX_ATTEMPTS
+            assert lease.is_alone == (lease.attempt == MAX_ATTEMPTS)
+            assert self.mailbox(job.origin.thread)[0] == job.id
+            self.note_lease(run, lease_ms)
+        return run
+
+    @rule(run=runs)
+    def begin(self, run: Run) -> None:
+        assert self.store.run(ledger.begin(run[0].id, run[1])) == self.is_holder(*run)
+
+    @rule(run=runs, lease_ms=st.sampled_from([OVER_MS, LONG_MS]))
+    def renew(self, run: Run, lease_ms: int) -> None:
+        hold = self.store.run(ledger.renew(run[0].id, run[1], lease_ms))
+        assert (hold is Hold.HELD) == self.is_holder(*run)
+        if hold is Hold.HELD:
+            self.note_lease(run, lease_ms)
+
+    @rule(run=runs)
+    def write(self, run: Run) -> None:
+        before = self.store.client.get(keys.snapshot(run[0].id))
+        snapshot = Snapshot(f"by {run[1]}")
+        counted = self.store.run(ledger.publish_snapshot(run[0].id, run[1], snapshot))
+        assert counted == self.is_holder(*run)
+        if not counted:
+            assert self.store.client.get(keys.snapshot(run[0].id)) == before
+
+    @rule(run=runs)
+    def finish(self, run: Run) -> None:
+        is_holder = self.is_holder(*run)
+        assert finish(self.store, *run).counted == is_holder
+        self.let_go(run)
+
+    @rule(run=runs, is_blamed=st.booleans())
+    def release(self, run: Run, *, is_blamed: bool) -> None:
+        is_holder = self.is_holder(*run)
+        ready = self.store.run(ledger.release(run[0].id, run[1], is_blamed=is_blamed))
+        assert (ready is not None) == is_holder
+        self.let_go(run)
+
+    @precondition(lambda self: self.jobs)
+    @rule()
+    def sweep(self) -> None:
+        before = {job_id: state_of(self.store, job) for job_id, job in self.jobs.items()}
+        for job_id in sweep(self.store):
+            assert before[job_id] in {"queued", "running"}
+
+    # --- bots
+
+    @rule(target=posts, job=accepted, me=st.sampled_from(["b1", "b2"]), is_final=st.booleans())
+    def begin_to_show(self, job: Job, me: str, *, is_final: bool) -> tuple[Job, str, str]:
+        """Ask for the turnstile; what it answers is carried out later, or never: a crash."""
+        show = self.store.run(showing.show(job.id, me, is_final=is_final, num_parts=1))
+        return job, me, show.parts[0] if show.parts else ""
+
+    @rule(post=consumes(posts))
+    def post_and_die(self, post: tuple[Job, str, str]) -> None:
+        """The platform takes the post; the process dies before it can note that."""
+        job, me, part = post
+        if self.may_call(job, me) and part == showing.Part.NEW:
+            self.take_post(job)
+
+    @rule(post=consumes(posts))
+    def post_and_note(self, post: tuple[Job, str, str]) -> None:
+        job, me, part = post
+        if not self.may_call(job, me) or part not in tuple(showing.Part):
+            return
+        posted = self.on_platform.get(job.id) if part == showing.Part.DOUBT else None
+        found = next(iter(posted)) if posted else self.take_post(job)
+        is_noted = self.store.run(showing.note_posted(job, 0, found, LIMITS))
+        assert is_noted == (state_of(self.store, job) != "withdrawn")
+        if not is_noted:
+            self.on_platform[job.id].discard(found)
+
+    @rule(job=accepted, me=st.sampled_from(["b1", "b2"]))
+    def stop_showing(self, job: Job, me: str) -> None:
+        self.store.run(showing.free(job.id, me))
+
+    @rule(job=accepted)
+    def die_while_showing(self, job: Job) -> None:
+        """The lock of a bots process that died runs out."""
+        self.store.client.hdel(keys.job(job.id), "lock", "lock_until")
+
+    @rule(job=accepted)
+    def deliver(self, job: Job) -> None:
+        if replies_of(self.store, job):
+            deliver(self.store, job)
+
+    # --- operators
+
+    @rule(job=accepted)
+    def requeue(self, job: Job) -> None:
+        if self.store.run(operating.requeue(job.id, LONG_MS)).outcome == "requeued":
+            self.ended.pop(job.id)
+            self.order[job.origin.thread].remove(job.id)
+            self.order[job.origin.thread].append(job.id)
+
+    @rule(job=accepted)
+    def drop(self, job: Job) -> None:
+        self.store.run(operating.drop(job.id))
+
+    # --- what the rules keep in mind
+
+    def take_post(self, job: Job) -> str:
+        self.num_messages += 1
+        name = f"m{self.num_messages}"
+        self.on_platform.setdefault(job.id, set()).add(name)
+        return name
+
+    def may_call(self, job: Job, me: str) -> bool:
+        """Whether a bots process holds the turnstile, without which it calls no platform."""
+        return self.store.client.hget(keys.job(job.id), "lock") == me.encode()
+
+    def note_lease(self, run: Run, lease_ms: int) -> None:
+        self.held.pop(run[0].id, None)
+        if lease_ms == LONG_MS:
+            self.held[run[0].id] = run
+
+    def let_go(self, run: Run) -> None:
+        if self.held.get(run[0].id) == run:
+            del self.held[run[0].id]
+
+    def mailbox(self, thread: str) -> list[str]:
+        name = keys.mailbox(message(0, thread).origin.conversation)
+        names: Any = self.store.client.lrange(name, 0, -1)
+        return [word.decode() for word in names]
+
+    def is_holder(self, job: Job, token: str) -> bool:
+        state, holder = self.store.client.hmget(keys.job(job.id), "state", "token")
+        return state == b"running" and holder == token.encode()
+
+    def states(self) -> dict[str, str | None]:
+        return {job_id: state_of(self.store, job) for job_id, job in self.jobs.items()}
+
+    # --- what holds after every step
+
+    @invariant()
+    def no_lease_is_lost_before_its_time(self) -> None:
+        assert all(self.is_holder(*run) for run in self.held.values())
+
+    @invariant()
+    def every_job_has_at_most_one_reply_and_never_another(self) -> None:
+        outbox = outbox_of(self.store)
+        names = [job_id for _, job_id, _ in outbox]
+        assert len(set(names)) == len(names)
+        for _, job_id, reply in outbox:
+            assert self.ended.setdefault(job_id, reply) == reply
+
+    @invariant()
+    def every_open_job_has_a_due_time_and_no_other_has(self) -> None:
+        names: Any = self.store.client.zrange(keys.OPEN, 0, -1)
+        is_open = {name for name, state in self.states().items() if state in OPEN_STATES}
+        assert {name.decode() for name in names} == is_open
+
+    @invariant()
+    def what_waits_is_in_the_queue_and_nothing_else(self) -> None:
+        names: Any = self.store.client.zrange(keys.QUEUE, 0, -1)
+        waits = {name for name, state in self.states().items() if state in {"waiting", "queued"}}
+        assert {name.decode() for name in names} == waits
+
+    @invariant()
+    def every_conversation_keeps_its_order_and_runs_one_job(self) -> None:
+        states = self.states()
+        for thread, order in self.order.items():
+            is_open = [name for name in order if states[name] in OPEN_STATES]
+            assert self.mailbox(thread) == is_open
+            assert all(states[name] == "waiting" for name in is_open[1:])
+            assert not is_open or states[is_open[0]] in {"queued", "running"}
+
+    @invariant()
+    def attempts_are_bounded(self) -> None:
+        for job_id in self.jobs:
+            attempts: Any = self.store.client.hget(keys.job(job_id), "attempts")
+            assert 0 <= int(attempts) <= MAX_ATTEMPTS
+
+    @invariant()
+    def no_answer_stands_twice_on_the_platform(self) -> None:
+        assert all(len(posted) <= 1 for posted in self.on_platform.values())
+
+    @invariant()
+    def every_state_is_one_of_the_known(self) -> None:
+        assert set(self.states().values()) <= OPEN_STATES | OVER_STATES
+
+    @invariant()
+    def only_jobs_whose_attempts_are_used_up_are_dead_letters(self) -> None:
+        for letter in self.store.run(operating.dead_letters(100)):
+            assert letter.attempts == MAX_ATTEMPTS
+
+
+def test_the_ledger_keeps_its_promises_in_any_order(store: Store) -> None:
+    class Machine(LedgerMachine):
+        pass
+
+    Machine.store = store
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate,),  # to make a failing run shorter takes minutes
+        ),
+    )
