@@ -100,6 +100,7 @@ class LedgerMachine(RuleBasedStateMachine):
         run = (job, f"t{self.num_tokens}")
         claimant = Claimant("w1", run[1], lease_ms, MAX_ATTEMPTS)
         if lease := self.store.run(ledger.claim(job.id, claimant)).lease:
+            assert job.id not in self.held, "a lease was taken away before its time"
             assert 1 <= lease.attempt <= MAX_ATTEMPTS
             assert lease.is_alone == (lease.attempt == MAX_ATTEMPTS)
             assert self.mailbox(job.origin.thread)[0] == job.id
