@@ -3,14 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
+N ?= 500
+SEED ?= 7
 
-.PHONY: demo test lint install format clean
+.PHONY: demo test chaos lint install format clean
 
 demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker and model.
 	@$(BIN)/parley chat
 
 test: $(VENV)/.installed-dev ## Run every test.
 	$(BIN)/pytest
+
+chaos: $(VENV)/.installed-dev ## Kill everything at random under load; N=10000 messages, SEED=7.
+	@$(BIN)/python -m tests.chaos --messages $(N) --seed $(SEED)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included.
 	$(BIN)/ruff check .

@@ -53,6 +53,8 @@ class Settings:
     port: int = 0
     # The first ts. Give int(time.time()) to a bot that asks for the history of the last hour.
     first_ts_s: int = 1_700_000_000
+    # Lets ts keep pace with a clock, such as time.time, for a bot that reads histories by time.
+    ts_clock: Callable[[], float] | None = None
     # Measures waits and stream lifetimes; a test may pass its own.
     clock: Callable[[], float] = time.monotonic
 

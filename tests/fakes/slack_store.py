@@ -222,6 +222,8 @@ class Store:
     def next_ts(self) -> str:
         """Return a ts later than all before it."""
         self._num_ts += 1
+        if clock := self.settings.ts_clock:
+            self._num_ts = max(self._num_ts, int((clock() - self.settings.first_ts_s) * 10_000))
         seconds, ticks = divmod(self._num_ts, 10_000)
         return f"{self.settings.first_ts_s + seconds}.{ticks * 100:06d}"
 

@@ -1,0 +1,68 @@
+"""``python -m tests.chaos``: kill everything at random under load and count what users lost.
+
+Prints progress and one closing line for each system; exits with 1 if Parley lost or doubled
+anything.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.report import Result, closing_line
+from tests.chaos.run import Options, run
+from tests.chaos.systems import parley
+
+
+def main() -> int:
+    """Run as the command line says; returns the exit code."""
+    arguments = _parser().parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="parley-chaos-"))
+    _say(f"seed {arguments.seed}; logs in {folder}")
+    result = asyncio.run(run(_options(arguments, folder), parley))
+    _say(f"replay: make chaos N={arguments.messages} SEED={arguments.seed}")
+    sys.stdout.write(closing_line(result) + "\n")
+    return _end(result, folder, is_kept=arguments.keep)
+
+
+def _end(result: Result, folder: Path, *, is_kept: bool) -> int:
+    if result.num_broken:
+        _say(f"the logs are kept in {folder}")
+        return 1
+    if not is_kept:
+        shutil.rmtree(folder)
+    return 0
+
+
+def _options(arguments: argparse.Namespace, folder: Path) -> Options:
+    return Options(
+        num_messages=arguments.messages,
+        seed=arguments.seed,
+        folder=folder,
+        num_workers=arguments.workers,
+        num_bots=arguments.bots,
+        in_flight=arguments.in_flight,
+        say=_say,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("-n", "--messages", type=int, default=500, help="how many to send")
+    parser.add_argument("--seed", type=int, default=7, help="draws what goes wrong, and who speaks")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--bots", type=int, default=2)
+    parser.add_argument("--in-flight", type=int, default=24, help="questions open at any time")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of a run without fault")
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""What was asked where, and what stands below it: the state that driver and platforms share."""
+
+from dataclasses import dataclass, field
+
+from tests.chaos.checker import Post, read_text
+
+
+@dataclass(slots=True)
+class Spot:
+    """A conversation that people have with the bot: one thread, one chain of replies, one direct
+    message channel."""
+
+    platform: str
+    channel: str
+    person: str
+    is_direct: bool = False
+    root: str = ""
+    """The message that began it; empty for direct messages."""
+    last_answer: str = ""
+    """The bot's latest message in it."""
+    questions: list["Question"] = field(default_factory=list)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything asked here has its final answer."""
+        return all(question.settled_at_s is not None for question in self.questions)
+
+
+@dataclass(slots=True)
+class Question:
+    """One message to the bot."""
+
+    marker: str
+    text: str
+    """Without the mention, as a model reads it."""
+    spot: Spot
+    sent_at_s: float
+    job_id: str = ""
+    message: str = ""
+    posts: list[Post] = field(default_factory=list)
+    """As they stood when last looked at."""
+    settled_at_s: float | None = None
+    """When a final text stood there for the first time."""
+
+    @property
+    def shown(self) -> str:
+        """What of the answer itself stands there."""
+        visible = [post for post in self.posts if not post.is_deleted]
+        return "".join(read_text(post.texts[-1]).answer for post in visible)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a final text stands there."""
+        visible = [post for post in self.posts if not post.is_deleted]
+        return bool(visible) and read_text(visible[-1].texts[-1]).is_final

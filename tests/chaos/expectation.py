@@ -1,0 +1,87 @@
+"""What the whole answer to each question is: the undisturbed model, asked about what users saw.
+
+The history that a question's prompt begins with is what had been answered in its conversation
+before. Two questions that were open at once may have been answered in either order.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from shared.jobs import Turn
+from tests.chaos.checker import read_text
+from tests.chaos.conversations import Question
+from tests.chaos.model import Reference, Seen
+from worker import prompts
+
+NEVER = float("inf")
+
+
+def expect(
+    questions: Iterable[Question],
+    reference: Reference,
+    system_prompt: str,
+    max_turns: int,
+) -> dict[str, str]:
+    """Marker -> whole answer, of every question below which some of an answer stands.
+
+    Args:
+        questions: as they stand.
+        reference: the undisturbed model.
+        system_prompt: what the model is told first.
+        max_turns: remembered messages a conversation; 0 for a system without memory.
+    """
+    left = {question.marker: question for question in questions if question.shown}
+    options = {marker: list(_histories(question)) for marker, question in left.items()}
+    expected: dict[str, str] = {}
+    for choice in range(max(map(len, options.values()), default=0)):
+        asked = [marker for marker in left if choice < len(options[marker])]
+        seen = [
+            Seen(
+                reference.prompt(
+                    prompts.Question(
+                        system_prompt, _turns(options[m][choice], max_turns), left[m].text
+                    )
+                ),
+                left[m].shown,
+            )
+            for m in asked
+        ]
+        for marker, answer in zip(asked, reference.expect(seen), strict=True):
+            expected.setdefault(marker, answer)
+            if answer.startswith(left[marker].shown):
+                expected[marker] = answer
+                del left[marker]
+    return expected
+
+
+def _histories(question: Question) -> Iterable[tuple[Question, ...]]:
+    """The histories that a question may have had, the likeliest first."""
+    answered = sorted(
+        (other for other in question.spot.questions if other is not question and _is_done(other)),
+        key=lambda other: other.settled_at_s or NEVER,
+    )
+    end_s = question.settled_at_s or NEVER
+    before = [other for other in answered if (other.settled_at_s or NEVER) <= end_s]
+    yield tuple(before)
+    sure = [o for o in answered if (o.settled_at_s or NEVER) < question.sent_at_s]
+    unsure = [o for o in answered if o not in sure and o.sent_at_s <= end_s]
+    for number in range(len(unsure) + 1):
+        history = (*sure, *unsure[:number])
+        if history != tuple(before):
+            yield history
+
+
+def _is_done(question: Question) -> bool:
+    """Whether a whole answer stands there, which is what a conversation remembers."""
+    if not question.shown or not question.is_final:
+        return False
+    visible = [post for post in question.posts if not post.is_deleted]
+    return not read_text(visible[-1].texts[-1]).is_refusal
+
+
+def _turns(history: Sequence[Question], max_turns: int) -> tuple[Turn, ...]:
+    turns = [
+        turn
+        for other in history
+        for turn in (Turn(prompts.USER, other.text), Turn(prompts.ASSISTANT, other.shown))
+    ]
+    return tuple(turns[-max_turns:]) if max_turns else ()

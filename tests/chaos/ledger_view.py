@@ -1,0 +1,43 @@
+"""What the harness reads in the ledger: which jobs a killed worker left behind, and what became of
+a job that failed. Nothing is judged by it: that is what users see.
+"""
+
+import contextlib
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from shared import keys
+
+UNTOLD = frozenset({"job"})
+"""Fields with a person's words."""
+
+
+class LedgerView:
+    """Reads a ledger that may be away."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._client = redis.asyncio.Redis.from_url(redis_url, decode_responses=True)
+
+    async def running_on(self, pid: int) -> list[str]:
+        """The ids of the jobs whose lease a worker process holds; none while Redis is away."""
+        with contextlib.suppress(redis.RedisError, OSError):
+            ids: Any = await self._client.zrange(keys.OPEN, 0, -1)
+            return [job_id for job_id in ids if await self._is_running(job_id, pid)]
+        return []
+
+    async def describe(self, job_id: str) -> dict[str, str]:
+        """A job's hash without anybody's words; empty if there is none."""
+        with contextlib.suppress(redis.RedisError, OSError):
+            found: Any = await self._client.hgetall(keys.job(job_id))
+            return {name: value for name, value in found.items() if name not in UNTOLD}
+        return {}
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def _is_running(self, job_id: str, pid: int) -> bool:
+        job: Any = await self._client.hmget(keys.job(job_id), ["state", "worker"])
+        return job[0] == "running" and str(job[1]).endswith(f":{pid}")

@@ -1,0 +1,126 @@
+"""Does what the plan says: kills, freezes, cuts and breaks, each when enough has been asked.
+
+Chooses only victims that serve, so that every kill meets work; waits for one if there is none.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.discord_side import DiscordSide
+from tests.chaos.ledger_view import LedgerView
+from tests.chaos.plan import Deed, Event
+from tests.chaos.processes import Child, Household
+from tests.chaos.slack_side import SlackSide
+
+POLL_S = 0.05
+MAX_BEHIND = 3
+"""With more deeds overdue, nothing more is asked until a victim serves again."""
+
+
+@dataclass(slots=True)
+class Kill:
+    """A worker's death, and the jobs it held."""
+
+    at_s: float
+    job_ids: list[str]
+
+
+@dataclass(slots=True)
+class Nemesis:
+    """Carries out a plan."""
+
+    household: Household
+    slack: SlackSide
+    discord: DiscordSide
+    ledger: LedgerView | None
+    lease_s: float
+    kills: list[Kill] = field(default_factory=list)
+    log: Callable[[str], None] = lambda _text: None
+    _due: list[Event] = field(default_factory=list)
+    _thaws: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether too many deeds wait for a victim."""
+        return len(self._due) > MAX_BEHIND
+
+    async def run(self, plan: Sequence[Event], num_sent: Callable[[], int]) -> None:
+        """Carry out all deeds in their order."""
+        left = list(plan)
+        while left or self._due:
+            while left and left[0].at_message <= num_sent():
+                self._due.append(left.pop(0))
+            if self._due:
+                await self._do(self._due[0])
+                self._due.pop(0)
+            else:
+                await asyncio.sleep(POLL_S)
+        await asyncio.gather(*self._thaws)
+
+    def heal(self) -> None:
+        """No more faults, nobody frozen."""
+        for child in self.household.children:
+            child.thaw()
+        self.slack.heal()
+        self.discord.heal()
+
+    async def _do(self, event: Event) -> None:
+        house, pause_s = self.household, event.pause_s
+        self.log(f"{event.at_message}: {event.deed}")
+        match event.deed:
+            case Deed.KILL_WORKER:
+                await self._kill_worker(await self._victim(house.workers, event), pause_s)
+            case Deed.FREEZE_WORKER:
+                self._freeze(await self._victim(house.workers, event), pause_s)
+            case Deed.KILL_BOTS:
+                (await self._victim(house.bots, event)).kill(pause_s)
+            case Deed.KILL_ALL_BOTS:
+                await self._victim(house.bots, event)
+                for child in house.bots:
+                    child.kill(pause_s)
+            case Deed.KILL_REDIS:
+                (await self._victim([house.redis.child], event)).kill(pause_s)
+            case _:
+                await self._trouble_platform(event)
+
+    async def _trouble_platform(self, event: Event) -> None:
+        deeds: dict[Deed, Callable[[], Awaitable[None] | None]] = {
+            Deed.DROP_SLACK: self.slack.drop_sockets,
+            Deed.REFRESH_SLACK: self.slack.refresh_sockets,
+            Deed.DROP_DISCORD: self.discord.drop_gateways,
+            Deed.RECONNECT_DISCORD: self.discord.reconnect_gateways,
+            Deed.INVALIDATE_DISCORD: self.discord.invalidate_sessions,
+            Deed.BREAK_SLACK_CALL: lambda: self.slack.break_call(event.choice),
+            Deed.BREAK_DISCORD_CALL: lambda: self.discord.break_call(event.choice),
+        }
+        if work := deeds[event.deed]():
+            await work
+
+    async def _victim(self, children: Sequence[Child], event: Event) -> Child:
+        """One of those that serve, as soon as one does."""
+        serving: list[Child] = []
+        while not serving:
+            await asyncio.sleep(POLL_S)
+            serving = [child for child in children if child.is_ready()]
+        return serving[event.choice % len(serving)]
+
+    async def _kill_worker(self, child: Child, pause_s: float) -> None:
+        pid = child.pid
+        child.kill(pause_s)
+        at_s = time.monotonic()
+        # Asked after the death: what it has finished until then is not left behind.
+        job_ids = await self.ledger.running_on(pid) if self.ledger else []
+        self.kills.append(Kill(at_s, job_ids))
+
+    def _freeze(self, child: Child, beyond_s: float) -> None:
+        child.freeze()
+        task = asyncio.create_task(_thaw(child, self.lease_s + beyond_s))
+        self._thaws.add(task)
+        task.add_done_callback(self._thaws.discard)
+
+
+async def _thaw(child: Child, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    child.thaw()

@@ -1,0 +1,235 @@
+"""The processes under test, a log for each of their lives: start, kill, freeze, start again.
+
+Knows neither platforms nor messages. A process that ends by itself is started again, as a
+supervisor would, and that is written down.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+import redis.backoff
+import redis.retry
+
+from shared.launcher.embedded_redis import find_redis_server
+from shared.launcher.processes import die_with_parent
+from tests.running import clean_environment
+
+STOP_TIMEOUT_S = 20.0
+RESTART_AFTER_END_S = 1.0
+POLL_S = 0.1
+REDIS_START_TIMEOUT_S = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How to run one process."""
+
+    name: str
+    command: Sequence[str | Path]
+    settings: Mapping[str, str]
+    folder: Path
+    """Where it runs, and where its logs go."""
+    ready_words: tuple[str, ...] = ()
+    """It serves once all of these stand in its log."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One process over all its lives."""
+
+    program: Program
+    num_kills: int = 0
+    ends: list[int] = field(default_factory=list)
+    """The exit codes of those lives that ended unasked."""
+    is_frozen: bool = False
+    _process: "subprocess.Popen[bytes] | None" = None
+    _num_lives: int = 0
+    _is_ready: bool = False
+    _start_at_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What logs and messages call it."""
+        return self.program.name
+
+    @property
+    def log(self) -> Path:
+        """The log of its present life."""
+        return self.program.folder / f"{self.name}.{self._num_lives}.log"
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 if it never ran."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs (it may be frozen)."""
+        return self._process is not None and self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether it serves."""
+        if not self.is_alive:
+            return False
+        if not self._is_ready:
+            text = self.log.read_text(errors="replace")
+            self._is_ready = all(word in text for word in self.program.ready_words)
+        return self._is_ready and not self.is_frozen
+
+    def start(self) -> None:
+        """Begin another life."""
+        self._num_lives += 1
+        self._is_ready = False
+        self._start_at_s = None
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(part) for part in self.program.command],
+                env={**clean_environment(), **self.program.settings},
+                cwd=self.program.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it calls one function of libc
+            )
+
+    def kill(self, pause_s: float) -> None:
+        """SIGKILL it with all its own processes, if it lives; it comes back after a pause."""
+        if self._process is None or not self.is_alive:
+            return
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self.is_frozen = False
+        self.num_kills += 1
+        self._start_at_s = time.monotonic() + pause_s
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.is_frozen and self.is_alive:
+            os.killpg(self.pid, signal.SIGCONT)
+        self.is_frozen = False
+
+    def supervise(self) -> None:
+        """Start it if that is due; write down that it ended by itself."""
+        if self.is_alive:
+            return
+        if self._start_at_s is None:
+            self.ends.append(self._process.returncode if self._process else 0)
+            self._start_at_s = time.monotonic() + RESTART_AFTER_END_S
+        elif time.monotonic() >= self._start_at_s:
+            self.start()
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL to what does not end."""
+        if self._process is None:
+            return
+        self.thaw()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_S)
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class RedisServer:
+    """A Redis on a port of its own whose data outlives it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.url = f"redis://127.0.0.1:{port}/0"
+        folder.mkdir()
+        config = folder / "redis.conf"
+        lines = (
+            "bind 127.0.0.1",
+            f"port {port}",
+            f'dir "{folder}"',
+            "appendonly yes",
+            "appendfsync always",
+            'save ""',
+            "maxmemory-policy noeviction",
+        )
+        config.write_text("\n".join(lines))
+        self.child = Child(Program("redis", [find_redis_server(), config], {}, folder))
+
+    def wait_ready(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            redis.RedisError: it does not.
+        """
+        retry = redis.retry.Retry(redis.backoff.ConstantBackoff(POLL_S), 300)
+        with redis.Redis.from_url(self.url, retry=retry) as client:
+            client.ping()
+
+
+class Household:
+    """All processes of a run, supervised."""
+
+    def __init__(
+        self, redis_server: RedisServer, workers: Sequence[Program], bots: Sequence[Program]
+    ) -> None:
+        self.redis = redis_server
+        self.workers = [Child(program) for program in workers]
+        self.bots = [Child(program) for program in bots]
+
+    @property
+    def children(self) -> Iterator[Child]:
+        """Everybody."""
+        yield self.redis.child
+        yield from self.workers
+        yield from self.bots
+
+    def start(self) -> None:
+        """Start Redis, then everybody else."""
+        self.redis.child.start()
+        self.redis.wait_ready()
+        for child in (*self.workers, *self.bots):
+            child.start()
+
+    def is_healthy(self) -> bool:
+        """Whether everybody serves."""
+        return all(child.is_ready() for child in self.children)
+
+    async def supervise(self) -> None:
+        """Start again whoever is due, until cancelled."""
+        while True:
+            for child in self.children:
+                child.supervise()
+            await asyncio.sleep(POLL_S)
+
+    async def wait_healthy(self, timeout_s: float) -> None:
+        """Wait until everybody serves.
+
+        Raises:
+            TimeoutError: somebody does not.
+        """
+        async with asyncio.timeout(timeout_s):
+            while not self.is_healthy():  # noqa: ASYNC110 - other processes set no event
+                await asyncio.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """Stop everybody, Redis last."""
+        for child in reversed(list(self.children)):
+            child.stop()

@@ -1,0 +1,193 @@
+"""One run: a system, the two platforms, people, a nemesis, and at the end the verdict.
+
+Called by ``python -m tests.chaos`` and by the test of row 3 of docs/reliability.md.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.checker import Finding, Outcome, Post, check
+from tests.chaos.discord_side import DiscordSide, make_discord
+from tests.chaos.driver import Driver, Load
+from tests.chaos.expectation import expect
+from tests.chaos.ledger_view import LedgerView
+from tests.chaos.model import Reference, save_model
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.plan import make_plan
+from tests.chaos.processes import Household, RedisServer, free_port
+from tests.chaos.report import MAX_CASES, Kills, Result, describe_case
+from tests.chaos.slack_side import SlackSide, make_slack
+from tests.chaos.systems import (
+    LEASE_S,
+    MAX_TURNS,
+    NUM_LETTERS,
+    SYSTEM_PROMPT,
+    Surroundings,
+    System,
+)
+
+START_TIMEOUT_S = 120.0
+HEAL_TIMEOUT_S = 120.0
+SETTLE_TIMEOUT_S = 150.0
+"""How long after the last fault the last answer may take."""
+QUIET_S = LEASE_S + 5
+"""After the last answer: the time in which a second one would come."""
+POLL_S = 0.2
+PROGRESS_EVERY_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is to be."""
+
+    num_messages: int
+    seed: int
+    folder: Path
+    """For data, logs and the model."""
+    num_workers: int = 2
+    num_bots: int = 2
+    num_people: int = 40
+    in_flight: int = 24
+    say: Callable[[str], None] = lambda _text: None
+    """Told about progress."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that goes on."""
+
+    options: Options
+    system: System
+    household: Household
+    driver: Driver
+    nemesis: Nemesis
+    sides: tuple[SlackSide, DiscordSide]
+    ledger: LedgerView
+    started_s: float = field(default_factory=time.monotonic)
+
+    async def carry_out(self) -> None:
+        """Ask everything while the nemesis does its worst, then let everything come to rest."""
+        plan = make_plan(self.options.seed, self.options.num_messages)
+        self.household.start()
+        await self.household.wait_healthy(START_TIMEOUT_S)
+        helpers = [
+            asyncio.create_task(work)
+            for work in (self.household.supervise(), self.driver.look(), self._tell_progress())
+        ]
+        try:
+            await asyncio.gather(
+                self.driver.run(), self.nemesis.run(plan, lambda: self.driver.num_sent)
+            )
+            self.nemesis.heal()
+            await self.household.wait_healthy(HEAL_TIMEOUT_S)
+            await self._settle()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _settle(self) -> None:
+        """Wait until everything is answered, or will not be; then for what must not come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                while self.driver.open_questions:  # noqa: ASYNC110 - polled, as it is looked at
+                    await asyncio.sleep(POLL_S)
+        await asyncio.sleep(QUIET_S)
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_EVERY_S)
+            open_ = self.driver.open_questions
+            oldest_s = max((time.monotonic() - q.sent_at_s for q in open_), default=0)
+            self.options.say(
+                f"{time.monotonic() - self.started_s:5.0f} s: {self.driver.num_sent} asked, "
+                f"{len(open_)} open (oldest {oldest_s:.0f} s), kills {self.kills}"
+            )
+
+    @property
+    def kills(self) -> Kills:
+        """So far."""
+        house = self.household
+        return Kills(
+            sum(child.num_kills for child in house.workers),
+            sum(child.num_kills for child in house.bots),
+            house.redis.child.num_kills,
+        )
+
+    async def conclude(self, model: Path) -> Result:
+        """Judge what stands there now."""
+        driver = self.driver
+        driver.look_at_all()
+        questions = driver.questions
+        self.options.say(f"comparing {len(questions)} answers with the undisturbed model")
+        max_turns = MAX_TURNS if self.system.has_history else 0
+        expected = expect(
+            questions.values(), Reference(model, NUM_LETTERS), SYSTEM_PROMPT, max_turns
+        )
+        posts = {marker: question.posts for marker, question in questions.items()}
+        strays = [post for side in self.sides for post in side.strays()]
+        findings = check(posts, strays, expected, self.system.ending)
+        await self._tell_failures(findings, expected, strays)
+        return Result(findings, len(questions), self._recoveries_s(), self.kills)
+
+    def _recoveries_s(self) -> list[float]:
+        by_job = {question.job_id: question for question in self.driver.questions.values()}
+        return [
+            settled_s - kill.at_s
+            for kill in self.nemesis.kills
+            for job_id in kill.job_ids
+            if (question := by_job.get(job_id)) and (settled_s := question.settled_at_s)
+            if settled_s > kill.at_s
+        ]
+
+    async def _tell_failures(
+        self, findings: list[Finding], expected: Mapping[str, str], strays: list[Post]
+    ) -> None:
+        broken = [f for f in findings if f.outcome in {Outcome.LOST, Outcome.DOUBLED}]
+        for finding in broken[:MAX_CASES]:
+            question = self.driver.questions.get(finding.marker)
+            job = await self.ledger.describe(question.job_id) if question else {}
+            self.options.say(describe_case(finding, question, expected.get(finding.marker), job))
+        for post in strays[:MAX_CASES]:
+            self.options.say(f"stray: {post}")
+        for child in self.household.children:
+            if child.ends:
+                self.options.say(f"{child.name} ended by itself, exit codes {child.ends}")
+
+
+async def run(options: Options, make_system: Callable[[Surroundings], System]) -> Result:
+    """Carry out a run and judge it."""
+    folder = options.folder
+    model = save_model(folder / "model")
+    redis_server = RedisServer(folder / "redis", free_port())
+    async with AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(make_slack())
+        discord = await stack.enter_async_context(make_discord())
+        given = Surroundings(
+            folder,
+            redis_server.url,
+            model,
+            slack,
+            discord,
+            options.num_workers,
+            options.num_bots,
+        )
+        system = make_system(given)
+        household = Household(redis_server, system.workers, system.bots)
+        stack.callback(household.stop)
+        ledger = LedgerView(redis_server.url)
+        stack.push_async_callback(ledger.close)
+        sides = (SlackSide(slack, options.num_people), DiscordSide(discord, options.num_people))
+        nemesis = Nemesis(
+            household, *sides, ledger if system.has_ledger else None, LEASE_S, log=options.say
+        )
+        load = Load(options.num_messages, options.in_flight, options.seed)
+        driver = Driver(sides, load, lambda: nemesis.is_behind)
+        this = Run(options, system, household, driver, nemesis, sides, ledger)
+        await this.carry_out()
+        return await this.conclude(model)
