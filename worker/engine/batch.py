@@ -87,7 +87,11 @@ class Batch(ContinuousBatchingManager):
         bootstrapping: bool,  # noqa: FBT001
     ) -> bool:
         self.has_begun = True
-        goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
+        try:
+            goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Not an Exception, and the loop would end without a word to those who wait.
+            raise RuntimeError(f"{type(error).__name__} in a forward step") from error
         if self.current_batch != self._last_step or not batch_processor.has_pending_requests():
             self._last_step = self.current_batch
             self.num_moves += 1
