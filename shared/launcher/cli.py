@@ -6,8 +6,17 @@ from typing import Annotated
 
 import typer
 
+from shared import operating
 from shared.errors import StartupError
 from shared.launcher import doctor, sessions
+from shared.launcher.desk import (
+    ALL,
+    has_answerer,
+    letter_line,
+    open_desk,
+    status_json,
+    status_lines,
+)
 from shared.launcher.processes import python_module
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
@@ -64,6 +73,59 @@ def doctor_command() -> None:
 def health(part: Annotated[str, typer.Argument(help="worker or bots")]) -> None:
     """Whether a running worker or bots process is well; for health checks of containers."""
     raise typer.Exit(doctor.health(_settings(), part))
+
+
+@app.command()
+def status(
+    *, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+) -> None:
+    """Workers, queue and dead letters; exit code 1 if no worker is ready."""
+    with open_desk(_settings()) as desk:
+        found = desk.run(operating.status())
+    _print(status_json(found) if as_json else "\n".join(status_lines(found)))
+    raise typer.Exit(0 if has_answerer(found) else 1)
+
+
+def _group(name: str, explanation: str) -> typer.Typer:
+    """A command that has commands of its own."""
+    group = typer.Typer(no_args_is_help=True, help=explanation)
+    app.add_typer(group, name=name)
+    return group
+
+
+dead = _group("dead", "Questions that were given up after PARLEY_MAX_ATTEMPTS runs.")
+Refs = Annotated[list[str], typer.Argument(help="references, or the word all")]
+
+
+@dead.command(name="list")
+def list_dead(
+    *, text: Annotated[bool, typer.Option("--text", help="Show what people wrote.")] = False
+) -> None:
+    """List them, the oldest first."""
+    with open_desk(_settings()) as desk:
+        for letter in desk.find_letters([ALL]):
+            _print(letter_line(letter, with_text=text))
+
+
+@dead.command()
+def requeue(refs: Refs) -> None:
+    """Try them again; the answer goes into the message that holds the sentence now."""
+    settings = _settings()
+    with open_desk(settings) as desk:
+        for letter in desk.find_letters(refs):
+            _print(desk.requeue(letter, settings.deadline_ms))
+
+
+@dead.command()
+def drop(refs: Refs) -> None:
+    """Forget them."""
+    with open_desk(_settings()) as desk:
+        for letter in desk.find_letters(refs):
+            _print(desk.drop(letter))
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def _settings() -> Settings:

@@ -108,6 +108,17 @@ def reserve_redis(folder: Path) -> Iterator[EmbeddedRedis]:
         yield embedded
 
 
+def find_embedded_url(folder: Path) -> str | None:
+    """Where the Redis on this folder's data was last started; None if it never was."""
+    try:
+        settings = (folder / "redis.conf").read_text()
+    except FileNotFoundError:
+        return None
+    port = re.search(r"^port (\d+)$", settings, re.MULTILINE)
+    password = re.search(r"^requirepass (\S+)$", settings, re.MULTILINE)
+    return f"redis://:{password[1]}@127.0.0.1:{port[1]}/0" if port and password else None
+
+
 def find_redis_server() -> Path:
     """A ``redis-server`` that is new enough.
 

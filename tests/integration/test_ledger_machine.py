@@ -3,6 +3,7 @@
 Hypothesis chooses the steps; after each of them the invariants below are read from a real Redis.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import Phase, settings
@@ -44,6 +45,16 @@ Run = tuple[Job, str]
 """A job and the token of one of its runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a bots process is about to do for a job."""
+
+    job: Job
+    me: str
+    number: int
+    part: str
+
+
 class LedgerMachine(RuleBasedStateMachine):
     """Jobs of two conversations, workers and bots that die and come back, at random."""
 
@@ -62,6 +73,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """The reply that each job was seen to end with; a requeued letter may end once more."""
         self.held: dict[str, Run] = {}
         """Leases that cannot run out during the test."""
+        self.num_shows = 0
+        self.latest_show: dict[tuple[str, str], int] = {}
         self.on_platform: dict[str, set[str]] = {}
         """Job -> ids of the messages that the platform has taken for its first part."""
         self.order: dict[str, list[str]] = {thread: [] for thread in THREADS}
@@ -150,24 +163,25 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- bots
 
     @rule(target=posts, job=accepted, me=st.sampled_from(["b1", "b2"]), is_final=st.booleans())
-    def begin_to_show(self, job: Job, me: str, *, is_final: bool) -> tuple[Job, str, str]:
+    def begin_to_show(self, job: Job, me: str, *, is_final: bool) -> Post:
         """Ask for the turnstile; what it answers is carried out later, or never: a crash."""
         show = self.store.run(showing.show(job.id, me, is_final=is_final, num_parts=1))
-        return job, me, show.parts[0] if show.parts else ""
+        self.num_shows += 1
+        self.latest_show[job.id, me] = self.num_shows
+        return Post(job, me, self.num_shows, show.parts[0] if show.parts else "")
 
     @rule(post=consumes(posts))
-    def post_and_die(self, post: tuple[Job, str, str]) -> None:
+    def post_and_die(self, post: Post) -> None:
         """The platform takes the post; the process dies before it can note that."""
-        job, me, part = post
-        if self.may_call(job, me) and part == showing.Part.NEW:
-            self.take_post(job)
+        if self.may_call(post) and post.part == showing.Part.NEW:
+            self.take_post(post.job)
 
     @rule(post=consumes(posts))
-    def post_and_note(self, post: tuple[Job, str, str]) -> None:
-        job, me, part = post
-        if not self.may_call(job, me) or part not in tuple(showing.Part):
+    def post_and_note(self, post: Post) -> None:
+        if not self.may_call(post) or post.part not in tuple(showing.Part):
             return
-        posted = self.on_platform.get(job.id) if part == showing.Part.DOUBT else None
+        job = post.job
+        posted = self.on_platform.get(job.id) if post.part == showing.Part.DOUBT else None
         found = next(iter(posted)) if posted else self.take_post(job)
         is_noted = self.store.run(showing.note_posted(job, 0, found, LIMITS))
         assert is_noted == (state_of(self.store, job) != "withdrawn")
@@ -209,9 +223,15 @@ class LedgerMachine(RuleBasedStateMachine):
         self.on_platform.setdefault(job.id, set()).add(name)
         return name
 
-    def may_call(self, job: Job, me: str) -> bool:
-        """Whether a bots process holds the turnstile, without which it calls no platform."""
-        return self.store.client.hget(keys.job(job.id), "lock") == me.encode()
+    def may_call(self, post: Post) -> bool:
+        """Whether a bots process holds the turnstile, without which it calls no platform.
+
+        A process does one thing at a time for a job: what it began before is forgotten.
+        """
+        is_latest = self.latest_show[post.job.id, post.me] == post.number
+        return is_latest and self.store.client.hget(keys.job(post.job.id), "lock") == (
+            post.me.encode()
+        )
 
     def note_lease(self, run: Run, lease_ms: int) -> None:
         self.held.pop(run[0].id, None)
