@@ -44,6 +44,7 @@ def _options(arguments: argparse.Namespace, folder: Path) -> Options:
         num_workers=arguments.workers,
         num_bots=arguments.bots,
         in_flight=arguments.in_flight,
+        is_calm=arguments.calm,
         say=_say,
     )
 
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bots", type=int, default=2)
     parser.add_argument("--in-flight", type=int, default=24, help="questions open at any time")
+    parser.add_argument("--calm", action="store_true", help="let nothing go wrong")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a run without fault")
     return parser
 

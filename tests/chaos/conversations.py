@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tests.chaos.checker import Post, read_text
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Spot:
     """A conversation that people have with the bot: one thread, one chain of replies, one direct
     message channel."""
@@ -20,13 +20,13 @@ class Spot:
     """The bot's latest message in it."""
     questions: list["Question"] = field(default_factory=list)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything asked here has its final answer."""
-        return all(question.settled_at_s is not None for question in self.questions)
+    def is_idle(self, since_s: float) -> bool:
+        """Whether everything asked here has had its final answer since this time."""
+        ends_s = (question.settled_at_s for question in self.questions)
+        return all(end_s is not None and end_s <= since_s for end_s in ends_s)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Question:
     """One message to the bot."""
 

@@ -18,6 +18,8 @@ Side = SlackSide | DiscordSide
 
 PATIENCE_S = 40.0
 """A question that is open for so long no longer keeps others from being asked."""
+READING_S = 1.5
+"""Nobody goes on sooner after an answer."""
 LOOK_EVERY_S = 0.05
 FORGET_EVERY_S = 10.0
 DIRECT_SHARE, FOLLOW_UP_SHARE, MENTION_SHARE, BURST_SHARE = 0.2, 0.35, 0.5, 0.04
@@ -137,5 +139,6 @@ class Driver:
     def _choose_idle(self, spots: Sequence[Spot], platform: str) -> Spot | None:
         """A conversation in which nobody waits; of those in channels a recent one."""
         recent = [spot for spot in spots[-200:] if spot.platform == platform]
-        idle = [spot for spot in recent if spot.is_idle and (spot.is_direct or spot.last_answer)]
+        since_s = time.monotonic() - READING_S
+        idle = [s for s in recent if s.is_idle(since_s) and (s.is_direct or s.last_answer)]
         return self._random.choice(idle) if idle else None

@@ -4,7 +4,7 @@ The history that a question's prompt begins with is what had been answered in it
 before. Two questions that were open at once may have been answered in either order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from shared.jobs import Turn
 from tests.chaos.checker import read_text
@@ -54,20 +54,34 @@ def expect(
 
 
 def _histories(question: Question) -> Iterable[tuple[Question, ...]]:
-    """The histories that a question may have had, the likeliest first."""
-    answered = sorted(
-        (other for other in question.spot.questions if other is not question and _is_done(other)),
-        key=lambda other: other.settled_at_s or NEVER,
+    """The histories that a question may have had, the likeliest first, each once."""
+    asked = [other for other in question.spot.questions if other is not question]
+    answered = [other for other in asked if _is_done(other)]
+    return dict.fromkeys(
+        history
+        for order in (answered, sorted(answered, key=_settled_s))
+        for history in _histories_in(order, question)
     )
-    end_s = question.settled_at_s or NEVER
-    before = [other for other in answered if (other.settled_at_s or NEVER) <= end_s]
-    yield tuple(before)
-    sure = [o for o in answered if (o.settled_at_s or NEVER) < question.sent_at_s]
-    unsure = [o for o in answered if o not in sure and o.sent_at_s <= end_s]
+
+
+def _histories_in(order: Sequence[Question], question: Question) -> Iterator[tuple[Question, ...]]:
+    """With all that were open at the same time and asked before, then with fewer or more of them.
+
+    Args:
+        order: what was answered in the conversation, as it may have been.
+        question: the one whose history it is.
+    """
+    sure = [other for other in order if _settled_s(other) < question.sent_at_s]
+    unsure = [
+        other for other in order if other not in sure and other.sent_at_s <= _settled_s(question)
+    ]
+    yield (*sure, *(other for other in unsure if other.marker < question.marker))
     for number in range(len(unsure) + 1):
-        history = (*sure, *unsure[:number])
-        if history != tuple(before):
-            yield history
+        yield (*sure, *unsure[:number])
+
+
+def _settled_s(question: Question) -> float:
+    return NEVER if question.settled_at_s is None else question.settled_at_s
 
 
 def _is_done(question: Question) -> bool:

@@ -23,6 +23,8 @@ from shared.launcher.embedded_redis import find_redis_server
 from shared.launcher.processes import die_with_parent
 from tests.running import clean_environment
 
+ROOT = Path(__file__).parents[2]
+"""The code that is run is that of the tree in which the harness lies."""
 STOP_TIMEOUT_S = 20.0
 RESTART_AFTER_END_S = 1.0
 POLL_S = 0.1
@@ -101,7 +103,7 @@ class Child:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(part) for part in self.program.command],
-                env={**clean_environment(), **self.program.settings},
+                env={**clean_environment(), "PYTHONPATH": str(ROOT), **self.program.settings},
                 cwd=self.program.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -53,6 +53,8 @@ class Options:
     num_bots: int = 2
     num_people: int = 40
     in_flight: int = 24
+    is_calm: bool = False
+    """Whether nothing goes wrong, to measure the machine."""
     say: Callable[[str], None] = lambda _text: None
     """Told about progress."""
 
@@ -72,7 +74,8 @@ class Run:
 
     async def carry_out(self) -> None:
         """Ask everything while the nemesis does its worst, then let everything come to rest."""
-        plan = make_plan(self.options.seed, self.options.num_messages)
+        options = self.options
+        plan = () if options.is_calm else make_plan(options.seed, options.num_messages)
         self.household.start()
         await self.household.wait_healthy(START_TIMEOUT_S)
         helpers = [
