@@ -9,30 +9,28 @@ import os
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Sequence
-
-import redis
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from shared.broker import build_celery, publish
 from shared.errors import SettingsError, StartupError
-from shared.ledger import Ready
+from shared.ledger import Claimant, Ready
 from shared.logs import configure_logs, get_logger
+from shared.operating import WorkerState
 from shared.settings import Settings, read_settings
 from worker import doctor
+from worker.answering import Answerer, Manner, Mind
 from worker.app import add_tasks, worker_arguments
+from worker.consuming import make_tough, run_celery
+from worker.deafness import CHECK_EVERY_S, DEAF_AFTER_CHECKS, DeafnessWatch
+from worker.departure import EXIT_FORCED, Departure
 from worker.engine.generation import Sampling
-from worker.leases import (
-    SIGN_OF_LIFE_EVERY_S,
-    SWEEP_EVERY_S,
-    LeaseKeeper,
-    SignOfLife,
-    Ticker,
-    sweep,
-)
+from worker.leases import LeaseKeeper
+from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.speech import say
-from worker.store import open_store
-from worker.tasks import Mind, Rules, TaskRunner
+from worker.store import Store, open_store
+from worker.tasks import TaskRunner
+from worker.ticking import Ticker
 
 log = get_logger("worker")
 
@@ -57,69 +55,147 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def serve(settings: Settings) -> int:
-    """Load the model and run jobs until a signal."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a part that says nothing is taken for stuck, and the process ends."""
+
+    stall_timeout_s: float = 120.0
+    """One step of a large model on a slow CPU takes tens of seconds; none takes two minutes."""
+    deaf_after_checks: int = DEAF_AFTER_CHECKS
+
+
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a worker has before its model is loaded."""
+
+    settings: Settings
+    redis_url: str
+    store: Store
+    keeper: LeaseKeeper
+    life: SignOfLife
+    departure: Departure
+    patience: Patience
+
+
+def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
+    """Load the model and run jobs until a signal; returns the exit code."""
     if settings.redis_url is None:
         raise SettingsError(
             "PARLEY_REDIS_URL is not set: name a Redis, or use `parley up`, which starts one."
         )
     redis_url = settings.redis_url.get_secret_value()
     store = open_store(redis_url, allow_volatile=settings.allow_volatile_redis)
+    keeper = LeaseKeeper(store, settings.lease_ms)
+    life = SignOfLife(store, _name(), settings.model, settings.concurrency, lambda: keeper.num_kept)
 
+    def close() -> None:
+        keeper.close()
+        life.become(WorkerState.STOPPING)
+
+    departure = Departure(settings.stop_s, close, keeper.hand_back)
+    departure.open()
+    _end_at_sigterm(departure)
+    parts = _Parts(settings, redis_url, store, keeper, life, departure, patience)
+    is_well = True
+    with contextlib.ExitStack() as stack:
+        stack.callback(life.withdraw)
+        stack.enter_context(Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give))
+        with contextlib.suppress(SystemExit):
+            is_well = _load_and_answer(parts)
+    if departure.is_abandoned:
+        # The end of the interpreter may wait for a thread that never comes back from the model.
+        sys.stdout.flush()
+        os._exit(EXIT_FORCED)
+    return 0 if is_well else StartupError.exit_code
+
+
+def _load_and_answer(parts: _Parts) -> bool:
+    """Load the model and run jobs; whether a signal ended that."""
     # Seconds of import: only a worker that is going to serve pays them.
     from worker.engine.batching import BatchingEngine, EngineOptions  # noqa: PLC0415
     from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415
 
+    settings = parts.settings
     choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
     loaded = load_model(choice, say)
-    engine = BatchingEngine(
-        loaded,
-        EngineOptions(settings.max_new_tokens, settings.concurrency, settings.cache_tokens),
+    options = EngineOptions(
+        settings.max_new_tokens,
+        settings.concurrency,
+        settings.cache_tokens,
+        parts.patience.stall_timeout_s,
     )
-    app = build_celery(redis_url)
+    engine = BatchingEngine(loaded, options)
 
-    def wake(ready: Ready) -> None:
-        publish(app, ready)
-
-    keeper = LeaseKeeper(store, settings.lease_ms)
-    mind = Mind(engine, loaded.tokenizer, engine.limits)
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    runner = TaskRunner(store, mind, keeper, _rules(settings, name), wake)
-    add_tasks(app, runner.run)
-    life = SignOfLife(store, name, loaded.name, settings.concurrency, lambda: keeper.num_kept)
-    tickers = (
-        Ticker("leases", keeper.interval_s, keeper.renew_all),
-        Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give),
-        Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
-    )
-    is_lost = threading.Event()
-
-    def end() -> None:
-        is_lost.set()
+    def abandon() -> None:
+        """End this worker, which is of no use any more; its supervisor starts another."""
+        parts.departure.abandon()
         os.kill(os.getpid(), signal.SIGTERM)
 
     with contextlib.ExitStack() as stack:
         stack.callback(engine.close)
-        # A worker without an engine is no use: end, and let the supervisor start another.
-        engine.open(on_lost=end)
-        for ticker in tickers:
+        engine.open(on_lost=abandon)
+        parts.life.model = loaded.name
+        log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
+        mind = Mind(engine, loaded.tokenizer, engine.limits)
+        return _answer(parts, mind, abandon)
+
+
+def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
+    """Run jobs until a signal; whether it was one that ended that."""
+    settings, store, keeper = parts.settings, parts.store, parts.keeper
+    app = build_celery(parts.redis_url)
+
+    def wake(ready: Ready) -> None:
+        publish(app, ready)
+
+    claimant = Claimant(_name(), "", settings.lease_ms, settings.max_attempts)
+    answerer = Answerer(store, mind, _manner(settings))
+    runner = TaskRunner(store, answerer, keeper, claimant, wake)
+    add_tasks(app, runner.run)
+    make_tough(app, parts.departure.ask)
+    deafness = DeafnessWatch(
+        store,
+        num_taken=lambda: runner.num_taken,
+        has_free_slot=lambda: keeper.num_kept < settings.concurrency,
+        on_deaf=abandon,
+        deaf_after_checks=parts.patience.deaf_after_checks,
+    )
+    with contextlib.ExitStack() as stack:
+        for ticker in (
+            Ticker("leases", keeper.interval_s, keeper.renew_all),
+            Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
+            Ticker("deafness", CHECK_EVERY_S, deafness.check),
+        ):
             stack.enter_context(ticker)
-        log.info("worker_ready", model=loaded.name, device=str(loaded.model.device))
-        with contextlib.suppress(SystemExit):
-            app.worker_main(worker_arguments(settings.concurrency))
-    with contextlib.suppress(redis.RedisError, OSError):
-        life.withdraw()
-    return StartupError.exit_code if is_lost.is_set() else 0
+        parts.life.become(WorkerState.READY)
+        log.info("worker_ready", model=parts.life.model)
+        arguments = worker_arguments(settings.concurrency)
+        return run_celery(app, arguments, lambda: parts.departure.is_asked)
 
 
-def _rules(settings: Settings, worker: str) -> Rules:
-    return Rules(
-        worker=worker,
+def _name() -> str:
+    """This worker's name among all that use the same Redis."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _end_at_sigterm(departure: Departure) -> None:
+    """Until Celery has handlers of its own, and they are ours: leave the loading of the model."""
+
+    def leave(*_: object) -> None:
+        departure.ask()
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def _manner(settings: Settings) -> Manner:
+    return Manner(
         system_prompt=settings.system_prompt,
         sampling=Sampling(settings.temperature, settings.top_p),
         deadline_s=settings.deadline_s,
-        lease_ms=settings.lease_ms,
-        max_attempts=settings.max_attempts,
         max_turns=settings.max_turns,
         retention_ms=settings.retention_ms,
     )

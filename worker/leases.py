@@ -1,59 +1,90 @@
-"""Keeps the leases of running jobs, the worker's sign of life and the sweep: one thread each."""
+"""Keeps the leases of the jobs that this process runs, and tells a run when it must end."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Self
+from enum import StrEnum
 
-import kombu.exceptions
-import redis
-
-from shared import ledger, operating
-from shared.ledger import Hold, Lease, Ready
-from shared.logs import get_logger
-from shared.operating import WorkerReport, WorkerState
+from shared import ledger
+from shared.ledger import Hold, Lease
 from worker.store import Store
 
-log = get_logger(__name__)
-
 RENEWALS_PER_LEASE = 4
-SWEEP_EVERY_S = 1.0
-SWEEP_MAX_JOBS = 100
-SIGN_OF_LIFE_EVERY_S = 2.0
 MS = 1000
 
-OnEnd = Callable[[Hold], None]
-"""Called once when a lease is lost or its job's deadline is over."""
+
+class Ending(StrEnum):
+    """Why a run must end before it is done."""
+
+    LOST = "lost"
+    """Another run has the lease, or the job is over."""
+    EXPIRED = "expired"
+    """The job's deadline is over."""
+    STOPPED = "stopped"
+    """This worker ends: the job is handed back."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    lease: Lease
-    on_end: OnEnd
+class Held:
+    """A lease while it is kept. It ends at most once; what is registered is told of it."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.ending: Ending | None = None
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run must end."""
+        return self.ending is not None
+
+    def when_over(self, listener: Callable[[], None]) -> None:
+        """Call this once when the run must end; at once if it must already."""
+        with self._lock:
+            if self.ending is None:
+                self._listeners.append(listener)
+                return
+        listener()
+
+    def end(self, ending: Ending) -> None:
+        """Tell the run to end; only the first reason counts."""
+        with self._lock:
+            if self.ending is not None:
+                return
+            self.ending = ending
+        for listener in self._listeners:
+            listener()
 
 
 class LeaseKeeper:
-    """Renews the leases of all running jobs of this process."""
+    """Renews the leases of all running jobs of this process. Thread-safe."""
 
     def __init__(self, store: Store, lease_ms: int) -> None:
         self._store = store
         self._lease_ms = lease_ms
-        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+        self._held: dict[str, Held] = {}
+        self._is_closed = False
 
     @contextmanager
-    def keeping(self, lease: Lease, on_end: OnEnd) -> Iterator[None]:
+    def keeping(self, lease: Lease) -> Iterator[Held]:
         """Renew this lease while the block runs."""
-        self._kept[lease.token] = _Kept(lease, on_end)
+        held = Held(lease)
+        with self._lock:
+            self._held[lease.token] = held
+            is_closed = self._is_closed
+        if is_closed:
+            held.end(Ending.STOPPED)
         try:
-            yield
+            yield held
         finally:
-            self._kept.pop(lease.token, None)
+            with self._lock:
+                self._held.pop(lease.token, None)
 
     @property
     def num_kept(self) -> int:
         """How many jobs this process runs now."""
-        return len(self._kept)
+        return len(self._held)
 
     @property
     def interval_s(self) -> float:
@@ -62,71 +93,25 @@ class LeaseKeeper:
 
     def renew_all(self) -> None:
         """Renew every lease once; tell those that are over."""
-        for token, kept in list(self._kept.items()):
-            hold = self._store.run(ledger.renew(kept.lease.job.id, token, self._lease_ms))
-            if hold is not Hold.HELD and self._kept.pop(token, None) is not None:
-                kept.on_end(hold)
+        for held in self._present():
+            lease = held.lease
+            match self._store.run(ledger.renew(lease.job.id, lease.token, self._lease_ms)):
+                case Hold.LOST:
+                    held.end(Ending.LOST)
+                case Hold.EXPIRED:
+                    # and renewed still, so that its run and not the sweep says so
+                    held.end(Ending.EXPIRED)
 
+    def close(self) -> None:
+        """Take nothing new: leases that come from now on are handed back at once."""
+        with self._lock:
+            self._is_closed = True
 
-class SignOfLife:
-    """Says in Redis that this worker lives and what it runs."""
+    def hand_back(self) -> None:
+        """Let every run end now and give its job back."""
+        for held in self._present():
+            held.end(Ending.STOPPED)
 
-    def __init__(
-        self, store: Store, name: str, model: str, slots: int, num_running: Callable[[], int]
-    ) -> None:
-        self._store = store
-        self._name = name
-        self._model = model
-        self._slots = slots
-        self._num_running = num_running
-        self.state = WorkerState.READY
-
-    def give(self) -> None:
-        """Be known as alive for the next ``WORKER_LIFETIME_MS``."""
-        report = WorkerReport(self._name, self.state, self._model, self._slots, self._num_running())
-        self._store.run(operating.sign_of_life(report))
-
-    def withdraw(self) -> None:
-        """Say goodbye, so that nobody waits for this worker."""
-        self._store.run(operating.farewell(self._name))
-
-
-def sweep(store: Store, publish: Callable[[Ready], None]) -> None:
-    """Hand overdue jobs to Celery again."""
-    for ready in store.run(ledger.sweep(SWEEP_MAX_JOBS)):
-        log.info("job_republished", job=ready.id)
-        publish(ready)
-
-
-class Ticker:
-    """Calls something again and again on a thread of its own until it is stopped.
-
-    Redis may be away for a while: such a turn is skipped, the next one comes.
-    """
-
-    def __init__(self, name: str, interval_s: float, tick: Callable[[], None]) -> None:
-        self._interval_s = interval_s
-        self._tick = tick
-        self._is_stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def __enter__(self) -> Self:
-        """Start ticking."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop ticking and wait for the last turn."""
-        self._is_stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_stopping.is_set():
-            try:
-                self._tick()
-            except (redis.RedisError, kombu.exceptions.KombuError, OSError) as error:
-                log.warning("tick_failed", ticker=self._thread.name, error=type(error).__name__)
-            except Exception:
-                # Without its tickers a worker loses every job it has: whatever it was, go on.
-                log.exception("tick_crashed", ticker=self._thread.name)
-            self._is_stopping.wait(self._interval_s)
+    def _present(self) -> list[Held]:
+        with self._lock:
+            return list(self._held.values())

@@ -30,15 +30,19 @@ class SnapshotPublisher:
         self.text = lease.shown
 
     def push(self, piece: str) -> None:
-        """Take the next piece; publish if the last snapshot is old enough.
-
-        A snapshot that Redis does not take is no loss: the next one holds its text.
-        """
+        """Take the next piece; publish if the last snapshot is old enough."""
         self.text += piece
         now_s = self._clock()
         if now_s - self._last_s < SNAPSHOT_EVERY_S:
             return
         self._last_s = now_s
+        self.flush()
+
+    def flush(self) -> None:
+        """Publish the text so far.
+
+        A snapshot that Redis does not take is no loss: the next one holds its text.
+        """
         call = ledger.publish_snapshot(self._lease.job.id, self._lease.token, Snapshot(self.text))
         try:
             self._store.run(call)

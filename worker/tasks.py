@@ -1,28 +1,27 @@
-"""One task per kind of job: claim, work, finish.
+"""The task of every kind of job: claim, wait for one's turn, work, finish.
 
 A task may run twice for a job: the lease decides which run counts. Whatever goes wrong, the job is
 finished with a sentence or given back, and the slot is free for the next one.
 """
 
+import dataclasses
 import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import redis
 import structlog
 
 from shared import ledger
-from shared.errors import DeadlineError, RefusedError
-from shared.jobs import JOB_ID_LENGTH, Job, Kind, Turn
-from shared.ledger import Claimant, Finished, Hold, Lease, Memory, Ready
+from shared.errors import RefusedError
+from shared.jobs import JOB_ID_LENGTH, Kind
+from shared.ledger import Claimant, Finished, Ready
 from shared.logs import get_logger
-from shared.replies import Done, Failed, Final, FinishReason
-from worker.engine.generation import Engine, Limits, Request, Sampling, Tokenizer
-from worker.leases import LeaseKeeper
-from worker.prompts import ASSISTANT, USER, Question, make_prompt
-from worker.publish import SnapshotPublisher
+from shared.replies import Failed, Final
+from worker.answering import Answerer, Outcome
+from worker.leases import Ending, Held, LeaseKeeper
+from worker.solitude import Solitude
 from worker.store import Store
 
 log = get_logger(__name__)
@@ -30,38 +29,7 @@ log = get_logger(__name__)
 JOB_ID = re.compile(rf"[a-z2-7]{{{JOB_ID_LENGTH}}}")
 FINISH_ATTEMPTS = 10
 FINISH_RETRY_S = 1.0
-FORGOTTEN = "I have forgotten this conversation. We start afresh."
-NOTHING_TO_SAY = "I have nothing to say to that."
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What an operator decides about answers."""
-
-    worker: str
-    """The worker's name."""
-    system_prompt: str
-    sampling: Sampling
-    deadline_s: float
-    lease_ms: int
-    max_attempts: int
-    max_turns: int
-    retention_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mind:
-    """The model as the tasks see it."""
-
-    engine: Engine
-    tokenizer: Tokenizer
-    limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    reply: Final
-    memory: Memory
+TOKEN_BYTES = 8
 
 
 class TaskRunner:
@@ -70,23 +38,24 @@ class TaskRunner:
     def __init__(
         self,
         store: Store,
-        mind: Mind,
+        answerer: Answerer,
         keeper: LeaseKeeper,
-        rules: Rules,
+        claimant: Claimant,
         publish: Callable[[Ready], None],
     ) -> None:
+        """Store what is needed; ``claimant`` is this worker, its token is replaced at each run."""
         self._store = store
-        self._mind = mind
+        self._answerer = answerer
         self._keeper = keeper
-        self._rules = rules
+        self._claimant = claimant
         self._publish = publish
-        self._work: dict[Kind, Callable[[Lease], _Outcome | None]] = {
-            Kind.CHAT: self._chat,
-            Kind.NEW: self._new,
-        }
+        self._solitude = Solitude()
+        self.num_taken = 0
+        """How many ids have come from Celery so far."""
 
     def run(self, job_id: str) -> None:
         """Run one job. Never raises: a task that does takes its thread's slot with it."""
+        self.num_taken += 1
         started_s = time.monotonic()
         if not JOB_ID.fullmatch(job_id):
             log.warning("job_id_malformed")
@@ -99,32 +68,58 @@ class TaskRunner:
             log.exception("job_crashed", job=job_id)
 
     def _run(self, job_id: str) -> str:
-        token = secrets.token_hex(8)
-        rules = self._rules
-        claimant = Claimant(rules.worker, token, rules.lease_ms, rules.max_attempts)
+        token = secrets.token_hex(TOKEN_BYTES)
+        claimant = dataclasses.replace(self._claimant, token=token)
         claimed = self._store.run(ledger.claim(job_id, claimant))
         self._hand_on(claimed.ready)
         if claimed.lease is None:
             return claimed.reason
-        lease = claimed.lease
-        try:
-            outcome = self._work[lease.job.kind](lease)
-        except RefusedError as error:
-            outcome = _Outcome(error.to_reply(), Memory())
-        except BaseException as error:
-            log.exception("job_failed", attempt=lease.attempt, error=type(error).__name__)
-            is_blamed = not isinstance(error, redis.RedisError | OSError)
-            self._hand_on(self._store.run(ledger.release(job_id, token, is_blamed=is_blamed)))
-            return "failed"
-        if outcome is None:
-            return "lost"
-        finished = self._finish(job_id, token, outcome)
-        self._hand_on(finished.ready)
-        return _word(outcome.reply) if finished.counted else "lost"
+        with self._keeper.keeping(claimed.lease) as held:
+            try:
+                outcome = self._work(held)
+            except RefusedError as error:
+                outcome = Outcome(error.to_reply())
+            except BaseException as error:
+                attempt = claimed.lease.attempt
+                log.exception("job_failed", attempt=attempt, error=type(error).__name__)
+                self._give_back(held, is_blamed=not isinstance(error, redis.RedisError | OSError))
+                return "failed"
+            if outcome is None:
+                if held.ending is Ending.STOPPED:
+                    self._give_back(held, is_blamed=False)
+                    return "handed_back"
+                return "lost"
+            finished = self._finish(held, outcome)
+            self._hand_on(finished.ready)
+            return _word(outcome.reply) if finished.counted else "lost"
 
-    def _finish(self, job_id: str, token: str, outcome: _Outcome) -> Finished:
+    def _work(self, held: Held) -> Outcome | None:
+        """Wait for one's turn, and do what the job's kind asks for; None if there is no outcome."""
+        lease = held.lease
+        held.when_over(self._solitude.wake)
+        with self._solitude.entering(
+            alone=lease.is_alone, is_over=lambda: held.is_over
+        ) as has_entered:
+            if not has_entered:
+                return self._answerer.unanswered(held, lease.shown)
+            if lease.is_alone and not self._store.run(ledger.begin(lease.job.id, lease.token)):
+                return None
+            match lease.job.kind:
+                case Kind.CHAT:
+                    return self._answerer.answer(held)
+                case Kind.NEW:
+                    return self._answerer.forget()
+
+    def _give_back(self, held: Held, *, is_blamed: bool) -> None:
+        """Let the job be run again, by whoever comes first."""
+        lease = held.lease
+        call = ledger.release(lease.job.id, lease.token, is_blamed=is_blamed)
+        self._hand_on(self._store.run(call))
+
+    def _finish(self, held: Held, outcome: Outcome) -> Finished:
         """Finish, again and again while Redis is away: the answer is too dear to write it twice."""
-        call = ledger.finish(job_id, token, outcome.reply, outcome.memory)
+        lease = held.lease
+        call = ledger.finish(lease.job.id, lease.token, outcome.reply, outcome.memory)
         for _ in range(FINISH_ATTEMPTS - 1):
             try:
                 return self._store.run(call)
@@ -141,56 +136,6 @@ class TaskRunner:
             self._publish(ready)
         except Exception as error:  # noqa: BLE001 - the ledger has the job, the sweep wakes it
             log.warning("publish_failed", job=ready.id, error=type(error).__name__)
-
-    def _chat(self, lease: Lease) -> _Outcome | None:
-        """Write an answer; None if the lease was lost meanwhile."""
-        mind, rules = self._mind, self._rules
-        question = Question(rules.system_prompt, lease.history, lease.job.text, lease.shown)
-        prompt = make_prompt(question, mind.tokenizer, mind.limits)
-        request = Request(
-            # Two runs of a job may meet in one engine, so the lease's token names the request.
-            id=f"{lease.job.id}-{lease.token}",
-            prompt_ids=prompt.token_ids,
-            max_new_tokens=prompt.max_new_tokens,
-            sampling=rules.sampling,
-            stop=prompt.stop,
-        )
-        publisher = SnapshotPublisher(self._store, lease)
-        ended: list[Hold] = []
-
-        def end(hold: Hold) -> None:
-            ended.append(hold)
-            mind.engine.cancel(request.id)
-
-        generation = mind.engine.submit(request)
-        try:
-            with self._keeper.keeping(lease, end):
-                for piece in generation:
-                    publisher.push(piece)
-        finally:
-            mind.engine.cancel(request.id)
-        if ended:
-            if ended == [Hold.LOST]:
-                return None
-            late = DeadlineError(rules.deadline_s)
-            return _Outcome(late.to_reply(publisher.text.strip()), Memory())
-        if generation.finish_reason is None:
-            raise InterruptedError("The engine was closed.")
-        return self._answered(lease.job, publisher.text, generation.finish_reason)
-
-    def _answered(self, job: Job, text: str, reason: FinishReason) -> _Outcome:
-        answer = text.strip()
-        if not answer:
-            return _Outcome(Failed(code="no_words", sentence=NOTHING_TO_SAY), Memory())
-        turns = (Turn(USER, job.text), Turn(ASSISTANT, answer))
-        memory = Memory(
-            turns, max_turns=self._rules.max_turns, retention_ms=self._rules.retention_ms
-        )
-        return _Outcome(Done(answer, reason), memory)
-
-    def _new(self, _lease: Lease) -> _Outcome:
-        """Forget the conversation."""
-        return _Outcome(Done(FORGOTTEN), Memory(forget=True))
 
 
 def _word(reply: Final) -> str:

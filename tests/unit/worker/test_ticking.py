@@ -6,7 +6,7 @@ import kombu.exceptions
 import pytest
 import redis
 
-from worker.leases import Ticker
+from worker.ticking import Ticker
 
 DEADLINE_S = 10.0
 

@@ -1,0 +1,69 @@
+"""How a worker ends: takes nothing new, finishes what it has for a while, hands back the rest.
+
+Asked for by signals, any number of times; knows neither Celery nor the engine.
+"""
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from shared.errors import StartupError
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+FORCED_AFTER_S = 10.0
+"""What has been handed back ends within this time, or the process does without waiting for it."""
+EXIT_FORCED = StartupError.exit_code
+
+
+class Departure:
+    """Waits on a thread of its own until the worker is asked to end; asked again, it hurries."""
+
+    def __init__(
+        self, stop_s: float, close: Callable[[], None], hand_back: Callable[[], None]
+    ) -> None:
+        self._stop_s = stop_s
+        self._close = close
+        self._hand_back = hand_back
+        self._requests: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._wait, name="departure", daemon=True)
+        self.is_asked = False
+        """Whether this worker is ending."""
+        self.is_abandoned = False
+        """Whether it ends because it is of no use any more; then it ends with ``EXIT_FORCED``."""
+
+    def open(self) -> None:
+        """Start waiting."""
+        self._thread.start()
+
+    def ask(self) -> None:
+        """End; the second time, hand back what still runs at once.
+
+        May be called in a signal handler, also in the midst of another call: a ``SimpleQueue`` is
+        made for that, an ``Event`` is not.
+        """
+        self.is_asked = True
+        self._requests.put(None)
+
+    def abandon(self) -> None:
+        """End at once: this process can answer nothing any more."""
+        self.is_abandoned = True
+        self.ask()
+        self.ask()
+
+    def _wait(self) -> None:
+        self._requests.get()
+        log.info("worker_stopping")
+        self._close()
+        with contextlib.suppress(queue.Empty):
+            self._requests.get(timeout=self._stop_s)
+        self._hand_back()
+        # A thread that is stuck in foreign code cannot be ended, and would be waited for. Leases
+        # that it still holds run out.
+        time.sleep(FORCED_AFTER_S)
+        log.error("exit_forced")
+        os._exit(EXIT_FORCED)
