@@ -5,14 +5,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
-import kombu.exceptions
-import redis
-
 from bots.delivery import Delivery, Surface
 from bots.metrics import Metrics
 from bots.outbox import Outbox
-from bots.reception import Reception, Rules
+from bots.reception import LEDGER_AWAY, Reception, Rules
 from bots.store import Store
+from bots.wake import Waker
 from shared import ledger
 from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
@@ -56,7 +54,8 @@ class Link:
     def __init__(self, wiring: Wiring, surface: Surface, outbox_name: str) -> None:
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
         rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars)
-        self.reception = Reception(wiring.store, self.delivery, wiring.wake, rules)
+        self._waker = Waker(wiring.wake)
+        self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules)
         self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 
@@ -73,8 +72,8 @@ class Link:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
                 for ready in await self._wiring.store.run(ledger.sweep(SWEEP_MAX_JOBS)):
-                    await asyncio.to_thread(self._wiring.wake, ready)
-            except (redis.RedisError, kombu.exceptions.KombuError, OSError, TimeoutError) as error:
+                    self._waker.wake(ready)
+            except LEDGER_AWAY as error:
                 log.warning("sweep_failed", error=type(error).__name__)
 
 

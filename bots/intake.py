@@ -1,9 +1,11 @@
 """From one message on any platform to a job, or None if it is not for us. Pure.
 
-Adapters describe what they saw as an ``Incoming``; everything that needs Redis (do we take part in
-this thread?) has been looked up before and is part of it.
+Adapters describe what they saw as an ``Incoming``. What only the ledger knows (do we take part in
+this thread?) is asked by ``bots.reception`` in between: ``needs_lookup`` says whether, and
+``followed`` puts the answer in.
 """
 
+import dataclasses
 import unicodedata
 from dataclasses import dataclass
 
@@ -25,7 +27,13 @@ class Incoming:
     """Without the mention that called us."""
     situation: Situation
     late_s: float = 0.0
-    """How long ago it was written, if it was found by looking back; else 0."""
+    """How long ago it was written, if nobody heard it then; else 0."""
+    in_thread: bool = False
+    """Whether it goes on with its conversation, if we take part in that."""
+    reply_to: str = ""
+    """The message that it replies to: if that is ours, it goes on with that one's conversation."""
+    written_at_s: float = 0.0
+    """When it was written, in seconds since 1970 by the platform's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,32 @@ class Taken:
     refusal: Failed | None = None
     is_said_sparingly: bool = False
     """Whether the author reads that sentence at most once a minute."""
+
+
+def may_be_ours(incoming: Incoming) -> bool:
+    """Whether a message is for us, or might turn out to be."""
+    return is_for_us(incoming.situation) or needs_lookup(incoming)
+
+
+def needs_lookup(incoming: Incoming) -> bool:
+    """Whether what the ledger knows about its conversation makes a difference."""
+    situation = incoming.situation
+    if not situation.is_from_person:
+        return False
+    if is_for_us(situation):
+        return bool(incoming.reply_to)  # it is answered in any case, but in which conversation?
+    return not situation.mentions_others and (incoming.in_thread or bool(incoming.reply_to))
+
+
+def followed(incoming: Incoming, thread: str | None) -> Incoming:
+    """The message after the look-up: the thread of ours that it goes on with; None if none."""
+    if thread is None:
+        return incoming
+    return dataclasses.replace(
+        incoming,
+        origin=dataclasses.replace(incoming.origin, thread=thread),
+        situation=dataclasses.replace(incoming.situation, is_follow_up=True),
+    )
 
 
 def intake(incoming: Incoming, max_chars: int) -> Taken | None:

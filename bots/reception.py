@@ -5,18 +5,32 @@ event may be acknowledged. When it raises, nothing is promised and the platform 
 """
 
 import asyncio
+import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import redis
+
 from bots.delivery import Delivery
-from bots.intake import Incoming, intake
+from bots.floods import Floods
+from bots.intake import Incoming, followed, intake, may_be_ours, needs_lookup
 from bots.store import Store
 from shared import ledger
-from shared.jobs import Job
+from shared.jobs import Job, Origin, job_id
 from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+LEDGER_AWAY = (redis.RedisError, TimeoutError, OSError)
+"""What ``receive`` raises if the ledger cannot be asked."""
+RECEIVE_S = 2.0
+"""Slack waits 3 s for its acknowledgement."""
+LATE_S = 60.0
+"""From this age on a message counts as late, and its answer says so."""
+MINUTE_S = 60.0
+MAX_WITHDRAWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,23 @@ class Rules:
     max_chars: int
 
 
+def allowance_at(age_s: float, allowance: Allowance | None) -> Allowance | None:
+    """What people may ask in messages that are so old.
+
+    They were not written in the moment in which they are read: a person who asked once a minute for
+    a quarter of an hour has asked fifteen times, and not fifteen times too much.
+    """
+    if allowance is None or age_s <= 0:
+        return allowance
+    minutes = 1 + int(age_s / MINUTE_S)
+    return dataclasses.replace(
+        allowance,
+        user_per_min=allowance.user_per_min * minutes,
+        channel_per_min=allowance.channel_per_min * minutes,
+        max_open_per_user=max(allowance.max_open_per_user, allowance.user_per_min),
+    )
+
+
 class Reception:
     """The way in of one platform."""
 
@@ -35,49 +66,87 @@ class Reception:
         self, store: Store, delivery: Delivery, wake: Callable[[Ready], None], rules: Rules
     ) -> None:
         self.store = store
+        self.floods = Floods(rules.allowance)
         self._delivery = delivery
         self._wake = wake
         self._rules = rules
-        self._calls: set[asyncio.Task[None]] = set()
+        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        """Messages that were deleted lately: one may be gone before it has been accepted."""
 
-    async def receive(self, incoming: Incoming) -> Job | None:
+    async def receive(self, incoming: Incoming, age_s: float = 0.0) -> Job | None:
         """Record a message that is for us; the job if it is a new one that ends visibly.
 
+        Args:
+            incoming: the message.
+            age_s: how long ago it was written, if it was not heard at once; else 0.
+
         Raises:
-            redis.RedisError, TimeoutError: the ledger could not be asked.
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
+        if not may_be_ours(incoming) or self.floods.holds_off(incoming.origin.asker):
+            return None
+        if age_s > LATE_S:
+            incoming = dataclasses.replace(incoming, late_s=age_s)
+        async with asyncio.timeout(RECEIVE_S):
+            if needs_lookup(incoming):
+                incoming = followed(incoming, await self._thread_of(incoming))
+            return await self._accept(incoming, age_s)
+
+    async def withdraw(self, origin: Origin) -> None:
+        """A message was deleted: nothing more is shown for it, and what was is deleted.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        withdrawn = job_id(origin)
+        self._withdrawn[withdrawn] = None
+        if len(self._withdrawn) > MAX_WITHDRAWN:
+            self._withdrawn.popitem(last=False)
+        async with asyncio.timeout(RECEIVE_S):
+            await self._retract(withdrawn)
+
+    async def wait_delivered(self, job_id: str) -> None:
+        """Wait until a job's final reply has been shown by this process."""
+        await self._delivery.wait_delivered(job_id)
+
+    async def _thread_of(self, incoming: Incoming) -> str | None:
+        """The conversation of ours that a message goes on with."""
+        origin = incoming.origin
+        if incoming.reply_to:
+            return await self.store.find_thread(origin, incoming.reply_to)
+        return origin.thread if await self.store.takes_part(origin) else None
+
+    async def _accept(self, incoming: Incoming, age_s: float) -> Job | None:
         rules = self._rules
         taken = intake(incoming, rules.max_chars)
-        if taken is None:
+        if taken is None or taken.job.id in self._withdrawn:
             return None
         accepted = await self.store.run_confirmed(
             ledger.accept(
                 taken.job,
                 rules.limits,
-                rules.allowance,
+                allowance_at(age_s, rules.allowance),
                 taken.refusal,
                 is_said_sparingly=taken.is_said_sparingly,
             )
         )
         if accepted.refused:
             log.info("message_refused", job=taken.job.id, reason=accepted.refused)
+            self.floods.note_refused(incoming.origin.asker, accepted.refused)
         if not accepted.is_new:
             return None
         log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)
         self._delivery.announce(taken.job)
         if accepted.ready:
-            call = asyncio.create_task(self._call(accepted.ready))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._wake(accepted.ready)
+        if taken.job.id in self._withdrawn:  # while the ledger was writing it down
+            await self._retract(taken.job.id)
         return taken.job
 
-    async def wait_delivered(self, job_id: str) -> None:
-        """Wait until a job's final reply has been shown by this process."""
-        await self._delivery.wait_delivered(job_id)
-
-    async def _call(self, ready: Ready) -> None:
-        """Wake a worker, off the event loop: Celery's client blocks."""
-        try:
-            await asyncio.to_thread(self._wake, ready)
-        except Exception as error:  # noqa: BLE001 - the ledger has the job, the sweep wakes it
-            log.warning("publish_failed", job=ready.id, error=type(error).__name__)
+    async def _retract(self, withdrawn: str) -> None:
+        outcome = await self.store.run(ledger.withdraw(withdrawn))
+        if outcome is None:
+            return
+        log.info("job_withdrawn", job=withdrawn)
+        if outcome.ready:
+            self._wake(outcome.ready)

@@ -5,9 +5,13 @@ from collections.abc import Coroutine
 import pydantic
 
 from bots.adapters import Link, Wiring, all_or_none
-from bots.discord_adapter.client import DiscordAccess, DiscordAdapter, DiscordSurface
+from bots.discord_adapter.adapter import DiscordAdapter, Keeping
+from bots.discord_adapter.client import DiscordAccess, DiscordSurface
 from bots.http_server import Handler, http_server
-from bots.slack_adapter.client import SlackAccess, SlackAdapter, SlackSurface, identify
+from bots.loop_lag import watch_loop
+from bots.slack_adapter.adapter import SlackAdapter
+from bots.slack_adapter.client import SlackAccess, SlackSurface, identify
+from bots.spool import Spool
 from shared.jobs import Platform
 from shared.settings import Settings
 
@@ -33,21 +37,31 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
     async with http_server(
         settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts
     ):
-        await all_or_none(*links)
+        await all_or_none(*links, watch_loop(wiring.metrics))
 
 
 async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link]:
     access = slack_access(settings)
     link = Link(wiring, SlackSurface(access), Platform.SLACK)
     me = await identify(access)
-    return SlackAdapter(access, me, link.reception, wiring.auto_reply_channels), link
+    adapter = SlackAdapter(
+        access, me, link.reception, wiring.auto_reply_channels, settings.lookback_s
+    )
+    return adapter, link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     surface = DiscordSurface()
     link = Link(wiring, surface, Platform.DISCORD)
-    access = discord_access(settings)
-    return DiscordAdapter(access, surface, link.reception, wiring.auto_reply_channels), link
+    spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)
+    adapter = DiscordAdapter(
+        discord_access(settings),
+        surface,
+        link.reception,
+        wiring.auto_reply_channels,
+        Keeping(spool, settings.lookback_s),
+    )
+    return adapter, link
 
 
 def slack_access(settings: Settings) -> SlackAccess:

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from shared import codec, keys, operating
 from shared.calls import Call
@@ -95,6 +97,9 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
             timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
+            # Once, at once: for a connection that died unnoticed. Everything else is tried again by
+            # whoever asked; redis-py's own way takes seconds and does not end when it is told to.
+            retry=Retry(NoBackoff(), 1),
         )
         client = redis.asyncio.Redis(connection_pool=pool)
         info: Any = await client.info()

@@ -132,6 +132,26 @@ def seen(platform: str) -> str:
     return f"{PREFIX}seen:{platform}"
 
 
+def threads(platform: str) -> str:
+    """Sorted set: the threads that we took part in lately -> when that was, in ms."""
+    return f"{PREFIX}threads:{platform}"
+
+
+def lookback(platform: str) -> str:
+    """String: exists while a process looks for messages that nobody heard."""
+    return f"{PREFIX}lookback:{platform}"
+
+
+def lookback_done(platform: str) -> str:
+    """String: when the latest look back that was finished had begun, in ms."""
+    return f"{PREFIX}lookback_done:{platform}"
+
+
+def session_starts(name: str) -> str:
+    """Hash: how many new sessions this bot may begin with Discord now."""
+    return f"{PREFIX}session_starts:{name}"
+
+
 def worker(name: str) -> str:
     """Hash: what a live worker runs, its state and slots; expires when it is silent."""
     return f"{PREFIX}worker:{name}"

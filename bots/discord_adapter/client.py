@@ -2,20 +2,17 @@
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 import discord
+import discord.gateway
 import discord.http
-import redis
 import yarl
 
-from bots.discord_adapter.text import plain_text
-from bots.intake import Incoming
-from bots.policy import Situation
-from bots.reception import Reception
+from bots.discord_adapter.reading import Facts, Place, Spot
 from bots.render.discord import render_for_discord
 from shared.errors import (
     MessageGoneError,
@@ -24,7 +21,7 @@ from shared.errors import (
     TokenError,
     UndeliverableError,
 )
-from shared.jobs import Job, Origin, Platform
+from shared.jobs import Job
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -34,14 +31,14 @@ TYPING_EVERY_S = 8.0
 """Discord shows "is typing" for ten seconds."""
 MAX_RATE_LIMIT_WAIT_S = 60
 SEARCH_LIMIT = 100
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 10.0
 UNKNOWN_MESSAGE = 10008
 BAD_TOKEN_CLOSE = 4004
 REFUSED = "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
-DIRECT_TEAM = "@me"
 NOBODY = discord.AllowedMentions.none()
 PERSONS_TYPES = (discord.MessageType.default, discord.MessageType.reply)
+STARTS_KEPT_BACK = 10
+"""New sessions of a day that are left for whoever mends what used up the others."""
+MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +51,38 @@ class DiscordAccess:
     """None: as Discord says."""
 
 
-class Client(discord.AutoShardedClient):
-    """discord.py's client on the addresses of the settings, handing on messages."""
+class Hearer(Protocol):
+    """Who is told what is heard, and asked before a session is begun."""
 
-    def __init__(
-        self, access: DiscordAccess, adapter: "DiscordAdapter", *, reads_content: bool
-    ) -> None:
+    async def may_begin(self, bot: str) -> None:
+        """Return once this bot may begin a new session."""
+        ...
+
+    async def begin_session(self, shard: int) -> None:
+        """A shard is about to begin a session, which tells it of nothing that was said before."""
+        ...
+
+    async def look_back(self, shard: int) -> None:
+        """A shard has begun a session: look for what was said meanwhile."""
+        ...
+
+    def note_listening(self, shard: int, *, is_listening: bool) -> None:
+        """A shard hears again, with all that it missed, or hears no more."""
+        ...
+
+    async def hear(self, facts: Facts) -> None:
+        """A message."""
+        ...
+
+    async def forget(self, place: Place, messages: Sequence[int]) -> None:
+        """Messages were deleted."""
+        ...
+
+
+class Client(discord.AutoShardedClient):
+    """discord.py's client on the addresses of the settings, handing on what it hears."""
+
+    def __init__(self, access: DiscordAccess, hearer: Hearer, *, reads_content: bool) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.messages = True
@@ -73,8 +96,10 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
         )
         discord.http.Route.BASE = access.api_url.rstrip("/")
-        self._adapter = adapter
+        self._hearer = hearer
         self._gateway = yarl.URL(access.gateway_url) if access.gateway_url else None
+        self._paid_shards: set[int | None] = set()
+        """Shards for whose next session a start has been taken."""
 
     @property
     def user_id(self) -> int | None:
@@ -84,26 +109,164 @@ class Client(discord.AutoShardedClient):
     async def launch_shards(self) -> None:
         """Start as many shards as Discord says; one if only the gateway is known."""
         try:
-            await super().launch_shards()
+            num_shards, url, limit = await self.http.get_bot_gateway()
         except (discord.GatewayNotFound, KeyError):
             if self._gateway is None:
                 raise
-            self.shard_count = 1
-            await super().launch_shards()
+            num_shards, url = 1, ""
+        else:
+            await _wait_for_day(limit["remaining"], limit["reset_after"] / MS)
+        self._gateway = self._gateway or yarl.URL(url)
+        # A session that cannot be resumed begins anew at what discord.py takes for the gateway.
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = self._gateway
+        self.shard_count = num_shards
+        await super().launch_shards()
 
     async def launch_shard(
         self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
     ) -> None:
-        """Connect one shard, to the gateway of the settings if there is one."""
+        """Connect one shard as soon as it may begin a session, and not before."""
+        await self._pay(shard_id)
         await super().launch_shard(self._gateway or gateway, shard_id, initial=initial)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """A new session: whatever was said since the last one has to be looked for."""
+        await super().before_identify_hook(shard_id, initial=initial)
+        await self._pay(shard_id)
+        self._paid_shards.discard(shard_id)
+        await self._hearer.begin_session(shard_id or 0)
+
+    async def _pay(self, shard_id: int | None) -> None:
+        if shard_id not in self._paid_shards:
+            await self._hearer.may_begin(str(self.user_id))
+            self._paid_shards.add(shard_id)
 
     async def on_ready(self) -> None:
         """Say in the log that we are there."""
         log.info("discord_ready", shards=self.shard_count, guilds=len(self.guilds))
 
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """A new session."""
+        await self._hearer.look_back(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """The old session goes on: Discord has sent what was missed."""
+        self._hearer.note_listening(shard_id, is_listening=True)
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """Nothing is heard for now."""
+        self._hearer.note_listening(shard_id, is_listening=False)
+
     async def on_message(self, message: discord.Message) -> None:
         """Hand a message on."""
-        await self._adapter.receive(message)
+        await self._hearer.hear(self._facts(message))
+
+    async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
+        """Hand a deletion on."""
+        place = Place(deleted.guild_id, deleted.channel_id)
+        await self._hearer.forget(place, [deleted.message_id])
+
+    async def on_raw_bulk_message_delete(self, deleted: discord.RawBulkMessageDeleteEvent) -> None:
+        """Hand many deletions on."""
+        place = Place(deleted.guild_id, deleted.channel_id)
+        await self._hearer.forget(place, sorted(deleted.message_ids))
+
+    def spots(self, shard_id: int) -> list[Spot]:
+        """The channels and active threads of a shard that we may read and that hold messages."""
+        return [
+            Spot(_place_of(channel), channel.last_message_id)
+            for guild in self.guilds
+            if guild.shard_id == shard_id
+            for channel in _channels(guild)
+            if channel.last_message_id and _may_read(guild, channel)
+        ]
+
+    async def direct_spot(self, channel_id: int) -> Spot | None:
+        """A direct message; None if there is none, or nothing in it.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with _translated():
+            channel = await self.fetch_channel(channel_id)
+        latest = getattr(channel, "last_message_id", None)
+        if not isinstance(channel, discord.DMChannel) or latest is None:
+            return None
+        return Spot(Place(None, channel.id), int(latest))
+
+    async def history(self, place: Place, after: int, limit: int) -> list[Facts]:
+        """The latest messages of a place that were written after one, the oldest first.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with _translated():
+            channel = self.get_channel(place.channel) or await self.fetch_channel(place.channel)
+            if not isinstance(channel, discord.abc.Messageable):
+                return []
+            latest = channel.history(after=discord.Object(after), oldest_first=False, limit=limit)
+            found = [self._facts(message) async for message in latest]
+        return found[::-1]
+
+    async def say(self, channel: int, text: str, nonce: str) -> None:
+        """Post a message that is nobody's answer.
+
+        Raises:
+            PlatformError: Discord does not take it.
+        """
+        with _translated():
+            place = self.get_partial_messageable(channel)
+            await place.send(text, nonce=nonce, allowed_mentions=NOBODY)
+
+    def _facts(self, message: discord.Message) -> Facts:
+        reference = message.reference
+        original = reference.resolved if reference else None
+        role = message.guild.self_role if message.guild else None
+        is_persons = message.type in PERSONS_TYPES and message.webhook_id is None
+        names = {user.id: user.display_name for user in message.mentions}
+        return Facts(
+            place=_place_of(message.channel),
+            message=message.id,
+            author=message.author.id,
+            text=message.content,
+            our_ids=frozenset(known.id for known in (self.user, role) if known),
+            is_from_person=is_persons and not message.author.bot,
+            mentioned=frozenset({*message.raw_mentions, *message.raw_role_mentions}),
+            pinged=frozenset(names),
+            names=names | {role.id: role.name for role in message.role_mentions},
+            reply_to=reference.message_id if reference else None,
+            reply_to_author=original.author.id if isinstance(original, discord.Message) else None,
+        )
+
+
+Readable = discord.TextChannel | discord.VoiceChannel | discord.Thread
+
+
+def _channels(guild: discord.Guild) -> list[Readable]:
+    return [*guild.text_channels, *guild.voice_channels, *guild.threads]
+
+
+def _place_of(channel: object) -> Place:
+    guild = getattr(channel, "guild", None)
+    guild_id = guild.id if guild else getattr(channel, "guild_id", None)
+    parent = channel.parent_id if isinstance(channel, discord.Thread) else None
+    channel_id: int = getattr(channel, "id")  # noqa: B009 - all kinds of channels have one
+    return Place(guild_id, channel_id, parent)
+
+
+def _may_read(guild: discord.Guild, channel: Readable) -> bool:
+    """Whether we may: asking in vain too often closes Discord to this machine."""
+    if isinstance(channel, discord.Thread) and channel.parent is None:
+        return False
+    rights = channel.permissions_for(guild.me)
+    return rights.view_channel and rights.read_message_history
+
+
+async def _wait_for_day(num_left: int, reset_after_s: float) -> None:
+    """Wait for another day's sessions if this one's are nearly used up."""
+    if num_left <= STARTS_KEPT_BACK:
+        log.error("session_starts_used_up", num_left=num_left, wait_s=round(reset_after_s))
+        await asyncio.sleep(reset_after_s)
 
 
 class DiscordSurface:
@@ -201,120 +364,28 @@ def _translated() -> Iterator[None]:
         raise PlatformUnavailableError(type(error).__name__) from error
 
 
-class DiscordAdapter:
-    """Discord's messages into the reception."""
+async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) -> None:
+    """Listen until cancelled.
 
-    def __init__(
-        self,
-        access: DiscordAccess,
-        surface: DiscordSurface,
-        reception: Reception,
-        auto_reply_channels: frozenset[str],
-    ) -> None:
-        self._access = access
-        self._surface = surface
-        self._reception = reception
-        self._auto_reply_channels = auto_reply_channels
+    Without the message content intent Discord still shows us direct messages, mentions and replies
+    to us, so a bot that may not have it goes on without.
 
-    async def run(self) -> None:
-        """Serve until cancelled. See ``adapters.Adapter``.
-
-        Without the message content intent Discord still shows us direct messages, mentions and
-        replies to us, so a bot that may not have it goes on without.
-        """
-        try:
-            await self._connect(reads_content=True)
-        except discord.PrivilegedIntentsRequired:
-            log.warning("discord_without_message_content")
-            await self._connect(reads_content=False)
-
-    async def _connect(self, *, reads_content: bool) -> None:
-        client = Client(self._access, self, reads_content=reads_content)
-        self._surface.client = client
-        with _start_up_faults(self._access):
-            async with client:
-                await client.start(self._access.token)
-
-    async def receive(self, message: discord.Message) -> None:
-        """Accept a message. Discord does not ask again, so a failure is tried again here."""
-        wait_s = FIRST_RETRY_S
-        while True:
-            try:
-                await self._reception.receive(await self._to_incoming(message))
-            except (redis.RedisError, TimeoutError, OSError) as error:
-                log.warning("accept_delayed", error=type(error).__name__)
-                await asyncio.sleep(wait_s)
-                wait_s = min(LONGEST_RETRY_S, wait_s * 2)
-            else:
-                return
-
-    async def _to_incoming(self, message: discord.Message) -> Incoming:
-        """Describe a message in words that every platform shares."""
-        our_ids = self._our_ids(message)
-        is_direct = isinstance(message.channel, discord.DMChannel)
-        is_thread = isinstance(message.channel, discord.Thread)
-        is_auto_reply = bool(self._places(message) & self._auto_reply_channels)
-        origin = Origin(
-            platform=Platform.DISCORD,
-            team=_team(message),
-            channel=str(message.channel.id),
-            thread="",
-            message=str(message.id),
-            user=str(message.author.id),
-        )
-        is_follow_up = False
-        if is_thread:
-            is_follow_up = await self._reception.store.takes_part(origin)
-        elif not is_direct and not is_auto_reply:
-            thread = await self._thread_of_reply(message, origin)
-            is_follow_up = thread is not None
-            origin = dataclasses.replace(origin, thread=thread or origin.message)
-        mentioned = {*message.raw_mentions, *message.raw_role_mentions}
-        pinged = {user.id for user in message.mentions}
-        situation = Situation(
-            is_from_person=_is_from_person(message) and message.author.id not in our_ids,
-            is_direct=is_direct,
-            mentions_us=bool((mentioned | pinged) & our_ids),
-            mentions_others=bool(mentioned - our_ids),
-            is_follow_up=is_follow_up,
-            is_auto_reply=is_auto_reply,
-        )
-        return Incoming(origin, plain_text(message.content, our_ids, _names(message)), situation)
-
-    async def _thread_of_reply(self, message: discord.Message, origin: Origin) -> str | None:
-        """The conversation that a reply to one of our messages goes on; None if it is no such."""
-        reference = message.reference
-        if reference is None or reference.message_id is None:
-            return None
-        return await self._reception.store.find_thread(origin, str(reference.message_id))
-
-    def _our_ids(self, message: discord.Message) -> frozenset[int]:
-        """Our user, and the role that Discord makes for a bot: people mention either."""
-        client = self._surface.client
-        user = client.user if client else None
-        role = message.guild.self_role if message.guild else None
-        return frozenset(known.id for known in (user, role) if known)
-
-    def _places(self, message: discord.Message) -> set[str]:
-        """The channel and, for a thread, the channel that it hangs in."""
-        parent = getattr(message.channel, "parent_id", None)
-        return {str(message.channel.id), str(parent)}
+    Raises:
+        TokenError: Discord does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    try:
+        await _connect(access, surface, Client(access, hearer, reads_content=True))
+    except discord.PrivilegedIntentsRequired:
+        log.warning("discord_without_message_content")
+        await _connect(access, surface, Client(access, hearer, reads_content=False))
 
 
-def _team(message: discord.Message) -> str:
-    guild_id = message.guild.id if message.guild else getattr(message.channel, "guild_id", None)
-    return str(guild_id) if guild_id else DIRECT_TEAM
-
-
-def _is_from_person(message: discord.Message) -> bool:
-    is_persons = message.type in PERSONS_TYPES and message.webhook_id is None
-    return is_persons and not message.author.bot
-
-
-def _names(message: discord.Message) -> dict[int, str]:
-    users = {user.id: user.display_name for user in message.mentions}
-    roles = {role.id: role.name for role in message.role_mentions}
-    return users | roles
+async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
+    surface.client = client
+    with _start_up_faults(access):
+        async with client:
+            await client.start(access.token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,40 @@
 """Slack: the only file that imports slack_bolt and slack_sdk.
 
-Listeners do one thing, ``Reception.receive``, and Bolt acknowledges after it: a message that the
-ledger could not take is not acknowledged, and Slack sends it again.
+Listeners do one thing, ``Hearer.hear``, and Bolt acknowledges after it: a message that could not be
+taken is not acknowledged, and Slack sends it again.
 """
 
-import asyncio
 import contextlib
+import json
+import logging
 import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt import BoltResponse
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncConnectionErrorRetryHandler,
     AsyncRateLimitErrorRetryHandler,
 )
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.reception import Reception
 from bots.render.slack import render_for_slack
 from bots.slack_adapter import events
+from bots.slack_adapter.events import Json
 from shared.errors import (
     MessageGoneError,
     PlatformUnavailableError,
@@ -40,12 +47,13 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-NUM_SOCKETS = 2
-"""Slack refreshes connections now and then; with two, one of them is always open."""
 EDIT_EVERY_S = 1.0
 PLACEHOLDER = "…"
-RECEIVE_TIMEOUT_S = 2.5
-"""Slack waits 3 s for the acknowledgement."""
+PING_EVERY_S = 5
+CONVERSATION_TYPES = "public_channel,private_channel,im,mpim"
+PAGE = 200
+TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 CALL_TIMEOUT_S = 10
 MAX_RATE_LIMIT_RETRIES = 3
 METADATA_TYPE = "parley_answer"
@@ -268,73 +276,199 @@ def _fault(error: SlackApiError) -> tuple[str, int]:
     return name, int(getattr(response, "status_code", getattr(response, "status", 0)) or 0)
 
 
-class SlackAdapter:
-    """Slack's events into the reception: over Socket Mode, or over HTTP."""
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A channel, group or direct message that we are in."""
 
-    def __init__(
-        self,
-        access: SlackAccess,
-        me: events.Identity,
-        reception: Reception,
-        auto_reply_channels: frozenset[str],
-    ) -> None:
+    id: str
+    is_direct: bool
+
+
+class History:
+    """What was said, read by the Web API; waits as long as Slack asks callers to."""
+
+    def __init__(self, access: SlackAccess) -> None:
+        self._client = make_client(access, is_idempotent=True)
+
+    async def conversations(self, most: int) -> list[Conversation]:
+        """Where we are.
+
+        Raises:
+            PlatformError: Slack does not say; a scope may be missing.
+        """
+        found: list[Conversation] = []
+        cursor = ""
+        while len(found) < most:
+            with _translated():
+                answer = await self._client.users_conversations(
+                    types=CONVERSATION_TYPES, exclude_archived=True, limit=PAGE, cursor=cursor
+                )
+            channels: list[Json] = answer["channels"]
+            found += [Conversation(str(c["id"]), bool(c.get("is_im"))) for c in channels]
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return found[:most]
+
+    async def messages(self, channel: str, after_s: float, most: int) -> list[Json]:
+        """The latest messages of a channel after a time, the oldest first; none of its threads'.
+
+        Raises:
+            PlatformError: Slack does not show it.
+        """
+        with _translated():
+            answer = await self._client.conversations_history(
+                channel=channel, oldest=f"{after_s:.6f}", limit=most
+            )
+        messages: list[Json] = answer["messages"]
+        return messages[::-1]
+
+    async def replies(self, channel: str, thread: str, after_s: float, most: int) -> list[Json]:
+        """The messages of a thread after a time. Raises as ``messages`` does."""
+        with _translated():
+            answer = await self._client.conversations_replies(
+                channel=channel, ts=thread, oldest=f"{after_s:.6f}", limit=most
+            )
+        messages: list[Json] = answer["messages"]
+        return messages
+
+
+class Hearer(Protocol):
+    """Who is told of events."""
+
+    def is_unwanted(self, body: Json) -> bool:
+        """Whether an event may be acknowledged without being looked at."""
+        ...
+
+    async def hear(self, body: Json) -> bool:
+        """An event; False if it could not be taken and Slack should send it again."""
+        ...
+
+
+class EventsApp:
+    """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
+
+    def __init__(self, access: SlackAccess, me: events.Identity, hearer: Hearer) -> None:
         self._access = access
-        self._me = me
-        self._reception = reception
-        self._auto_reply_channels = auto_reply_channels
+        self._hearer = hearer
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
             authorize=_known(access, me),
-            signing_secret=access.signing_secret,
             process_before_response=True,
+            request_verification_enabled=False,  # it trips over odd requests; see _is_signed
         )
-        self._app.event("app_mention")(self._on_message)
-        self._app.event("message")(self._on_message)
+        self._app.event("app_mention")(self._on_event)
+        self._app.event("message")(self._on_event)
         self._app.event(re.compile(".*"))(_ignore)
 
-    async def run(self) -> None:
-        """Serve until cancelled. See ``adapters.Adapter``."""
-        if self._access.app_token is None:
-            log.info("slack_ready", way_in="http")
-            await asyncio.Event().wait()
-            return
-        handlers = [
-            AsyncSocketModeHandler(self._app, self._access.app_token) for _ in range(NUM_SOCKETS)
+    def make_sockets(self, num_sockets: int) -> "list[Socket]":
+        """Sockets that are not open yet."""
+        token = self._access.app_token or ""
+        return [
+            Socket(_Handler(self._app, token, self._hearer), self._access)
+            for _ in range(num_sockets)
         ]
-        try:
-            with _socket_faults(self._access):
-                for handler in handlers:
-                    await handler.connect_async()  # type: ignore[no-untyped-call]  # no types
-            log.info("slack_ready", way_in="socket_mode")
-            await asyncio.Event().wait()
-        finally:
-            for handler in handlers:
-                await handler.close_async()  # type: ignore[no-untyped-call]  # no types
 
-    async def handle_http(self, request: web.Request) -> web.Response:
-        """Answer one request of Slack's Events API; Bolt checks its signature."""
-        if not request.headers.get("X-Slack-Request-Timestamp", "").isdecimal():
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's Events API."""
+        headers = request.headers
+        timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
+        if not timestamp or not signature:
             return web.Response(status=401)
-        bolt_request = await to_bolt_request(request)
+        raw = await request.read()
+        if not _is_signed(self._access.signing_secret or "", timestamp, signature, raw):
+            return web.Response(status=401)
+        body = _read_json(raw)
+        if body is None:
+            return web.Response(status=400)
+        bolt_request = AsyncBoltRequest(body=json.dumps(body), headers=JSON_HEADERS)
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
-    async def _on_message(self, body: dict[str, Any]) -> None:
-        """Accept a message; Bolt acknowledges only if this returns."""
-        await asyncio.wait_for(self._receive(body), RECEIVE_TIMEOUT_S)
+    async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
+        """Hand an event on; Bolt acknowledges it only if that goes well."""
+        known = events.read_body(body)
+        if known is None:
+            log.warning("event_malformed")
+        elif not await self._hearer.hear(known):
+            return BoltResponse(status=503)
+        return None
 
-    async def _receive(self, body: dict[str, Any]) -> None:
-        origin = events.origin_of(body, self._me)
-        if origin is None:
-            return
-        is_follow_up = events.is_in_thread(body) and await self._reception.store.takes_part(origin)
-        incoming = events.to_incoming(
-            body,
-            origin,
-            self._me,
-            takes_part=is_follow_up,
-            is_auto_reply=origin.channel in self._auto_reply_channels,
-        )
-        await self._reception.receive(incoming)
+
+class _Handler(AsyncSocketModeHandler):
+    """Bolt's handler, but that a flood does not reach Bolt and a lost answer is no error."""
+
+    def __init__(self, app: AsyncApp, token: str, hearer: Hearer) -> None:
+        # What goes wrong with a connection is said by ``sockets``, once and without a trace.
+        quiet = logging.getLogger("slack_sdk.socket_mode.quiet")
+        quiet.setLevel(logging.CRITICAL)
+        super().__init__(app, token, logger=quiet, ping_interval=PING_EVERY_S)
+        self._hearer = hearer
+
+    async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as the class above it
+        """Handle what came in over a socket."""
+        try:
+            if self._hearer.is_unwanted(req.payload):
+                seen = SocketModeResponse(envelope_id=req.envelope_id)
+                await client.send_socket_mode_response(seen)
+            else:
+                await super().handle(client, req)
+        except (aiohttp.ClientError, OSError) as error:
+            log.info("answer_lost", error=type(error).__name__)  # Slack sends the event again
+
+
+class Socket:
+    """One Socket Mode connection. See ``sockets.Socket``."""
+
+    def __init__(self, handler: _Handler, access: SlackAccess) -> None:
+        self._client = handler.client
+        self._access = access
+
+    async def open(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            TokenError: Slack refuses the app token.
+            PlatformUnreachableError: it does not answer.
+        """
+        with _socket_faults(self._access):
+            self._client.wss_uri = await self._client.issue_new_wss_url()
+        await self._client.connect()  # type: ignore[no-untyped-call]  # no types
+
+    async def session(self) -> object | None:
+        """The connection, if it is alive; another object after each reconnect."""
+        return self._client.current_session if await self._client.is_connected() else None
+
+    async def reopen(self) -> None:
+        """Connect again, unless that is being done.
+
+        Raises:
+            PlatformError: it did not work.
+        """
+        # An address opens one connection: the SDK would try the one that it has for ever.
+        self._client.wss_uri = None
+        with _translated():
+            await self._client.connect_to_new_endpoint()
+
+    async def close(self) -> None:
+        """End it."""
+        await self._client.close()  # type: ignore[no-untyped-call]  # no types
+
+
+def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool:
+    """Whether Slack has signed a request in the last five minutes."""
+    if not timestamp.isdecimal():
+        return False
+    try:
+        return SignatureVerifier(secret).is_valid(body, timestamp, signature)
+    except (ValueError, TypeError, OverflowError):  # bytes that are no text, a number beyond time
+        return False
+
+
+def _read_json(raw: bytes) -> Json | None:
+    try:
+        return events.read_body(json.loads(raw))
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _ignore() -> None:

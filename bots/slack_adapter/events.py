@@ -21,6 +21,24 @@ CHANNEL_OR_GROUP = re.compile(r"<(?:#|!subteam\^)[A-Z0-9]+\|([^>]*)>")
 BROADCAST = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
 LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
+MESSAGE_TYPES = frozenset({"message", "app_mention"})
+DELETED = "message_deleted"
+TIMESTAMP = re.compile(r"[0-9]{1,12}\.[0-9]{1,8}")
+ENVELOPE_FIELDS = ("type", "team_id", "api_app_id", "event_id", "challenge")
+EVENT_FIELDS = (
+    "type",
+    "subtype",
+    "channel",
+    "channel_type",
+    "team",
+    "user",
+    "bot_id",
+    "text",
+    "ts",
+    "thread_ts",
+    "deleted_ts",
+)
+
 Json = Mapping[str, Any]
 
 
@@ -32,23 +50,72 @@ class Identity:
     team_id: str
 
 
+def read_body(document: object) -> Json | None:
+    """An event's envelope with the fields that are read here; None if it is none of Slack's.
+
+    Whatever else a body holds is left out: nobody behind this need be ready for it.
+    """
+    if not isinstance(document, dict):
+        return None
+    event = document.get("event", {})
+    if not isinstance(event, dict):
+        return None
+    is_sound = all(isinstance(event.get(name), str | None) for name in EVENT_FIELDS)
+    outer = {name: document[name] for name in ENVELOPE_FIELDS if name in document}
+    if not is_sound or not all(isinstance(value, str) for value in outer.values()):
+        return None
+    kept = {name: event[name] for name in EVENT_FIELDS if event.get(name) is not None}
+    return {**outer, "event": kept} if kept else outer
+
+
+def is_persons_event(body: Json) -> bool:
+    """Whether an event is a message that a person has just written."""
+    event: Json = body.get("event", {})
+    is_message = event.get("type") in MESSAGE_TYPES
+    return is_message and event.get("subtype") in PERSONS_SUBTYPES and bool(event.get("user"))
+
+
+def deleted_origin(body: Json, me: Identity) -> Origin | None:
+    """Where a message stood that was deleted; None if the event says nothing of the kind."""
+    event: Json = body.get("event", {})
+    channel, deleted = event.get("channel"), event.get("deleted_ts")
+    if event.get("subtype") != DELETED or not channel or not deleted:
+        return None
+    return Origin(Platform.SLACK, _team(body, me), str(channel), "", str(deleted), "")
+
+
+def _team(body: Json, me: Identity) -> str:
+    # event.team may be absent from one of a mention's two events; the envelope has it always.
+    return str(body.get("team_id") or body.get("event", {}).get("team") or me.team_id)
+
+
 def origin_of(body: Json, me: Identity) -> Origin | None:
     """Where an event's message came from; None if it is no message."""
     event: Json = body.get("event", {})
     channel, ts = event.get("channel"), event.get("ts")
-    if not isinstance(channel, str) or not isinstance(ts, str):
+    if not channel or not is_timestamp(ts):
         return None
     is_direct = is_direct_message(event)
     return Origin(
         platform=Platform.SLACK,
-        # event.team may be absent from one of a mention's two events; the envelope has it always.
-        team=str(body.get("team_id") or event.get("team") or me.team_id),
-        channel=channel,
+        team=_team(body, me),
+        channel=str(channel),
         # A direct message is one conversation; elsewhere every message begins a thread of its own.
         thread=str(event.get("thread_ts") or ("" if is_direct else ts)),
-        message=ts,
+        message=str(ts),
         user=str(event.get("user", "")),
     )
+
+
+def is_timestamp(ts: object) -> bool:
+    """Whether this names a message: seconds and a counter."""
+    return isinstance(ts, str) and TIMESTAMP.fullmatch(ts) is not None
+
+
+def history_body(message: Json, channel: str, me: Identity, *, is_direct: bool) -> Json | None:
+    """A message of a channel's history as the event that told, or should have told, of it."""
+    place = {"channel": channel, "channel_type": "im" if is_direct else "channel"}
+    return read_body({"team_id": me.team_id, "event": {**message, **place}})
 
 
 def is_direct_message(event: Json) -> bool:
@@ -56,14 +123,7 @@ def is_direct_message(event: Json) -> bool:
     return event.get("channel_type") == "im" or str(event.get("channel", "")).startswith("D")
 
 
-def is_in_thread(body: Json) -> bool:
-    """Whether a message is a reply in a thread, where we may take part already."""
-    return bool(body.get("event", {}).get("thread_ts"))
-
-
-def to_incoming(
-    body: Json, origin: Origin, me: Identity, *, takes_part: bool, is_auto_reply: bool
-) -> Incoming:
+def to_incoming(body: Json, origin: Origin, me: Identity, *, is_auto_reply: bool) -> Incoming:
     """Describe a message event in words that every platform shares."""
     event: Json = body["event"]
     text = str(event.get("text") or "")
@@ -73,10 +133,16 @@ def to_incoming(
         is_direct=is_direct_message(event),
         mentions_us=me.user_id in mentioned or event.get("type") == "app_mention",
         mentions_others=bool(mentioned - {me.user_id}),
-        is_follow_up=takes_part,
         is_auto_reply=is_auto_reply,
     )
-    return Incoming(origin, plain_text(text, me), situation)
+    return Incoming(
+        origin,
+        plain_text(text, me),
+        situation,
+        # A history shows the message that began a thread as one of the thread.
+        in_thread=event.get("thread_ts") not in {None, origin.message},
+        written_at_s=float(origin.message),
+    )
 
 
 def is_from_person(event: Json, me: Identity) -> bool:

@@ -190,7 +190,7 @@ async def test_message_is_answered_though_redis_was_away_when_it_came(
     await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} hello")
 
     assert len(await wait_whole(discord_server, place.channel)) == 1
-    assert discord_bots.events("accept_delayed")
+    assert discord_bots.events("message_spooled")
 
 
 async def test_connection_cut_after_the_post_makes_no_second_message(

@@ -1,0 +1,165 @@
+"""Discord's messages into the inbox: those that it tells us of, and those that we look for.
+
+Discord's gateway waits for no acknowledgement and tells a new session of nothing that was said
+before it. So the inbox keeps what cannot be accepted, and marks remember what has been seen.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bots.adapters import all_or_none
+from bots.discord_adapter.client import Client, DiscordAccess, DiscordSurface, serve
+from bots.discord_adapter.reading import (
+    DIRECT_MARK,
+    Facts,
+    Place,
+    Spot,
+    id_at,
+    origin_of,
+    to_incoming,
+    written_at_s,
+)
+from bots.discord_adapter.session_starts import SessionStarts
+from bots.inbox import Inbox
+from bots.intake import Incoming
+from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
+from bots.marks import Marks, Seen
+from bots.reception import Reception
+from bots.spool import Spool
+from shared.errors import PlatformError, PlatformUnavailableError
+from shared.jobs import Platform
+
+MAX_DIRECT = 200
+"""Direct messages that are looked through after a start: those that were used last."""
+NONCE_CHARS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What keeps messages that cannot be accepted, or are not heard, at once."""
+
+    spool: Spool
+    lookback_s: float
+    """How old a message that nobody heard may be; 0: none is looked for."""
+
+
+class DiscordAdapter:
+    """Discord's way in. See ``client.Hearer``."""
+
+    def __init__(
+        self,
+        access: DiscordAccess,
+        surface: DiscordSurface,
+        reception: Reception,
+        auto_reply_channels: frozenset[str],
+        keeping: Keeping,
+    ) -> None:
+        self._access = access
+        self._surface = surface
+        self._store = reception.store
+        self._floods = reception.floods
+        self._auto_reply_channels = auto_reply_channels
+        self._lookback_s = keeping.lookback_s
+        self._starts = SessionStarts(reception.store)
+        self._marks = Marks(reception.store, Platform.DISCORD)
+        self._inbox = Inbox(reception, keeping.spool, self._say)
+        self._deaf_shards: set[int] = set()
+        """Shards that do not hear, or have not yet looked for what they did not hear."""
+        self._seen: dict[int, Seen] = {}
+        """Shard -> what had been seen before its session began."""
+
+    async def run(self) -> None:
+        """Serve until cancelled. See ``adapters.Adapter``."""
+        await all_or_none(
+            serve(self._access, self._surface, self),
+            self._inbox.run(),
+            self._marks.run(self._is_listening),
+        )
+
+    async def may_begin(self, bot: str) -> None:
+        """Return once this bot may begin a new session."""
+        await self._starts.wait(bot)
+
+    async def hear(self, facts: Facts) -> None:
+        """Take a message that Discord tells us of. It does so once."""
+        await self._take(facts, is_found=False)
+
+    async def forget(self, place: Place, messages: Sequence[int]) -> None:
+        """Messages were deleted."""
+        for message in messages:
+            await self._inbox.withdraw(origin_of(place, message))
+
+    def note_listening(self, shard: int, *, is_listening: bool) -> None:
+        """A shard hears again, with all that it missed, or hears no more."""
+        if is_listening:
+            self._deaf_shards.discard(shard)
+        else:
+            self._deaf_shards.add(shard)
+
+    async def begin_session(self, shard: int) -> None:
+        """A shard is about to begin a session: remember what was seen until now."""
+        self._deaf_shards.add(shard)
+        self._seen[shard] = await self._marks.read()
+
+    async def look_back(self, shard: int) -> None:
+        """Look for what was said before a shard's session began and after the one before it."""
+        seen = self._seen[shard]
+        window = Window(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
+        if window.is_open:
+            await look_back(
+                self._store,
+                Platform.DISCORD,
+                seen.now_s,
+                lambda: self._look_through(shard, window),
+            )
+        self._deaf_shards.discard(shard)
+
+    async def _take(self, facts: Facts, *, is_found: bool) -> None:
+        origin = origin_of(facts.place, facts.message, facts.author)
+        if not self._floods.holds_off(origin.asker):
+            incoming = to_incoming(facts, self._auto_reply_channels)
+            await self._inbox.take(incoming, is_found=is_found)
+        self._marks.note(facts.place.mark, str(facts.message))
+
+    async def _look_through(self, shard: int, window: Window) -> int:
+        spots = self._client().spots(shard)
+        num_found = await look_through(spots, lambda spot: self._look_at(spot, window))
+        if shard > 0:  # direct messages are the first shard's
+            return num_found
+        marks = [mark for mark in window.seen.latest if mark.startswith(DIRECT_MARK)]
+        marks.sort(key=lambda mark: int(window.seen.latest[mark]), reverse=True)
+        return num_found + await look_through(
+            marks[:MAX_DIRECT], lambda mark: self._look_at_direct(mark, window)
+        )
+
+    async def _look_at_direct(self, mark: str, window: Window) -> int:
+        spot = await self._client().direct_spot(int(mark.removeprefix(DIRECT_MARK)))
+        return await self._look_at(spot, window) if spot else 0
+
+    async def _look_at(self, spot: Spot, window: Window) -> int:
+        mark = spot.place.mark
+        if not window.has_news(mark, str(spot.latest)):
+            return 0
+        after = id_at(window.start_s(mark))
+        found = await self._client().history(spot.place, after, MAX_MESSAGES)
+        for facts in found:
+            await self._take(facts, is_found=True)
+        return len(found)
+
+    def _is_listening(self) -> bool:
+        client = self._surface.client
+        return client is not None and client.is_ready() and not self._deaf_shards
+
+    async def _say(self, incoming: Incoming, sentence: str) -> None:
+        """Answer a message without the ledger; if Discord is away, too, nobody hears it."""
+        origin = incoming.origin
+        nonce = hashlib.sha256(f"{origin.channel}:{origin.message}".encode()).hexdigest()
+        with contextlib.suppress(PlatformError):
+            await self._client().say(int(origin.channel), sentence, nonce[:NONCE_CHARS])
+
+    def _client(self) -> Client:
+        if self._surface.client is None:
+            raise PlatformUnavailableError("not connected")
+        return self._surface.client

@@ -1,0 +1,115 @@
+"""What Discord sends, as an ``Incoming``. Pure; knows how Discord thinks and not discord.py."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bots.discord_adapter.text import plain_text
+from bots.intake import Incoming
+from bots.policy import Situation
+from shared.jobs import Origin, Platform
+
+DIRECT_TEAM = "@me"
+DIRECT_MARK = "@"
+"""Begins the mark of a direct message, so that it is known for one."""
+EPOCH_MS = 1_420_070_400_000
+TIME_SHIFT = 22
+"""An id holds the time in ms since 2015: docs.discord.com, Reference, Snowflakes."""
+MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands."""
+
+    guild: int | None
+    """None in direct messages."""
+    channel: int
+    parent: int | None = None
+    """The channel that a thread hangs in; None if it is no thread."""
+
+    @property
+    def mark(self) -> str:
+        """The name under which is kept what has been seen here."""
+        return str(self.channel) if self.guild else f"{DIRECT_MARK}{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place, and the latest message there."""
+
+    place: Place
+    latest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A message in plain data."""
+
+    place: Place
+    message: int
+    author: int
+    text: str
+    our_ids: frozenset[int]
+    """Our user, and the role that Discord makes for a bot: people mention either."""
+    is_from_person: bool
+    """Written by a person, by itself: no notice, no webhook, no bot."""
+    mentioned: frozenset[int] = frozenset()
+    """Users and roles that the text names."""
+    pinged: frozenset[int] = frozenset()
+    """Users whom it pings: also the author of the message that it replies to."""
+    names: Mapping[int, str] | None = None
+    reply_to: int | None = None
+    reply_to_author: int | None = None
+    """None if Discord does not say."""
+
+
+def written_at_s(message: int) -> float:
+    """When a message was written, in seconds since 1970, by its id."""
+    return ((message >> TIME_SHIFT) + EPOCH_MS) / MS
+
+
+def id_at(time_s: float) -> int:
+    """The id that a message written at this time would have at least."""
+    return max(0, int(time_s * MS) - EPOCH_MS) << TIME_SHIFT
+
+
+def origin_of(place: Place, message: int, author: int | None = None) -> Origin:
+    """Where a message came from, before it is known what it replies to."""
+    return Origin(
+        platform=Platform.DISCORD,
+        team=str(place.guild) if place.guild else DIRECT_TEAM,
+        channel=str(place.channel),
+        thread="",
+        message=str(message),
+        user=str(author or ""),
+    )
+
+
+def to_incoming(facts: Facts, auto_reply_channels: frozenset[str]) -> Incoming:
+    """Describe a message in words that every platform shares."""
+    place, our_ids = facts.place, facts.our_ids
+    is_direct, is_thread = place.guild is None, place.parent is not None
+    is_auto_reply = bool({str(place.channel), str(place.parent)} & auto_reply_channels)
+    origin = origin_of(place, facts.message, facts.author)
+    reply_to = ""
+    if not (is_direct or is_thread or is_auto_reply):
+        # Every message begins a conversation of its own, unless it replies to one of ours.
+        origin = dataclasses.replace(origin, thread=origin.message)
+        if facts.reply_to and facts.reply_to_author in {None, *our_ids}:
+            reply_to = str(facts.reply_to)
+    situation = Situation(
+        is_from_person=facts.is_from_person and facts.author not in our_ids,
+        is_direct=is_direct,
+        mentions_us=bool((facts.mentioned | facts.pinged) & our_ids),
+        mentions_others=bool(facts.mentioned - our_ids),
+        is_auto_reply=is_auto_reply,
+    )
+    return Incoming(
+        origin,
+        plain_text(facts.text, our_ids, facts.names or {}),
+        situation,
+        in_thread=is_thread,
+        reply_to=reply_to,
+        written_at_s=written_at_s(facts.message),
+    )

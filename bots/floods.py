@@ -1,0 +1,62 @@
+"""Remembers who was refused a moment ago, so that a flood costs this process next to nothing.
+
+The ledger decides who asks too much; this only keeps the decision for the short time in which it
+cannot change. Decides by a clock that is passed in.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from shared.ledger import Allowance
+
+MAX_REMEMBERED = 10_000
+SHARE = 0.5
+"""Of the time until a bucket has its next message: the ledger is asked again before it can be
+otherwise, so that nobody is refused here who would be taken there."""
+OPEN_JOBS_HOLD_S = 0.5
+"""An answer may be done at any time."""
+
+
+class Floods:
+    """Who need not be listened to right now."""
+
+    def __init__(
+        self, allowance: Allowance | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._hold_s = _holds(allowance) if allowance else {}
+        self._clock = clock
+        self._until: OrderedDict[str, float] = OrderedDict()
+        self.num_dropped = 0
+
+    def note_refused(self, asker: str, reason: str) -> None:
+        """The ledger has refused this person's message, for this reason."""
+        hold_s = self._hold_s.get(reason)
+        if hold_s is None:
+            return
+        self._until[asker] = self._clock() + hold_s
+        self._until.move_to_end(asker)
+        if len(self._until) > MAX_REMEMBERED:
+            self._until.popitem(last=False)
+
+    def holds_off(self, asker: str) -> bool:
+        """Whether the ledger would only refuse again what this person says now."""
+        until = self._until.get(asker)
+        if until is None:
+            return False
+        if self._clock() >= until:
+            del self._until[asker]
+            return False
+        self.num_dropped += 1
+        return True
+
+
+def _holds(allowance: Allowance) -> dict[str, float]:
+    """Reason of a refusal -> for how long it stands, in seconds."""
+    minute_s = 60.0
+    return {
+        "user_rate": SHARE * minute_s / allowance.user_per_min,
+        "channel_rate": SHARE * minute_s / allowance.channel_per_min,
+        "open_jobs": OPEN_JOBS_HOLD_S,
+        "queue_full": OPEN_JOBS_HOLD_S,
+    }

@@ -1,0 +1,200 @@
+"""Slack's messages into the reception: those that it tells us of, and those that we look for.
+
+Slack sends again what is not acknowledged, so nothing is kept here. It sends nothing to an app that
+has no connection, and gives up after some minutes: then its history is looked through.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bots.adapters import all_or_none
+from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
+from bots.marks import Marks, Seen
+from bots.reception import LEDGER_AWAY, Reception
+from bots.slack_adapter import events, sockets
+from bots.slack_adapter.client import Conversation, EventsApp, History, SlackAccess
+from bots.slack_adapter.events import Json
+from shared.errors import PlatformError
+from shared.jobs import Platform
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+NUM_SOCKETS = 2
+"""Slack refreshes connections now and then; with two, one of them is always open."""
+MAX_CONVERSATIONS = 200
+"""Looked through after a gap; those that were used last."""
+MAX_THREADS = 50
+"""The same, of threads that we take part in: their messages are in no channel's history."""
+SEPARATOR = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a conversation to look through: the channel itself, or one of its threads."""
+
+    conversation: Conversation
+    after_s: float
+    thread: str = ""
+
+
+class SlackAdapter:
+    """Slack's way in: over Socket Mode, or over HTTP. See ``client.Hearer``."""
+
+    def __init__(
+        self,
+        access: SlackAccess,
+        me: events.Identity,
+        reception: Reception,
+        auto_reply_channels: frozenset[str],
+        lookback_s: float,
+    ) -> None:
+        self._is_by_socket = access.app_token is not None
+        self._me = me
+        self._reception = reception
+        self._auto_reply_channels = auto_reply_channels
+        self._lookback_s = lookback_s
+        self._marks = Marks(reception.store, Platform.SLACK)
+        self._history = History(access)
+        self._app = EventsApp(access, me, self)
+        self._num_looking = 0
+
+    async def run(self) -> None:
+        """Serve until cancelled. See ``adapters.Adapter``."""
+        seen = await self._marks.read()
+        if not self._is_by_socket:
+            log.info("slack_ready", way_in="http")
+            await all_or_none(self._start(seen), self._marks.run(self._is_listening))
+            return
+        opened = self._app.make_sockets(NUM_SOCKETS)
+        try:
+            for socket in opened:
+                await socket.open()
+            log.info("slack_ready", way_in="socket_mode")
+            await all_or_none(
+                self._start(seen),
+                sockets.watch(opened, self._after_gap),
+                self._marks.run(self._is_listening),
+            )
+        finally:
+            for socket in opened:
+                await socket.close()
+
+    async def handle_http(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's Events API."""
+        return await self._app.answer(request)
+
+    def is_unwanted(self, body: Json) -> bool:
+        """Whether an event is one of a flood. See ``client.Hearer``."""
+        known = events.read_body(body)
+        if known is None or not events.is_persons_event(known):
+            return False
+        origin = events.origin_of(known, self._me)
+        if origin is None or not self._reception.floods.holds_off(origin.asker):
+            return False
+        self._marks.note(origin.channel, origin.message)
+        return True
+
+    async def hear(self, body: Json) -> bool:
+        """Take an event. See ``client.Hearer``."""
+        try:
+            await self._take(body)
+        except LEDGER_AWAY as error:
+            log.warning("event_not_accepted", error=type(error).__name__)
+            return False
+        return True
+
+    async def _take(self, body: Json, *, is_found: bool = False, now_s: float = 0.0) -> None:
+        if deleted := events.deleted_origin(body, self._me):
+            await self._reception.withdraw(deleted)
+            return
+        origin = events.origin_of(body, self._me)
+        if origin is None:
+            return
+        is_auto_reply = origin.channel in self._auto_reply_channels
+        incoming = events.to_incoming(body, origin, self._me, is_auto_reply=is_auto_reply)
+        age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
+        job = await self._reception.receive(incoming, age_s)
+        if job is not None and job.origin.thread:
+            self._marks.note_thread(f"{origin.channel}{SEPARATOR}{job.origin.thread}")
+        self._marks.note(origin.channel, origin.message)
+
+    def _is_listening(self) -> bool:
+        return self._num_looking == 0
+
+    async def _start(self, seen: Seen) -> None:
+        await self._look_back(seen)
+        await asyncio.Event().wait()
+
+    async def _after_gap(self) -> None:
+        await self._look_back(await self._marks.read())
+
+    async def _look_back(self, seen: Seen) -> None:
+        """Look for what was said while nobody heard."""
+        window = Window(seen, self._lookback_s, float)
+        if not window.is_open:
+            return
+        self._num_looking += 1
+        try:
+            await look_back(
+                self._reception.store,
+                Platform.SLACK,
+                seen.now_s,
+                lambda: self._look_through(window),
+            )
+        finally:
+            self._num_looking -= 1
+
+    async def _look_through(self, window: Window) -> int:
+        conversations = await self._conversations(window)
+        by_id = {conversation.id: conversation for conversation in conversations}
+        spans = [Span(c, window.start_s(c.id)) for c in conversations]
+        for name in window.seen.threads[:MAX_THREADS]:
+            channel, _, thread = name.partition(SEPARATOR)
+            if channel in by_id:
+                spans.append(Span(by_id[channel], window.start_s(channel), thread))
+        return await look_through(spans, lambda span: self._look_at(span, window))
+
+    async def _conversations(self, window: Window) -> Sequence[Conversation]:
+        """Where we are; if Slack does not say, where we have been."""
+        latest = window.seen.latest
+        try:
+            found = await self._history.conversations(len(latest) + MAX_CONVERSATIONS)
+        except PlatformError as error:
+            log.warning("conversations_not_listed", reason=str(error))
+            found = [Conversation(channel, channel.startswith("D")) for channel in latest]
+        found.sort(key=lambda c: float(latest.get(c.id, 0)), reverse=True)
+        return found[:MAX_CONVERSATIONS]
+
+    async def _look_at(self, span: Span, window: Window) -> int:
+        channel = span.conversation.id
+        if span.thread:
+            return await self._look_at_thread(span, window)
+        messages = await self._history.messages(channel, span.after_s, MAX_MESSAGES)
+        num_found = await self._take_found(messages, span, window)
+        for message in messages:
+            if float(message.get("latest_reply") or 0) > span.after_s:
+                thread = Span(span.conversation, span.after_s, str(message["ts"]))
+                num_found += await self._look_at_thread(thread, window)
+        return num_found
+
+    async def _look_at_thread(self, span: Span, window: Window) -> int:
+        found = await self._history.replies(
+            span.conversation.id, span.thread, span.after_s, MAX_MESSAGES
+        )
+        # Slack shows the message that began the thread in any case.
+        replies = [message for message in found if message.get("ts") != span.thread]
+        return await self._take_found(replies, span, window)
+
+    async def _take_found(self, messages: Sequence[Json], span: Span, window: Window) -> int:
+        conversation = span.conversation
+        for message in messages:
+            body = events.history_body(
+                message, conversation.id, self._me, is_direct=conversation.is_direct
+            )
+            if body is not None:
+                await self._take(body, is_found=True, now_s=window.seen.now_s)
+        return len(messages)
