@@ -14,8 +14,8 @@ demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker 
 test: $(VENV)/.installed-dev ## Run every test.
 	$(BIN)/pytest
 
-chaos: $(VENV)/.installed-dev ## Kill everything at random under load; N=10000 messages, SEED=7.
-	@$(BIN)/python -m tests.chaos --messages $(N) --seed $(SEED)
+chaos: $(VENV)/.installed-dev ## Kill everything at random under load: N=10000 SEED=7 BASELINE=1.
+	@$(BIN)/python -m tests.chaos --messages $(N) --seed $(SEED) $(if $(BASELINE),--baseline)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included.
 	$(BIN)/ruff check .

@@ -11,9 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.report import Result, closing_line
+from tests.chaos.report import closing_line
 from tests.chaos.run import Options, run
-from tests.chaos.systems import parley
+from tests.chaos.systems import parley, plain_celery
 
 
 def main() -> int:
@@ -21,19 +21,25 @@ def main() -> int:
     arguments = _parser().parse_args()
     folder = Path(tempfile.mkdtemp(prefix="parley-chaos-"))
     _say(f"seed {arguments.seed}; logs in {folder}")
-    result = asyncio.run(run(_options(arguments, folder), parley))
-    _say(f"replay: make chaos N={arguments.messages} SEED={arguments.seed}")
-    sys.stdout.write(closing_line(result) + "\n")
-    return _end(result, folder, is_kept=arguments.keep)
-
-
-def _end(result: Result, folder: Path, *, is_kept: bool) -> int:
+    result = asyncio.run(run(_options(arguments, folder / "parley"), parley))
+    lines = [closing_line(result)]
+    if arguments.baseline:
+        _say("now the same with plain Celery")
+        other = asyncio.run(run(_options(arguments, folder / "celery"), plain_celery))
+        lines.append(f"plain Celery: {closing_line(other)}")
+    _say(f"seed {arguments.seed}; replay: {_command(arguments)}")
+    sys.stdout.write("".join(f"{line}\n" for line in reversed(lines)))
     if result.num_broken:
         _say(f"the logs are kept in {folder}")
         return 1
-    if not is_kept:
+    if not arguments.keep:
         shutil.rmtree(folder)
     return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    baseline = " BASELINE=1" if arguments.baseline else ""
+    return f"make chaos N={arguments.messages} SEED={arguments.seed}{baseline}"
 
 
 def _options(arguments: argparse.Namespace, folder: Path) -> Options:
@@ -56,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bots", type=int, default=2)
     parser.add_argument("--in-flight", type=int, default=24, help="questions open at any time")
+    parser.add_argument(
+        "--baseline",
+        action="store_true",
+        help="also run plain Celery under the same seed, which takes as long again; its line is "
+        "printed first and does not decide the exit code",
+    )
     parser.add_argument("--calm", action="store_true", help="let nothing go wrong")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a run without fault")
     return parser

@@ -78,10 +78,13 @@ class Reading:
         """Whether it ends in a sentence that says why there is no (whole) answer."""
         return any(pattern.fullmatch(self.ending) for pattern in REFUSALS)
 
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more is to come."""
-        return self.is_refusal or (bool(self.answer) and self.ending == ENDING)
+    def is_final(self, ending: str = ENDING) -> bool:
+        """Whether nothing more is to come.
+
+        Args:
+            ending: what stands below a whole answer.
+        """
+        return self.is_refusal or (bool(self.answer) and self.ending == ending)
 
 
 def read_text(text: str) -> Reading:

@@ -48,8 +48,11 @@ class Question:
         visible = [post for post in self.posts if not post.is_deleted]
         return "".join(read_text(post.texts[-1]).answer for post in visible)
 
-    @property
-    def is_final(self) -> bool:
-        """Whether a final text stands there."""
+    def is_final(self, ending: str) -> bool:
+        """Whether a final text stands there.
+
+        Args:
+            ending: what stands below a whole answer.
+        """
         visible = [post for post in self.posts if not post.is_deleted]
-        return bool(visible) and read_text(visible[-1].texts[-1]).is_final
+        return bool(visible) and read_text(visible[-1].texts[-1]).is_final(ending)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tests.chaos.checker import ENDING
 from tests.chaos.conversations import Question, Spot
 from tests.chaos.discord_side import DiscordSide
 from tests.chaos.slack_side import SlackSide
@@ -33,6 +34,11 @@ class Load:
     num_messages: int
     in_flight: int
     seed: int
+    ending: str = ENDING
+    """What stands below a whole answer."""
+    is_stranger: bool = False
+    """Whether the bot remembers no conversation: it hears mentions only, and its answers do not say
+    which question they are for, so that people ask one at a time in a thread."""
 
 
 class Driver:
@@ -87,7 +93,7 @@ class Driver:
             side.look()
         for question in self.open_questions:
             self._read(question)
-            if question.is_final:
+            if question.is_final(self._load.ending):
                 question.settled_at_s = time.monotonic()
                 del self._open[question.marker]
 
@@ -108,6 +114,7 @@ class Driver:
         """Ask one question, or two at once."""
         spot = self._choose_spot()
         is_burst = bool(spot.questions) and self._random.random() < BURST_SHARE
+        is_burst = is_burst and not self._load.is_stranger
         for _ in range(1 + is_burst):
             if self.num_sent < self._load.num_messages:
                 await self._ask(spot)
@@ -121,7 +128,7 @@ class Driver:
         if is_new:
             self._threads.append(spot)
         self.questions[marker] = self._open[marker] = question
-        is_mention = self._random.random() < MENTION_SHARE
+        is_mention = self._random.random() < MENTION_SHARE or self._load.is_stranger
         await self._sides[spot.platform].ask(question, is_mention=is_mention)
 
     def _choose_spot(self) -> Spot:

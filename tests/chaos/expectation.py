@@ -86,7 +86,7 @@ def _settled_s(question: Question) -> float:
 
 def _is_done(question: Question) -> bool:
     """Whether a whole answer stands there, which is what a conversation remembers."""
-    if not question.shown or not question.is_final:
+    if not question.shown or question.settled_at_s is None:
         return False
     visible = [post for post in question.posts if not post.is_deleted]
     return not read_text(visible[-1].texts[-1]).is_refusal

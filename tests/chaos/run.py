@@ -166,6 +166,7 @@ class Run:
 async def run(options: Options, make_system: Callable[[Surroundings], System]) -> Result:
     """Carry out a run and judge it."""
     folder = options.folder
+    folder.mkdir(exist_ok=True)
     model = save_model(folder / "model")
     redis_server = RedisServer(folder / "redis", free_port())
     async with AsyncExitStack() as stack:
@@ -189,7 +190,13 @@ async def run(options: Options, make_system: Callable[[Surroundings], System]) -
         nemesis = Nemesis(
             household, *sides, ledger if system.has_ledger else None, LEASE_S, log=options.say
         )
-        load = Load(options.num_messages, options.in_flight, options.seed)
+        load = Load(
+            options.num_messages,
+            options.in_flight,
+            options.seed,
+            system.ending,
+            is_stranger=not system.has_history,
+        )
         driver = Driver(sides, load, lambda: nemesis.is_behind)
         this = Run(options, system, household, driver, nemesis, sides, ledger)
         await this.carry_out()

@@ -17,6 +17,7 @@ NUM_LETTERS = 32
 """The length of every answer."""
 MAX_TURNS = 4
 CONCURRENCY = 8
+BASELINE_CONCURRENCY = 2
 LEASE_S = 10.0
 """Parley's default."""
 NO_LIMIT = "1000000"
@@ -45,7 +46,7 @@ class System:
     has_ledger: bool
     """Whether one can be asked which jobs a dead worker held."""
     has_history: bool
-    """Whether the answers depend on the conversation so far."""
+    """Whether it remembers conversations: what was said in them, and that it takes part in them."""
     ending: str
     """What stands below a whole answer."""
 
@@ -110,4 +111,51 @@ def parley(given: Surroundings) -> System:
         has_ledger=True,
         has_history=True,
         ending=ENDING,
+    )
+
+
+def plain_celery(given: Surroundings) -> System:
+    """Celery without a ledger, and the platforms' SDKs as they come.
+
+    Discord sends every event to every connection, so that only one bots process may listen to it.
+    """
+    common = {
+        "BASELINE_REDIS_URL": given.redis_url,
+        "BASELINE_MODEL": str(given.model),
+        "BASELINE_SLACK_URL": given.slack.api_url,
+        "BASELINE_DISCORD_URL": given.discord.api_url,
+        "BASELINE_DISCORD_GATEWAY_URL": given.discord.gateway_url,
+        "SLACK_BOT_TOKEN": given.slack.bot_token,
+        "SLACK_APP_TOKEN": given.slack.app_token,
+        "DISCORD_TOKEN": given.discord.token,
+        "OMP_NUM_THREADS": "1",
+    }
+    worker = python_module("celery", "-A", "tests.chaos.baseline.tasks", "worker")
+    options = ["--pool=prefork", f"--concurrency={BASELINE_CONCURRENCY}", "--loglevel=INFO"]
+    bots = python_module("tests.chaos.baseline.bots")
+    return System(
+        name="plain Celery",
+        workers=tuple(
+            Program(
+                f"celery-{k}",
+                [*worker, *options, f"--hostname=celery-{k}"],
+                common,
+                given.folder,
+                (" ready.",),
+            )
+            for k in range(given.num_workers)
+        ),
+        bots=tuple(
+            Program(
+                f"celery-bots-{k}",
+                [*bots, *([] if k else ["discord"])],
+                common,
+                given.folder,
+                ("slack_ready", *([] if k else ["discord_ready"])),
+            )
+            for k in range(given.num_bots)
+        ),
+        has_ledger=False,
+        has_history=False,
+        ending="",
     )

@@ -103,4 +103,4 @@ def test_finding_says_why() -> None:
 )
 def test_text_is_taken_apart(text: str, answer: str, ending: str, is_final: bool) -> None:  # noqa: FBT001 - a case
     reading = read_text(text)
-    assert (reading.answer, reading.ending, reading.is_final) == (answer, ending, is_final)
+    assert (reading.answer, reading.ending, reading.is_final()) == (answer, ending, is_final)
