@@ -1,5 +1,6 @@
 """Whether a Redis may be trusted with jobs: pure checks of what ``INFO`` says."""
 
+import ipaddress
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -46,6 +47,54 @@ def require_healthy(info: Mapping[str, Any], *, allow_volatile: bool) -> None:
     """
     if problem := find_problem(info, allow_volatile=allow_volatile):
         raise RedisUnavailableError(problem)
+
+
+def fsync_advice(policy: str | None) -> str | None:
+    """What to do about the way the append-only file is written, or None.
+
+    It is no part of ``INFO``, so start-up cannot look at it.
+
+    Args:
+        policy: Redis's ``appendfsync``; None if this user may not ask for it.
+    """
+    match policy:
+        case "always":
+            return None
+        case None:
+            return "this user may not see appendfsync: look that Redis's configuration says always"
+        case _:
+            lost = "the last second or so" if policy == "everysec" else "the last half minute or so"
+            return (
+                f"appendfsync {policy}: when the power fails, messages accepted in {lost} can be "
+                "lost; always keeps them"
+            )
+
+
+def open_door_advice(host: str) -> str:
+    """What to do about a Redis that lets anybody in without a password.
+
+    Start-up does not refuse it: a Redis on the same machine has no password on most developers'
+    machines, and whether a network is private cannot be seen from inside.
+
+    Args:
+        host: where it listens; a path for a Unix socket.
+    """
+    if is_this_machine(host):
+        return "needs no password: every program of this machine may read and delete the messages"
+    return (
+        f"lets anybody who reaches {host} read and delete every message: give it a password, or "
+        "better the users of docker-compose.yml"
+    )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether only programs of the same machine reach this host."""
+    if host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def unreachable(url: str, reason: str) -> RedisUnavailableError:

@@ -20,13 +20,20 @@ from shared.checks import Check, print_checks
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.launcher.embedded_redis import find_redis_server
 from shared.launcher.processes import python_module
-from shared.redis_health import find_problem, unreachable
+from shared.redis_health import (
+    find_problem,
+    fsync_advice,
+    is_this_machine,
+    open_door_advice,
+    unreachable,
+)
 from shared.settings import Settings
 
 MIN_PYTHON = (3, 11)
 MAX_CLOCK_SKEW_S = 5.0
 TIMEOUT_S = 3
 HTTP_OK = 200
+CREDENTIALS = frozenset({"username", "password", "credential_provider"})
 PARTS = {"bots": "discord", "worker": "torch"}
 """Each side, and a library without which it is not installed here."""
 
@@ -38,7 +45,7 @@ def report(settings: Settings) -> int:
         checks.append(_check_embedded_redis())
     else:
         url = settings.redis_url.get_secret_value()
-        checks.extend(_check_redis(url, allow_volatile=settings.allow_volatile_redis))
+        checks.extend(check_redis(url, allow_volatile=settings.allow_volatile_redis))
     code = print_checks(checks)
     for module, library in PARTS.items():
         if importlib.util.find_spec(library) is None:
@@ -99,17 +106,54 @@ def _check_embedded_redis() -> Check:
         return Check.fail("redis", str(error))
 
 
-def _check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
+def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
+    """Whether a Redis answers, keeps what it is told, and is closed to strangers."""
     try:
         with _connect(url) as client:
             info: Any = client.info()
             server_s = float(client.time()[0])
+            fsync = _ask_fsync(client)
+        door = _check_door(url)
     except (redis.RedisError, ValueError, OSError) as error:
         return [Check.fail("redis", str(unreachable(url, type(error).__name__)))]
     problem = find_problem(info, allow_volatile=allow_volatile)
     mode = "append-only" if info.get("aof_enabled") else "volatile"
     found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"
-    return [Check.fail("redis", problem) if problem else Check.ok("redis", found), _skew(server_s)]
+    checks = [Check.fail("redis", problem) if problem else Check.ok("redis", found)]
+    if info.get("aof_enabled") and (advice := fsync_advice(fsync)):
+        checks.append(Check.warn("redis fsync", advice))
+    return [*checks, door, _skew(server_s)]
+
+
+def _ask_fsync(client: redis.Redis) -> str | None:
+    """How Redis writes its append-only file; None if this user may not know."""
+    try:
+        answer: Any = client.config_get("appendfsync")
+    except redis.ResponseError:
+        return None
+    policy = answer.get("appendfsync")
+    return str(policy) if policy else None
+
+
+def _check_door(url: str) -> Check:
+    """Whether Redis's default user is let in without a password."""
+    pool = redis.ConnectionPool.from_url(url)
+    host = str(
+        pool.connection_kwargs.get("path") or pool.connection_kwargs.get("host", "localhost")
+    )
+    strangers = {k: v for k, v in pool.connection_kwargs.items() if k not in CREDENTIALS}
+    limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+    door = redis.ConnectionPool(pool.connection_class, **{**strangers, **limits})
+    try:
+        with redis.Redis(connection_pool=door) as stranger:
+            stranger.ping()
+    except redis.RedisError:
+        return Check.ok("redis access", "nobody is let in without a password")
+    finally:
+        door.disconnect()
+    advice = open_door_advice(host)
+    is_ours = is_this_machine(host)
+    return Check.warn("redis access", advice) if is_ours else Check.fail("redis access", advice)
 
 
 def _skew(server_s: float) -> Check:

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from shared.errors import RedisUnavailableError
-from shared.redis_health import find_problem, require_healthy, unreachable
+from shared.redis_health import (
+    find_problem,
+    fsync_advice,
+    is_this_machine,
+    open_door_advice,
+    require_healthy,
+    unreachable,
+)
 
 GOOD: dict[str, Any] = {
     "redis_version": "8.2.1",
@@ -76,3 +83,41 @@ def test_unreachable_names_the_place_without_its_password(url: str, place: str) 
     assert f" {place}" in sentence
     assert "hunter2" not in sentence
     assert "PARLEY_REDIS_URL" in sentence
+
+
+@pytest.mark.parametrize(
+    ("policy", "piece"),
+    [
+        ("always", None),
+        ("everysec", "the last second or so"),
+        ("no", "the last half minute or so"),
+        (None, "may not see appendfsync"),
+    ],
+)
+def test_fsync_advice_says_what_a_power_cut_would_take(
+    policy: str | None, piece: str | None
+) -> None:
+    advice = fsync_advice(policy)
+
+    assert (advice is None) == (piece is None)
+    assert piece is None or piece in (advice or "")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("/run/redis.sock", True),
+        ("redis", False),
+        ("10.0.0.7", False),
+        ("fd00::7", False),
+        ("localhost.example", False),
+    ],
+)
+def test_an_open_door_is_every_programs_or_everybodys(host: str, *, is_ours: bool) -> None:
+    assert is_this_machine(host) == is_ours
+    assert ("every program of this machine" in open_door_advice(host)) == is_ours
+    assert ("give it a password" in open_door_advice(host)) != is_ours
