@@ -103,8 +103,9 @@ class Machine:
         self._folder = folder
         self._programs = folder / "programs"
         self._programs.mkdir()
-        # In its container Redis has port 6379 for itself, and redis-cli beside it.
-        redis_server = f'exec {find_redis_server()} "$@" --bind 127.0.0.1 --port {self.redis_port}'
+        # In its container Redis has a port and a folder for itself, and redis-cli beside it.
+        ours = f"--bind 127.0.0.1 --port {self.redis_port} --dir {folder}"
+        redis_server = f'exec {find_redis_server()} "$@" {ours}'
         self._add_program("redis-server", f"#!/bin/sh\n{redis_server}\n")
         redis_cli = REDIS_CLI.format(python=sys.executable, port=self.redis_port)
         self._add_program("redis-cli", redis_cli)
