@@ -22,8 +22,7 @@ from worker import doctor
 from worker.answering import Answerer, Manner, Mind
 from worker.app import add_tasks, worker_arguments
 from worker.consuming import make_tough, run_celery
-from worker.deafness import CHECK_EVERY_S, DEAF_AFTER_CHECKS, DeafnessWatch
-from worker.departure import EXIT_FORCED, Departure
+from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
 from worker.engine.generation import Sampling
 from worker.leases import LeaseKeeper
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
@@ -31,6 +30,7 @@ from worker.speech import say
 from worker.store import Store, open_store
 from worker.tasks import TaskRunner
 from worker.ticking import Ticker
+from worker.wedge import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
 
 log = get_logger("worker")
 
@@ -57,11 +57,12 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a part that says nothing is taken for stuck, and the process ends."""
+    """When a part that says nothing is taken for stuck, and when it is not waited for."""
 
     stall_timeout_s: float = 120.0
     """One step of a large model on a slow CPU takes tens of seconds; none takes two minutes."""
     deaf_after_checks: int = DEAF_AFTER_CHECKS
+    forced_after_s: float = FORCED_AFTER_S
 
 
 PATIENCE = Patience()
@@ -95,7 +96,7 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
         keeper.close()
         life.become(WorkerState.STOPPING)
 
-    departure = Departure(settings.stop_s, close, keeper.hand_back)
+    departure = Departure(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
     departure.open()
     _end_at_sigterm(departure)
     parts = _Parts(settings, redis_url, store, keeper, life, departure, patience)
@@ -156,18 +157,19 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
     runner = TaskRunner(store, answerer, keeper, claimant, wake)
     add_tasks(app, runner.run)
     make_tough(app, parts.departure.ask)
-    deafness = DeafnessWatch(
+    wedge = WedgeWatch(
         store,
-        num_taken=lambda: runner.num_taken,
-        has_free_slot=lambda: keeper.num_kept < settings.concurrency,
-        on_deaf=abandon,
+        keeper,
+        lambda: runner.num_taken,
+        abandon,
+        num_slots=settings.concurrency,
         deaf_after_checks=parts.patience.deaf_after_checks,
     )
     with contextlib.ExitStack() as stack:
         for ticker in (
             Ticker("leases", keeper.interval_s, keeper.renew_all),
             Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
-            Ticker("deafness", CHECK_EVERY_S, deafness.check),
+            Ticker("wedge", CHECK_EVERY_S, wedge.check),
         ):
             stack.enter_context(ticker)
         parts.life.become(WorkerState.READY)

@@ -60,7 +60,7 @@ def _note_no_connection(error: Exception, interval_s: float) -> None:
 
 
 def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
-    """Let the workers of this app survive, and call this at each SIGTERM and SIGINT."""
+    """Let the workers of this app survive, and call this at each signal that asks them to end."""
     app.conf.worker_consumer = ToughConsumer
     app.conf.broker_channel_error_retry = True
 
@@ -68,9 +68,9 @@ def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
         """Comes after Celery's own handlers and before the first connection."""
 
         def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's own
-            """Both signals end the worker in Celery's warm way, and ``on_signal`` hears of it.
+            """All of them end the worker in Celery's warm way, and ``on_signal`` hears of it.
 
-            Celery's own SIGINT is for terminals, and its second one waits for every task.
+            Celery's second SIGINT waits for every task, and its SIGHUP starts another program.
             """
             del parent
             warm: Any = signal.getsignal(signal.SIGTERM)
@@ -79,7 +79,7 @@ def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
                 on_signal()
                 warm(number, frame)
 
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, handle)
 
     app.steps["worker"].add(Signals)

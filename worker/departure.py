@@ -24,11 +24,16 @@ class Departure:
     """Waits on a thread of its own until the worker is asked to end; asked again, it hurries."""
 
     def __init__(
-        self, stop_s: float, close: Callable[[], None], hand_back: Callable[[], None]
+        self,
+        stop_s: float,
+        close: Callable[[], None],
+        hand_back: Callable[[], None],
+        forced_after_s: float = FORCED_AFTER_S,
     ) -> None:
         self._stop_s = stop_s
         self._close = close
         self._hand_back = hand_back
+        self._forced_after_s = forced_after_s
         self._requests: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._wait, name="departure", daemon=True)
         self.is_asked = False
@@ -64,6 +69,6 @@ class Departure:
         self._hand_back()
         # A thread that is stuck in foreign code cannot be ended, and would be waited for. Leases
         # that it still holds run out.
-        time.sleep(FORCED_AFTER_S)
+        time.sleep(self._forced_after_s)
         log.error("exit_forced")
         os._exit(EXIT_FORCED)

@@ -10,6 +10,8 @@ from shared.ledger import Hold, Lease
 from worker.store import Store
 
 RENEWALS_PER_LEASE = 4
+STUCK_AFTER_TURNS = 48
+"""After so many turns, which is twelve leases, a run that must end will never do so."""
 MS = 1000
 
 
@@ -30,6 +32,8 @@ class Held:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.ending: Ending | None = None
+        self.num_turns_over = 0
+        """For how many turns of the keeper its run should have ended."""
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -87,19 +91,30 @@ class LeaseKeeper:
         return len(self._held)
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether a run goes on long after it was told to end."""
+        return any(held.num_turns_over > STUCK_AFTER_TURNS for held in self._present())
+
+    @property
     def interval_s(self) -> float:
         """How often ``renew_all`` has to be called."""
         return self._lease_ms / MS / RENEWALS_PER_LEASE
 
     def renew_all(self) -> None:
-        """Renew every lease once; tell those that are over."""
+        """Renew every lease once; tell those that are over.
+
+        Each renewal gives a whole lease more. If a run does not say in that time why it ended, the
+        sweep does.
+        """
         for held in self._present():
+            if held.is_over:
+                held.num_turns_over += 1
+                continue
             lease = held.lease
             match self._store.run(ledger.renew(lease.job.id, lease.token, self._lease_ms)):
                 case Hold.LOST:
                     held.end(Ending.LOST)
                 case Hold.EXPIRED:
-                    # and renewed still, so that its run and not the sweep says so
                     held.end(Ending.EXPIRED)
 
     def close(self) -> None:

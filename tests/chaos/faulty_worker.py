@@ -26,9 +26,11 @@ KILLS, HANGS = "#", "~"
 """A prompt with this mark ends the process in a forward pass, or never leaves it."""
 OUT_OF_MEMORY, EXITS, INTERRUPTS = "{", "}", "^"
 """A prompt with this mark makes the tokenizer raise."""
+BLOCKS = "%"
+"""With this one the tokenizer never returns."""
 SEGFAULT = 139
 STEP_S = 0.02
-IMPATIENT = Patience(stall_timeout_s=3.0, deaf_after_checks=3)
+IMPATIENT = Patience(stall_timeout_s=3.0, deaf_after_checks=3, forced_after_s=2.0)
 CLOCK_SKEW_S = 3600.0
 
 
@@ -74,6 +76,8 @@ def marks() -> None:
     def encode_or_raise(
         self: PreTrainedTokenizerFast, text: str, *, add_special_tokens: bool
     ) -> list[int]:
+        if BLOCKS in text:
+            threading.Event().wait()
         for mark, fault in faults.items():
             if mark in text:
                 raise fault

@@ -38,7 +38,7 @@ class Desk:
         self._numbers = itertools.count(1)
 
     def close(self) -> None:
-        self.store.client.close()
+        self.store.client.connection_pool.disconnect()
         self._app.close()
 
     @property

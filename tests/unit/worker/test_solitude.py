@@ -1,0 +1,181 @@
+"""Whoever must be alone is alone, comes before newcomers, and gives up when told to."""
+
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from worker.solitude import Solitude
+
+PATIENCE_S = 10.0
+
+
+class Visitor:
+    """Enters on a thread of its own, and leaves when it is told to."""
+
+    def __init__(self, solitude: Solitude, *, alone: bool = False) -> None:
+        self._solitude = solitude
+        self._alone = alone
+        self._may_leave = threading.Event()
+        self._is_asked = threading.Event()
+        self.has_given_up = threading.Event()
+        self.is_inside = threading.Event()
+        self.has_been_refused = threading.Event()
+        self._thread = threading.Thread(target=self._visit, daemon=True)
+        self._thread.start()
+        assert self._is_asked.wait(PATIENCE_S)
+
+    def leave(self) -> None:
+        self._may_leave.set()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+    def give_up(self) -> None:
+        self.has_given_up.set()
+        self._solitude.wake()
+
+    def _is_over(self) -> bool:
+        """Asked under the gate's own lock, so that whoever was asked is known to wait."""
+        self._is_asked.set()
+        return self.has_given_up.is_set()
+
+    def _visit(self) -> None:
+        with self._solitude.entering(alone=self._alone, is_over=self._is_over) as has_entered:
+            if not has_entered:
+                self.has_been_refused.set()
+                return
+            self.is_inside.set()
+            assert self._may_leave.wait(PATIENCE_S)
+
+
+def wait(event: threading.Event) -> bool:
+    return event.wait(PATIENCE_S)
+
+
+def test_many_are_inside_together() -> None:
+    solitude = Solitude()
+    visitors = [Visitor(solitude) for _ in range(3)]
+
+    assert all(wait(visitor.is_inside) for visitor in visitors)
+    for visitor in visitors:
+        visitor.leave()
+
+
+def test_whoever_must_be_alone_waits_for_all_others() -> None:
+    solitude = Solitude()
+    others = [Visitor(solitude) for _ in range(2)]
+    assert all(wait(other.is_inside) for other in others)
+    loner = Visitor(solitude, alone=True)
+
+    others[0].leave()
+    assert not loner.is_inside.is_set()
+    others[1].leave()
+    assert wait(loner.is_inside)
+    loner.leave()
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
+def test_nobody_enters_while_one_is_alone(alone: bool) -> None:  # noqa: FBT001 - a parameter
+    solitude = Solitude()
+    loner = Visitor(solitude, alone=True)
+    assert wait(loner.is_inside)
+    other = Visitor(solitude, alone=alone)
+
+    assert not other.is_inside.is_set()
+    loner.leave()
+    assert wait(other.is_inside)
+    other.leave()
+
+
+def test_newcomers_wait_behind_one_who_waits_to_be_alone() -> None:
+    solitude = Solitude()
+    inside = Visitor(solitude)
+    assert wait(inside.is_inside)
+    loner = Visitor(solitude, alone=True)
+    newcomer = Visitor(solitude)
+
+    inside.leave()
+    assert wait(loner.is_inside)
+    assert not newcomer.is_inside.is_set()
+    loner.leave()
+    assert wait(newcomer.is_inside)
+    newcomer.leave()
+
+
+def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
+    solitude = Solitude()
+    inside = Visitor(solitude)
+    assert wait(inside.is_inside)
+    loner = Visitor(solitude, alone=True)
+    newcomer = Visitor(solitude)
+
+    loner.give_up()
+
+    assert wait(loner.has_been_refused)
+    assert wait(newcomer.is_inside)
+    newcomer.leave()
+    inside.leave()
+
+
+def test_one_who_waits_behind_can_give_up() -> None:
+    solitude = Solitude()
+    loner = Visitor(solitude, alone=True)
+    assert wait(loner.is_inside)
+    newcomer = Visitor(solitude)
+
+    newcomer.give_up()
+
+    assert wait(newcomer.has_been_refused)
+    loner.leave()
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
+def test_nobody_enters_for_whom_it_is_over_already(alone: bool) -> None:  # noqa: FBT001
+    with Solitude().entering(alone=alone, is_over=lambda: True) as has_entered:
+        assert not has_entered
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
+def test_a_visit_that_fails_is_over(alone: bool) -> None:  # noqa: FBT001
+    solitude = Solitude()
+    with pytest.raises(MemoryError), solitude.entering(alone=alone, is_over=lambda: False):
+        raise MemoryError
+
+    loner = Visitor(solitude, alone=True)
+
+    assert wait(loner.is_inside)
+    loner.leave()
+
+
+def test_no_course_of_visits_breaks_the_rule_or_leaves_anybody_outside() -> None:
+    solitude, lock = Solitude(), threading.Lock()
+    inside = {True: 0, False: 0}
+    broken: list[tuple[int, int]] = []
+
+    def visit(dice: random.Random) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(200):
+                alone = dice.random() < 0.3
+                with solitude.entering(alone=alone, is_over=lambda: dice.random() < 0.1) as entered:
+                    if not entered:
+                        continue
+                    with lock:
+                        inside[alone] += 1
+                        if inside[True] > 1 or (inside[True] and inside[False]):
+                            broken.append((inside[True], inside[False]))
+                    with lock:
+                        inside[alone] -= 1
+
+        return run
+
+    threads = [
+        threading.Thread(target=visit(random.Random(seed)), daemon=True) for seed in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+
+    assert broken == []
+    assert not any(thread.is_alive() for thread in threads)

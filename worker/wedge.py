@@ -1,0 +1,67 @@
+"""Notices a worker that looks alive and is of no use any more.
+
+It is deaf if jobs lie in Celery's queue, it has a free slot, and none comes: Celery hands out at
+once what it has. It is stuck if a run that must end does not, and so keeps its slot for ever.
+"""
+
+from collections.abc import Callable
+
+from shared.jobs import CHAT_QUEUE
+from shared.logs import get_logger
+from worker.leases import LeaseKeeper
+from worker.store import Store
+
+log = get_logger(__name__)
+
+CHECK_EVERY_S = 1.0
+DEAF_AFTER_CHECKS = 30
+"""Counts, and no clock: a process that was frozen for an hour has missed no job. Celery's consumer
+may be away for some seconds itself, after Redis was."""
+
+
+class WedgeWatch:
+    """Looks again and again, and calls ``on_wedged`` once."""
+
+    def __init__(
+        self,
+        store: Store,
+        keeper: LeaseKeeper,
+        num_taken: Callable[[], int],
+        on_wedged: Callable[[], None],
+        *,
+        num_slots: int,
+        deaf_after_checks: int = DEAF_AFTER_CHECKS,
+    ) -> None:
+        """Store what is needed; ``num_taken`` counts the jobs that have come from Celery."""
+        self._store = store
+        self._keeper = keeper
+        self._num_taken = num_taken
+        self._on_wedged = on_wedged
+        self._num_slots = num_slots
+        self._deaf_after_checks = deaf_after_checks
+        self._taken_before = 0
+        self._num_in_vain = 0
+        self._is_over = False
+
+    def check(self) -> None:
+        """Look once."""
+        if self._is_over:
+            return
+        if self._keeper.is_stuck:
+            self._end("a run does not end")
+        elif self._is_deaf():
+            self._end("Celery hands out nothing")
+
+    def _is_deaf(self) -> bool:
+        """Whether a job lay in the queue for nothing, once too often in a row."""
+        num_taken = self._num_taken()
+        is_idle = num_taken == self._taken_before and self._keeper.num_kept < self._num_slots
+        self._taken_before = num_taken
+        is_in_vain = is_idle and self._store.client.llen(CHAT_QUEUE) > 0
+        self._num_in_vain = self._num_in_vain + 1 if is_in_vain else 0
+        return self._num_in_vain >= self._deaf_after_checks
+
+    def _end(self, why: str) -> None:
+        self._is_over = True
+        log.error("worker_wedged", why=why)
+        self._on_wedged()
