@@ -4,6 +4,7 @@ It keeps its port and its folder over all its lives. Nothing here knows what Par
 """
 
 import contextlib
+import resource
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class RedisServer:
 
     def __init__(self, folder: Path, options: Mapping[str, str] = DURABLE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self.port = free_port()
         self.log = folder / "redis.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,6 +82,12 @@ class RedisServer:
     def stop(self) -> None:
         """Ask it to end, and end it if it does not."""
         stop(self.process)
+
+    def leave_room(self, num_bytes: int) -> None:
+        """Let its append-only file grow by so much and no more, as a disk does that fills up."""
+        size = max(file.stat().st_size for file in (self._folder / "appendonlydir").iterdir())
+        limits = (size + num_bytes, resource.RLIM_INFINITY)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, limits)
 
     def connect(self) -> redis.Redis:
         """A client that waits for it to answer. The caller closes it."""

@@ -1,14 +1,26 @@
 """What a Redis can do to Parley, and who may do what to Redis: the rows of docs/reliability.md."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.compose import PASSWORDS, Machine, read_service
+from tests.e2e.conftest import ALICE, CHANNEL
+from tests.e2e.test_slack import answers, wait_whole
+from tests.e2e.test_start_up_faults import run_module
+from tests.fakes.slack_server import FakeSlack
+from tests.fakes.slack_store import Message
+from tests.redis_servers import DURABLE, RedisServer
+from tests.running import RunningModule
 
+BothSettings = tuple[Mapping[str, str], Mapping[str, str]]
 ANSWER_S = 10.0
+WAIT_S = 90
 
 # Who may speak to the Redis of docker-compose.yml, and how each comes in.
 ROLES = {
@@ -69,6 +81,151 @@ def ask(port: int, *commands: str) -> str:
             connection.sendall(f"{command}\r\n".encode())
             answer = answers.readline().rstrip()
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A workspace, and the bots and the worker that serve it."""
+
+    slack: FakeSlack
+    bots: RunningModule
+    worker: RunningModule
+
+    async def ask(self, text: str) -> Message:
+        """Mention the bot in a new thread."""
+        return await self.slack.say(CHANNEL, ALICE, f"<@{self.slack.bot_user_id}> {text}")
+
+    async def wait_text(self, asked: Message) -> None:
+        """Wait until an answer to this is being written."""
+
+        def is_begun() -> bool:
+            said = answers(self.slack, CHANNEL)
+            return any(m.thread_ts == asked.ts and len(m.text) > 20 for m in said)
+
+        await self.slack.wait_for(is_begun, timeout_s=WAIT_S)
+
+    async def wait_sent_again(self, asked: Message, times: int = 2) -> None:
+        """Wait until Slack has offered this so often because nobody said that it arrived."""
+
+        def is_sent_again() -> bool:
+            return all(len(d.attempts) > times for d in self.slack.deliveries_of(asked.ts))
+
+        await self.slack.wait_for(is_sent_again, timeout_s=WAIT_S)
+
+    async def wait_answered_once(self, *asked: Message) -> None:
+        """Wait for all answers; one each, and no process ended or began anew."""
+        await wait_whole(self.slack, CHANNEL, count=len(asked), timeout_s=WAIT_S)
+        said = sorted(str(message.thread_ts) for message in answers(self.slack, CHANNEL))
+        assert said == sorted(message.ts for message in asked)
+        for process in (self.bots, self.worker):
+            assert process.process.poll() is None, process.output
+        assert len(self.worker.events("worker_ready")) == 1
+
+    def is_acknowledged(self, asked: Message) -> bool:
+        """Whether Slack was told that any event of this arrived."""
+        return any(d.acked.is_set() for d in self.slack.deliveries_of(asked.ts))
+
+
+@pytest.fixture
+def both_settings(slack_settings: dict[str, str], worker_settings: dict[str, str]) -> BothSettings:
+    """The settings of bots on the fake Slack, and of a worker whose answers can be cut in two."""
+    return slack_settings, {**worker_settings, "PARLEY_MAX_NEW_TOKENS": "150"}
+
+
+@contextlib.asynccontextmanager
+async def served(slack: FakeSlack, redis_url: str, settings: BothSettings) -> AsyncIterator[Floor]:
+    """Run bots and a worker on this Redis."""
+    slack.max_retries = 60  # Slack goes on for minutes; the fake does each second
+    for_bots, for_worker = ({**each, "PARLEY_REDIS_URL": redis_url} for each in settings)
+    with (
+        RunningModule("worker", settings=for_worker) as worker,
+        RunningModule("bots", settings=for_bots) as bots,
+    ):
+        await asyncio.to_thread(worker.wait_for_event, "worker_ready")
+        await asyncio.to_thread(bots.wait_for_event, "slack_ready")
+        await slack.wait_for_connections(1)
+        yield Floor(slack, bots, worker)
+
+
+@pytest.mark.timeout(240)
+async def test_row_10_full_redis_takes_nothing_new_and_ends_nobody(
+    tmp_path: Path, slack: FakeSlack, both_settings: BothSettings
+) -> None:
+    with RedisServer(tmp_path / "redis") as store:
+        async with served(slack, store.url, both_settings) as floor:
+            running = await floor.ask("being answered when it fills up")
+            await floor.wait_text(running)
+            with store.connect() as client:
+                client.config_set("maxmemory", 1)
+                refused = [await floor.ask("asked while it is full") for _ in range(2)]
+                for message in refused:
+                    await floor.wait_sent_again(message)
+                    assert not floor.is_acknowledged(message)
+                assert len(floor.bots.events("job_accepted")) == 1
+
+                client.config_set("maxmemory", 0)
+
+            await floor.wait_answered_once(running, *refused)
+
+
+UNFIT = {
+    "no append-only file": ({"appendonly": "no"}, "--appendonly yes"),
+    "throws keys away": ({**DURABLE, "maxmemory-policy": "allkeys-lru"}, "allkeys-lru"),
+}
+each_unfit = pytest.mark.parametrize(("options", "words"), UNFIT.values(), ids=UNFIT)
+
+
+@each_unfit
+@pytest.mark.parametrize("module", ["worker", "bots"])
+def test_row_11_redis_that_would_lose_messages_is_refused_in_a_sentence(
+    tmp_path: Path, module: str, options: Mapping[str, str], words: str
+) -> None:
+    with RedisServer(tmp_path / "redis", options) as store:
+        ended = run_module(module, {"PARLEY_REDIS_URL": store.url, "DISCORD_TOKEN": "x.y.z"})
+
+    assert ended.returncode == 69, ended.stderr
+    assert ended.stderr.startswith("parley: ")
+    assert words in ended.stderr
+    assert "PARLEY_ALLOW_VOLATILE_REDIS=1" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@each_unfit
+@pytest.mark.timeout(120)
+async def test_row_11_operator_who_accepts_the_loss_may_run_on_it(
+    tmp_path: Path,
+    slack: FakeSlack,
+    both_settings: BothSettings,
+    options: Mapping[str, str],
+    words: str,
+) -> None:
+    del words
+    consent = {"PARLEY_ALLOW_VOLATILE_REDIS": "1"}
+    accepting = ({**both_settings[0], **consent}, {**both_settings[1], **consent})
+    with RedisServer(tmp_path / "redis", options) as store:
+        async with served(slack, store.url, accepting) as floor:
+            await floor.wait_answered_once(await floor.ask("are you there?"))
+
+
+@pytest.mark.timeout(240)
+async def test_row_36_redis_that_ends_for_want_of_disk_forgets_nothing_it_took(
+    tmp_path: Path, slack: FakeSlack, both_settings: BothSettings
+) -> None:
+    with RedisServer(tmp_path / "redis") as store:
+        async with served(slack, store.url, both_settings) as floor:
+            running = await floor.ask("being answered when the disk fills up")
+            await floor.wait_text(running)
+            store.leave_room(num_bytes=4096)
+            queued = await floor.ask("may be taken just before")
+            assert await asyncio.to_thread(store.process.wait, WAIT_S) == 1
+            assert "Can't recover from AOF write error" in store.log.read_text()
+
+            meanwhile = await floor.ask("asked while it is away")
+            await floor.wait_sent_again(meanwhile)
+            assert not floor.is_acknowledged(meanwhile)
+            store.start()  # a new process, and room again
+
+            await floor.wait_answered_once(running, queued, meanwhile)
 
 
 async def test_row_37_nobody_may_do_to_redis_what_parley_does_not_do(tmp_path: Path) -> None:
