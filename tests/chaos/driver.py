@@ -5,6 +5,7 @@ but now and then somebody sends two messages at once.
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -75,6 +76,20 @@ class Driver:
                 await asyncio.sleep(LOOK_EVERY_S)
                 continue
             await self._speak()
+
+    async def greet(self) -> None:
+        """Write every direct message on Discord for the first time, while nothing goes wrong yet.
+
+        Discord does not tell a bot which direct messages there are: one that begins while nobody
+        listens cannot be found by anybody.
+        """
+        for spot in self._directs:
+            if spot.platform == DiscordSide.name:
+                await self._ask(spot)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while self._open:  # noqa: ASYNC110 - polled, as it is looked at
+                    await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
         """See what stands below every open question, again and again until cancelled."""

@@ -103,7 +103,7 @@ class Nemesis:
         serving: list[Child] = []
         while not serving:
             await asyncio.sleep(POLL_S)
-            serving = [child for child in children if child.is_ready()]
+            serving = [child for child in children if child.has_begun()]
         return serving[event.choice % len(serving)]
 
     async def _kill_worker(self, child: Child, pause_s: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-QUIET_START, QUIET_END = 0.02, 0.97
+QUIET_START, QUIET_END = 0.05, 0.97
 """The part of the run in which deeds happen: never without load."""
 FULL_RUN = 10_000
 
@@ -63,7 +63,7 @@ AMOUNTS = {
     Deed.REFRESH_SLACK: Amount(20, 1),
     Deed.DROP_DISCORD: Amount(20, 1),
     Deed.RECONNECT_DISCORD: Amount(10, 1),
-    Deed.INVALIDATE_DISCORD: Amount(4, 0),
+    Deed.INVALIDATE_DISCORD: Amount(3, 1),
     Deed.BREAK_SLACK_CALL: Amount(200, 10),
     Deed.BREAK_DISCORD_CALL: Amount(200, 10),
 }

@@ -49,7 +49,7 @@ class Program:
     folder: Path
     """Where it runs, and where its logs go."""
     ready_words: tuple[str, ...] = ()
-    """It serves once all of these stand in its log."""
+    """It has begun to serve once the first of these stands in its log, and is ready with all."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Child:
     is_frozen: bool = False
     _process: "subprocess.Popen[bytes] | None" = None
     _num_lives: int = 0
-    _is_ready: bool = False
+    _num_ready_words: int = 0
     _start_at_s: float | None = None
 
     @property
@@ -87,18 +87,25 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it serves."""
-        if not self.is_alive:
+        """Whether all of it serves."""
+        return self._serves(len(self.program.ready_words))
+
+    def has_begun(self) -> bool:
+        """Whether it serves, though perhaps not everybody yet."""
+        return self._serves(min(1, len(self.program.ready_words)))
+
+    def _serves(self, num_words: int) -> bool:
+        if not self.is_alive or self.is_frozen:
             return False
-        if not self._is_ready:
+        if self._num_ready_words < num_words:
             text = self.log.read_text(errors="replace")
-            self._is_ready = all(word in text for word in self.program.ready_words)
-        return self._is_ready and not self.is_frozen
+            self._num_ready_words = sum(word in text for word in self.program.ready_words)
+        return self._num_ready_words >= num_words
 
     def start(self) -> None:
         """Begin another life."""
         self._num_lives += 1
-        self._is_ready = False
+        self._num_ready_words = 0
         self._start_at_s = None
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

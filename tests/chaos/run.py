@@ -32,12 +32,13 @@ from tests.chaos.systems import (
 )
 
 START_TIMEOUT_S = 120.0
-HEAL_TIMEOUT_S = 120.0
+HEAL_TIMEOUT_S = 200.0
 SETTLE_TIMEOUT_S = 150.0
 """How long after the last fault the last answer may take."""
 QUIET_S = LEASE_S + 5
 """After the last answer: the time in which a second one would come."""
 POLL_S = 0.2
+MAX_PEOPLE, MESSAGES_PER_PERSON = 40, 25
 PROGRESS_EVERY_S = 15.0
 
 
@@ -51,12 +52,16 @@ class Options:
     """For data, logs and the model."""
     num_workers: int = 2
     num_bots: int = 2
-    num_people: int = 40
     in_flight: int = 24
     is_calm: bool = False
     """Whether nothing goes wrong, to measure the machine."""
     say: Callable[[str], None] = lambda _text: None
     """Told about progress."""
+
+    @property
+    def num_people(self) -> int:
+        """How many people there are, on each platform."""
+        return min(MAX_PEOPLE, self.num_messages // MESSAGES_PER_PERSON)
 
 
 @dataclass(slots=True)
@@ -83,11 +88,16 @@ class Run:
             for work in (self.household.supervise(), self.driver.look(), self._tell_progress())
         ]
         try:
+            await self.driver.greet()
             await asyncio.gather(
                 self.driver.run(), self.nemesis.run(plan, lambda: self.driver.num_sent)
             )
             self.nemesis.heal()
-            await self.household.wait_healthy(HEAL_TIMEOUT_S)
+            try:
+                await self.household.wait_healthy(HEAL_TIMEOUT_S)
+            except TimeoutError:
+                ill = [child.name for child in self.household.children if not child.is_ready()]
+                options.say(f"not ready {HEAL_TIMEOUT_S:.0f} s after the last fault: {ill}")
             await self._settle()
         finally:
             for helper in helpers:

@@ -1,0 +1,28 @@
+"""Row 3 of docs/reliability.md: random SIGKILLs under load, on both platforms at once."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.report import closing_line
+from tests.chaos.run import Options, run
+from tests.chaos.systems import parley
+
+SEED = 7
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+@pytest.mark.timeout(300)
+async def test_row_03_random_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
+    result = await run(Options(num_messages=500, seed=SEED, folder=tmp_path, say=say), parley)
+
+    line = closing_line(result)
+    assert result.num_broken == 0, line
+    assert result.num_accepted == 500, line
+    assert result.kills.workers >= 5, line
+    assert result.kills.bots >= 3, line
+    assert result.kills.redis >= 1, line
