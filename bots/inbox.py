@@ -88,8 +88,10 @@ class Inbox:
         self._spool = spool
         self._say = say
         self._clock = clock
+        self._is_away = False
+        """Whether messages go to the spool: those behind them do, too, and keep their order."""
+        self._num_being_kept = 0
         self._filled = asyncio.Event()
-        """Set while messages go to the spool: those behind them do, too, and keep their order."""
         self._num_of: Counter[str] = Counter()
         self._told_at: OrderedDict[str, float] = OrderedDict()
 
@@ -102,7 +104,7 @@ class Inbox:
         """
         if not may_be_ours(incoming) or self._reception.floods.holds_off(incoming.origin.asker):
             return
-        if not self._filled.is_set():
+        if not self._is_away:
             try:
                 await self._reception.receive(incoming, self._age_s(incoming) if is_found else 0.0)
             except LEDGER_AWAY as error:
@@ -125,34 +127,43 @@ class Inbox:
         except OSError as error:
             # Without it Parley works as long as Redis does; a message that it loses is told so.
             log.error("spool_unusable", error=str(error))  # noqa: TRY400 - nothing of ours to trace
-        for line in self._spool.lines:
-            self._filled.set()
-            if entry := read_entry(line):
-                self._num_of[entry.asker] += 1
         try:
             while True:
-                await self._filled.wait()
                 await self._drain()
+                await self._filled.wait()
+                self._filled.clear()
         finally:
             await self._spool.close()
 
     async def _keep(self, entry: Entry) -> None:
-        self._filled.set()
+        self._is_away = True
         asker = entry.asker
         if asker and self._num_of[asker] >= MAX_PER_ASKER:
             await self._tell_full(entry)
             return
         self._num_of[asker] += 1
-        try:
-            is_kept = await self._spool.append(write_entry(entry))
-        except OSError as error:
-            log.error("spool_failed", error=str(error))  # noqa: TRY400 - the sentence says it all
-            is_kept = False
+        self._num_being_kept += 1
+        is_kept = await self._append(entry)
+        self._num_being_kept -= 1
         if is_kept:
-            self._filled.set()  # the spool may have been emptied meanwhile
+            self._filled.set()
         else:
             self._num_of[asker] -= 1
+            self._settle()
             await self._tell_full(entry)
+
+    async def _append(self, entry: Entry) -> bool:
+        try:
+            return await self._spool.append(write_entry(entry))
+        except OSError as error:
+            log.error("spool_failed", error=str(error))  # noqa: TRY400 - the sentence says it all
+            return False
+
+    def _settle(self) -> None:
+        """With nothing in the spool, and nothing on its way there, the ledger is asked again."""
+        if not self._spool.lines and not self._num_being_kept:
+            self._is_away = False
+            self._num_of.clear()
 
     async def _drain(self) -> None:
         wait_s = FIRST_RETRY_S
@@ -167,9 +178,9 @@ class Inbox:
                 num_handed_on += 1
                 wait_s = FIRST_RETRY_S
                 await self._spool.done()
-        self._filled.clear()
-        self._num_of.clear()
-        log.info("spool_handed_on", num_messages=num_handed_on)
+        self._settle()
+        if num_handed_on:
+            log.info("spool_handed_on", num_messages=num_handed_on)
 
     async def _hand_on(self, line: bytes) -> None:
         entry = read_entry(line)

@@ -1,0 +1,78 @@
+"""What a message on Discord is, in words that every platform shares."""
+
+import dataclasses
+
+import pytest
+
+from bots.discord_adapter.reading import Facts, Place, id_at, origin_of, to_incoming, written_at_s
+from bots.intake import followed, may_be_ours, needs_lookup
+from shared.jobs import job_id
+
+ME, ROLE, ALICE, BOB = 1, 2, 3, 4
+CHANNEL = Place(10, 20)
+THREAD = Place(10, 21, parent=20)
+DIRECT = Place(None, 30)
+PLAIN = Facts(CHANNEL, 100, ALICE, "hello", frozenset({ME, ROLE}), is_from_person=True)
+
+
+def facts(**changes: object) -> Facts:
+    return dataclasses.replace(PLAIN, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+@pytest.mark.parametrize(
+    ("message", "may_be", "asks"),
+    [
+        (facts(), False, False),
+        (facts(mentioned=frozenset({ME})), True, False),
+        (facts(mentioned=frozenset({ROLE})), True, False),
+        (facts(mentioned=frozenset({BOB})), False, False),
+        (facts(place=DIRECT), True, False),
+        (facts(place=THREAD), True, True),
+        (facts(place=THREAD, mentioned=frozenset({BOB})), False, False),
+        (facts(place=THREAD, mentioned=frozenset({ME})), True, False),
+        (facts(reply_to=99, reply_to_author=ME), True, True),
+        (facts(reply_to=99, reply_to_author=None), True, True),
+        (facts(reply_to=99, reply_to_author=BOB), False, False),
+        # asked in a reply to an answer: which conversation it is has to be looked up
+        (facts(reply_to=99, reply_to_author=ME, mentioned=frozenset({ME})), True, True),
+        (facts(author=ME, place=DIRECT), False, False),
+        (facts(is_from_person=False, place=DIRECT), False, False),
+    ],
+)
+def test_what_may_be_ours_is_known_without_the_ledger(
+    message: Facts, *, may_be: bool, asks: bool
+) -> None:
+    incoming = to_incoming(message, frozenset())
+
+    assert (may_be_ours(incoming), needs_lookup(incoming)) == (may_be, asks)
+
+
+@pytest.mark.parametrize("place", [CHANNEL, THREAD])
+def test_every_message_is_ours_in_an_auto_reply_channel_and_its_threads(place: Place) -> None:
+    incoming = to_incoming(facts(place=place), frozenset({"20"}))
+
+    assert incoming.situation.is_auto_reply
+    assert not needs_lookup(incoming)
+    assert incoming.origin.thread == ""
+
+
+def test_a_reply_goes_on_with_the_conversation_that_was_found() -> None:
+    incoming = to_incoming(facts(reply_to=99, reply_to_author=ME), frozenset())
+
+    found, not_found = followed(incoming, "50"), followed(incoming, None)
+
+    assert (found.origin.thread, found.situation.is_follow_up) == ("50", True)
+    assert (not_found.origin.thread, not_found.situation.is_follow_up) == ("100", False)
+
+
+def test_a_deletion_names_the_same_job_as_the_message() -> None:
+    incoming = to_incoming(facts(reply_to=99), frozenset())
+
+    assert job_id(origin_of(CHANNEL, 100)) == job_id(incoming.origin)
+
+
+def test_an_id_tells_the_time() -> None:
+    # docs.discord.com, Reference: 175928847299117063 is 2016-04-30 11:18:25.796 UTC
+    assert written_at_s(175928847299117063) == 1462015105.796
+    assert written_at_s(id_at(1462015105.796)) == pytest.approx(1462015105.796, abs=0.001)
+    assert id_at(0) == 0

@@ -1,0 +1,67 @@
+"""Who need not be listened to for a moment, by a clock that is passed in."""
+
+import pytest
+
+from bots.floods import MAX_REMEMBERED, Floods
+from shared.ledger import Allowance
+
+ALLOWANCE = Allowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize(
+    ("reason", "hold_s"),
+    [
+        ("user_rate", 1.5),  # half of 60 s / 20
+        ("channel_rate", 0.25),  # half of 60 s / 120
+        ("open_jobs", 0.5),
+        ("queue_full", 0.5),
+    ],
+)
+def test_who_was_refused_is_held_off_until_it_may_be_otherwise(reason: str, hold_s: float) -> None:
+    clock = Clock()
+    floods = Floods(ALLOWANCE, clock)
+
+    floods.note_refused("alice", reason)
+
+    assert floods.holds_off("alice")
+    assert not floods.holds_off("bob")
+    clock.now_s += hold_s - 0.01
+    assert floods.holds_off("alice")
+    clock.now_s += 0.02
+    assert not floods.holds_off("alice")
+    assert floods.num_dropped == 2
+
+
+def test_a_message_that_was_only_too_long_holds_nobody_off() -> None:
+    floods = Floods(ALLOWANCE, Clock())
+
+    floods.note_refused("alice", "too_long")
+
+    assert not floods.holds_off("alice")
+
+
+def test_nobody_is_held_off_where_nothing_is_limited() -> None:
+    floods = Floods(None, Clock())
+
+    floods.note_refused("alice", "user_rate")
+
+    assert not floods.holds_off("alice")
+
+
+def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
+    floods = Floods(ALLOWANCE, Clock())
+
+    for number in range(MAX_REMEMBERED + 1):
+        floods.note_refused(f"user{number}", "user_rate")
+
+    assert not floods.holds_off("user0")
+    assert floods.holds_off("user1")
+    assert floods.holds_off(f"user{MAX_REMEMBERED}")
