@@ -41,8 +41,10 @@ class Store:
         # WAIT speaks of what its own connection wrote, so both go down the same one.
         async with self.client.pipeline(transaction=False) as pipe:
             pipe.eval(call.script, 0, *call.args)
+            # A message that is known already writes nothing here; what is written now is behind it.
+            pipe.set(keys.WAITED, 1)
             pipe.execute_command("WAIT", self._num_replicas, REPLICA_WAIT_MS)
-            raw, num_confirmed = await asyncio.wait_for(pipe.execute(), TIMEOUT_S)
+            raw, _, num_confirmed = await asyncio.wait_for(pipe.execute(), TIMEOUT_S)
         if num_confirmed < self._num_replicas:
             raise redis.RedisError(f"{num_confirmed} of {self._num_replicas} replicas confirmed")
         return call.read(raw)

@@ -24,6 +24,9 @@ SERVICE = PREFIX + "service"
 CLAIMED = PREFIX + "claimed"
 """String: when the latest of all claimed jobs had been handed to Celery, in ms."""
 
+WAITED = PREFIX + "waited"
+"""String: written before each wait for replicas, so that there is something to wait for."""
+
 WORKERS = PREFIX + "workers"
 """Sorted set: worker name -> when it was last alive, in ms."""
 

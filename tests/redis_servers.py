@@ -118,25 +118,31 @@ class Pair:
         self.entry.target_port = self.replica.port
         self.entry.reset()
 
-    def wait_in_step(self) -> None:
-        """Wait until the replica has all that the master has."""
-        with self.master.connect() as client:
-            assert client.wait(1, round(START_S * 1000)) == 1, self.replica.log.read_text()
+    def follow(self) -> None:
+        """Start the old master again, as the replica of the one that was promoted."""
+        self.master.start()
+        with self.master.connect() as old, self.replica.connect() as new:
+            old.replicaof("127.0.0.1", self.replica.port)
+            wait_in_step(new)
+
+
+def wait_in_step(master: redis.Redis) -> None:
+    """Wait until a replica has all that its master has."""
+    master.set("in-step", 1)
+    assert master.wait(1, round(START_S * 1000)) == 1, "no replica"
 
 
 @contextlib.contextmanager
 def replicated_redis(folder: Path) -> Iterator[Pair]:
     """A master and a replica that is in step with it."""
-    at_once = {"repl-diskless-sync-delay": "0"}  # else it waits for more replicas first
+    options = {**DURABLE, "repl-diskless-sync-delay": "0"}  # else it waits for more replicas
     with (
-        RedisServer(folder / "master", {**DURABLE, **at_once}) as master,
+        RedisServer(folder / "master", options) as master,
         TcpProxy(master.port) as replication,
         TcpProxy(master.port) as entry,
     ):
         follow = {"replicaof": f"127.0.0.1 {replication.port}"}
-        with RedisServer(folder / "replica", {**DURABLE, **follow}) as replica:
-            pair = Pair(master, replica, replication, entry)
+        with RedisServer(folder / "replica", {**options, **follow}) as replica:
             with master.connect() as client:
-                client.set("in-step", 1)
-            pair.wait_in_step()
-            yield pair
+                wait_in_step(client)
+            yield Pair(master, replica, replication, entry)

@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis
 
+from bots.store import Store, open_store
+from shared import ledger
+from shared.jobs import Job, Kind, Origin, Platform, job_id
+from shared.ledger import Limits
 from tests.compose import PASSWORDS, Machine, read_service
 from tests.e2e.conftest import ALICE, CHANNEL
 from tests.e2e.test_slack import answers, wait_whole
 from tests.e2e.test_start_up_faults import run_module
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
-from tests.redis_servers import DURABLE, RedisServer
+from tests.redis_servers import DURABLE, RedisServer, replicated_redis
 from tests.running import RunningModule
 
 BothSettings = tuple[Mapping[str, str], Mapping[str, str]]
+LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 ANSWER_S = 10.0
 WAIT_S = 90
 
@@ -132,6 +138,12 @@ def both_settings(slack_settings: dict[str, str], worker_settings: dict[str, str
     return slack_settings, {**worker_settings, "PARLEY_MAX_NEW_TOKENS": "150"}
 
 
+def make_job(number: int) -> Job:
+    """A question in a conversation of its own."""
+    origin = Origin(Platform.SLACK, "T0", CHANNEL, f"{number}", f"{number}", ALICE)
+    return Job(job_id(origin), Kind.CHAT, origin, "hello")
+
+
 @contextlib.asynccontextmanager
 async def served(slack: FakeSlack, redis_url: str, settings: BothSettings) -> AsyncIterator[Floor]:
     """Run bots and a worker on this Redis."""
@@ -143,7 +155,7 @@ async def served(slack: FakeSlack, redis_url: str, settings: BothSettings) -> As
     ):
         await asyncio.to_thread(worker.wait_for_event, "worker_ready")
         await asyncio.to_thread(bots.wait_for_event, "slack_ready")
-        await slack.wait_for_connections(1)
+        await slack.wait_for_connections(1, timeout_s=WAIT_S)
         yield Floor(slack, bots, worker)
 
 
@@ -205,6 +217,87 @@ async def test_row_11_operator_who_accepts_the_loss_may_run_on_it(
     with RedisServer(tmp_path / "redis", options) as store:
         async with served(slack, store.url, accepting) as floor:
             await floor.wait_answered_once(await floor.ask("are you there?"))
+
+
+@contextlib.asynccontextmanager
+async def careful_store(url: str) -> AsyncIterator[Store]:
+    """A bots process's client that wants a replica's confirmation."""
+    store = await open_store(url, allow_volatile=False, num_replicas=1)
+    try:
+        yield store
+    finally:
+        await store.client.aclose(close_connection_pool=True)
+
+
+async def accepts(store: Store, job: Job) -> bool:
+    """Whether a message counts as accepted; it may have been recorded before."""
+    try:
+        await store.run_confirmed(ledger.accept(job, LIMITS))
+    except redis.RedisError:
+        return False
+    return True
+
+
+async def test_row_12_what_counts_as_accepted_survives_the_failover(tmp_path: Path) -> None:
+    with replicated_redis(tmp_path) as pair:
+        async with careful_store(pair.url) as store, careful_store(pair.url) as other:
+            before = [make_job(number) for number in range(20)]
+            assert all([await accepts(store, job) for job in before])
+
+            pair.replication.pause()
+            cut_off = make_job(99)
+            assert not await accepts(store, cut_off)
+            # Sent again, it is known and as little safe, whichever connection asks.
+            assert not await accepts(store, cut_off)
+            assert not await accepts(other, cut_off)
+            pair.master.kill()
+            pair.promote()
+
+            assert [job for job in before if await store.find_job(job.id)] == before
+            assert await store.find_job(cut_off.id) is None, "the replica did not have it"
+            assert not await accepts(store, cut_off), "there is one Redis and no replica"
+            pair.follow()
+            assert await accepts(store, cut_off)
+
+
+async def test_row_12_replica_that_catches_up_makes_the_repeated_message_count(
+    tmp_path: Path,
+) -> None:
+    with replicated_redis(tmp_path) as pair:
+        async with careful_store(pair.url) as store:
+            pair.replication.pause()
+            job = make_job(1)
+            assert not await accepts(store, job)
+
+            pair.replication.resume()
+            async with asyncio.timeout(WAIT_S):
+                while not await accepts(store, job):  # each try waits for the replica
+                    pass
+
+            pair.master.kill()
+            pair.promote()
+            assert await store.find_job(job.id) == job
+
+
+@pytest.mark.timeout(240)
+async def test_row_12_people_are_answered_once_through_a_failover(
+    tmp_path: Path, slack: FakeSlack, both_settings: BothSettings
+) -> None:
+    for_bots, for_worker = both_settings
+    careful = ({**for_bots, "PARLEY_REDIS_REPLICAS": "1"}, for_worker)
+    with replicated_redis(tmp_path) as pair:
+        async with served(slack, pair.url, careful) as floor:
+            running = await floor.ask("being answered when the master dies")
+            await floor.wait_text(running)
+            pair.replication.pause()
+            meanwhile = await floor.ask("asked while the replica lags")
+            await floor.wait_sent_again(meanwhile, times=1)
+            assert not floor.is_acknowledged(meanwhile)
+            pair.master.kill()
+            pair.promote()
+            pair.follow()
+
+            await floor.wait_answered_once(running, meanwhile)
 
 
 @pytest.mark.timeout(240)
