@@ -14,7 +14,7 @@ import redis
 import structlog
 
 from shared import ledger
-from shared.errors import RefusedError
+from shared.errors import EngineLostError, RefusedError
 from shared.jobs import JOB_ID_LENGTH, Kind
 from shared.ledger import Claimant, Finished, Ready
 from shared.logs import get_logger
@@ -30,6 +30,8 @@ JOB_ID = re.compile(rf"[a-z2-7]{{{JOB_ID_LENGTH}}}")
 FINISH_ATTEMPTS = 10
 FINISH_RETRY_S = 1.0
 TOKEN_BYTES = 8
+BLAMELESS = (redis.RedisError, OSError, EngineLostError)
+"""Faults of the surroundings: an attempt that ends with one does not count against the job."""
 
 
 class TaskRunner:
@@ -82,7 +84,7 @@ class TaskRunner:
             except BaseException as error:
                 attempt = claimed.lease.attempt
                 log.exception("job_failed", attempt=attempt, error=type(error).__name__)
-                self._give_back(held, is_blamed=not isinstance(error, redis.RedisError | OSError))
+                self._give_back(held, is_blamed=not isinstance(error, BLAMELESS))
                 return "failed"
             if outcome is None:
                 if held.ending is Ending.STOPPED:

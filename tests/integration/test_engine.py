@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,23 +18,16 @@ from transformers import (
 
 from shared.errors import EngineError, PromptTooLongError
 from shared.replies import FinishReason
+from tests.chaos.forward_passes import ForwardPasses, ids_of, load, wait_until, written_alone
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.batching import BatchingEngine, EngineOptions
 from worker.engine.generation import Request, Sampling
-from worker.engine.models import LoadedModel, ModelChoice, load_model
+from worker.engine.models import LoadedModel
+from worker.engine.sharing import Labels
 from worker.prompts import Question, make_prompt
 
 NEW_TOKENS = 60
 CACHE_TOKENS = 4096
-
-
-def silent(_sentence: str) -> None:
-    """Progress is nobody's business here."""
-
-
-def load(folder: Path) -> LoadedModel:
-    """In float64, where rounding decides no tie between two tokens."""
-    return load_model(ModelChoice(str(folder), "cpu", "float64", folder), silent)
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +49,6 @@ def opened(loaded: LoadedModel) -> Iterator[BatchingEngine]:
         engine.close()
 
 
-def ids_of(loaded: LoadedModel, text: str) -> tuple[int, ...]:
-    return tuple(loaded.tokenizer.encode(text, add_special_tokens=True))
-
-
-def written_alone(loaded: LoadedModel, prompt_ids: tuple[int, ...]) -> str:
-    """What ``generate`` writes, one request at a time, always the likeliest token."""
-    model: Any = loaded.model
-    output = model.generate(
-        torch.tensor([prompt_ids]),
-        attention_mask=torch.ones(1, len(prompt_ids), dtype=torch.long),
-        max_new_tokens=NEW_TOKENS,
-        do_sample=False,
-        pad_token_id=0,
-    )
-    written = output[0][len(prompt_ids) :].tolist()
-    return loaded.tokenizer.decode(written, skip_special_tokens=True)
-
-
 def texts(count: int) -> list[str]:
     """Prompts of very different lengths."""
     return [f"question {number} " + "and so on " * (7 * number % 31) for number in range(count)]
@@ -84,7 +58,7 @@ def test_batched_greedy_output_equals_one_at_a_time(
     loaded: LoadedModel, engine: BatchingEngine
 ) -> None:
     prompts = [ids_of(loaded, text) for text in texts(12)]
-    alone = [written_alone(loaded, prompt) for prompt in prompts]
+    alone = [written_alone(loaded, prompt, NEW_TOKENS) for prompt in prompts]
 
     # beside them: one that samples, and one that is cancelled on the way
     noise = engine.submit(Request("noise", prompts[3], NEW_TOKENS, Sampling(1.5, 1.0)))
@@ -153,7 +127,7 @@ def test_base_models_without_a_template_answer_a_plain_transcript(
         ]
 
         answers = ["".join(generation) for generation in together]
-        alone = [written_alone(loaded, prompt.token_ids) for prompt in prompts]
+        alone = [written_alone(loaded, prompt.token_ids, NEW_TOKENS) for prompt in prompts]
         # a byte model writes half characters: compare what both show
         assert [a.rstrip("\ufffd") for a in alone] == answers
 
@@ -162,7 +136,7 @@ def test_dead_manager_is_replaced_and_every_answer_goes_on(
     loaded: LoadedModel, engine: BatchingEngine
 ) -> None:
     prompts = [ids_of(loaded, text) for text in texts(4)]
-    alone = [written_alone(loaded, prompt) for prompt in prompts]
+    alone = [written_alone(loaded, prompt, NEW_TOKENS) for prompt in prompts]
     generations = [
         engine.submit(Request(str(number), prompt, NEW_TOKENS))
         for number, prompt in enumerate(prompts)
@@ -186,7 +160,7 @@ def test_engine_that_dies_again_and_again_gives_the_answer_up_and_serves_the_nex
     hook.remove()
 
     assert "".join(engine.submit(Request("good", prompt, NEW_TOKENS))) == written_alone(
-        loaded, prompt
+        loaded, prompt, NEW_TOKENS
     )
     assert engine.num_running == 0
 
@@ -212,13 +186,31 @@ def test_prompt_that_cannot_fit_is_refused_and_nobody_is_harmed(
     with pytest.raises(PromptTooLongError, match=r"5,000 tokens"):
         engine.submit(Request("huge", (65,) * 5000, NEW_TOKENS))
 
-    assert "".join(neighbour) == written_alone(loaded, prompt)
+    assert "".join(neighbour) == written_alone(loaded, prompt, NEW_TOKENS)
     assert engine.num_running == 0
+
+
+def test_request_that_nobody_waits_for_is_cancelled(
+    loaded: LoadedModel, engine: BatchingEngine
+) -> None:
+    """As is left when a cancel overtakes its request: the manager forgets such a cancel."""
+    batch = engine._batch
+    assert batch is not None
+    label = Labels().label(Request("stray", (), 1))
+    with ForwardPasses(loaded) as passes:
+        batch.add_request([65] * 3, request_id=label, max_new_tokens=3000, streaming=True)
+        wait_until(lambda: len(passes.seen) > 0, "it has begun")
+        processor = batch.batch_processor
+        assert processor is not None
+
+        wait_until(lambda: not processor.has_pending_requests(), "it is over")
+
+    assert len(passes.seen) < 3000
 
 
 def test_stop_text_ends_the_answer_before_it(loaded: LoadedModel, engine: BatchingEngine) -> None:
     prompt = ids_of(loaded, "hello")
-    whole = written_alone(loaded, prompt)
+    whole = written_alone(loaded, prompt, NEW_TOKENS)
     stop = whole[10:13]
 
     generation = engine.submit(Request("stopped", prompt, NEW_TOKENS, stop=(stop,)))

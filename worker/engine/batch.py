@@ -35,9 +35,9 @@ class Batch(ContinuousBatchingManager):
 
     def __init__(
         self,
-        model: Any,
+        model: Any,  # noqa: ANN401 - what the base class asks for, no model has the type of
         generation: GenerationConfig,
-        batching: ContinuousBatchingConfig,  # noqa: ANN401
+        batching: ContinuousBatchingConfig,
     ) -> None:
         super().__init__(
             model=model, generation_config=generation, continuous_batching_config=batching

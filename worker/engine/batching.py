@@ -281,7 +281,15 @@ class BatchingEngine:
             elif output is not None or batch.is_dead:
                 self._replace(batch)
             elif watch.is_stuck(batch.num_moves):
+                self._fail_stuck()
                 raise EngineLostError("A forward step does not return.")
+
+    def _fail_stuck(self) -> None:
+        """Give up what is in the step that does not return: one of them may be to blame."""
+        error = EngineError("A forward step with this request in it does not return.")
+        with self._lock:
+            for request_id in tuple(self._in_batch):
+                self._end(self._running[request_id], _Event(is_last=True, error=error))
 
     def _deliver(self, batch: Batch, output: GenerationOutput) -> None:
         self._num_fruitless = 0

@@ -42,7 +42,7 @@ class Generation(Protocol):
         """Pieces of text as they come; never half a character, never part of a stop text.
 
         Raises:
-            EngineError: the batch died with this request alone in it.
+            EngineError: the batch died with this request alone in it, or is stuck with it.
             EngineLostError: the engine failed for good; nothing is known against the request.
         """
         ...
