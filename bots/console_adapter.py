@@ -36,6 +36,7 @@ class ConsoleSurface:
 
     edit_every_s = 0.0
     busy_every_s: float | None = None
+    notice_every_s: float | None = None
     placeholder: str | None = None
 
     def __init__(self, output: TextIO) -> None:
@@ -59,10 +60,13 @@ class ConsoleSurface:
         """Print what is new in an answer."""
         self._show(text)
 
-    async def find(self, job: Job, part: int) -> str | None:
+    async def delete(self, job: Job, message: str) -> None:
+        """What is printed stays."""
+
+    async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
         """What was printed before a crash is gone."""
-        del job, part
-        return None
+        del job, part, text, after
+        return ()
 
     async def show_busy(self, job: Job) -> None:
         """The terminal shows that it waits by itself."""

@@ -144,9 +144,5 @@ class Reception:
         return taken.job
 
     async def _retract(self, withdrawn: str) -> None:
-        outcome = await self.store.run(ledger.withdraw(withdrawn))
-        if outcome is None:
-            return
-        log.info("job_withdrawn", job=withdrawn)
-        if outcome.ready:
-            self._wake(outcome.ready)
+        if ready := await self._delivery.retract(withdrawn):
+            self._wake(ready)

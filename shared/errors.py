@@ -14,6 +14,7 @@ ParleyError
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
 │   │   └── MessageGoneError          our message cannot be edited any more, but another be posted
 │   └── PlatformUnavailableError  try again later, in doubt whether it took effect
+│       └── RateLimitedError          it did not; the platform says how long to wait
 ├── CodecError                a document that is not ours, of another version, or lacks a field
 ├── ModelError                the model or its engine
 │   └── EngineError               generation failed, also after the engine was rebuilt
@@ -159,6 +160,16 @@ class MessageGoneError(UndeliverableError):
 
 class PlatformUnavailableError(PlatformError):
     """A passing fault; whether the call took effect is unknown."""
+
+
+class RateLimitedError(PlatformUnavailableError):
+    """Too much was asked of the platform: nothing was done, and nothing will be for a while."""
+
+    def __init__(self, retry_after_s: float, *, is_everywhere: bool = False) -> None:
+        """``is_everywhere``: not only for this kind of call, or in this place."""
+        super().__init__(f"rate limited for {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+        self.is_everywhere = is_everywhere
 
 
 class CodecError(ParleyError):

@@ -87,6 +87,20 @@ def note_delivered(job_id: str, origin_outbox: str, entry: str) -> Call[bool]:
     return Call(scripts.NOTE_DELIVERED, (job_id, origin_outbox, entry), is_one)
 
 
+def unshown(outbox: str, most: int) -> Call[tuple[str, ...]]:
+    """Jobs that wait for a worker and of which no bots process says so; looks at so many."""
+    return Call(scripts.UNSHOWN, (outbox, most), _texts)
+
+
+def surplus(job_id: str, num_parts: int) -> Call[tuple[str, ...]]:
+    """Messages of posted parts beyond so many: the final text came out shorter than one before."""
+    return Call(scripts.SURPLUS, (job_id, num_parts), _texts)
+
+
+def _texts(raw: Raw) -> tuple[str, ...]:
+    return tuple(text_of(word) for word in raw)
+
+
 def read_final(document: str | bytes) -> Final:
     """Read an outbox entry's reply.
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
 import aiohttp
@@ -13,11 +14,12 @@ import discord.http
 import yarl
 
 from bots.discord_adapter.reading import Facts, Place, Spot
-from bots.render.discord import render_for_discord
+from bots.render.discord import is_beginning_of, render_for_discord
 from shared.errors import (
     MessageGoneError,
     PlatformUnavailableError,
     PlatformUnreachableError,
+    RateLimitedError,
     TokenError,
     UndeliverableError,
 )
@@ -27,10 +29,14 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 EDIT_EVERY_S = 1.0
+NOTICE_EVERY_S = 0.5
 TYPING_EVERY_S = 8.0
 """Discord shows "is typing" for ten seconds."""
 MAX_RATE_LIMIT_WAIT_S = 60
-SEARCH_LIMIT = 100
+SHORTEST_WAIT_S = 1.0
+SEARCH_LIMIT = 300
+MAX_NONCES = 5
+"""A part is posted so often anew after somebody deleted it."""
 UNKNOWN_MESSAGE = 10008
 BAD_TOKEN_CLOSE = 4004
 REFUSED = "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
@@ -274,6 +280,7 @@ class DiscordSurface:
 
     edit_every_s = EDIT_EVERY_S
     busy_every_s: float | None = TYPING_EVERY_S
+    notice_every_s: float | None = NOTICE_EVERY_S
     placeholder: str | None = None
 
     def __init__(self) -> None:
@@ -285,15 +292,21 @@ class DiscordSurface:
         return render_for_discord(text)
 
     async def post(self, job: Job, part: int, text: str) -> str:
-        """Post, the first part as a reply to the question. See ``delivery.Surface``.
+        """Post, the first part as a reply to the question. See ``surface.Surface``.
 
-        The nonce is the job's: Discord answers a repeated post with the message that it has.
+        The nonce is the job's: Discord answers a repeated post with the message that it has. If
+        somebody has deleted that one it says so, and the next nonce is as much the job's.
         """
+        for nonce in _nonces(job, part):
+            with contextlib.suppress(MessageGoneError):
+                return await self._send(job, part, text, nonce)
+        raise UndeliverableError("deleted again and again")
+
+    async def _send(self, job: Job, part: int, text: str, nonce: str) -> str:
         with _translated():
-            channel = self._channel(job)
-            message = await channel.send(
+            message = await self._channel(job).send(
                 text,
-                nonce=job.id if part == 0 else f"{job.id}-{part}",
+                nonce=nonce,
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
                 # None means none to discord.py, though its types do not say so.
@@ -302,28 +315,43 @@ class DiscordSurface:
         return str(message.id)
 
     async def edit(self, job: Job, message: str, text: str) -> None:
-        """Replace a posted message's text. See ``delivery.Surface``."""
+        """Replace a posted message's text. See ``surface.Surface``."""
+        # discord.py's own edit of a message that is only known by its id cannot keep embeds away.
+        content = discord.http.handle_message_parameters(
+            text, allowed_mentions=NOBODY, flags=discord.MessageFlags(suppress_embeds=True)
+        )
+        with _translated(), content as params:
+            await self._connected().http.edit_message(
+                int(job.origin.channel), int(message), params=params
+            )
+
+    async def delete(self, job: Job, message: str) -> None:
+        """Delete a posted message. See ``surface.Surface``."""
         with _translated():
-            posted = self._channel(job).get_partial_message(int(message))
-            await posted.edit(content=text, allowed_mentions=NOBODY)
+            await self._channel(job).get_partial_message(int(message)).delete()
 
-    async def find(self, job: Job, part: int) -> str | None:
-        """Look for our reply to the question. See ``delivery.Surface``.
+    async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
+        """Look for our reply to the question, or what stands below it. See ``surface.Surface``.
 
-        Later parts refer to nothing; their nonce alone keeps them from being posted twice.
+        The history does not tell nonces. Later parts refer to nothing; they are known by what
+        they say.
         """
-        if part > 0:
-            return None
-        asked = discord.Object(int(job.origin.message))
-        me = self._connected().user_id
+        asked = int(job.origin.message)
+        found: list[str] = []
         with _translated():
+            me = self._connected().user_id
             async for message in self._channel(job).history(
-                after=asked, limit=SEARCH_LIMIT, oldest_first=True
+                after=discord.Object(int(after or asked)), limit=SEARCH_LIMIT, oldest_first=True
             ):
-                reference = message.reference
-                if message.author.id == me and reference and reference.message_id == asked.id:
-                    return str(message.id)
-        return None
+                reference = message.reference.message_id if message.reference else None
+                is_part = (
+                    reference == asked
+                    if part == 0
+                    else reference is None and is_beginning_of(message.content, text)
+                )
+                if message.author.id == me and is_part:
+                    found.append(str(message.id))
+        return found
 
     async def show_busy(self, job: Job) -> None:
         """Show that we are typing."""
@@ -339,6 +367,11 @@ class DiscordSurface:
         return self._connected().get_partial_messageable(int(job.origin.channel))
 
 
+def _nonces(job: Job, part: int) -> list[str]:
+    name = job.id if part == 0 else f"{job.id}-{part}"
+    return [name, *(f"{name}{again}" for again in "abcdefgh"[: MAX_NONCES - 1])]
+
+
 def _reference(job: Job) -> discord.MessageReference:
     return discord.MessageReference(
         message_id=int(job.origin.message),
@@ -352,16 +385,30 @@ def _translated() -> Iterator[None]:
     """discord.py's exceptions as ours, with their cause."""
     try:
         yield
-    except (discord.DiscordServerError, discord.RateLimited) as error:
+    except discord.RateLimited as error:
+        raise RateLimitedError(error.retry_after) from error
+    except discord.DiscordServerError as error:
         raise PlatformUnavailableError(type(error).__name__) from error
     except discord.HTTPException as error:
-        if error.status == 429:  # noqa: PLR2004 - HTTP's own number
-            raise PlatformUnavailableError("429") from error
+        if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise _rate_limited(error) from error
+        if error.status == HTTPStatus.UNAUTHORIZED:  # somebody has to mend the token
+            raise PlatformUnavailableError("401") from error
         if error.code == UNKNOWN_MESSAGE:
             raise MessageGoneError("deleted") from error
         raise UndeliverableError(f"{error.status}, code {error.code}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnavailableError(type(error).__name__) from error
+
+
+def _rate_limited(error: discord.HTTPException) -> RateLimitedError:
+    """A 429 that discord.py does not wait out: the fifth one, or Cloudflare's own.
+
+    Cloudflare's knows no buckets, and comes without the header that Discord's has.
+    """
+    headers = error.response.headers
+    wait_s = float(headers.get("Retry-After") or 0.0)
+    return RateLimitedError(max(SHORTEST_WAIT_S, wait_s), is_everywhere="Via" not in headers)
 
 
 async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) -> None:

@@ -57,7 +57,7 @@ def split_markdown(text: str, limit: int) -> list[str]:
     """
     parts: list[list[str]] = [[]]
     size = indent = 0
-    for line in _fitting_lines(_with_plain_line_ends(text), limit):
+    for line in _fitting_lines(with_plain_line_ends(text), limit):
         if line.fence is None:
             indent = 0
         if parts[-1] and size + len(line.text) + line.reserve > limit:
@@ -76,7 +76,7 @@ def split_markdown(text: str, limit: int) -> list[str]:
 def close_fence(text: str) -> str:
     """The text with a fence that was left open closed, so that what follows is no code."""
     fences = find_fences(text)
-    num_lines = len(_with_plain_line_ends(text).rstrip().split("\n"))
+    num_lines = len(with_plain_line_ends(text).rstrip().split("\n"))
     if fences and not fences[-1].is_closed and fences[-1].end >= num_lines:
         return f"{text.rstrip()}\n{fences[-1].closing}"
     return text
@@ -84,7 +84,7 @@ def close_fence(text: str) -> str:
 
 def find_fences(text: str) -> list[Fence]:
     """Every fenced block of code, in order, with the lines it spans."""
-    lines = _with_plain_line_ends(text).split("\n")
+    lines = with_plain_line_ends(text).split("\n")
     tokens = MarkdownIt("commonmark").parse(text)
     return [_fence(token, lines) for token in tokens if token.type == "fence" and token.map]
 
@@ -134,7 +134,7 @@ def _dedent(line: str, indent: int) -> str:
     return line[min(indent, len(line) - len(line.lstrip())) :]
 
 
-def _with_plain_line_ends(text: str) -> str:
+def with_plain_line_ends(text: str) -> str:
     """Line ends as the parser counts them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

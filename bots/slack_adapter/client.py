@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import aiohttp
@@ -39,6 +40,7 @@ from shared.errors import (
     MessageGoneError,
     PlatformUnavailableError,
     PlatformUnreachableError,
+    RateLimitedError,
     TokenError,
     UndeliverableError,
 )
@@ -55,6 +57,11 @@ PAGE = 200
 TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signature"
 JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 CALL_TIMEOUT_S = 10
+POST_TIMEOUT_S = 30
+"""A post that is given up may yet stand there later, unseen: better to wait for it."""
+SHORTEST_WAIT_S = 1.0
+NOTICE_EVERY_S = 3.0
+"""``chat.update`` is good for 50 calls a minute in a workspace; answers need most of them."""
 MAX_RATE_LIMIT_RETRIES = 3
 METADATA_TYPE = "parley_answer"
 SEARCH_LIMIT = 100
@@ -77,8 +84,6 @@ GONE_ERRORS = frozenset({"message_not_found", "cant_update_message", "edit_windo
 """Our message can no longer be edited."""
 PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset(
     {
-        "ratelimited",
-        "rate_limited",
         "internal_error",
         "fatal_error",
         "service_unavailable",
@@ -90,6 +95,7 @@ PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset
 )
 """Errors after which trying again may help (docs.slack.dev, the methods' error tables); after all
 others it cannot."""
+RATE_ERRORS = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 HTTP_SERVER_ERROR = 500
 
 
@@ -103,21 +109,29 @@ class SlackAccess:
     signing_secret: str | None = None
 
 
-def make_client(access: SlackAccess, *, is_idempotent: bool) -> AsyncWebClient:
+def make_client(
+    access: SlackAccess, *, is_idempotent: bool, is_patient: bool = True
+) -> AsyncWebClient:
     """A Web API client; only idempotent calls may be repeated after a broken connection.
 
     slack_sdk repeats every call by default, which posts twice when the connection breaks after the
     post was taken.
+
+    Args:
+        access: to which workspace.
+        is_idempotent: whether its calls may be repeated.
+        is_patient: whether a call waits as long as Slack asks callers to; else it fails, and its
+            caller knows what is to go first then.
     """
-    handlers: list[AsyncRetryHandler] = [
-        AsyncRateLimitErrorRetryHandler(max_retry_count=MAX_RATE_LIMIT_RETRIES)
-    ]
+    handlers: list[AsyncRetryHandler] = []
+    if is_patient:
+        handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=MAX_RATE_LIMIT_RETRIES))
     if is_idempotent:
         handlers.append(AsyncConnectionErrorRetryHandler())
     return AsyncWebClient(
         token=access.bot_token,
         base_url=access.api_url,
-        timeout=CALL_TIMEOUT_S,
+        timeout=CALL_TIMEOUT_S if is_idempotent else POST_TIMEOUT_S,
         retry_handlers=handlers,
     )
 
@@ -173,18 +187,23 @@ class SlackSurface:
 
     edit_every_s = EDIT_EVERY_S
     busy_every_s: float | None = None
+    notice_every_s: float | None = NOTICE_EVERY_S
     placeholder: str | None = PLACEHOLDER
 
     def __init__(self, access: SlackAccess) -> None:
-        self._poster = make_client(access, is_idempotent=False)
-        self._client = make_client(access, is_idempotent=True)
+        self._poster = make_client(access, is_idempotent=False, is_patient=False)
+        self._client = make_client(access, is_idempotent=True, is_patient=False)
 
     def render(self, text: str) -> Sequence[str]:
         """Parts of mrkdwn within Slack's limits."""
         return render_for_slack(text)
 
     async def post(self, job: Job, part: int, text: str) -> str:
-        """Post in the thread of the question. See ``delivery.Surface``."""
+        """Post in the thread of the question. See ``surface.Surface``.
+
+        Neither links nor anything else becomes more than text: ``parse="none"`` makes no links, and
+        with the two others nothing behind an address is fetched.
+        """
         payload = {"job_id": job.id, "part": part}
         with _translated():
             answer = await self._poster.chat_postMessage(
@@ -200,19 +219,25 @@ class SlackSurface:
         return str(answer["ts"])
 
     async def edit(self, job: Job, message: str, text: str) -> None:
-        """Replace a posted message's text. See ``delivery.Surface``."""
+        """Replace a posted message's text. See ``surface.Surface``."""
         with _translated():
             await self._client.chat_update(
                 channel=job.origin.channel, ts=message, text=text, parse="none", link_names=False
             )
 
-    async def find(self, job: Job, part: int) -> str | None:
-        """Look for a message of ours by its metadata. See ``delivery.Surface``."""
+    async def delete(self, job: Job, message: str) -> None:
+        """Delete a posted message. See ``surface.Surface``."""
+        with _translated():
+            await self._client.chat_delete(channel=job.origin.channel, ts=message)
+
+    async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
+        """Look for a message of ours by its metadata. See ``surface.Surface``."""
+        del text
         origin = job.origin
         search: dict[str, Any] = {
             "channel": origin.channel,
             "include_all_metadata": True,
-            "oldest": origin.message,
+            "oldest": after or origin.message,
             "limit": SEARCH_LIMIT,
         }
         with _translated():
@@ -221,10 +246,11 @@ class SlackSurface:
             else:
                 answer = await self._client.conversations_history(**search)
         wanted = {"job_id": job.id, "part": part}
-        for message in answer["messages"]:
-            if message.get("metadata", {}).get("event_payload") == wanted:
-                return str(message["ts"])
-        return None
+        return [
+            str(message["ts"])
+            for message in answer["messages"]
+            if message.get("metadata", {}).get("event_payload") == wanted
+        ]
 
     async def show_busy(self, job: Job) -> None:
         """The placeholder shows it."""
@@ -237,6 +263,8 @@ def _translated() -> Iterator[None]:
         yield
     except SlackApiError as error:
         name, status = _fault(error)
+        if status == HTTPStatus.TOO_MANY_REQUESTS or name in RATE_ERRORS:
+            raise RateLimitedError(_retry_after_s(error)) from error
         if name in GONE_ERRORS:
             raise MessageGoneError(name) from error
         if name in PASSING_ERRORS or status >= HTTP_SERVER_ERROR or not name:
@@ -274,6 +302,12 @@ def _fault(error: SlackApiError) -> tuple[str, int]:
     data = getattr(response, "data", response)
     name = str(data.get("error") or "") if isinstance(data, dict) else ""
     return name, int(getattr(response, "status_code", getattr(response, "status", 0)) or 0)
+
+
+def _retry_after_s(error: SlackApiError) -> float:
+    headers: Any = getattr(error.response, "headers", {})
+    said = str(headers.get("Retry-After", ""))
+    return max(SHORTEST_WAIT_S, float(said) if said.isdecimal() else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

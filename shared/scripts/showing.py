@@ -105,3 +105,35 @@ end
 return 1
 """
 )
+
+UNSHOWN = (
+    PRELUDE
+    + f"""
+-- ARGV: outbox, most to look at. Ids of jobs of this outbox that wait for a worker and of which no
+-- bots process says so: the one that accepted them died, or has too much to do.
+local silent = now_ms() - {keys.PRESENTER_LIFETIME_MS}
+local answer = {{}}
+for _, id in ipairs(redis.call('ZRANGE', QUEUE, 0, ARGV[2] - 1)) do
+  local job = redis.call('HMGET', job_key(id), 'outbox', 'accepted_at', 'presenter_until')
+  local shown_at = tonumber(job[3] or 0) - {keys.PRESENTER_LIFETIME_MS}
+  if job[1] == ARGV[1] and math.max(tonumber(job[2]), shown_at) < silent then
+    table.insert(answer, id)
+  end
+end
+return answer
+"""
+)
+
+SURPLUS = (
+    PRELUDE
+    + """
+-- ARGV: id, number of parts. Returns the messages of posted parts beyond so many.
+local answer, part = {}, ARGV[2]
+while true do
+  local posted = redis.call('HGET', job_key(ARGV[1]), 'part:' .. part)
+  if not posted then return answer end
+  table.insert(answer, posted)
+  part = part + 1
+end
+"""
+)

@@ -1,0 +1,234 @@
+"""One answer on its way to its channel, from the first "is typing" until its ending stands.
+
+What is shown is decided when the platform has time for it: the ending if there is one by then, else
+the newest text, else where the question stands in the queue.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+import redis
+
+from bots.pace import Allowance, Pace, Rank
+from bots.posts import Desk, Posts
+from bots.render.final import final_text, with_lateness
+from bots.render.waiting import OPEN, waiting_notice
+from bots.surface import Entry
+from shared import operating
+from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
+from shared.jobs import Job
+from shared.logs import get_logger
+from shared.replies import Failed, Final
+from shared.showing import Turnstile
+
+log = get_logger(__name__)
+
+IDLE_S = 60.0
+"""An answer of which nothing is heard for so long is dropped; a nudge brings it back."""
+NOTICE_AFTER_S = 3.0
+"""Who gets an answer sooner is not told to wait."""
+NOTICE_EVERY_S = 3.0
+LONGEST_NOTICE_EVERY_S = 8.0
+"""Well below ``keys.PRESENTER_LIFETIME_MS``: who tells somebody to wait is known to do so."""
+NOTICE_S_PER_JOB = 0.05
+"""Who is far behind is told less often."""
+BUSY_WAIT_S = 0.2
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 30.0
+CONFIRM_AFTER_S = 15.0
+"""An edit that the platform took longer for than this has been lost."""
+PASSING = (PlatformUnavailableError, redis.RedisError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all answers of one platform share."""
+
+    desk: Desk
+    pace: Pace
+    notices: Allowance | None
+    """None: nobody is told to wait."""
+    spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
+
+
+class LiveReply:
+    """One answer on its way."""
+
+    def __init__(self, job: Job, tools: Tools, *, is_new: bool) -> None:
+        """``is_new``: it was accepted just now, and may be begun at once."""
+        self.job = job
+        self._tools = tools
+        self._surface = tools.desk.surface
+        self._store = tools.desk.store
+        self._posts = Posts(job, tools.desk)
+        self._changed = asyncio.Event()
+        self._concluded = asyncio.Event()
+        self.shown = asyncio.Event()
+        """Set once nothing more is shown here: the next ending of the conversation may follow."""
+        self.entry: Entry | None = None
+        self._after: asyncio.Event | None = None
+        self._is_new = is_new
+        self._is_quiet = False
+        """Nothing but the ending is shown any more: the platform has refused what was before it, or
+        the job is over and its ending on its way."""
+        self._has_text = False
+        self._notice: str | None = None
+        """What stands there while there is no text."""
+        self._typing: asyncio.Task[None] | None = None
+        now_s = asyncio.get_running_loop().time()
+        self._typing_at_s: float | None = None
+        self._notice_at_s = now_s + (NOTICE_AFTER_S if is_new else 0.0)
+
+    def nudge(self) -> None:
+        """There is new text."""
+        self._has_text = True
+        self._changed.set()
+
+    def conclude(self, entry: Entry, after: "LiveReply | None") -> None:
+        """The final reply has come; it is shown after that of another answer."""
+        self.entry = entry
+        if after:
+            self._after = after.shown
+        self._concluded.set()
+        self._changed.set()
+        self._tools.pace.look(self.job.origin.channel)
+
+    async def run(self) -> str | None:
+        """Show texts as they come until the final one stands, or nothing is heard for long.
+
+        Returns:
+            what came of it, for the metrics: empty if the ending was not for us to show, None if
+            there is none yet.
+        """
+        if self._is_new:
+            self._show_busy()
+        while not self._concluded.is_set():
+            self._changed.clear()
+            goes_on = self._is_quiet or await self._show_so_far()
+            if goes_on:
+                await self._pause()
+                goes_on = await self._wait()
+            if not goes_on and not self._concluded.is_set():
+                break
+        if self.entry is None:
+            return None
+        if self._after:
+            await self._after.wait()
+        outcome = await self._show_ending(self.entry.reply)
+        self.shown.set()
+        return outcome
+
+    async def confirm(self) -> None:
+        """Write the final text once more if an edit before it may come to pass only now."""
+        if self.entry and self._posts.is_in_doubt:
+            await asyncio.sleep(CONFIRM_AFTER_S)
+            self._posts.forget()
+            await self._show_ending(self.entry.reply)
+
+    async def _wait(self) -> bool:
+        """Wait for news, or for the time to say where the question stands; False to give up."""
+        loop = asyncio.get_running_loop()
+        is_to_tell = bool(self._tools.notices) and not self._has_text and not self._is_quiet
+        until_s = self._notice_at_s if is_to_tell else loop.time() + IDLE_S
+        while True:
+            self._show_busy()
+            wakes_s = until_s if self._typing_at_s is None else min(until_s, self._typing_at_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), max(0.0, wakes_s - loop.time()))
+                return True
+            if loop.time() >= until_s:
+                return is_to_tell
+
+    async def _pause(self) -> None:
+        """Keep the platform's pace, but let the final text go ahead of it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._concluded.wait(), self._surface.edit_every_s)
+
+    def _show_busy(self) -> None:
+        """Show that an answer is coming, now and then until something stands there."""
+        every_s = self._surface.busy_every_s
+        if every_s is None or not self._posts.is_empty:
+            self._typing_at_s = None
+            return
+        now_s = asyncio.get_running_loop().time()
+        if self._typing_at_s is not None and now_s < self._typing_at_s:
+            return
+        self._typing_at_s = now_s + every_s
+        if self._typing is None or self._typing.done():
+            # beside everything else: the ending does not wait for it
+            self._typing = self._tools.spawn(self._surface.show_busy(self.job))
+
+    def _rank(self) -> Rank:
+        if self.entry:
+            return Rank.ENDING
+        is_notice = not self._has_text and not self._posts.is_empty
+        return Rank.NOTICE if is_notice else Rank.TEXT
+
+    async def _show_so_far(self) -> bool:
+        """Show the text so far, or that there is none yet; False if others do."""
+        try:
+            async with self._tools.pace.turn(self.job.origin.channel, self._rank):
+                text = None if self.entry else await self._newest()
+                if text is None:
+                    return True
+                turnstile = await self._posts.show(self._surface.render(text), is_final=False)
+        except UndeliverableError as error:
+            log.warning("partial_refused", job=self.job.id, reason=str(error))
+            self._is_quiet = True
+            return True
+        except PASSING as error:
+            log.warning("partial_not_shown", job=self.job.id, error=type(error).__name__)
+            return True
+        self._is_quiet = turnstile is Turnstile.OVER
+        return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
+
+    async def _newest(self) -> str | None:
+        """What is to be read by now; None for nothing at all."""
+        snapshot = await self._store.find_snapshot(self.job.id)
+        if snapshot and (text := snapshot.text.strip()):
+            self._has_text = True
+            return with_lateness(self.job.late_s, text)
+        if self._tools.notices and asyncio.get_running_loop().time() >= self._notice_at_s:
+            await self._look_at_queue(self._tools.notices)
+        if self._notice is None and not self._is_quiet:
+            self._notice = self._surface.placeholder
+        return self._notice
+
+    async def _look_at_queue(self, notices: Allowance) -> None:
+        """See where the question stands, and what is to be said of it."""
+        place = await self._store.run(operating.place(self.job.id))
+        if place is None or place.state not in OPEN:
+            self._is_quiet = True
+            return
+        every_s = NOTICE_EVERY_S + place.num_ahead * NOTICE_S_PER_JOB
+        every_s = min(every_s, LONGEST_NOTICE_EVERY_S)
+        self._notice_at_s = asyncio.get_running_loop().time() + every_s
+        notice = waiting_notice(place)
+        if notice and notice != self._notice and notices.take():
+            self._notice = notice
+
+    async def _show_ending(self, reply: Final) -> str:
+        """Show the final text, as often as it takes; returns as ``run`` does."""
+        parts = self._surface.render(with_lateness(self.job.late_s, final_text(reply)))
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                async with self._tools.pace.turn(self.job.origin.channel, self._rank):
+                    turnstile = await self._posts.show(parts, is_final=True)
+                if turnstile is Turnstile.GO:
+                    return reply.code if isinstance(reply, Failed) else "done"
+                if turnstile is not Turnstile.BUSY:
+                    return ""
+                await asyncio.sleep(BUSY_WAIT_S)
+            except UndeliverableError as error:
+                log.warning("job_undeliverable", job=self.job.id, reason=str(error))
+                return "undeliverable"
+            except RateLimitedError as error:
+                log.warning("final_delayed", job=self.job.id, error=type(error).__name__)
+            except PASSING as error:
+                log.warning("final_delayed", job=self.job.id, error=type(error).__name__)
+                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                retry_s = min(LONGEST_RETRY_S, retry_s * 2)

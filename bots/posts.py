@@ -1,0 +1,189 @@
+"""The messages that one answer stands in: posted, found again, edited and taken away.
+
+The ledger says which parts are posted, and whether this process may touch them now. Knows no
+platform: a ``Surface`` does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import redis
+
+from bots.store import Store
+from bots.surface import Surface
+from shared import keys, showing
+from shared.errors import (
+    MessageGoneError,
+    PlatformError,
+    PlatformUnavailableError,
+    RateLimitedError,
+    UndeliverableError,
+)
+from shared.jobs import Job
+from shared.ledger import Limits
+from shared.logs import get_logger
+from shared.showing import Part, Turnstile
+
+log = get_logger(__name__)
+
+MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all answers of one platform are shown with."""
+
+    store: Store
+    surface: Surface
+    limits: Limits
+    name: str
+    """This process, to the ledger."""
+    remove: Callable[[Job, str], None]
+    """Have a message taken away, some time soon."""
+
+
+class _WithdrawnError(Exception):
+    """The question was deleted while a part of its answer was being posted."""
+
+
+class Posts:
+    """The messages of one answer, as far as this process has shown them."""
+
+    def __init__(self, job: Job, desk: Desk) -> None:
+        self._job = job
+        self._desk = desk
+        self._surface = desk.surface
+        self._store = desk.store
+        self._shown: dict[int, str] = {}
+        """Part -> its text."""
+        self.is_in_doubt = False
+        """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been shown."""
+        return not self._shown
+
+    def forget(self) -> None:
+        """Show everything once more the next time, whatever stands there."""
+        self._shown.clear()
+        self.is_in_doubt = False
+
+    async def show(self, parts: Sequence[str], *, is_final: bool) -> Turnstile:
+        """Post or edit every part that differs from what stands, if the ledger lets us.
+
+        Raises:
+            UndeliverableError: the place is closed to us.
+            PlatformUnavailableError: it was done in part, or not at all.
+            redis.RedisError, TimeoutError: likewise.
+        """
+        job_id, name = self._job.id, self._desk.name
+        show = await self._store.run(
+            showing.show(job_id, name, is_final=is_final, num_parts=len(parts))
+        )
+        if show.turnstile is not Turnstile.GO:
+            return show.turnstile
+        try:
+            async with self._holding():
+                await self._show_parts(list(show.parts), parts, is_final=is_final)
+        except _WithdrawnError:
+            return Turnstile.OVER
+        return Turnstile.GO
+
+    async def _show_parts(self, states: list[str], parts: Sequence[str], *, is_final: bool) -> None:
+        """Show what differs; ``states`` are the ledger's, and become the messages' ids."""
+        number = 0
+        try:
+            for number, text in enumerate(parts):
+                if self._shown.get(number) != text:
+                    await self._show_part(states, number, text, is_final=is_final)
+                    self._shown[number] = text
+        except (PlatformError, _WithdrawnError):
+            for later in range(number + 1, len(parts)):
+                if states[later] == Part.NEW:  # not even tried
+                    await self._store.run(showing.note_not_posted(self._job.id, later))
+            raise
+        if is_final:
+            await self._clear_surplus(len(parts))
+
+    async def _show_part(
+        self, states: list[str], number: int, text: str, *, is_final: bool
+    ) -> None:
+        """Show one part; afterwards its state is its message's id."""
+        if states[number] == Part.DOUBT:
+            states[number] = await self._find(states, number, text)
+        if states[number] == Part.NEW:
+            states[number] = await self._post(number, text)
+            return
+        try:
+            await self._edit(states[number], text)
+        except MessageGoneError:
+            if not is_final:
+                raise
+            # Somebody deleted what was there so far; the answer is owed all the same.
+            await self._store.run(showing.note_gone(self._job.id, number))
+            states[number] = await self._post(number, text)
+
+    async def _edit(self, message: str, text: str) -> None:
+        try:
+            await self._surface.edit(self._job, message, text)
+        except RateLimitedError:
+            raise
+        except PlatformUnavailableError:
+            self.is_in_doubt = True
+            raise
+
+    async def _find(self, states: list[str], number: int, text: str) -> str:
+        """Look for a part that somebody may have posted before they died; else it is new."""
+        before = states[number - 1] if number else None
+        try:
+            found = await self._surface.find(self._job, number, text, before)
+        except UndeliverableError as error:
+            # We may not look. A second beginning is better than no answer.
+            log.warning("search_refused", job=self._job.id, reason=str(error))
+            return Part.NEW
+        for message in found:
+            # Messages that the ledger knows are parts of other answers, or other parts of this one.
+            if await self._store.find_thread(self._job.origin, message) is None:
+                await self._note_posted(number, message)
+                return message
+        return Part.NEW
+
+    async def _post(self, number: int, text: str) -> str:
+        try:
+            message = await self._surface.post(self._job, number, text)
+        except (UndeliverableError, RateLimitedError):
+            await self._store.run(showing.note_not_posted(self._job.id, number))
+            raise
+        await self._note_posted(number, message)
+        return message
+
+    async def _note_posted(self, number: int, message: str) -> None:
+        call = showing.note_posted(self._job, number, message, self._desk.limits)
+        if not await self._store.run(call):
+            self._desk.remove(self._job, message)
+            raise _WithdrawnError
+
+    async def _clear_surplus(self, num_parts: int) -> None:
+        """Take away parts of a text before that was longer than the final one."""
+        for message in await self._store.run(showing.surplus(self._job.id, num_parts)):
+            self._desk.remove(self._job, message)
+
+    @contextlib.asynccontextmanager
+    async def _holding(self) -> AsyncIterator[None]:
+        """Keep the right to call the platform, however slow it is; free it afterwards."""
+        renewal = asyncio.create_task(self._keep_holding())
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            with contextlib.suppress(redis.RedisError, TimeoutError):
+                await self._store.run(showing.free(self._job.id, self._desk.name))
+
+    async def _keep_holding(self) -> None:
+        while True:
+            await asyncio.sleep(keys.PRESENTER_LOCK_MS / MS / 3)
+            with contextlib.suppress(redis.RedisError, TimeoutError):
+                await self._store.run(showing.hold(self._job.id, self._desk.name))

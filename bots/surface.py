@@ -1,0 +1,87 @@
+"""A platform as the way out sees it, and a final reply on its way there.
+
+What stands between ``bots.delivery``, which knows no platform, and each platform's client.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.jobs import Job
+from shared.replies import Final
+
+
+class Surface(Protocol):
+    """A platform as delivery sees it."""
+
+    @property
+    def edit_every_s(self) -> float:
+        """The shortest time between two edits of one message."""
+        ...
+
+    @property
+    def busy_every_s(self) -> float | None:
+        """How often ``show_busy`` is to be called before the first text; None for never."""
+        ...
+
+    @property
+    def notice_every_s(self) -> float | None:
+        """How often people who wait may be told where they stand, all of them together.
+
+        None where it is not for us to tell them.
+        """
+        ...
+
+    @property
+    def placeholder(self) -> str | None:
+        """Posted at once and replaced by the first text; None to post nothing before it."""
+        ...
+
+    def render(self, text: str) -> Sequence[str]:
+        """The text as posts that fit the platform; an earlier text's closed posts do not change."""
+        ...
+
+    async def post(self, job: Job, part: int, text: str) -> str:
+        """Post one part of the answer; returns the message's id.
+
+        Raises:
+            UndeliverableError: the place is closed to us; nothing was posted.
+            RateLimitedError: too much is asked of the platform; nothing was posted.
+            PlatformUnavailableError: it may or may not have been posted.
+        """
+        ...
+
+    async def edit(self, job: Job, message: str, text: str) -> None:
+        """Replace a posted part. Raises as ``post`` does, and ``MessageGoneError``."""
+        ...
+
+    async def delete(self, job: Job, message: str) -> None:
+        """Take a posted part away. Raises as ``edit`` does."""
+        ...
+
+    async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
+        """Look for a part that may have been posted. Raises as ``post`` does.
+
+        Args:
+            job: whose answer it is a part of.
+            part: its number.
+            text: what it reads by now; what was posted may be a beginning of it.
+            after: the message of the part before; None for the first part.
+
+        Returns:
+            messages that may be it; one that the ledger knows as another part is not.
+        """
+        ...
+
+    async def show_busy(self, job: Job) -> None:
+        """Show that an answer is coming; failures are nobody's business."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A final reply in the outbox."""
+
+    id: str
+    outbox: str
+    reply: Final

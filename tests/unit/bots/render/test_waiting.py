@@ -1,0 +1,56 @@
+"""What somebody reads who waits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bots.render.waiting import NEXT, NOBODY, STARTING, waiting_notice
+from shared.operating import Place
+
+# state, ahead, wait in ms, ready, alive -> notice
+TABLE: list[tuple[Place, str | None]] = [
+    (Place("queued", 0, 9_000, 1, 1), NEXT),
+    (Place("waiting", 0, None, 1, 1), NEXT),
+    (Place("queued", 3, 20_000, 1, 1), "*3 ahead of you, about 20 s.*"),
+    (Place("queued", 3, 20_001, 2, 2), "*3 ahead of you, about 25 s.*"),
+    (Place("queued", 3, None, 1, 1), "*3 ahead of you.*"),
+    (Place("queued", 1, 0, 1, 1), "*1 ahead of you, about 5 s.*"),
+    (Place("queued", 1, 55_000, 1, 1), "*1 ahead of you, about 55 s.*"),
+    (Place("queued", 1, 55_001, 1, 1), "*1 ahead of you, about 1 min.*"),
+    (Place("queued", 20, 90_000, 1, 1), "*20 ahead of you, about 2 min.*"),  # 1.5, to the even
+    (Place("queued", 21, 149_000, 1, 1), "*About 20 ahead of you, about 2 min.*"),  # 150 s = 2.5
+    (Place("queued", 999, 3_600_000, 1, 1), "*About 1,000 ahead of you, about 60 min.*"),
+    (Place("queued", 5, 20_000, 0, 1), STARTING),
+    (Place("waiting", 0, None, 0, 2), STARTING),
+    (Place("queued", 5, 20_000, 0, 0), NOBODY),
+    # begun, or over: there is nothing to wait for
+    (Place("running", 0, 9_000, 1, 1), None),
+    (Place("running", 0, None, 0, 0), None),
+    (Place("done", 0, None, 1, 1), None),
+    (Place("delivered", 0, None, 1, 1), None),
+    (Place("withdrawn", 0, None, 0, 0), None),
+]
+
+
+@pytest.mark.parametrize(("place", "notice"), TABLE)
+def test_waiting_notice_says(place: Place, notice: str | None) -> None:
+    assert waiting_notice(place) == notice
+
+
+@given(
+    st.integers(0, 10_000),
+    st.none() | st.integers(0, 10_000_000),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+def test_waiting_notice_is_one_line_in_italics(
+    num_ahead: int, wait_ms: int | None, num_ready: int, num_loading: int
+) -> None:
+    place = Place("queued", num_ahead, wait_ms, num_ready, num_ready + num_loading)
+
+    notice = waiting_notice(place)
+
+    assert notice is not None
+    assert notice[0] == notice[-1] == "*"
+    assert "\n" not in notice
+    assert len(notice) < 120
