@@ -85,8 +85,19 @@ def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
     app.steps["worker"].add(Signals)
 
 
-def run_celery(app: celery.Celery, arguments: list[str], is_asked: Callable[[], bool]) -> bool:
+def run_celery(
+    app: celery.Celery,
+    arguments: list[str],
+    is_asked: Callable[[], bool],
+    first_wait_s: float = FIRST_RESTART_S,
+) -> bool:
     """Run Celery until a signal ends it, again and again if something else does.
+
+    Args:
+        app: whose worker to run.
+        arguments: its command line.
+        is_asked: whether this process is to end.
+        first_wait_s: how long to wait after a first failure; then twice as long each time.
 
     Returns:
         Whether it was a signal; False if it failed ``RESTARTS`` times in a row.
@@ -98,7 +109,7 @@ def run_celery(app: celery.Celery, arguments: list[str], is_asked: Callable[[], 
             return True
         if time.monotonic() - started_s > STEADY_S:
             num_failures = 0
-        wait_s = FIRST_RESTART_S * 2**num_failures
+        wait_s = first_wait_s * 2**num_failures
         num_failures += 1
         log.error("celery_ended", again_in_s=wait_s)
         _pause(wait_s, is_asked)

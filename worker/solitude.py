@@ -15,8 +15,8 @@ class Solitude:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._num_together = 0
-        self._has_loner = False
-        self._num_would_be_loners = 0
+        self._has_hermit = False
+        self._num_would_be_hermits = 0
 
     @contextmanager
     def entering(self, *, alone: bool, is_over: Callable[[], bool]) -> Iterator[bool]:
@@ -44,7 +44,7 @@ class Solitude:
 
     def _wait_together(self, is_over: Callable[[], bool]) -> bool:
         self._changed.wait_for(
-            lambda: is_over() or not (self._has_loner or self._num_would_be_loners)
+            lambda: is_over() or not (self._has_hermit or self._num_would_be_hermits)
         )
         if is_over():
             return False
@@ -52,19 +52,19 @@ class Solitude:
         return True
 
     def _wait_alone(self, is_over: Callable[[], bool]) -> bool:
-        self._num_would_be_loners += 1
-        self._changed.wait_for(lambda: is_over() or not (self._has_loner or self._num_together))
-        self._num_would_be_loners -= 1
+        self._num_would_be_hermits += 1
+        self._changed.wait_for(lambda: is_over() or not (self._has_hermit or self._num_together))
+        self._num_would_be_hermits -= 1
         if is_over():
             self._changed.notify_all()  # those whom we kept out
             return False
-        self._has_loner = True
+        self._has_hermit = True
         return True
 
     def _leave(self, *, alone: bool) -> None:
         with self._changed:
             if alone:
-                self._has_loner = False
+                self._has_hermit = False
             else:
                 self._num_together -= 1
             self._changed.notify_all()

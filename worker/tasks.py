@@ -82,6 +82,8 @@ class TaskRunner:
             except RefusedError as error:
                 outcome = Outcome(error.to_reply())
             except BaseException as error:
+                # A lost engine blames its jobs, as a process that is killed does: one of them may
+                # have been too much for it, and the last attempt is made alone.
                 attempt = claimed.lease.attempt
                 log.exception("job_failed", attempt=attempt, error=type(error).__name__)
                 self._give_back(held, is_blamed=not isinstance(error, BLAMELESS))

@@ -175,12 +175,21 @@ def test_row_35_clocks_that_are_hours_apart_change_nothing(
         assert pair.num_runs(undisturbed) == 1
 
 
+def test_row_06_a_worker_can_be_ended_while_it_loads(settings: dict[str, str], desk: Desk) -> None:
+    with RunningModule("worker", settings=settings) as process:
+        wait_for(lambda: states(desk) == [WorkerState.LOADING], "it is loading")
+
+        assert process.stop() == 0
+
+    assert states(desk) == [], "nobody need wait for it"
+    assert process.events("worker_ready") == []
+
+
 def test_row_06_a_worker_says_what_it_is_at_and_hurries_when_it_is_told_twice(
     settings: dict[str, str], desk: Desk
 ) -> None:
     patient = {**settings, "PARLEY_STOP_S": "600", "PARLEY_CONCURRENCY": "2"}
     with worker(patient, "slow") as process:
-        wait_for(lambda: states(desk) == [WorkerState.LOADING], "it is loading")
         process.wait_for_event("worker_ready")
         wait_for(lambda: states(desk) == [WorkerState.READY], "it is ready")
         short = desk.ask("Tell me a long story.")

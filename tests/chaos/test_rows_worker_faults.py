@@ -75,6 +75,12 @@ class Shop:
         self._supervised.look_after()
         self.worker.wait_for_event("worker_ready")
 
+    def assert_unshaken(self) -> None:
+        """The worker is the one that was started first, and so is its Celery."""
+        assert self.worker.process.poll() is None
+        assert self.worker.events("celery_ended") == []
+        assert len(self.worker.events("worker_ready")) == 1
+
     def look_after(self) -> None:
         self._supervised.look_after()
 
@@ -188,10 +194,9 @@ def test_row_13_what_is_no_message_ends_neither_the_worker_nor_what_it_writes(
     shop.desk.wait_answer(running)
 
     assert not trace.exists()
-    assert shop.worker.process.poll() is None
+    shop.assert_unshaken()
     assert shop.desk.status().num_in_celery == 0
     assert [shop.desk.field(job, "attempts") for job in (running, behind)] == ["1", "1"]
-    assert len(shop.worker.events("worker_ready")) == 1
     assert "ContentDisallowed" in shop.worker.output
 
 
@@ -207,8 +212,7 @@ def test_row_07_redis_dies_under_a_busy_worker_and_nothing_is_lost(
 
     for job in jobs:
         shop.desk.wait_answer(job)
-    assert shop.worker.process.poll() is None
-    assert len(shop.worker.events("worker_ready")) == 1
+    shop.assert_unshaken()
 
 
 @pytest.mark.parametrize(
@@ -226,7 +230,7 @@ def test_row_16_a_task_that_raises_what_ends_programs_frees_its_slot(shop: Shop,
     assert all(shop.desk.is_running(job) for job in good), "both slots are free"
     for job in good:
         shop.desk.wait_answer(job)
-    assert shop.worker.process.poll() is None
+    shop.assert_unshaken()
 
 
 def test_row_17_a_pass_that_never_ends_costs_its_job_and_recycles_the_worker(shop: Shop) -> None:
@@ -271,8 +275,7 @@ def test_row_10_a_full_redis_ends_no_worker(shop: Shop) -> None:
 
     desk.wait_answer(behind)
     desk.wait_answer(running)
-    assert shop.worker.process.poll() is None
-    assert len(shop.worker.events("worker_ready")) == 1
+    shop.assert_unshaken()
 
 
 def test_row_15_a_prompt_that_kills_workers_is_given_up_and_its_neighbours_are_answered(

@@ -66,24 +66,24 @@ def test_whoever_must_be_alone_waits_for_all_others() -> None:
     solitude = Solitude()
     others = [Visitor(solitude) for _ in range(2)]
     assert all(wait(other.is_inside) for other in others)
-    loner = Visitor(solitude, alone=True)
+    hermit = Visitor(solitude, alone=True)
 
     others[0].leave()
-    assert not loner.is_inside.is_set()
+    assert not hermit.is_inside.is_set()
     others[1].leave()
-    assert wait(loner.is_inside)
-    loner.leave()
+    assert wait(hermit.is_inside)
+    hermit.leave()
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_nobody_enters_while_one_is_alone(alone: bool) -> None:  # noqa: FBT001 - a parameter
     solitude = Solitude()
-    loner = Visitor(solitude, alone=True)
-    assert wait(loner.is_inside)
+    hermit = Visitor(solitude, alone=True)
+    assert wait(hermit.is_inside)
     other = Visitor(solitude, alone=alone)
 
     assert not other.is_inside.is_set()
-    loner.leave()
+    hermit.leave()
     assert wait(other.is_inside)
     other.leave()
 
@@ -92,13 +92,13 @@ def test_newcomers_wait_behind_one_who_waits_to_be_alone() -> None:
     solitude = Solitude()
     inside = Visitor(solitude)
     assert wait(inside.is_inside)
-    loner = Visitor(solitude, alone=True)
+    hermit = Visitor(solitude, alone=True)
     newcomer = Visitor(solitude)
 
     inside.leave()
-    assert wait(loner.is_inside)
+    assert wait(hermit.is_inside)
     assert not newcomer.is_inside.is_set()
-    loner.leave()
+    hermit.leave()
     assert wait(newcomer.is_inside)
     newcomer.leave()
 
@@ -107,12 +107,12 @@ def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
     solitude = Solitude()
     inside = Visitor(solitude)
     assert wait(inside.is_inside)
-    loner = Visitor(solitude, alone=True)
+    hermit = Visitor(solitude, alone=True)
     newcomer = Visitor(solitude)
 
-    loner.give_up()
+    hermit.give_up()
 
-    assert wait(loner.has_been_refused)
+    assert wait(hermit.has_been_refused)
     assert wait(newcomer.is_inside)
     newcomer.leave()
     inside.leave()
@@ -120,14 +120,14 @@ def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
 
 def test_one_who_waits_behind_can_give_up() -> None:
     solitude = Solitude()
-    loner = Visitor(solitude, alone=True)
-    assert wait(loner.is_inside)
+    hermit = Visitor(solitude, alone=True)
+    assert wait(hermit.is_inside)
     newcomer = Visitor(solitude)
 
     newcomer.give_up()
 
     assert wait(newcomer.has_been_refused)
-    loner.leave()
+    hermit.leave()
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
@@ -142,10 +142,10 @@ def test_a_visit_that_fails_is_over(alone: bool) -> None:  # noqa: FBT001
     with pytest.raises(MemoryError), solitude.entering(alone=alone, is_over=lambda: False):
         raise MemoryError
 
-    loner = Visitor(solitude, alone=True)
+    hermit = Visitor(solitude, alone=True)
 
-    assert wait(loner.is_inside)
-    loner.leave()
+    assert wait(hermit.is_inside)
+    hermit.leave()
 
 
 def test_no_course_of_visits_breaks_the_rule_or_leaves_anybody_outside() -> None:
