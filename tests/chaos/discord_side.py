@@ -146,6 +146,10 @@ class DiscordSide:
         )
         faults[choice // len(CALLS) % len(faults)]()
 
+    def answer_late(self, num_posts: int, delay_s: float) -> None:
+        """Take the next posts at once, and say so late."""
+        self._discord.delay_after(*CALLS[0], delay_s, times=num_posts)
+
     def heal(self) -> None:
         """No more faults."""
         self._discord.clear_faults()

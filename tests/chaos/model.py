@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tests.fakes.tiny_model import make_tokenizer
@@ -29,6 +30,7 @@ BATCH = 32
 
 def save_model(folder: Path) -> Path:
     """Make the model in this folder; it writes letters until its length limit."""
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no types
     tokenizer = make_tokenizer(has_template=True)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(SEED)

@@ -7,14 +7,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
+from shared import keys
 from tests.chaos.discord_side import DiscordSide
 from tests.chaos.ledger_view import LedgerView
 from tests.chaos.plan import Deed, Event
 from tests.chaos.processes import Child, Household
 from tests.chaos.slack_side import SlackSide
+from tests.chaos.systems import LEASE_S
 
 POLL_S = 0.05
+LATE_POSTS, LATE_S = 4, 1.0
+PRESENTER_S = keys.PRESENTER_LIFETIME_MS / 1000
 MAX_BEHIND = 3
 """With more deeds overdue, nothing more is asked until a victim serves again."""
 
@@ -35,9 +41,9 @@ class Nemesis:
     slack: SlackSide
     discord: DiscordSide
     ledger: LedgerView | None
-    lease_s: float
+    diary: Path
+    """A file that says what was done when."""
     kills: list[Kill] = field(default_factory=list)
-    log: Callable[[str], None] = lambda _text: None
     _due: list[Event] = field(default_factory=list)
     _thaws: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -68,18 +74,18 @@ class Nemesis:
 
     async def _do(self, event: Event) -> None:
         house, pause_s = self.household, event.pause_s
-        self.log(f"{event.at_message}: {event.deed}")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self.diary.open("a") as diary:
+            diary.write(f"{now} {event}\n")
         match event.deed:
             case Deed.KILL_WORKER:
                 await self._kill_worker(await self._victim(house.workers, event), pause_s)
             case Deed.FREEZE_WORKER:
-                self._freeze(await self._victim(house.workers, event), pause_s)
-            case Deed.KILL_BOTS:
-                (await self._victim(house.bots, event)).kill(pause_s)
-            case Deed.KILL_ALL_BOTS:
-                await self._victim(house.bots, event)
-                for child in house.bots:
-                    child.kill(pause_s)
+                self._freeze(await self._victim(house.workers, event), LEASE_S + pause_s)
+            case Deed.FREEZE_BOTS:
+                self._freeze(await self._victim(house.bots, event), PRESENTER_S + pause_s)
+            case Deed.KILL_BOTS | Deed.KILL_ALL_BOTS:
+                await self._kill_bots(event)
             case Deed.KILL_REDIS:
                 (await self._victim([house.redis.child], event)).kill(pause_s)
             case _:
@@ -114,9 +120,19 @@ class Nemesis:
         job_ids = await self.ledger.running_on(pid) if self.ledger else []
         self.kills.append(Kill(at_s, job_ids))
 
-    def _freeze(self, child: Child, beyond_s: float) -> None:
+    async def _kill_bots(self, event: Event) -> None:
+        """Kill one or all; every other time after posts of which they know nothing yet."""
+        victim = await self._victim(self.household.bots, event)
+        if event.choice // 10 % 2:
+            for side in (self.slack, self.discord):
+                side.answer_late(LATE_POSTS, LATE_S)
+            await asyncio.sleep(LATE_S / 2)
+        for child in [victim] if event.deed is Deed.KILL_BOTS else self.household.bots:
+            child.kill(event.pause_s)
+
+    def _freeze(self, child: Child, for_s: float) -> None:
         child.freeze()
-        task = asyncio.create_task(_thaw(child, self.lease_s + beyond_s))
+        task = asyncio.create_task(_thaw(child, for_s))
         self._thaws.add(task)
         task.add_done_callback(self._thaws.discard)
 

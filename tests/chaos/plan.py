@@ -23,6 +23,7 @@ class Deed(StrEnum):
     KILL_ALL_BOTS = "kill all bots processes at once"
     KILL_REDIS = "kill Redis"
     FREEZE_WORKER = "freeze a worker past its leases"
+    FREEZE_BOTS = "freeze a bots process until others show its answers"
     DROP_SLACK = "break all Slack sockets"
     REFRESH_SLACK = "refresh all Slack sockets"
     DROP_DISCORD = "break all Discord gateways"
@@ -59,6 +60,7 @@ AMOUNTS = {
     Deed.KILL_ALL_BOTS: Amount(4, 1, (0.0, 2.0)),
     Deed.KILL_REDIS: Amount(6, 1, (0.1, 4.0)),
     Deed.FREEZE_WORKER: Amount(10, 1, (1.0, 5.0)),
+    Deed.FREEZE_BOTS: Amount(10, 1, (1.0, 5.0)),
     Deed.DROP_SLACK: Amount(20, 1),
     Deed.REFRESH_SLACK: Amount(20, 1),
     Deed.DROP_DISCORD: Amount(20, 1),

@@ -198,7 +198,7 @@ async def run(options: Options, make_system: Callable[[Surroundings], System]) -
         stack.push_async_callback(ledger.close)
         sides = (SlackSide(slack, options.num_people), DiscordSide(discord, options.num_people))
         nemesis = Nemesis(
-            household, *sides, ledger if system.has_ledger else None, LEASE_S, log=options.say
+            household, *sides, ledger if system.has_ledger else None, folder / "deeds.log"
         )
         load = Load(
             options.num_messages,

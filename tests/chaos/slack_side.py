@@ -145,6 +145,10 @@ class SlackSide:
         )
         faults[choice // len(METHODS) % len(faults)]()
 
+    def answer_late(self, num_posts: int, delay_s: float) -> None:
+        """Take the next posts at once, and say so late."""
+        self._slack.delay_after(METHODS[0], delay_s, times=num_posts)
+
     def heal(self) -> None:
         """No more faults."""
         self._slack.clear_faults()

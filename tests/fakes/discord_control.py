@@ -27,6 +27,7 @@ ACTIONS = frozenset(
         *("call_command", "call_message_menu", "press_button", "choose", "submit_modal"),
         *("messages", "replies", "wait_for_replies", "wait_until_connected"),
         *("fail_next", "ban_by_cloudflare", "delay", "clear_faults", "answer_502_after"),
+        "delay_after",
         *("drop_connection_before", "drop_connection_after"),
         *("drop_gateways", "close_gateways", "invalidate_sessions", "request_reconnect"),
         "revoke_token",

@@ -351,6 +351,10 @@ class Driver:
         """Let the request wait before anything is done with it."""
         self._faults.add(Fault(FaultKind.DELAY, method, route_pattern, times, delay_s))
 
+    def delay_after(self, method: str, route_pattern: str, delay_s: float, times: int = 1) -> None:
+        """Handle the request at once, and answer late."""
+        self._faults.add(Fault(FaultKind.DELAY_AFTER, method, route_pattern, times, delay_s))
+
     def clear_faults(self) -> None:
         """Forget the faults that have not happened yet."""
         self._faults.clear()

@@ -17,6 +17,7 @@ class FaultKind(Enum):
     ANSWER = "answer"
     DROP_AFTER = "drop after"
     BAD_GATEWAY_AFTER = "502 after"
+    DELAY_AFTER = "delay after"
 
 
 @dataclass(slots=True)

@@ -108,6 +108,8 @@ class Pipeline:
             return _hang_up(request)
         if self._take(FaultKind.BAD_GATEWAY_AFTER, record):
             return web.Response(status=502, text=_BAD_GATEWAY, content_type="text/html")
+        if delay := self._take(FaultKind.DELAY_AFTER, record):
+            await asyncio.sleep(delay.delay_s)
         return response
 
     def _take(self, kind: FaultKind, record: RequestRecord) -> Fault | None:

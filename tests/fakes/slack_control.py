@@ -25,6 +25,7 @@ METHODS = (
     "challenge",
     "clear_faults",
     "delay",
+    "delay_after",
     "delete_message",
     "disconnect_sockets",
     "drop_connection_after",

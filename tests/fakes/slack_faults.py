@@ -24,6 +24,7 @@ class FaultKind(Enum):
     REFUSE = "refuse"
     DROP_AFTER = "drop_after"
     ERROR_AFTER = "error_after"
+    DELAY_AFTER = "delay_after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,10 @@ class FaultPlan:
     def delay(self, method: str, seconds: float, *, times: int = 1) -> None:
         """Let the next requests wait before they are looked at, even if the client gives up."""
         self._plan(method, FaultKind.DELAY, times, delay_s=seconds)
+
+    def delay_after(self, method: str, seconds: float, *, times: int = 1) -> None:
+        """Do what the next requests ask at once, and answer late."""
+        self._plan(method, FaultKind.DELAY_AFTER, times, delay_s=seconds)
 
     def rate_limit(
         self,

@@ -276,6 +276,8 @@ class FakeSlack(Settings, People, FaultPlan):
             return _hang_up(request)
         if self._take_fault(call.method, FaultKind.ERROR_AFTER):
             answer = refused(None, SERVER_ERROR, None)
+        if delay := self._take_fault(call.method, FaultKind.DELAY_AFTER):
+            await asyncio.sleep(delay.delay_s)
         record.answer, record.status = answer.body, answer.status
         self._changes.touch()
         headers = {"x-oauth-scopes": _SCOPES} | answer.headers
