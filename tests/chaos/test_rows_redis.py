@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,15 @@ from bots.store import Store, open_store
 from shared import ledger
 from shared.jobs import Job, Kind, Origin, Platform, job_id
 from shared.ledger import Limits
+from tests.chaos.floor import WAIT_S, BothSettings, served
 from tests.compose import PASSWORDS, Machine, read_service
 from tests.e2e.conftest import ALICE, CHANNEL
-from tests.e2e.test_slack import answers, wait_whole
 from tests.e2e.test_start_up_faults import run_module
 from tests.fakes.slack_server import FakeSlack
-from tests.fakes.slack_store import Message
 from tests.redis_servers import DURABLE, RedisServer, replicated_redis
-from tests.running import RunningModule
 
-BothSettings = tuple[Mapping[str, str], Mapping[str, str]]
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 ANSWER_S = 10.0
-WAIT_S = 90
 
 # Who may speak to the Redis of docker-compose.yml, and how each comes in.
 ROLES = {
@@ -89,49 +84,6 @@ def ask(port: int, *commands: str) -> str:
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """A workspace, and the bots and the worker that serve it."""
-
-    slack: FakeSlack
-    bots: RunningModule
-    worker: RunningModule
-
-    async def ask(self, text: str) -> Message:
-        """Mention the bot in a new thread."""
-        return await self.slack.say(CHANNEL, ALICE, f"<@{self.slack.bot_user_id}> {text}")
-
-    async def wait_text(self, asked: Message) -> None:
-        """Wait until an answer to this is being written."""
-
-        def is_begun() -> bool:
-            said = answers(self.slack, CHANNEL)
-            return any(m.thread_ts == asked.ts and len(m.text) > 20 for m in said)
-
-        await self.slack.wait_for(is_begun, timeout_s=WAIT_S)
-
-    async def wait_sent_again(self, asked: Message, times: int = 2) -> None:
-        """Wait until Slack has offered this so often because nobody said that it arrived."""
-
-        def is_sent_again() -> bool:
-            return all(len(d.attempts) > times for d in self.slack.deliveries_of(asked.ts))
-
-        await self.slack.wait_for(is_sent_again, timeout_s=WAIT_S)
-
-    async def wait_answered_once(self, *asked: Message) -> None:
-        """Wait for all answers; one each, and no process ended or began anew."""
-        await wait_whole(self.slack, CHANNEL, count=len(asked), timeout_s=WAIT_S)
-        said = sorted(str(message.thread_ts) for message in answers(self.slack, CHANNEL))
-        assert said == sorted(message.ts for message in asked)
-        for process in (self.bots, self.worker):
-            assert process.process.poll() is None, process.output
-        assert len(self.worker.events("worker_ready")) == 1
-
-    def is_acknowledged(self, asked: Message) -> bool:
-        """Whether Slack was told that any event of this arrived."""
-        return any(d.acked.is_set() for d in self.slack.deliveries_of(asked.ts))
-
-
 @pytest.fixture
 def both_settings(slack_settings: dict[str, str], worker_settings: dict[str, str]) -> BothSettings:
     """The settings of bots on the fake Slack, and of a worker whose answers can be cut in two."""
@@ -142,21 +94,6 @@ def make_job(number: int) -> Job:
     """A question in a conversation of its own."""
     origin = Origin(Platform.SLACK, "T0", CHANNEL, f"{number}", f"{number}", ALICE)
     return Job(job_id(origin), Kind.CHAT, origin, "hello")
-
-
-@contextlib.asynccontextmanager
-async def served(slack: FakeSlack, redis_url: str, settings: BothSettings) -> AsyncIterator[Floor]:
-    """Run bots and a worker on this Redis."""
-    slack.max_retries = 60  # Slack goes on for minutes; the fake does each second
-    for_bots, for_worker = ({**each, "PARLEY_REDIS_URL": redis_url} for each in settings)
-    with (
-        RunningModule("worker", settings=for_worker) as worker,
-        RunningModule("bots", settings=for_bots) as bots,
-    ):
-        await asyncio.to_thread(worker.wait_for_event, "worker_ready")
-        await asyncio.to_thread(bots.wait_for_event, "slack_ready")
-        await slack.wait_for_connections(1, timeout_s=WAIT_S)
-        yield Floor(slack, bots, worker)
 
 
 @pytest.mark.timeout(240)
