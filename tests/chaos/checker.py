@@ -20,7 +20,8 @@ ENDING = LENGTH_NOTE.strip(EMPHASIS)
 """What stands below each whole answer of a model that writes until its length limit."""
 ANSWER = re.compile(r"([A-Za-z]*)\s*(.*)", re.DOTALL)
 """The models of the harness write letters without a blank; everything else is the product's."""
-
+LATENESS = re.compile(r"[*_]\(You asked this [\w ]+ ago, while I was away\.\)[*_]\s*")
+"""What stands above an answer to a question that was found late."""
 REFUSALS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -89,14 +90,15 @@ class Reading:
 
 def read_text(text: str) -> Reading:
     """Take what stands in a message apart."""
-    words = text.strip()
+    words = LATENESS.sub("", text.strip())
     if words == PLACEHOLDER:
         return Reading("", PLACEHOLDER)
     found = ANSWER.fullmatch(words)
     assert found is not None, "the pattern fits every text"
     answer, ending = found.groups()
     if ending and not words[len(answer) :].startswith("\n"):
-        return Reading("", words)  # a sentence of its own: its first word is no answer
+        # A sentence of its own: its first word is no answer.
+        return Reading("", words.strip(EMPHASIS))
     return Reading(answer, ending.strip(EMPHASIS))
 
 

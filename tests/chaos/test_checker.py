@@ -94,6 +94,9 @@ def test_finding_says_why() -> None:
 @pytest.mark.parametrize(
     ("text", "answer", "ending", "is_final"),
     [
+        (f"*(You asked this 2 minutes ago, while I was away.)*\n\n{FINAL}", WHOLE, ENDING, True),
+        ("*You are next.*", "", "You are next.", False),
+        ("_3 ahead of you, about 15 s._", "", "3 ahead of you, about 15 s.", False),
         (PLACEHOLDER, "", PLACEHOLDER, False),
         ("abc", "abc", "", False),
         (FINAL, WHOLE, ENDING, True),
