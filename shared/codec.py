@@ -5,6 +5,7 @@ cannot read instead of guessing. JSON from Redis is checked by pydantic and beco
 dataclasses at once.
 """
 
+import functools
 from typing import Any, TypeVar
 
 import pydantic
@@ -34,10 +35,17 @@ class _Envelope(pydantic.BaseModel):
     body: dict[str, Any]
 
 
+@functools.cache
+def _adapter(cls: type[Any]) -> pydantic.TypeAdapter[Any]:
+    """Pydantic's reader and writer of a type, which takes a millisecond to make."""
+    return pydantic.TypeAdapter(cls)
+
+
 def encode(value: Wire) -> str:
     """The JSON document of a job, turn or reply."""
-    body = pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
-    return _Envelope(v=VERSION, type=_NAMES[type(value)], body=body).model_dump_json()
+    name = _NAMES[type(value)]
+    body = _adapter(name).dump_python(value, mode="json")
+    return _Envelope(v=VERSION, type=name, body=body).model_dump_json()
 
 
 def decode(document: str | bytes, expected: type[T]) -> T:
@@ -68,7 +76,7 @@ def decode_any(document: str | bytes) -> Wire:
     if envelope.type not in _TYPES:
         raise CodecError("The document is of an unknown type.")
     try:
-        value: Wire = pydantic.TypeAdapter(_TYPES[envelope.type]).validate_python(envelope.body)
+        value: Wire = _adapter(envelope.type).validate_python(envelope.body)
     except pydantic.ValidationError as error:
         fields = ", ".join(str(part["loc"]) for part in error.errors())
         raise CodecError(f"A {envelope.type} document is malformed at {fields}.") from None

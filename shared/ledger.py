@@ -5,6 +5,7 @@ answer that is being shown, ``shared.operating`` those of operators.
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -135,7 +136,7 @@ def accept(
         keys.told(origin.asker),
         most.max_open_per_user,
         most.max_queue,
-        *(codec.encode(reply) for reply in _load_refusals(most)),
+        *_load_refusals(most),
     )
 
     def read(raw: Raw) -> Accepted:
@@ -151,15 +152,17 @@ NO_ALLOWANCE = Allowance(1, 1, 1, 1)
 """Stands in where nothing is limited; the script does not look at it then."""
 
 
-def _load_refusals(most: Allowance) -> tuple[Failed, ...]:
+@functools.lru_cache(maxsize=64)
+def _load_refusals(most: Allowance) -> tuple[str, ...]:
     """In the order in which the script takes them; it puts the seconds in."""
     wait = keys.WAIT_MARK
-    return (
-        TooManyMessagesError(most.user_per_min, wait).to_reply(),
-        ChannelBusyError(most.channel_per_min, wait).to_reply(),
-        TooManyOpenError(most.max_open_per_user, wait).to_reply(),
-        QueueFullError(most.max_queue, wait).to_reply(),
+    refusals = (
+        TooManyMessagesError(most.user_per_min, wait),
+        ChannelBusyError(most.channel_per_min, wait),
+        TooManyOpenError(most.max_open_per_user, wait),
+        QueueFullError(most.max_queue, wait),
     )
+    return tuple(codec.encode(refusal.to_reply()) for refusal in refusals)
 
 
 @dataclass(frozen=True, slots=True)
