@@ -19,6 +19,7 @@ import torch
 
 from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from tests.chaos.forward_passes import (
+    DEADLINE_S,
     ForwardPasses,
     Gate,
     Pass,
@@ -227,6 +228,39 @@ def test_row_18_a_suspect_can_be_cancelled_and_a_newcomer_waits(
         assert_all_answered([newcomer], [new])
         assert isinstance(poisoned.wait().error, EngineError)
     assert engine.num_running == 0
+
+
+def test_row_18_a_suspect_that_is_cancelled_in_its_fatal_step_leaves_no_blame_behind(
+    loaded: LoadedModel, engine: BatchingEngine
+) -> None:
+    asked = neighbours(loaded)
+    reached, released = threading.Event(), threading.Event()
+    gate = Gate()
+    with ForwardPasses(loaded, gate) as passes:
+
+        def hold_then_strike(_seen: Pass) -> None:
+            passes.fault = lambda _: None
+            reached.set()
+            released.wait()
+            raise torch.OutOfMemoryError
+
+        def strike(_seen: Pass) -> None:
+            passes.fault = hold_then_strike
+            raise torch.OutOfMemoryError
+
+        readers = [read(engine, asked[0])]
+        gate.wait_reached()
+        readers += [read(engine, each) for each in asked[1:]]
+        passes.fault = strike
+        gate.open()
+        assert reached.wait(DEADLINE_S)
+        (on_trial,) = engine._in_batch
+        engine.cancel(on_trial)
+        released.set()
+
+        left = [each for each in asked if each.id != on_trial]
+        assert_all_answered(left, [readers[asked.index(each)] for each in left])
+        assert readers[[each.id for each in asked].index(on_trial)].wait().error is None
 
 
 def test_row_18_the_memory_of_a_dead_batch_is_free_before_the_next_one_runs(

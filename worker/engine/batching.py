@@ -131,6 +131,8 @@ class BatchingEngine:
         """None before it is opened, and from the death of one batch to the start of the next."""
         self._in_batch: set[str] = set()
         """Which requests the present batch has been given."""
+        self._moves_at_cancel: int | None = None
+        """How far the present batch was when it was last told to drop a request."""
         self._on_lost: Callable[[], None] = lambda: None
         self._num_fruitless = 0
         """How often in a row the batch died without having written a token."""
@@ -196,6 +198,7 @@ class BatchingEngine:
             # Before its successor is added: the batch takes both in the same step.
             if self._batch is not None and request_id in self._in_batch:
                 self._batch.cancel_request(self._labels.label(running.request))
+                self._moves_at_cancel = self._batch.num_moves
             self._end(running, _Event(is_last=True))
             self._fill_batch()
 
@@ -286,9 +289,9 @@ class BatchingEngine:
 
     def _fail_stuck(self) -> None:
         """Give up what is in the step that does not return: one of them may be to blame."""
-        error = EngineError("A forward step with this request in it does not return.")
         with self._lock:
             for request_id in tuple(self._in_batch):
+                error = EngineError("A forward step with this request in it does not return.")
                 self._end(self._running[request_id], _Event(is_last=True, error=error))
 
     def _deliver(self, batch: Batch, output: GenerationOutput) -> None:
@@ -329,11 +332,18 @@ class BatchingEngine:
             log.error("engine_died", num_requests=len(self._in_batch), error=cause)
             if self._num_fruitless > MAX_FRUITLESS:
                 raise EngineLostError(f"{self._num_fruitless} deaths in a row without a token.")
-            # A batch that never began was ended by none of them: all are given to the next as is.
-            culprit = self._lineup.die(self._in_batch) if dead.has_begun else None
+            culprit = self._find_culprit(dead)
             self._in_batch.clear()
+            self._moves_at_cancel = None
             if culprit is not None:
                 error = EngineError(f"The batch died ({cause}) with this request alone in it.")
                 self._end(self._running[culprit], _Event(is_last=True, error=error))
             self._batch = self._start_batch()
             self._fill_batch()
+
+    def _find_culprit(self, dead: Batch) -> str | None:
+        if not dead.has_begun:
+            return None  # it was ended by none of them: all are given to the next as they are
+        # In the step that was under way when a request was cancelled that one was still there.
+        is_open = dead.num_moves == self._moves_at_cancel
+        return self._lineup.die(() if is_open else self._in_batch)
