@@ -14,24 +14,30 @@ from bots.render.split import MIN_LIMIT, split_markdown
 
 MAX_TEXT_CHARS = 3500
 """``chat.update`` answers ``msg_too_long`` above some 4,000; Slack advises to stay below."""
+MAX_SOURCE_CHARS = 3000
+"""Markdown grows when it is written out again: escapes, lists, tables. Mostly this leaves room."""
 BULLET = "•"
 
 
 def render_for_slack(text: str) -> list[str]:
-    """Parts for Slack, in order."""
-    return _render_within(text, MAX_TEXT_CHARS)
+    """Parts for Slack, in order.
+
+    While a text grows, what comes from all but the last two parts of its Markdown stays.
+    """
+    return [
+        rendered
+        for part in split_markdown(text, MAX_SOURCE_CHARS)
+        for rendered in render_part(part)
+    ]
 
 
-def _render_within(text: str, limit: int) -> list[str]:
-    """Escaping makes text longer, so a part that came out too long is cut again."""
-    done: list[str] = []
-    for part in split_markdown(text, limit):
-        rendered = to_mrkdwn(part)
-        if len(rendered) <= MAX_TEXT_CHARS or limit // 2 < MIN_LIMIT:
-            done.append(rendered)
-        else:
-            done.extend(_render_within(part, limit // 2))
-    return done
+def render_part(part: str, limit: int = MAX_SOURCE_CHARS) -> list[str]:
+    """A part of Markdown as mrkdwn; cut again, into halves, if it came out too long."""
+    rendered = to_mrkdwn(part)
+    if len(rendered) <= MAX_TEXT_CHARS or limit // 2 < MIN_LIMIT:
+        return [rendered]
+    halves = split_markdown(part, limit // 2)
+    return [piece for half in halves for piece in render_part(half, limit // 2)]
 
 
 def to_mrkdwn(text: str) -> str:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bots.render.slack import MAX_TEXT_CHARS, escape, render_for_slack, to_mrkdwn
+from bots.render.slack import (
+    MAX_SOURCE_CHARS,
+    MAX_TEXT_CHARS,
+    escape,
+    render_for_slack,
+    render_part,
+    to_mrkdwn,
+)
+from bots.render.split import split_markdown
 from tests.unit.bots.render.markdown_texts import ANY_MARKDOWN
 
 LEADERS = re.compile(r"^(?:> |    |• |\d+\. )*", re.MULTILINE)
@@ -181,12 +189,24 @@ def test_code_that_holds_a_fence_does_not_end_early() -> None:
     assert rendered.endswith("\n\nafter")
 
 
+LONG_LIST_ITEM = "- item\n" + "word " * 56 + "word"
+
+
 @given(ANY_MARKDOWN, st.data())
-def test_parts_for_slack_leave_all_but_the_last_two_of_a_growing_text(
-    text: str, data: st.DataObject
-) -> None:
+def test_parts_for_slack_stay_while_a_text_grows(text: str, data: st.DataObject) -> None:
     text = "\n".join([text] * 12)
     shorter = text[: data.draw(st.integers(0, len(text)), label="length so far")]
-    shown = render_for_slack(shorter)[:-2]
 
+    closed = split_markdown(shorter, MAX_SOURCE_CHARS)[:-2]
+
+    shown = [rendered for part in closed for rendered in render_part(part)]
     assert render_for_slack(text)[: len(shown)] == shown
+
+
+def test_parts_for_slack_are_not_cut_anew_by_what_lists_add() -> None:
+    """A line that goes on with an item is indented by four more: 12 * 4 of 3,503 characters."""
+    text = "\n".join([LONG_LIST_ITEM] * 24)
+
+    counts = [len(render_for_slack(text[:length])) for length in range(1, len(text), 13)]
+
+    assert counts == sorted(counts)

@@ -11,6 +11,7 @@ from bots.render.discord import MAX_CONTENT_CHARS, render_for_discord
 from bots.render.split import MIN_LIMIT, close_fence, split_markdown
 from tests.unit.bots.render.markdown_texts import ANY_MARKDOWN, TIDY_MARKDOWN
 
+CLOSING_LINES = re.compile(r"^[>\s]*(?:`{3,}|~{3,})\s*$", re.MULTILINE)
 LIMITS = st.integers(MIN_LIMIT, 160)
 CODE = "\n".join(f"line_{number} = {number}" for number in range(12))  # some 180 characters
 
@@ -70,10 +71,13 @@ def test_split_makes_no_part_longer_than_the_limit(text: str, limit: int) -> Non
 
 
 @given(ANY_MARKDOWN, LIMITS)
+@example("```\n````", 50)
 def test_split_loses_no_text(text: str, limit: int) -> None:
     parts = split_markdown(text, limit)
 
-    assert is_in_order(without_blanks(text), without_blanks("".join(parts)))
+    # a closing line may be longer than its opening, and is written as long
+    source = CLOSING_LINES.sub("", text)
+    assert is_in_order(without_blanks(source), without_blanks("".join(parts)))
 
 
 @given(ANY_MARKDOWN, LIMITS)
