@@ -44,7 +44,7 @@ def _adapter(cls: type[Any]) -> pydantic.TypeAdapter[Any]:
 def encode(value: Wire) -> str:
     """The JSON document of a job, turn or reply."""
     name = _NAMES[type(value)]
-    body = _adapter(name).dump_python(value, mode="json")
+    body = _adapter(type(value)).dump_python(value, mode="json")
     return _Envelope(v=VERSION, type=name, body=body).model_dump_json()
 
 

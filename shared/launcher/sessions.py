@@ -10,7 +10,13 @@ from pathlib import Path
 
 from shared.errors import StartupError
 from shared.launcher.embedded_redis import reserve_redis
-from shared.launcher.processes import python_module, start, stop, with_setting
+from shared.launcher.processes import (
+    STOP_TIMEOUT_S,
+    python_module,
+    start,
+    stop,
+    with_setting,
+)
 from shared.logs import get_logger
 from shared.settings import Settings
 
@@ -23,6 +29,8 @@ LONGEST_RESTART_S = 90.0
 STEADY_S = 60.0
 """A child that ran so long begins again with the shortest wait."""
 POLL_S = 0.1
+HAND_BACK_S = 12.0
+"""What a worker needs beyond ``PARLEY_STOP_S`` to hand back what it has not finished."""
 SPOKEN = "parley: "
 READY = "_ready"
 """In the log line of a process that has started."""
@@ -44,6 +52,7 @@ class Ward:
     spawn: Callable[[], subprocess.Popen[bytes]]
     log_file: Path | None = None
     """Where it writes; None: beside us."""
+    stop_timeout_s: float = STOP_TIMEOUT_S
     child: subprocess.Popen[bytes] = field(init=False)
     wait_s: float = FIRST_RESTART_S
     started_s: float = field(default_factory=time.monotonic)
@@ -55,7 +64,7 @@ class Ward:
 
     def stop(self) -> None:
         """End the child for good."""
-        stop(self.child)
+        stop(self.child, self.stop_timeout_s)
 
     def look_after(self) -> int | None:
         """Restart the child when its time has come; the exit code if that is no use."""
@@ -100,13 +109,18 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
     with contextlib.ExitStack() as stack, _signals_raise():
         redis_url, redis_wards = _redis(settings, stack)
         env = with_setting("PARLEY_REDIS_URL", redis_url)
+        if with_terminal:
+            env["PARLEY_STOP_S"] = "0"  # whoever leaves a chat does not wait for its answers
 
-        def ward(module: str) -> Ward:
+        def ward(module: str, stop_timeout_s: float = STOP_TIMEOUT_S) -> Ward:
             log_file = settings.data_dir / f"{module}.log" if with_terminal else None
             if log_file:
                 log_file.write_bytes(b"")
             new = Ward(
-                module, lambda: start(python_module(module), env=env, log=log_file), log_file
+                module,
+                lambda: start(python_module(module), env=env, log=log_file),
+                log_file,
+                stop_timeout_s,
             )
             stack.callback(new.stop)
             return new
@@ -115,7 +129,8 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
         # conversion, the worker (which waits for it by a file lock), and the chat.
         preparing = start(python_module("worker.prepare"))
         stack.callback(stop, preparing)
-        wards = [*redis_wards, ward("worker"), *([ward("bots")] if with_bots else [])]
+        patience_s = STOP_TIMEOUT_S if with_terminal else settings.stop_s + HAND_BACK_S
+        wards = [*redis_wards, ward("worker", patience_s), *([ward("bots")] if with_bots else [])]
         talk = None
         if with_terminal:
             talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
