@@ -76,7 +76,7 @@ def decode_any(document: str | bytes) -> Wire:
     if envelope.type not in _TYPES:
         raise CodecError("The document is of an unknown type.")
     try:
-        value: Wire = _adapter(envelope.type).validate_python(envelope.body)
+        value: Wire = _adapter(_TYPES[envelope.type]).validate_python(envelope.body)
     except pydantic.ValidationError as error:
         fields = ", ".join(str(part["loc"]) for part in error.errors())
         raise CodecError(f"A {envelope.type} document is malformed at {fields}.") from None
