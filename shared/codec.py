@@ -36,15 +36,15 @@ class _Envelope(pydantic.BaseModel):
 
 
 @functools.cache
-def _adapter(cls: type[Any]) -> pydantic.TypeAdapter[Any]:
-    """Pydantic's reader and writer of a type, which takes a millisecond to make."""
-    return pydantic.TypeAdapter(cls)
+def _adapter(name: str) -> pydantic.TypeAdapter[Any]:
+    """Pydantic's reader and writer of one of our types, which takes a millisecond to make."""
+    return pydantic.TypeAdapter(_TYPES[name])
 
 
 def encode(value: Wire) -> str:
     """The JSON document of a job, turn or reply."""
     name = _NAMES[type(value)]
-    body = _adapter(type(value)).dump_python(value, mode="json")
+    body = _adapter(name).dump_python(value, mode="json")
     return _Envelope(v=VERSION, type=name, body=body).model_dump_json()
 
 
@@ -76,7 +76,7 @@ def decode_any(document: str | bytes) -> Wire:
     if envelope.type not in _TYPES:
         raise CodecError("The document is of an unknown type.")
     try:
-        value: Wire = _adapter(_TYPES[envelope.type]).validate_python(envelope.body)
+        value: Wire = _adapter(envelope.type).validate_python(envelope.body)
     except pydantic.ValidationError as error:
         fields = ", ".join(str(part["loc"]) for part in error.errors())
         raise CodecError(f"A {envelope.type} document is malformed at {fields}.") from None
