@@ -19,7 +19,7 @@ import rich.markdown
 from bots.adapters import Link, Wiring
 from bots.intake import Incoming
 from bots.policy import Situation
-from bots.reception import Reception
+from bots.reception import LEDGER_AWAY, Reception
 from bots.store import Store
 from shared.jobs import Job, Origin, Platform
 
@@ -29,6 +29,8 @@ PROMPT = "you> "
 TEAM = "local"
 REFRESH_PER_S = 8
 POLL_S = 0.1
+RECEIVE_RETRIES = 10
+RECEIVE_RETRY_S = 1.0
 
 
 class ConsoleSurface:
@@ -120,10 +122,22 @@ class ConsoleAdapter:
                 return
             if not line.strip():
                 continue
-            job = await self._reception.receive(self._incoming(line))
+            job = await self._receive(self._incoming(line))
             if job is not None:
                 await self._reception.wait_delivered(job.id)
                 self._surface.finish()
+
+    async def _receive(self, incoming: Incoming) -> Job | None:
+        """Record a question, also if Redis is away for a moment: an embedded one is restarted.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: it stays away.
+        """
+        for _ in range(RECEIVE_RETRIES):
+            with contextlib.suppress(*LEDGER_AWAY):
+                return await self._reception.receive(incoming)
+            await asyncio.sleep(RECEIVE_RETRY_S)
+        return await self._reception.receive(incoming)
 
     def _incoming(self, line: str) -> Incoming:
         origin = Origin(
