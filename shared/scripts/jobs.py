@@ -1,7 +1,7 @@
 """The steps of a job: accepted, claimed, renewed, released, finished, withdrawn, swept."""
 
 from shared import keys
-from shared.scripts.prelude import PRELUDE
+from shared.scripts.prelude import ENDING_PRELUDE, PRELUDE
 
 ACCEPT = (
     PRELUDE
@@ -154,7 +154,7 @@ return 1
 )
 
 RENEW = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, token, lease_ms. Returns 'held', 'lost' or 'expired' (the job's deadline is over).
 local id = ARGV[1]
@@ -195,7 +195,7 @@ return 1
 )
 
 FINISH = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, turn, ...
 -- Returns {{'finished', next id, next kind}} or {{'lost'}}.

@@ -104,3 +104,6 @@ local function expected_wait(ahead, slots)
 end
 """
 )
+
+ENDING_PRELUDE = f"#!lua flags=allow-oom\n{PRELUDE}"
+"""For the steps that bring what was begun to its end, which makes room: a full Redis takes them."""

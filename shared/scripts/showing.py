@@ -1,10 +1,10 @@
 """The steps of an answer: who may show it now, and what has been posted of it."""
 
 from shared import keys
-from shared.scripts.prelude import PRELUDE
+from shared.scripts.prelude import ENDING_PRELUDE
 
 SHOW = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: id, presenter, '1' for the final text, number of parts.
 -- Returns {{'go', part 0, part 1, ...}} where a part is its posted message's id, 'new', or 'doubt'
@@ -36,7 +36,7 @@ return answer
 )
 
 HOLD = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: id, presenter. Keep the right to call the platform for this job. Returns 1 or 0.
 local key = job_key(ARGV[1])
@@ -47,7 +47,7 @@ return 1
 )
 
 FREE = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, presenter. Let others show this job.
 local key = job_key(ARGV[1])
@@ -57,7 +57,7 @@ return 1
 )
 
 NOTE_POSTED = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, part, message id, answer key, thread, retention_ms.
 -- Returns 1, or 0 if the question was withdrawn meanwhile and the post has to go.
@@ -71,7 +71,7 @@ return 1
 )
 
 NOTE_NOT_POSTED = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, part. The platform refused the post, so there is no doubt about it.
 redis.call('HDEL', job_key(ARGV[1]), 'posting:' .. ARGV[2])
@@ -80,7 +80,7 @@ return 1
 )
 
 NOTE_GONE = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, part. The part's message is gone: it is to be posted again.
 redis.call('HDEL', job_key(ARGV[1]), 'part:' .. ARGV[2])
@@ -90,7 +90,7 @@ return 1
 )
 
 NOTE_DELIVERED = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: id, outbox, entry id. The reply has been shown (or can never be): nothing is left to do.
 redis.call('XACK', outbox_key(ARGV[2]), '{keys.OUTBOX_GROUP}', ARGV[3])
@@ -107,7 +107,7 @@ return 1
 )
 
 UNSHOWN = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: outbox, most to look at. Ids of jobs of this outbox that wait for a worker and of which no
 -- bots process says so: the one that accepted them died, or has too much to do.
@@ -125,7 +125,7 @@ return answer
 )
 
 SURPLUS = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, number of parts. Returns the messages of posted parts beyond so many.
 local answer, part = {}, ARGV[2]

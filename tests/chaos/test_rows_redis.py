@@ -111,6 +111,7 @@ async def test_row_10_full_redis_takes_nothing_new_and_ends_nobody(
                     await floor.wait_sent_again(message)
                     assert not floor.is_acknowledged(message)
                 assert len(floor.bots.events("job_accepted")) == 1
+                await floor.wait_answered_once(running)
 
                 client.config_set("maxmemory", 0)
 
