@@ -161,17 +161,18 @@ class LiveReply:
             # beside everything else: the ending does not wait for it
             self._typing = self._tools.spawn(self._surface.show_busy(self.job))
 
-    def _rank(self) -> Rank:
+    def _rank(self) -> Rank | None:
+        """The rank of what is to be shown before the ending; None if that has come."""
         if self.entry:
-            return Rank.ENDING
+            return None
         is_notice = not self._has_text and not self._posts.is_empty
         return Rank.NOTICE if is_notice else Rank.TEXT
 
     async def _show_so_far(self) -> bool:
         """Show the text so far, or that there is none yet; False if others do."""
         try:
-            async with self._tools.pace.turn(self.job.origin.channel, self._rank):
-                text = None if self.entry else await self._newest()
+            async with self._tools.pace.turn(self.job.origin.channel, self._rank) as has_turn:
+                text = await self._newest() if has_turn else None
                 if text is None:
                     return True
                 turnstile = await self._posts.show(self._surface.render(text), is_final=False)
@@ -181,6 +182,8 @@ class LiveReply:
             return True
         except PASSING as error:
             log.warning("partial_not_shown", job=self.job.id, error=type(error).__name__)
+            if isinstance(error, RateLimitedError):
+                self._changed.set()  # as soon as there is a turn again
             return True
         self._is_quiet = turnstile is Turnstile.OVER
         return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
@@ -216,7 +219,7 @@ class LiveReply:
         retry_s = FIRST_RETRY_S
         while True:
             try:
-                async with self._tools.pace.turn(self.job.origin.channel, self._rank):
+                async with self._tools.pace.turn(self.job.origin.channel, lambda: Rank.ENDING):
                     turnstile = await self._posts.show(parts, is_final=True)
                 if turnstile is Turnstile.GO:
                     return reply.code if isinstance(reply, Failed) else "done"

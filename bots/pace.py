@@ -26,9 +26,9 @@ class Rank(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    rank: Callable[[], Rank]
+    rank: Callable[[], Rank | None]
     number: int
-    turn: asyncio.Future[None]
+    turn: asyncio.Future[bool]
 
 
 @dataclass(eq=False, slots=True)
@@ -53,42 +53,47 @@ class Pace:
         """Until then nothing goes out at all."""
 
     @contextlib.asynccontextmanager
-    async def turn(self, name: str, rank: Callable[[], Rank]) -> AsyncIterator[None]:
+    async def turn(self, name: str, rank: Callable[[], Rank | None]) -> AsyncIterator[bool]:
         """Wait for a turn in a place and have it while the block runs.
 
         A ``RateLimitedError`` that leaves the block is noted, and everybody waits as it says.
 
         Args:
             name: the place.
-            rank: asked again whenever a turn is given away, for it may change; see ``look``.
+            rank: asked whenever a turn is given away, and when somebody calls ``look``; None for
+                one who does not want it any more.
+
+        Yields:
+            whether there is a turn; False if it was not wanted any more.
         """
         place = self._places.setdefault(name, _Place())
-        await self._take(name, place, rank)
+        has_turn = await self._take(name, place, rank)
         try:
-            yield
+            yield has_turn
         except RateLimitedError as error:
             self._slow_down(place, error)
             raise
         finally:
-            place.is_taken = False
-            self._give(name, place)
+            if has_turn:
+                place.is_taken = False
+                self._give(name, place)
 
     def look(self, name: str) -> None:
         """Somebody who waits in this place may have another rank now."""
         if place := self._places.get(name):
             self._give(name, place)
 
-    async def _take(self, name: str, place: _Place, rank: Callable[[], Rank]) -> None:
-        turn = asyncio.get_running_loop().create_future()
+    async def _take(self, name: str, place: _Place, rank: Callable[[], Rank | None]) -> bool:
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(rank, next(self._numbers), turn)
         place.waiting.append(waiting)
         self._give(name, place)
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if waiting in place.waiting:
                 place.waiting.remove(waiting)
-            else:
+            elif turn.done() and not turn.cancelled() and turn.result():
                 place.is_taken = False
             self._give(name, place)
             raise
@@ -98,19 +103,22 @@ class Pace:
         if place.timer:
             place.timer.cancel()
             place.timer = None
+        ranks = {waiting: waiting.rank() for waiting in place.waiting}
+        for waiting in [waiting for waiting, rank in ranks.items() if rank is None]:
+            _give_up(place, waiting)
         if place.is_taken:
             return
         loop = asyncio.get_running_loop()
         from_s = max(place.closed_until_s, self._closed_until_s)
-        first = min(place.waiting, key=lambda who: (who.rank(), who.number), default=None)
-        if first and first.rank() is not Rank.ENDING:
+        first = min(place.waiting, key=lambda who: (ranks[who], who.number), default=None)
+        if first and ranks[first] is not Rank.ENDING:
             from_s = max(from_s, self._calm_until_s)
         if loop.time() < from_s:
             place.timer = loop.call_at(from_s, self._give, name, place)
         elif first:
-            place.waiting.remove(first)
             place.is_taken = True
-            first.turn.set_result(None)
+            place.waiting.remove(first)
+            first.turn.set_result(True)
         else:
             self._places.pop(name, None)
 
@@ -120,6 +128,11 @@ class Pace:
         self._calm_until_s = max(self._calm_until_s, until_s)
         if error.is_everywhere:
             self._closed_until_s = max(self._closed_until_s, until_s)
+
+
+def _give_up(place: _Place, waiting: _Waiting) -> None:
+    place.waiting.remove(waiting)
+    waiting.turn.set_result(False)
 
 
 class Allowance:

@@ -17,7 +17,7 @@ from shared import keys, showing
 from shared.errors import (
     MessageGoneError,
     PlatformError,
-    PlatformUnavailableError,
+    PlatformSilentError,
     RateLimitedError,
     UndeliverableError,
 )
@@ -129,9 +129,7 @@ class Posts:
     async def _edit(self, message: str, text: str) -> None:
         try:
             await self._surface.edit(self._job, message, text)
-        except RateLimitedError:
-            raise
-        except PlatformUnavailableError:
+        except PlatformSilentError:
             self.is_in_doubt = True
             raise
 

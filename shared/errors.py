@@ -14,6 +14,7 @@ ParleyError
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
 │   │   └── MessageGoneError          our message cannot be edited any more, but another be posted
 │   └── PlatformUnavailableError  try again later, in doubt whether it took effect
+│       ├── PlatformSilentError       no answer came; it may take effect only after later calls
 │       └── RateLimitedError          it did not; the platform says how long to wait
 ├── CodecError                a document that is not ours, of another version, or lacks a field
 ├── ModelError                the model or its engine
@@ -160,6 +161,10 @@ class MessageGoneError(UndeliverableError):
 
 class PlatformUnavailableError(PlatformError):
     """A passing fault; whether the call took effect is unknown."""
+
+
+class PlatformSilentError(PlatformUnavailableError):
+    """No answer in time: the call may yet take effect, even after calls that are made later."""
 
 
 class RateLimitedError(PlatformUnavailableError):

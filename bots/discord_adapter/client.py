@@ -17,6 +17,7 @@ from bots.discord_adapter.reading import Facts, Place, Spot
 from bots.render.discord import is_beginning_of, render_for_discord
 from shared.errors import (
     MessageGoneError,
+    PlatformSilentError,
     PlatformUnavailableError,
     PlatformUnreachableError,
     RateLimitedError,
@@ -397,7 +398,9 @@ def _translated() -> Iterator[None]:
         if error.code == UNKNOWN_MESSAGE:
             raise MessageGoneError("deleted") from error
         raise UndeliverableError(f"{error.status}, code {error.code}") from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except TimeoutError as error:
+        raise PlatformSilentError(type(error).__name__) from error
+    except (aiohttp.ClientError, OSError) as error:
         raise PlatformUnavailableError(type(error).__name__) from error
 
 

@@ -38,6 +38,7 @@ from bots.slack_adapter import events
 from bots.slack_adapter.events import Json
 from shared.errors import (
     MessageGoneError,
+    PlatformSilentError,
     PlatformUnavailableError,
     PlatformUnreachableError,
     RateLimitedError,
@@ -270,7 +271,9 @@ def _translated() -> Iterator[None]:
         if name in PASSING_ERRORS or status >= HTTP_SERVER_ERROR or not name:
             raise PlatformUnavailableError(name or str(status)) from error
         raise UndeliverableError(name) from error
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except TimeoutError as error:
+        raise PlatformSilentError(type(error).__name__) from error
+    except (SlackClientError, aiohttp.ClientError, OSError) as error:
         raise PlatformUnavailableError(type(error).__name__) from error
 
 

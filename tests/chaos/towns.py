@@ -1,0 +1,276 @@
+"""The fake platforms as tests of the way out see them: places, questions, and what stands below.
+
+Bots reach the platform's Web API through a proxy that can hold bytes back; events come directly.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import yarl
+
+from shared.jobs import Origin, Platform
+from tests.e2e.conftest import free_port, start_bots, stop_bots
+from tests.fakes.discord_server import FakeDiscord
+from tests.fakes.discord_settings import Settings as DiscordSettings
+from tests.fakes.slack_server import FakeSlack
+from tests.fakes.tcp_proxy import TcpProxy
+from tests.running import RunningModule
+
+WAIT_S = 30.0
+ALICE = "U0ALICE"
+POST, EDIT = "POST", "EDIT"
+DISCORD_MESSAGES = "/channels/{channel_id}/messages"
+DISCORD_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+DISCORD_ROUTES = {POST: ("POST", DISCORD_MESSAGES), EDIT: ("PATCH", DISCORD_MESSAGE)}
+SLACK_METHODS = {POST: "chat.postMessage", EDIT: "chat.update"}
+
+
+class Town(Protocol):
+    """One platform."""
+
+    platform: Platform
+    proxy: TcpProxy
+    ready_event: str
+    """What bots log when they are connected."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Settings of bots that come through the proxy."""
+        ...
+
+    def add_place(self) -> str:
+        """Make a channel."""
+        ...
+
+    async def ask(self, place: str, thread: str = "") -> Origin:
+        """Have somebody say something that bots do not answer by themselves."""
+        ...
+
+    async def call(self, place: str) -> Origin:
+        """Have somebody ask the bot."""
+        ...
+
+    async def take_back(self, origin: Origin) -> None:
+        """Have somebody delete their question."""
+        ...
+
+    def visible(self, place: str) -> list[str]:
+        """What the bot's messages in a place read, oldest first."""
+        ...
+
+    def histories(self, place: str) -> list[list[str]]:
+        """All that each of the bot's messages has read, deleted ones too."""
+        ...
+
+    def num_calls(self, kind: str) -> int:
+        """How many posts or edits have been asked for."""
+        ...
+
+    def cut_after(self, kind: str, times: int) -> None:
+        """Do what the next calls ask, and close their connections without an answer."""
+        ...
+
+    def fail_after(self, kind: str, times: int) -> None:
+        """Do what the next calls ask, and answer that the server has failed."""
+        ...
+
+    def fail(self, kind: str, status: int, times: int) -> None:
+        """Answer the next calls so, and do nothing."""
+        ...
+
+    def limit(self, kind: str, retry_after_s: float, times: int) -> None:
+        """Answer 429 to the next calls."""
+        ...
+
+    def delay(self, kind: str, delay_s: float, times: int) -> None:
+        """Let the next calls wait before anything is done with them."""
+        ...
+
+    async def wait_for(self, is_met: Callable[[], object]) -> None:
+        """Wait until something is so on the platform."""
+        ...
+
+
+class SlackTown:
+    """A workspace."""
+
+    platform = Platform.SLACK
+    ready_event = "slack_ready"
+
+    def __init__(self, slack: FakeSlack, proxy: TcpProxy) -> None:
+        self.slack = slack
+        self.proxy = proxy
+        self._num_places = 0
+        slack.add_user(ALICE, "alice")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "PARLEY_SLACK_API_URL": f"http://127.0.0.1:{self.proxy.port}/api/",
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+        }
+
+    def add_place(self) -> str:
+        self._num_places += 1
+        name = f"C0PLACE{self._num_places}"
+        self.slack.add_channel(name, name.lower(), members=[ALICE, self.slack.bot_user_id])
+        return name
+
+    async def ask(self, place: str, thread: str = "") -> Origin:
+        said = await self.slack.say_unheard(place, ALICE, "a question", thread or None)
+        return self._origin(place, thread or said.ts, said.ts)
+
+    async def call(self, place: str) -> Origin:
+        said = await self.slack.say(place, ALICE, f"<@{self.slack.bot_user_id}> a question")
+        return self._origin(place, said.ts, said.ts)
+
+    async def take_back(self, origin: Origin) -> None:
+        await self.slack.delete_message(origin.channel, origin.message)
+
+    def _origin(self, place: str, thread: str, message: str) -> Origin:
+        return Origin(Platform.SLACK, self.slack.team_id, place, thread, message, ALICE)
+
+    def visible(self, place: str) -> list[str]:
+        return [m.text for m in self.slack.messages(place) if self._is_ours(m.user, m.deleted)]
+
+    def histories(self, place: str) -> list[list[str]]:
+        ours = [m for m in self.slack.messages(place) if m.user == self.slack.bot_user_id]
+        return [[*m.edits, m.text] for m in ours]
+
+    def _is_ours(self, user: str | None, is_deleted: bool) -> bool:  # noqa: FBT001 - a pair
+        return user == self.slack.bot_user_id and not is_deleted
+
+    def num_calls(self, kind: str) -> int:
+        return len(self.slack.calls(SLACK_METHODS[kind]))
+
+    def cut_after(self, kind: str, times: int) -> None:
+        self.slack.drop_connection_after(SLACK_METHODS[kind], times=times)
+
+    def fail_after(self, kind: str, times: int) -> None:
+        self.slack.answer_500_after(SLACK_METHODS[kind], times=times)
+
+    def fail(self, kind: str, status: int, times: int) -> None:
+        self.slack.fail_next(SLACK_METHODS[kind], status=status, times=times)
+
+    def limit(self, kind: str, retry_after_s: float, times: int) -> None:
+        self.slack.fail_next(
+            SLACK_METHODS[kind], status=429, retry_after_s=retry_after_s, times=times
+        )
+
+    def delay(self, kind: str, delay_s: float, times: int) -> None:
+        self.slack.delay(SLACK_METHODS[kind], delay_s, times=times)
+
+    async def wait_for(self, is_met: Callable[[], object]) -> None:
+        await self.slack.wait_for(is_met, timeout_s=WAIT_S)
+
+
+class DiscordTown:
+    """A guild."""
+
+    platform = Platform.DISCORD
+    ready_event = "discord_ready"
+
+    def __init__(self, discord: FakeDiscord, proxy: TcpProxy) -> None:
+        self.discord = discord
+        self.proxy = proxy
+        self._alice = discord.add_user("alice")
+        self._guild = discord.add_guild("team", members=[self._alice])
+
+    @property
+    def settings(self) -> dict[str, str]:
+        path = yarl.URL(self.discord.api_url).path
+        return {
+            "PARLEY_DISCORD_API_URL": f"http://127.0.0.1:{self.proxy.port}{path}",
+            "PARLEY_DISCORD_GATEWAY_URL": self.discord.gateway_url,
+            "DISCORD_TOKEN": self.discord.token,
+        }
+
+    def add_place(self) -> str:
+        return str(self.discord.add_channel(self._guild, "place").id)
+
+    async def ask(self, place: str, thread: str = "") -> Origin:
+        said = await self.discord.say(int(place), self._alice, "a question")
+        return self._origin(place, thread or str(said.id), str(said.id))
+
+    async def call(self, place: str) -> Origin:
+        mention = f"<@{self.discord.bot_user_id}>"
+        said = await self.discord.say(int(place), self._alice, f"{mention} a question")
+        return self._origin(place, str(said.id), str(said.id))
+
+    async def take_back(self, origin: Origin) -> None:
+        await self.discord.delete_message(int(origin.message))
+
+    def _origin(self, place: str, thread: str, message: str) -> Origin:
+        guild, alice = str(self._guild.id), str(self._alice.id)
+        return Origin(Platform.DISCORD, guild, place, thread, message, alice)
+
+    def visible(self, place: str) -> list[str]:
+        return [m.content for m in self.discord.replies(int(place))]
+
+    def histories(self, place: str) -> list[list[str]]:
+        messages = self.discord.messages(int(place))
+        ours = [m for m in messages if m.author_id == self.discord.bot_user_id]
+        return [[*m.edits, m.content] for m in ours]
+
+    def num_calls(self, kind: str) -> int:
+        route = DISCORD_ROUTES[kind]
+        return sum((r.method, r.route) == route for r in self.discord.requests)
+
+    def cut_after(self, kind: str, times: int) -> None:
+        self.discord.drop_connection_after(*DISCORD_ROUTES[kind], times=times)
+
+    def fail_after(self, kind: str, times: int) -> None:
+        self.discord.answer_502_after(*DISCORD_ROUTES[kind], times=times)
+
+    def fail(self, kind: str, status: int, times: int) -> None:
+        self.discord.fail_next(*DISCORD_ROUTES[kind], status=status, times=times)
+
+    def limit(self, kind: str, retry_after_s: float, times: int) -> None:
+        self.discord.fail_next(
+            *DISCORD_ROUTES[kind], status=429, retry_after_s=retry_after_s, times=times
+        )
+
+    def delay(self, kind: str, delay_s: float, times: int) -> None:
+        self.discord.delay(*DISCORD_ROUTES[kind], delay_s, times=times)
+
+    async def wait_for(self, is_met: Callable[[], object]) -> None:
+        await self.discord.wait_for(is_met, timeout_s=WAIT_S)
+
+
+@asynccontextmanager
+async def town_of(platform: Platform) -> AsyncIterator[Town]:
+    """A platform of this kind, without places."""
+    if platform is Platform.SLACK:
+        async with FakeSlack() as slack:
+            with _proxy_to(slack.base_url) as proxy:
+                yield SlackTown(slack, proxy)
+    else:
+        async with FakeDiscord(settings=DiscordSettings(rate_limit=None)) as discord:
+            with _proxy_to(discord.api_url) as proxy:
+                yield DiscordTown(discord, proxy)
+
+
+@contextlib.contextmanager
+def _proxy_to(url: str) -> Iterator[TcpProxy]:
+    with TcpProxy(yarl.URL(url).port or 0) as proxy:
+        yield proxy
+
+
+async def start_bots_in(town: Town, redis_url: str) -> RunningModule:
+    """A bots process that listens. The caller stops or kills it."""
+    settings = {**town.settings, "PARLEY_REDIS_URL": redis_url}
+    port = {"PARLEY_HTTP_PORT": str(free_port())}
+    return await start_bots({**settings, **port}, town.ready_event)
+
+
+@asynccontextmanager
+async def bots_in(town: Town, redis_url: str) -> AsyncIterator[RunningModule]:
+    """A bots process that listens, for as long as the block runs."""
+    bots = await start_bots_in(town, redis_url)
+    try:
+        yield bots
+    finally:
+        await stop_bots(bots)
