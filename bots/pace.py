@@ -103,6 +103,8 @@ class Pace:
         if place.timer:
             place.timer.cancel()
             place.timer = None
+        # Who was cancelled has a turn no more, and is not awake yet to say so.
+        place.waiting = [waiting for waiting in place.waiting if not waiting.turn.cancelled()]
         ranks = {waiting: waiting.rank() for waiting in place.waiting}
         for waiting in [waiting for waiting, rank in ranks.items() if rank is None]:
             _give_up(place, waiting)

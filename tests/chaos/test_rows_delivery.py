@@ -343,3 +343,25 @@ async def test_what_is_deleted_is_posted_again_and_its_ending_stands(
 
         await wait_delivered(scribe, job)
     assert town.visible(place) == ["the end"]
+
+
+async def test_an_edit_that_comes_to_pass_late_does_not_cover_the_ending(
+    slack_town: SlackTown, scribe: Scribe, quiet_redis: str
+) -> None:
+    """The bots give the edit up after 10 s; Slack carries it out after 12."""
+    job = await accept(scribe, slack_town)
+    place = job.origin.channel
+    async with bots_in(slack_town, quiet_redis):
+        await asyncio.to_thread(scribe.begin, job)
+        await asyncio.to_thread(scribe.write, job, "so far")
+        await slack_town.wait_for(lambda: slack_town.visible(place) == ["so far"])
+        slack_town.delay(EDIT, 12.0, times=1)
+        await asyncio.to_thread(scribe.write, job, "so far, and no further")
+        await slack_town.wait_for(lambda: slack_town.num_calls(EDIT) == 1)
+
+        await asyncio.to_thread(scribe.end, job, "the end")
+
+        await wait_delivered(scribe, job)
+    assert slack_town.histories(place) == [
+        ["so far", "the end", "so far, and no further", "the end"]
+    ]
