@@ -1,4 +1,4 @@
-"""Rows 7, 13 and 15 to 17 of docs/reliability.md: what a worker with its jobs in hand survives.
+"""Rows 7, 10, 13 and 15 to 17 of docs/reliability.md: what a worker with jobs in hand survives.
 
 One real worker process, started again whenever it ends, as a supervisor would, on a Redis that can
 be killed and started again.
