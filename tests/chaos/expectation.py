@@ -13,6 +13,8 @@ from tests.chaos.model import Reference, Seen
 from worker import prompts
 
 NEVER = float("inf")
+NUM_RECENT = 4
+"""No prompt reaches further back."""
 
 
 def expect(
@@ -58,9 +60,10 @@ def _histories(question: Question) -> Iterable[tuple[Question, ...]]:
     asked = [other for other in question.spot.questions if other is not question]
     answered = [other for other in asked if _is_done(other)]
     return dict.fromkeys(
-        history
+        variant
         for order in (answered, sorted(answered, key=_settled_s))
         for history in _histories_in(order, question)
+        for variant in _with_swaps(history)
     )
 
 
@@ -78,6 +81,18 @@ def _histories_in(order: Sequence[Question], question: Question) -> Iterator[tup
     yield (*sure, *(other for other in unsure if other.marker < question.marker))
     for number in range(len(unsure) + 1):
         yield (*sure, *unsure[:number])
+
+
+def _with_swaps(history: tuple[Question, ...]) -> Iterator[tuple[Question, ...]]:
+    """A history, and those in which two that were open at once were answered the other way round.
+
+    Two messages that are sent at once may be taken by two processes.
+    """
+    yield history
+    for place in range(max(1, len(history) - NUM_RECENT), len(history)):
+        first, second = history[place - 1 : place + 1]
+        if second.sent_at_s <= _settled_s(first) and first.sent_at_s <= _settled_s(second):
+            yield (*history[: place - 1], second, first, *history[place + 1 :])
 
 
 def _settled_s(question: Question) -> float:

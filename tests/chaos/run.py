@@ -146,7 +146,9 @@ class Run:
         strays = [post for side in self.sides for post in side.strays()]
         findings = check(posts, strays, expected, self.system.ending)
         await self._tell_failures(findings, expected, strays)
-        return Result(findings, len(questions), self._recoveries_s(), self.kills)
+        recoveries_s = self._recoveries_s()
+        self.options.say(f"{len(recoveries_s)} jobs were on a worker that was killed")
+        return Result(findings, len(questions), recoveries_s, self.kills)
 
     def _recoveries_s(self) -> list[float]:
         by_job = {question.job_id: question for question in self.driver.questions.values()}

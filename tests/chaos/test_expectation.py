@@ -1,0 +1,83 @@
+"""Which answers may have been remembered when a question was asked."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.jobs import Turn
+from tests.chaos.checker import Post
+from tests.chaos.conversations import Question, Spot
+from tests.chaos.expectation import expect
+from tests.chaos.model import Reference, Seen, save_model
+from worker import prompts
+
+NUM_LETTERS, MAX_TURNS, SYSTEM = 16, 4, "Answer."
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    return Reference(save_model(Path(tmp_path_factory.mktemp("model"))), NUM_LETTERS)
+
+
+def write(reference: Reference, text: str, *history: Question) -> str:
+    """What the model writes after this history."""
+    turns = [t for q in history for t in (Turn("user", q.text), Turn("assistant", q.shown))]
+    prompt = reference.prompt(prompts.Question(SYSTEM, tuple(turns[-MAX_TURNS:]), text))
+    return reference.expect([Seen(prompt, "")])[0]
+
+
+def ask(spot: Spot, name: str, sent_at_s: float, settled_at_s: float, answer: str) -> Question:
+    question = Question(name, f"{name} why", spot, sent_at_s, settled_at_s=settled_at_s)
+    question.posts = [Post(name, (answer,))]
+    spot.questions.append(question)
+    return question
+
+
+def test_answers_before_are_remembered(reference: Reference) -> None:
+    spot = Spot("slack", "C1", "U1")
+    first = ask(spot, "q1", 0, 1, write(reference, "q1 why"))
+    second = ask(spot, "q2", 2, 3, write(reference, "q2 why", first))
+
+    assert expect([first, second], reference, SYSTEM, MAX_TURNS) == {
+        "q1": first.shown,
+        "q2": second.shown,
+    }
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_two_that_were_open_at_once_may_be_remembered_either_way(
+    reference: Reference,
+    is_swapped: bool,  # noqa: FBT001 - a case
+) -> None:
+    spot = Spot("slack", "C1", "U1")
+    one, two = ("q2", "q1") if is_swapped else ("q1", "q2")
+    begun = {}
+    begun[one] = ask(spot, one, 0, 5, write(reference, f"{one} why"))
+    begun[two] = ask(spot, two, 0, 5, write(reference, f"{two} why", begun[one]))
+    spot.questions.sort(key=lambda question: question.marker)  # as they were asked
+    third = ask(spot, "q3", 6, 7, write(reference, "q3 why", begun[one], begun[two]))
+
+    assert expect([third], reference, SYSTEM, MAX_TURNS) == {"q3": third.shown}
+
+
+def test_answer_that_forgot_the_conversation_is_not_expected(reference: Reference) -> None:
+    spot = Spot("slack", "C1", "U1")
+    ask(spot, "q1", 0, 1, write(reference, "q1 why"))
+    second = ask(spot, "q2", 2, 3, write(reference, "q2 why"))
+
+    assert expect([second], reference, SYSTEM, MAX_TURNS) != {"q2": second.shown}
+
+
+def test_refusals_are_not_remembered(reference: Reference) -> None:
+    spot = Spot("slack", "C1", "U1")
+    ask(spot, "q1", 0, 1, "I could not answer this in time. Please ask again in a while.")
+    second = ask(spot, "q2", 2, 3, write(reference, "q2 why"))
+
+    assert expect([second], reference, SYSTEM, MAX_TURNS) == {"q2": second.shown}
+
+
+def test_what_has_no_answer_has_no_expectation(reference: Reference) -> None:
+    spot = Spot("slack", "C1", "U1")
+    lost = ask(spot, "q1", 0, 1, "…")
+
+    assert expect([lost], reference, SYSTEM, MAX_TURNS) == {}
