@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bots.delivery import Delivery, Surface
+from bots.ending import end
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.reception import LEDGER_AWAY, Reception, Rules
@@ -85,6 +86,4 @@ async def all_or_none(*parts: Coroutine[None, None, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)

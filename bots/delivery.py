@@ -9,6 +9,7 @@ import random
 import secrets
 from collections.abc import Coroutine
 
+from bots.ending import end
 from bots.live_reply import FIRST_RETRY_S, LONGEST_RETRY_S, PASSING, LiveReply, Tools
 from bots.metrics import Metrics
 from bots.pace import Allowance, Pace, Rank
@@ -138,9 +139,7 @@ class Delivery:
 
     async def close(self) -> None:
         """Stop showing; what is not shown stays in the outbox."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(list(self._tasks))
 
     async def find_job(self, job_id: str) -> Job | None:
         """The job of this id; None if the ledger has none that can be read."""
@@ -204,7 +203,8 @@ class Delivery:
                 await asyncio.sleep(FIRST_RETRY_S)
         if outcome:
             self.metrics.delivered.labels(reply.job.origin.platform, outcome).inc()
-            log.info("job_delivered", job=reply.job.id, outcome=outcome)
+            num_parts = reply.num_parts
+            log.info("job_delivered", job=reply.job.id, outcome=outcome, num_parts=num_parts)
 
     def _drop(self, reply: LiveReply) -> None:
         reply.shown.set()

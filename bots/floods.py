@@ -1,21 +1,35 @@
 """Remembers who was refused a moment ago, so that a flood costs this process next to nothing.
 
 The ledger decides who asks too much; this only keeps the decision for the short time in which it
-cannot change. Decides by a clock that is passed in.
+cannot change, and lets few of one person's messages ask for it at once. Decides by a clock that is
+passed in.
 """
 
+import asyncio
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 from shared.ledger import Allowance
 
 MAX_REMEMBERED = 10_000
+MAX_AT_ONCE = 4
+"""Messages of one person that are before the ledger; the others may turn out to be of a flood."""
 SHARE = 0.5
 """Of the time until a bucket has its next message: the ledger is asked again before it can be
 otherwise, so that nobody is refused here who would be taken there."""
 OPEN_JOBS_HOLD_S = 0.5
 """An answer may be done at any time."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """One person's messages: those before the ledger and those behind them."""
+
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE))
+    num_messages: int = 0
 
 
 class Floods:
@@ -27,7 +41,21 @@ class Floods:
         self._hold_s = _holds(allowance) if allowance else {}
         self._clock = clock
         self._until: OrderedDict[str, float] = OrderedDict()
+        self._lines: dict[str, _Line] = {}
         self.num_dropped = 0
+
+    @contextlib.asynccontextmanager
+    async def in_line(self, asker: str) -> AsyncIterator[None]:
+        """Wait until few of this person's messages are before the ledger, in their order."""
+        line = self._lines.setdefault(asker, _Line())
+        line.num_messages += 1
+        try:
+            async with line.gate:
+                yield
+        finally:
+            line.num_messages -= 1
+            if line.num_messages == 0:
+                del self._lines[asker]
 
     def note_refused(self, asker: str, reason: str) -> None:
         """The ledger has refused this person's message, for this reason."""

@@ -82,6 +82,11 @@ class LiveReply:
         self._typing_at_s: float | None = None
         self._notice_at_s = now_s + (NOTICE_AFTER_S if is_new else 0.0)
 
+    @property
+    def num_parts(self) -> int:
+        """In how many messages it is shown."""
+        return self._posts.num_parts
+
     def nudge(self) -> None:
         """There is new text."""
         self._has_text = True
@@ -137,7 +142,9 @@ class LiveReply:
             self._show_busy()
             wakes_s = until_s if self._typing_at_s is None else min(until_s, self._typing_at_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), max(0.0, wakes_s - loop.time()))
+                # Not wait_for, which in Python 3.11 may lose a cancellation.
+                async with asyncio.timeout_at(wakes_s):
+                    await self._changed.wait()
                 return True
             if loop.time() >= until_s:
                 return is_to_tell
@@ -145,7 +152,8 @@ class LiveReply:
     async def _pause(self) -> None:
         """Keep the platform's pace, but let the final text go ahead of it."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._concluded.wait(), self._surface.edit_every_s)
+            async with asyncio.timeout(self._surface.edit_every_s):
+                await self._concluded.wait()
 
     def _show_busy(self) -> None:
         """Show that an answer is coming, now and then until something stands there."""

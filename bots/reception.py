@@ -83,11 +83,14 @@ class Reception:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
-        if not may_be_ours(incoming) or self.floods.holds_off(incoming.origin.asker):
+        asker = incoming.origin.asker
+        if not may_be_ours(incoming) or self.floods.holds_off(asker):
             return None
         if age_s > LATE_S:
             incoming = dataclasses.replace(incoming, late_s=age_s)
-        async with asyncio.timeout(RECEIVE_S):
+        async with asyncio.timeout(RECEIVE_S), self.floods.in_line(asker):
+            if self.floods.holds_off(asker):
+                return None
             if needs_lookup(incoming):
                 incoming = followed(incoming, await self._thread_of(incoming))
             return await self._accept(incoming, age_s)

@@ -44,7 +44,8 @@ class Store:
             # A message that is known already writes nothing here; what is written now is behind it.
             pipe.set(keys.WAITED, 1)
             pipe.execute_command("WAIT", self._num_replicas, REPLICA_WAIT_MS)
-            raw, _, num_confirmed = await asyncio.wait_for(pipe.execute(), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                raw, _, num_confirmed = await pipe.execute()
         if num_confirmed < self._num_replicas:
             raise redis.RedisError(f"{num_confirmed} of {self._num_replicas} replicas confirmed")
         return call.read(raw)
@@ -56,7 +57,9 @@ class Store:
             redis.RedisError: Redis is away or refuses; the step may or may not have happened.
         """
         script = self.client.register_script(call.script)
-        raw: Any = await asyncio.wait_for(script(args=list(call.args)), TIMEOUT_S)
+        # Not wait_for, which makes a task each time, and in Python 3.11 may lose a cancellation.
+        async with asyncio.timeout(TIMEOUT_S):
+            raw: Any = await script(args=list(call.args))
         return call.read(raw)
 
     async def find_job(self, job_id: str) -> Job | None:

@@ -15,7 +15,6 @@ from bots.discord_adapter.reading import (
     DIRECT_MARK,
     Facts,
     Place,
-    Spot,
     id_at,
     origin_of,
     to_incoming,
@@ -125,25 +124,16 @@ class DiscordAdapter:
 
     async def _look_through(self, shard: int, window: Window) -> int:
         spots = self._client().spots(shard)
-        num_found = await look_through(spots, lambda spot: self._look_at(spot, window))
-        if shard > 0:  # direct messages are the first shard's
-            return num_found
-        marks = [mark for mark in window.seen.latest if mark.startswith(DIRECT_MARK)]
-        marks.sort(key=lambda mark: int(window.seen.latest[mark]), reverse=True)
-        return num_found + await look_through(
-            marks[:MAX_DIRECT], lambda mark: self._look_at_direct(mark, window)
-        )
+        places = [s.place for s in spots if window.has_news(s.place.mark, str(s.latest))]
+        if shard == 0:  # direct messages are the first shard's
+            marks = [mark for mark in window.seen.latest if mark.startswith(DIRECT_MARK)]
+            marks.sort(key=lambda mark: int(window.seen.latest[mark]), reverse=True)
+            places += [Place(None, int(m.removeprefix(DIRECT_MARK))) for m in marks[:MAX_DIRECT]]
+        return await look_through(places, lambda place: self._look_at(place, window))
 
-    async def _look_at_direct(self, mark: str, window: Window) -> int:
-        spot = await self._client().direct_spot(int(mark.removeprefix(DIRECT_MARK)))
-        return await self._look_at(spot, window) if spot else 0
-
-    async def _look_at(self, spot: Spot, window: Window) -> int:
-        mark = spot.place.mark
-        if not window.has_news(mark, str(spot.latest)):
-            return 0
-        after = id_at(window.start_s(mark))
-        found = await self._client().history(spot.place, after, MAX_MESSAGES)
+    async def _look_at(self, place: Place, window: Window) -> int:
+        after = id_at(window.start_s(place.mark))
+        found = await self._client().history(place, after, MAX_MESSAGES)
         for facts in found:
             await self._take(facts, is_found=True)
         return len(found)

@@ -188,19 +188,6 @@ class Client(discord.AutoShardedClient):
             if channel.last_message_id and _may_read(guild, channel)
         ]
 
-    async def direct_spot(self, channel_id: int) -> Spot | None:
-        """A direct message; None if there is none, or nothing in it.
-
-        Raises:
-            PlatformError: Discord does not show it.
-        """
-        with _translated():
-            channel = await self.fetch_channel(channel_id)
-        latest = getattr(channel, "last_message_id", None)
-        if not isinstance(channel, discord.DMChannel) or latest is None:
-            return None
-        return Spot(Place(None, channel.id), int(latest))
-
     async def history(self, place: Place, after: int, limit: int) -> list[Facts]:
         """The latest messages of a place that were written after one, the oldest first.
 
@@ -208,7 +195,8 @@ class Client(discord.AutoShardedClient):
             PlatformError: Discord does not show it.
         """
         with _translated():
-            channel = self.get_channel(place.channel) or await self.fetch_channel(place.channel)
+            # Direct messages are in no cache; all that is missing of this one is its guild.
+            channel = self.get_channel(place.channel) or self.get_partial_messageable(place.channel)
             if not isinstance(channel, discord.abc.Messageable):
                 return []
             latest = channel.history(after=discord.Object(after), oldest_first=False, limit=limit)
@@ -400,7 +388,8 @@ def _translated() -> Iterator[None]:
         raise UndeliverableError(f"{error.status}, code {error.code}") from error
     except TimeoutError as error:
         raise PlatformSilentError(type(error).__name__) from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        # RuntimeError is aiohttp's for a call on a client that is being closed.
         raise PlatformUnavailableError(type(error).__name__) from error
 
 

@@ -71,6 +71,7 @@ async def _keep_open(socket: Socket) -> None:
             continue
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
         try:
-            await asyncio.wait_for(socket.reopen(), REOPEN_S)
+            async with asyncio.timeout(REOPEN_S):
+                await socket.reopen()
         except (PlatformError, TimeoutError) as error:
             log.warning("socket_down", reason=str(error) or type(error).__name__)

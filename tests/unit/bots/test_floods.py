@@ -1,8 +1,10 @@
 """Who need not be listened to for a moment, by a clock that is passed in."""
 
+import asyncio
+
 import pytest
 
-from bots.floods import MAX_REMEMBERED, Floods
+from bots.floods import MAX_AT_ONCE, MAX_REMEMBERED, Floods
 from shared.ledger import Allowance
 
 ALLOWANCE = Allowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
@@ -65,3 +67,27 @@ def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
     assert not floods.holds_off("user0")
     assert floods.holds_off("user1")
     assert floods.holds_off(f"user{MAX_REMEMBERED}")
+
+
+async def test_few_of_one_persons_messages_are_before_the_ledger_and_in_their_order() -> None:
+    floods = Floods(ALLOWANCE)
+    answer = asyncio.Event()
+    begun: list[str] = []
+
+    async def ask(asker: str, number: int) -> None:
+        async with floods.in_line(asker):
+            begun.append(f"{asker}{number}")
+            await answer.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(MAX_AT_ONCE + 3):
+            group.create_task(ask("alice", number))
+        group.create_task(ask("bob", 0))
+        await asyncio.sleep(0)
+        at_first = list(begun)
+        answer.set()
+
+    assert at_first == [*(f"alice{number}" for number in range(MAX_AT_ONCE)), "bob0"]
+    assert [name for name in begun if name.startswith("alice")] == [
+        f"alice{number}" for number in range(MAX_AT_ONCE + 3)
+    ]
