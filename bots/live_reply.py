@@ -150,7 +150,9 @@ class LiveReply:
                 return is_to_tell
 
     async def _pause(self) -> None:
-        """Keep the platform's pace, but let the final text go ahead of it."""
+        """Keep the platform's pace; the first text and the final one need not wait for it."""
+        if not self._has_text and asyncio.get_running_loop().time() < self._notice_at_s:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._surface.edit_every_s):
                 await self._concluded.wait()

@@ -66,6 +66,11 @@ class Posts:
         """Whether nothing has been shown."""
         return not self._shown
 
+    @property
+    def num_parts(self) -> int:
+        """How many parts have been shown."""
+        return len(self._shown)
+
     def forget(self) -> None:
         """Show everything once more the next time, whatever stands there."""
         self._shown.clear()
