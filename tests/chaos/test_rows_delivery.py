@@ -365,3 +365,19 @@ async def test_an_edit_that_comes_to_pass_late_does_not_cover_the_ending(
     assert slack_town.histories(place) == [
         ["so far", "the end", "so far, and no further", "the end"]
     ]
+
+
+async def test_an_ending_shorter_than_the_text_before_it_leaves_no_rest(
+    town: Town, scribe: Scribe, quiet_redis: str
+) -> None:
+    job = await accept(scribe, town)
+    place = job.origin.channel
+    async with bots_in(town, quiet_redis):
+        await asyncio.to_thread(scribe.begin, job)
+        await asyncio.to_thread(scribe.write, job, LONG)
+        await town.wait_for(lambda: len(town.visible(place)) == len(parts_of(town, LONG)))
+
+        await asyncio.to_thread(scribe.end, job, "In short: no.")
+
+        await wait_delivered(scribe, job)
+        await town.wait_for(lambda: town.visible(place) == ["In short: no."])
