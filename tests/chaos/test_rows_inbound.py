@@ -451,6 +451,18 @@ async def test_row_29_slack_that_refuses_sockets_for_a_while_is_connected_again(
         assert bots.events("sockets_were_down")
 
 
+async def test_row_29_slack_that_refuses_the_app_token_ends_the_start_in_a_sentence(
+    silent: Site, slack: Slack
+) -> None:
+    settings = {**silent.settings, **slack.settings, "SLACK_APP_TOKEN": "xapp-wrong"}
+    with RunningModule("bots", settings=settings) as bots:
+        await asyncio.to_thread(bots.process.wait, WAIT_S)
+
+    assert bots.process.returncode == 77
+    assert "SLACK_APP_TOKEN" in bots.output
+    assert "Traceback" not in bots.output
+
+
 # Row 30: sessions end, and processes.
 
 
