@@ -240,10 +240,7 @@ async def test_a_folder_that_cannot_be_written_to_is_no_reason_to_be_silent(
         await inbox.take(incoming(2))
         line.resume()
 
-    assert [job is not None for job in await jobs_of(store, incoming(1), incoming(2))] == [
-        True,
-        False,
-    ]
+    assert await jobs_of(store, incoming(1)) != [None]
     assert [message for message, _ in ears.told] == ["2"]
 
 
