@@ -38,6 +38,8 @@ NOTICE_S_PER_JOB = 0.05
 BUSY_WAIT_S = 0.2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+DOUBT_S = 2.0
+"""After so long it is seen whether the platform took a post that it did not answer."""
 CONFIRM_AFTER_S = 15.0
 """An edit that the platform took longer for than this has been lost."""
 PASSING = (PlatformUnavailableError, redis.RedisError, TimeoutError)
@@ -181,6 +183,7 @@ class LiveReply:
     async def _show_so_far(self) -> bool:
         """Show the text so far, or that there is none yet; False if others do."""
         try:
+            await self._posts.clear_strays()
             async with self._tools.pace.turn(self.job.origin.channel, self._rank) as has_turn:
                 text = await self._newest() if has_turn else None
                 if text is None:
@@ -194,6 +197,8 @@ class LiveReply:
             log.warning("partial_not_shown", job=self.job.id, error=type(error).__name__)
             if isinstance(error, RateLimitedError):
                 self._changed.set()  # as soon as there is a turn again
+            elif self._posts.has_doubtful_posts:
+                asyncio.get_running_loop().call_later(DOUBT_S, self._changed.set)
             return True
         self._is_quiet = turnstile is Turnstile.OVER
         return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
@@ -234,6 +239,7 @@ class LiveReply:
                 if turnstile is Turnstile.GO:
                     return reply.code if isinstance(reply, Failed) else "done"
                 if turnstile is not Turnstile.BUSY:
+                    await self._posts.clear_strays()
                     return ""
                 await asyncio.sleep(BUSY_WAIT_S)
             except UndeliverableError as error:

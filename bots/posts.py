@@ -18,6 +18,7 @@ from shared.errors import (
     MessageGoneError,
     PlatformError,
     PlatformSilentError,
+    PlatformUnavailableError,
     RateLimitedError,
     UndeliverableError,
 )
@@ -44,8 +45,8 @@ class Desk:
     """Have a message taken away, some time soon."""
 
 
-class _WithdrawnError(Exception):
-    """The question was deleted while a part of its answer was being posted."""
+class _PostIsTooLateError(Exception):
+    """While a part was being posted, its question was deleted or another process posted it."""
 
 
 class Posts:
@@ -58,6 +59,8 @@ class Posts:
         self._store = desk.store
         self._shown: dict[int, str] = {}
         """Part -> its text."""
+        self._doubtful_posts: dict[int, str] = {}
+        """Part -> the text of a post that the platform may have taken."""
         self.is_in_doubt = False
         """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
 
@@ -70,6 +73,11 @@ class Posts:
     def num_parts(self) -> int:
         """How many parts have been shown."""
         return len(self._shown)
+
+    @property
+    def has_doubtful_posts(self) -> bool:
+        """Whether the platform may have taken a post of which we know nothing."""
+        return bool(self._doubtful_posts)
 
     def forget(self) -> None:
         """Show everything once more the next time, whatever stands there."""
@@ -93,8 +101,8 @@ class Posts:
         try:
             async with self._holding():
                 await self._show_parts(list(show.parts), parts, is_final=is_final)
-        except _WithdrawnError:
-            return Turnstile.OVER
+        except _PostIsTooLateError:
+            return Turnstile.BUSY  # the next answer of the ledger says what stands there
         return Turnstile.GO
 
     async def _show_parts(self, states: list[str], parts: Sequence[str], *, is_final: bool) -> None:
@@ -105,7 +113,7 @@ class Posts:
                 if self._shown.get(number) != text:
                     await self._show_part(states, number, text, is_final=is_final)
                     self._shown[number] = text
-        except (PlatformError, _WithdrawnError):
+        except (PlatformError, _PostIsTooLateError):
             for later in range(number + 1, len(parts)):
                 if states[later] == Part.NEW:  # not even tried
                     await self._store.run(showing.note_not_posted(self._job.id, later))
@@ -154,20 +162,43 @@ class Posts:
                 return message
         return Part.NEW
 
+    async def clear_strays(self) -> None:
+        """Take away what the platform may have taken from us, where another's post stands.
+
+        Posts in doubt are found when they are shown again. A process that was frozen before it
+        posted does not show again: others have gone on without it.
+
+        Raises:
+            PlatformError, redis.RedisError, TimeoutError: some may be left.
+        """
+        for number, text in list(self._doubtful_posts.items()):
+            noted = await self._store.find_part(self._job.id, number)
+            if noted is None:
+                continue
+            for message in await self._surface.find(self._job, number, text, None):
+                is_known = await self._store.find_thread(self._job.origin, message) is not None
+                if message != noted and not is_known:
+                    self._desk.remove(self._job, message)
+            del self._doubtful_posts[number]
+
     async def _post(self, number: int, text: str) -> str:
         try:
             message = await self._surface.post(self._job, number, text)
         except (UndeliverableError, RateLimitedError):
             await self._store.run(showing.note_not_posted(self._job.id, number))
             raise
+        except PlatformUnavailableError:
+            self._doubtful_posts[number] = text
+            raise
         await self._note_posted(number, message)
         return message
 
     async def _note_posted(self, number: int, message: str) -> None:
         call = showing.note_posted(self._job, number, message, self._desk.limits)
+        self._doubtful_posts.pop(number, None)
         if not await self._store.run(call):
             self._desk.remove(self._job, message)
-            raise _WithdrawnError
+            raise _PostIsTooLateError
 
     async def _clear_surplus(self, num_parts: int) -> None:
         """Take away parts of a text before that was longer than the final one."""

@@ -67,6 +67,11 @@ class Store:
         document: Any = await self.client.hget(keys.job(job_id), "job")
         return codec.decode(document, Job) if document else None
 
+    async def find_part(self, job_id: str, part: int) -> str | None:
+        """The message that a part of an answer stands in, if it is noted."""
+        message: Any = await self.client.hget(keys.job(job_id), f"part:{part}")
+        return message.decode() if message is not None else None
+
     async def find_snapshot(self, job_id: str) -> Snapshot | None:
         """The text so far of a running job."""
         document: Any = await self.client.get(keys.snapshot(job_id))

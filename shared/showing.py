@@ -64,7 +64,7 @@ def free(job_id: str, presenter: str) -> Call[bool]:
 def note_posted(job: Job, part: int, message_id: str, limits: Limits) -> Call[bool]:
     """Remember the message that a part was posted as.
 
-    False if the question was withdrawn meanwhile: the message has to go.
+    False if the message has to go: the question was withdrawn meanwhile, or another stands there.
     """
     origin = job.origin
     answer = keys.answer(origin.platform, origin.team, origin.channel, message_id)

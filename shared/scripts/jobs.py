@@ -20,7 +20,8 @@ local now = now_ms()
 local function tokens_of(bucket, per_minute)
   local kept = redis.call('HMGET', bucket, 'tokens', 'at')
   if not kept[1] then return tonumber(per_minute) end
-  local filled = (now - tonumber(kept[2])) * per_minute / 60000
+  -- Never less than was kept, should the clock be put back.
+  local filled = math.max(0, now - tonumber(kept[2])) * per_minute / 60000
   return math.min(tonumber(per_minute), tonumber(kept[1]) + filled)
 end
 
@@ -82,9 +83,9 @@ if refusal ~= '' then
 end
 if asker ~= '' then
   redis.call('HSET', job_key(id), 'asker', asker)
-  redis.call('SADD', asker_key(asker), id)
+  note_asker(asker, id, ARGV[6])
 end
-if redis.call('RPUSH', mailbox_key(ARGV[4]), id) > 1 then
+if line_up(ARGV[4], id) > 1 then
   redis.call('ZADD', OPEN, now + ARGV[6], id)
   enqueue(id)
   return {{'accepted'}}
@@ -95,7 +96,7 @@ return {{'accepted', ready[1], ready[2]}}
 )
 
 CLAIM = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, token, lease_ms, max_attempts, worker, reply if the time is over, reply if attempts are
 --   used up
@@ -103,7 +104,7 @@ CLAIM = (
 -- {'closed', next id, next kind} or {reason}.
 local id, max_attempts = ARGV[1], tonumber(ARGV[4])
 local job = redis.call('HMGET', job_key(id), 'state', 'job', 'attempts', 'deadline', 'lease_until',
-  'conversation', 'queued_at')
+  'conversation', 'handed_at')
 local now = now_ms()
 if not job[1] then return {'unknown'} end
 if job[1] == 'running' and now < tonumber(job[5]) then return {'taken'} end
@@ -116,6 +117,7 @@ end
 if attempts >= max_attempts then
   redis.call('HSET', job_key(id), 'dead', 1)
   redis.call('ZADD', DEAD, now, id)
+  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - DEAD_LIFETIME)
   local next_job = close(id, with_shown(id, ARGV[7]), now)
   return {'closed', next_job[1], next_job[2]}
 end
@@ -127,9 +129,9 @@ redis.call('HSET', job_key(id), 'state', 'running', 'token', ARGV[2], 'worker', 
   'attempts', is_alone and attempts or attempts + 1)
 redis.call('ZADD', OPEN, now + ARGV[3], id)
 redis.call('ZREM', QUEUE, id)
-if tonumber(job[7]) > tonumber(redis.call('GET', CLAIMED) or '0') then
-  redis.call('SET', CLAIMED, job[7])
-end
+local claimed = math.min(now, tonumber(redis.call('GET', CLAIMED) or '0'))
+redis.call('SET', CLAIMED, string.format('%.0f', math.max(claimed, tonumber(job[7] or '0'))))
+redis.call('HDEL', job_key(id), 'handed_at')
 local answer = {'run', job[2], attempts + 1, is_alone and 1 or 0,
   redis.call('GET', snapshot_key(id)) or ''}
 for _, turn in ipairs(redis.call('LRANGE', transcript_key(job[6]), 0, -1)) do
@@ -140,7 +142,7 @@ return answer
 )
 
 BEGIN = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, token. A job that was to run alone is alone now: this attempt counts. Returns 1 or 0.
 local id = ARGV[1]
@@ -168,15 +170,15 @@ return 'held'
 )
 
 RELEASE = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: id, token, '1' if the job is not to blame and its attempt is given back.
 -- Returns {id, kind} to publish, or nothing.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return {} end
-if ARGV[3] == '1' and redis.call('HGET', job_key(id), 'counted') == '1' then
-  redis.call('HINCRBY', job_key(id), 'attempts', -1)
-end
+local is_blameless, is_counted = ARGV[3] == '1', redis.call('HGET', job_key(id), 'counted') == '1'
+if is_blameless and is_counted then redis.call('HINCRBY', job_key(id), 'attempts', -1) end
+if not is_blameless and not is_counted then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
 redis.call('HDEL', job_key(id), 'token')
 return queue(id, now_ms())
 """
@@ -200,8 +202,16 @@ FINISH = (
 -- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, turn, ...
 -- Returns {{'finished', next id, next kind}} or {{'lost'}}.
 local id = ARGV[1]
+local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at', 'finished_by', 'state')
+if job[3] == ARGV[2] and job[4] == 'done' then
+  -- It was finished so, and the answer to that got lost.
+  local next_id = head(job[1])
+  local next_job = next_id and redis.call('HMGET', job_key(next_id), 'state', 'kind') or {{}}
+  if next_job[1] == 'queued' then return {{'finished', next_id, next_job[2]}} end
+  return {{'finished'}}
+end
 if not holds(id, ARGV[2]) then return {{'lost'}} end
-local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at')
+redis.call('HSET', job_key(id), 'finished_by', ARGV[2])
 local transcript, now = transcript_key(job[1]), now_ms()
 if ARGV[4] == '1' then redis.call('DEL', transcript) end
 if #ARGV > 6 then
@@ -218,7 +228,7 @@ return {{'finished', next_job[1], next_job[2]}}
 )
 
 WITHDRAW = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: id. The message was deleted: nothing more is shown. Returns {{'unknown'}}, {{'over'}}, or
 -- {{'withdrawn', next id or '', next kind or '', posted message, ...}}.
@@ -226,6 +236,7 @@ local id = ARGV[1]
 local state = redis.call('HGET', job_key(id), 'state')
 if not state then return {{'unknown'}} end
 if state == 'delivered' or state == 'refused' or state == 'withdrawn' then return {{'over'}} end
+redis.call('ZREM', DEAD, id)
 local next_job = leave(id, 'withdrawn', now_ms())
 redis.call('PEXPIRE', job_key(id), {keys.DELIVERED_JOB_LIFETIME_MS})
 local answer = {{'withdrawn', next_job[1] or '', next_job[2] or ''}}
@@ -240,7 +251,7 @@ end
 )
 
 SWEEP = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: max jobs to look at, reply if the time is over. Returns id, kind, id, kind, ... to publish.
 local now = now_ms()
@@ -252,7 +263,8 @@ end
 for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
   local job = redis.call('HMGET', job_key(id), 'state', 'kind', 'queued_at', 'deadline')
   local state, queued_at, deadline = job[1], tonumber(job[3]), tonumber(job[4])
-  if not state or state == 'done' or state == 'delivered' then
+  local is_open = state == 'waiting' or state == 'queued' or state == 'running'
+  if not is_open or not deadline then
     redis.call('ZREM', OPEN, id)
     redis.call('ZREM', QUEUE, id)
   elseif now >= deadline then
@@ -261,7 +273,7 @@ for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 
     add(queue(id, now))
   elseif state == 'waiting' then
     redis.call('ZADD', OPEN, deadline, id)
-  elseif redis.call('LLEN', 'chat') > 0 and queued_at > overtaken
+  elseif redis.call('LLEN', QUEUE_OF_CELERY) > 0 and queued_at > overtaken
       and now - queued_at < REPUBLISH_AT_LATEST then
     redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
   else

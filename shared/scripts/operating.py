@@ -1,10 +1,10 @@
 """What workers say of themselves, what people who wait are told, and what operators ask and do."""
 
 from shared import keys
-from shared.scripts.prelude import PRELUDE
+from shared.scripts.prelude import ENDING_PRELUDE, PRELUDE
 
 SIGN_OF_LIFE = (
-    PRELUDE
+    ENDING_PRELUDE
     + f"""
 -- ARGV: worker, field, value, field, value, ... Alive for the next WORKER_LIFETIME_MS.
 local now = now_ms()
@@ -17,7 +17,7 @@ return 1
 )
 
 FAREWELL = (
-    PRELUDE
+    ENDING_PRELUDE
     + """
 -- ARGV: worker. It ends: nobody need wait for it.
 redis.call('DEL', worker_key(ARGV[1]))
@@ -50,7 +50,7 @@ local num_queued = redis.call('ZCARD', QUEUE)
 local oldest = redis.call('ZRANGE', QUEUE, 0, 0)[1]
 local since = oldest and redis.call('HGET', job_key(oldest), 'accepted_at')
 local answer = {num_queued, redis.call('ZCARD', OPEN) - num_queued, since and now - since or 0,
-  redis.call('ZCARD', DEAD), redis.call('LLEN', 'chat'),
+  redis.call('ZCARD', DEAD), redis.call('LLEN', QUEUE_OF_CELERY),
   math.floor(tonumber(redis.call('GET', SERVICE) or '0'))}
 for _, name in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
   local worker = redis.call('HGETALL', worker_key(name))
@@ -97,10 +97,10 @@ local now = now_ms()
 redis.call('ZREM', DEAD, id)
 redis.call('HDEL', job_key(id), 'dead', 'counted')
 redis.call('PERSIST', job_key(id))
-redis.call('HSET', job_key(id), 'state', 'waiting', 'attempts', 0, 'deadline', now + ARGV[2],
-  'number', redis.call('INCR', SEQUENCE))
-if job[3] then redis.call('SADD', asker_key(job[3]), id) end
-if redis.call('RPUSH', mailbox_key(job[2]), id) > 1 then
+redis.call('HSET', job_key(id), 'state', 'waiting', 'attempts', 0, 'accepted_at', now,
+  'deadline', now + ARGV[2], 'number', redis.call('INCR', SEQUENCE))
+if job[3] then note_asker(job[3], id, ARGV[2]) end
+if line_up(job[2], id) > 1 then
   redis.call('ZADD', OPEN, now + ARGV[2], id)
   enqueue(id)
   return {'requeued'}

@@ -1,6 +1,7 @@
 """What all scripts share: the names of the keys, the clock, and the steps they have in common."""
 
 from shared import keys
+from shared.jobs import CHAT_QUEUE
 
 KEYS = f"""
 local OPEN = '{keys.OPEN}'
@@ -12,6 +13,8 @@ local SERVICE = '{keys.SERVICE}'
 local CLAIMED = '{keys.CLAIMED}'
 local REPUBLISH_AFTER = {keys.REPUBLISH_AFTER_MS}
 local REPUBLISH_AT_LATEST = {keys.REPUBLISH_AT_LATEST_MS}
+local DEAD_LIFETIME = {keys.DEAD_LIFETIME_MS}
+local QUEUE_OF_CELERY = '{CHAT_QUEUE}'
 local OVERTAKEN_BY = {keys.OVERTAKEN_BY_MS}
 local function job_key(id) return '{keys.job("")}' .. id end
 local function snapshot_key(id) return '{keys.snapshot("")}' .. id end
@@ -37,9 +40,34 @@ end
 
 local function queue(id, now)
   redis.call('HSET', job_key(id), 'state', 'queued', 'queued_at', now)
+  -- When it was handed to Celery first: its oldest copy there is the one that is claimed.
+  redis.call('HSETNX', job_key(id), 'handed_at', now)
   redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
   enqueue(id)
   return {{id, redis.call('HGET', job_key(id), 'kind')}}
+end
+
+-- The first open job of a conversation. One whose hash is gone, with a Redis that forgets, is
+-- passed over: nobody could ever end it.
+local function head(conversation)
+  local name = mailbox_key(conversation)
+  while true do
+    local id = redis.call('LINDEX', name, 0)
+    if not id or redis.call('EXISTS', job_key(id)) == 1 then return id end
+    redis.call('LPOP', name)
+  end
+end
+
+-- Puts a job behind the open ones of its conversation; how many there are now.
+local function line_up(conversation, id)
+  head(conversation)
+  return redis.call('RPUSH', mailbox_key(conversation), id)
+end
+
+-- The set lasts a little longer than its jobs can, should one be lost.
+local function note_asker(asker, id, deadline_ms)
+  redis.call('SADD', asker_key(asker), id)
+  redis.call('PEXPIRE', asker_key(asker), deadline_ms + 60000)
 end
 
 -- Nobody has to look at this job any more; the next one of its conversation may run.
@@ -53,7 +81,7 @@ local function leave(id, state, now)
   redis.call('DEL', snapshot_key(id))
   if job[2] then redis.call('SREM', asker_key(job[2]), id) end
   redis.call('LREM', mailbox_key(job[1]), 0, id)
-  local next_id = redis.call('LINDEX', mailbox_key(job[1]), 0)
+  local next_id = head(job[1])
   -- The head may be running already: the job that ended was refused or timed out behind it.
   if not next_id or redis.call('HGET', job_key(next_id), 'state') ~= 'waiting' then return {{}} end
   return queue(next_id, now)

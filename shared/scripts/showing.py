@@ -60,9 +60,12 @@ NOTE_POSTED = (
     ENDING_PRELUDE
     + """
 -- ARGV: id, part, message id, answer key, thread, retention_ms.
--- Returns 1, or 0 if the question was withdrawn meanwhile and the post has to go.
+-- Returns 1, or 0 if the post has to go: the question was withdrawn meanwhile, or this process was
+-- frozen before it posted, and another message stands there.
 local key = job_key(ARGV[1])
 if redis.call('HGET', key, 'state') == 'withdrawn' then return 0 end
+local noted = redis.call('HGET', key, 'part:' .. ARGV[2])
+if noted and noted ~= ARGV[3] then return 0 end
 redis.call('HSET', key, 'part:' .. ARGV[2], ARGV[3])
 redis.call('HDEL', key, 'posting:' .. ARGV[2])
 redis.call('SET', ARGV[4], ARGV[5], 'PX', ARGV[6])

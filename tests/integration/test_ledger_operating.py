@@ -346,3 +346,81 @@ def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None
     withdrawn = store.run(ledger.withdraw(job.id))
 
     assert withdrawn == Withdrawn((), Ready(following.id, Kind.CHAT))
+
+
+def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
+    job = message(1)
+    accept(store, job)
+    for attempt in range(MAX_ATTEMPTS):
+        claim(store, job, f"k{attempt}")
+        store.run(ledger.release(job.id, f"k{attempt}", is_blamed=True))
+    claim(store, job, "k-last")
+
+    store.run(ledger.withdraw(job.id))
+
+    assert store.run(operating.dead_letters(10)) == ()
+
+
+# --- what must not happen, and is borne -----------------------------------------------------------
+
+
+def test_a_finish_whose_answer_was_lost_says_the_same_again(store: Store) -> None:
+    job, following = message(1), message(2)
+    accept(store, job)
+    accept(store, following)
+    claim(store, job)
+    first = finish(store, job)
+
+    assert (
+        finish(store, job)
+        == first
+        == ledger.Finished(counted=True, ready=Ready(following.id, Kind.CHAT))
+    )
+    assert len(replies_of(store, job)) == 1
+
+
+def test_a_lost_hash_blocks_neither_its_conversation_nor_the_sweep(store: Store) -> None:
+    lost, following, other = message(1), message(2), message(3, "3")
+    accept(store, lost)
+    store.client.delete(keys.job(lost.id))
+    accept(store, following)
+    accept(store, other)
+    store.client.hdel(keys.job(other.id), "deadline")
+    for job in (lost, other):
+        store.client.zadd(keys.OPEN, {job.id: 0})
+
+    sweep(store)
+
+    assert claim(store, following).lease is not None
+    assert store.client.zscore(keys.OPEN, lost.id) is None
+
+
+def test_an_attempt_that_never_began_counts_if_it_is_to_blame(store: Store) -> None:
+    job = message(1)
+    accept(store, job)
+    for attempt in (1, 2):
+        claim(store, job, f"t{attempt}")
+        store.run(ledger.release(job.id, f"t{attempt}", is_blamed=True))
+    store.run(ledger.claim(job.id, ledger.Claimant("w1", "t3", LONG_MS, MAX_ATTEMPTS)))
+
+    store.run(ledger.release(job.id, "t3", is_blamed=True))
+
+    assert claim(store, job, "t4").reason == "closed"
+
+
+def test_a_backlog_is_not_sent_again_because_its_oldest_copy_is_claimed(store: Store) -> None:
+    jobs = [message(n, str(n)) for n in range(3)]
+    for job in jobs:
+        accept(store, job)
+        store.client.hincrby(keys.job(job.id), "handed_at", -keys.REPUBLISH_AT_LATEST_MS)
+        store.client.hincrby(keys.job(job.id), "queued_at", -keys.REPUBLISH_AT_LATEST_MS)
+        store.client.zadd(keys.OPEN, {job.id: 0})
+    store.client.rpush("chat", *[job.id for job in jobs])
+    assert len(sweep(store)) == 3  # once in a minute
+    claim(store, jobs[0])  # by its oldest copy
+
+    for job in jobs[1:]:
+        store.client.hincrby(keys.job(job.id), "queued_at", -keys.OVERTAKEN_BY_MS - 1000)
+        store.client.zadd(keys.OPEN, {job.id: 0})
+
+    assert sweep(store) == []
