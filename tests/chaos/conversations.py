@@ -16,9 +16,12 @@ class Spot:
     is_direct: bool = False
     root: str = ""
     """The message that began it; empty for direct messages."""
-    last_answer: str = ""
-    """The bot's latest message in it."""
     questions: list["Question"] = field(default_factory=list)
+
+    def last_answer(self) -> str:
+        """The bot's latest message that stands here; empty if there is none."""
+        posts = [post for question in self.questions for post in question.posts]
+        return next((post.id for post in reversed(posts) if not post.is_deleted), "")
 
     def is_idle(self, since_s: float) -> bool:
         """Whether everything asked here has had its final answer since this time."""

@@ -58,13 +58,14 @@ class DiscordSide:
     async def ask(self, question: Question, *, is_mention: bool) -> None:
         """Say it: with a mention, as a reply that pings us, or as a reply with its ping off."""
         spot = question.spot
-        is_reply = bool(spot.root and spot.last_answer)
+        last_answer = spot.last_answer()
+        is_reply = bool(spot.root and last_answer)
         mention = "" if spot.is_direct or is_reply else f"<@{self._discord.bot_user_id}> "
         said = await self._discord.say(
             int(spot.channel),
             int(spot.person),
             f"{mention}{question.text}",
-            reply_to=int(spot.last_answer) if is_reply else None,
+            reply_to=int(last_answer) if is_reply else None,
             mentions=None if is_mention or not is_reply else (),
         )
         if not spot.is_direct:
@@ -91,7 +92,6 @@ class DiscordSide:
                 self._strays.append(message)
                 continue
             self._posted.setdefault(question.marker, []).append(message)
-            question.spot.last_answer = str(message.id)
 
     def posts(self, question: Question) -> list[Post]:
         """What replies to a question, as it stands now."""

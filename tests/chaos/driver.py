@@ -162,5 +162,5 @@ class Driver:
         """A conversation in which nobody waits; of those in channels a recent one."""
         recent = [spot for spot in spots[-200:] if spot.platform == platform]
         since_s = time.monotonic() - READING_S
-        idle = [s for s in recent if s.is_idle(since_s) and (s.is_direct or s.last_answer)]
+        idle = [s for s in recent if s.is_idle(since_s) and (s.is_direct or s.last_answer())]
         return self._random.choice(idle) if idle else None

@@ -5,6 +5,7 @@ before. Two questions that were open at once may have been answered in either or
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from shared.jobs import Turn
 from tests.chaos.checker import read_text
@@ -17,13 +18,24 @@ NUM_RECENT = 4
 """No prompt reaches further back."""
 
 
+@dataclass(slots=True)
+class Expectation:
+    """What should stand below the questions."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    """Marker -> whole answer, of every question below which some of an answer stands."""
+    forgetful: list[str] = field(default_factory=list)
+    """Markers of answers that are whole, but to a conversation without its beginning: somebody went
+    on below a message of which the bot did not know yet that it was its own."""
+
+
 def expect(
     questions: Iterable[Question],
     reference: Reference,
     system_prompt: str,
     max_turns: int,
-) -> dict[str, str]:
-    """Marker -> whole answer, of every question below which some of an answer stands.
+) -> Expectation:
+    """Ask the undisturbed model about every question.
 
     Args:
         questions: as they stand.
@@ -32,8 +44,9 @@ def expect(
         max_turns: remembered messages a conversation; 0 for a system without memory.
     """
     left = {question.marker: question for question in questions if question.shown}
-    options = {marker: list(_histories(question)) for marker, question in left.items()}
-    expected: dict[str, str] = {}
+    full = {marker: list(_histories(question)) for marker, question in left.items()}
+    options = {marker: [*full[marker], *_later_parts(full[marker])] for marker in left}
+    expectation = Expectation()
     for choice in range(max(map(len, options.values()), default=0)):
         asked = [marker for marker in left if choice < len(options[marker])]
         seen = [
@@ -48,11 +61,13 @@ def expect(
             for m in asked
         ]
         for marker, answer in zip(asked, reference.expect(seen), strict=True):
-            expected.setdefault(marker, answer)
+            expectation.answers.setdefault(marker, answer)
             if answer.startswith(left[marker].shown):
-                expected[marker] = answer
+                expectation.answers[marker] = answer
                 del left[marker]
-    return expected
+                if choice >= len(full[marker]):
+                    expectation.forgetful.append(marker)
+    return expectation
 
 
 def _histories(question: Question) -> Iterable[tuple[Question, ...]]:
@@ -81,6 +96,15 @@ def _histories_in(order: Sequence[Question], question: Question) -> Iterator[tup
     yield (*sure, *(other for other in unsure if other.marker < question.marker))
     for number in range(len(unsure) + 1):
         yield (*sure, *unsure[:number])
+
+
+def _later_parts(histories: Iterable[tuple[Question, ...]]) -> Iterable[tuple[Question, ...]]:
+    """The same conversations without their beginnings."""
+    return dict.fromkeys(
+        history[start:]
+        for history in histories
+        for start in range(max(1, len(history) - NUM_RECENT), len(history) + 1)
+    )
 
 
 def _with_swaps(history: tuple[Question, ...]) -> Iterator[tuple[Question, ...]]:

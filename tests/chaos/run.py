@@ -139,14 +139,17 @@ class Run:
         questions = driver.questions
         self.options.say(f"comparing {len(questions)} answers with the undisturbed model")
         max_turns = MAX_TURNS if self.system.has_history else 0
-        expected = expect(
+        expectation = expect(
             questions.values(), Reference(model, NUM_LETTERS), SYSTEM_PROMPT, max_turns
         )
+        expected = expectation.answers
         posts = {marker: question.posts for marker, question in questions.items()}
         strays = [post for side in self.sides for post in side.strays()]
         findings = check(posts, strays, expected, self.system.ending)
         await self._tell_failures(findings, expected, strays)
         recoveries_s = self._recoveries_s()
+        if forgetful := expectation.forgetful:
+            self.options.say(f"answers without their conversation's beginning: {forgetful}")
         self.options.say(f"{len(recoveries_s)} jobs were on a worker that was killed")
         return Result(findings, len(questions), recoveries_s, self.kills)
 

@@ -89,7 +89,6 @@ class SlackSide:
                 self._strays.append(message)
                 continue
             self._posted.setdefault(question.marker, []).append(message)
-            question.spot.last_answer = message.ts
 
     def posts(self, question: Question) -> list[Post]:
         """What replies to a question, as it stands now."""

@@ -38,10 +38,10 @@ def test_answers_before_are_remembered(reference: Reference) -> None:
     first = ask(spot, "q1", 0, 1, write(reference, "q1 why"))
     second = ask(spot, "q2", 2, 3, write(reference, "q2 why", first))
 
-    assert expect([first, second], reference, SYSTEM, MAX_TURNS) == {
-        "q1": first.shown,
-        "q2": second.shown,
-    }
+    expectation = expect([first, second], reference, SYSTEM, MAX_TURNS)
+
+    assert expectation.answers == {"q1": first.shown, "q2": second.shown}
+    assert expectation.forgetful == []
 
 
 @pytest.mark.parametrize("is_swapped", [False, True])
@@ -57,15 +57,31 @@ def test_two_that_were_open_at_once_may_be_remembered_either_way(
     spot.questions.sort(key=lambda question: question.marker)  # as they were asked
     third = ask(spot, "q3", 6, 7, write(reference, "q3 why", begun[one], begun[two]))
 
-    assert expect([third], reference, SYSTEM, MAX_TURNS) == {"q3": third.shown}
+    expectation = expect([third], reference, SYSTEM, MAX_TURNS)
+
+    assert expectation.answers == {"q3": third.shown}
+    assert expectation.forgetful == []
 
 
-def test_answer_that_forgot_the_conversation_is_not_expected(reference: Reference) -> None:
+def test_answer_that_forgot_its_conversation_is_whole_and_named(reference: Reference) -> None:
     spot = Spot("slack", "C1", "U1")
     ask(spot, "q1", 0, 1, write(reference, "q1 why"))
     second = ask(spot, "q2", 2, 3, write(reference, "q2 why"))
 
-    assert expect([second], reference, SYSTEM, MAX_TURNS) != {"q2": second.shown}
+    expectation = expect([second], reference, SYSTEM, MAX_TURNS)
+
+    assert expectation.answers == {"q2": second.shown}
+    assert expectation.forgetful == ["q2"]
+
+
+def test_answer_of_another_conversation_is_not_expected(reference: Reference) -> None:
+    spot, other = Spot("slack", "C1", "U1"), Spot("slack", "C2", "U1")
+    theirs = ask(other, "q1", 0, 1, write(reference, "q1 why"))
+    ours = ask(spot, "q2", 2, 3, write(reference, "q2 why", theirs))
+
+    expectation = expect([ours], reference, SYSTEM, MAX_TURNS)
+
+    assert expectation.answers == {"q2": write(reference, "q2 why")}
 
 
 def test_refusals_are_not_remembered(reference: Reference) -> None:
@@ -73,11 +89,11 @@ def test_refusals_are_not_remembered(reference: Reference) -> None:
     ask(spot, "q1", 0, 1, "I could not answer this in time. Please ask again in a while.")
     second = ask(spot, "q2", 2, 3, write(reference, "q2 why"))
 
-    assert expect([second], reference, SYSTEM, MAX_TURNS) == {"q2": second.shown}
+    assert expect([second], reference, SYSTEM, MAX_TURNS).answers == {"q2": second.shown}
 
 
 def test_what_has_no_answer_has_no_expectation(reference: Reference) -> None:
     spot = Spot("slack", "C1", "U1")
     lost = ask(spot, "q1", 0, 1, "…")
 
-    assert expect([lost], reference, SYSTEM, MAX_TURNS) == {}
+    assert expect([lost], reference, SYSTEM, MAX_TURNS).answers == {}
