@@ -19,7 +19,7 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 SWEEP_EVERY_S = 2.0
-SWEEP_MAX_JOBS = 100
+SWEEP_MAX_JOBS = 500
 
 
 class Adapter(Protocol):

@@ -21,6 +21,7 @@ from bots.intake import Incoming
 from bots.policy import Situation
 from bots.reception import LEDGER_AWAY, Reception
 from bots.store import Store
+from shared import keys
 from shared.jobs import Job, Origin, Platform
 
 QUIT_WORDS = frozenset({"/quit", "/exit"})
@@ -114,6 +115,17 @@ class ConsoleAdapter:
         self._surface = surface
         self._history = history
         self._numbers = itertools.count(1)
+        self._asked: Origin | None = None
+        """The latest question."""
+
+    async def leave(self) -> None:
+        """Take back what is not answered yet, and leave nothing of this session behind."""
+        with contextlib.suppress(*LEDGER_AWAY):
+            if self._asked:
+                await self._reception.withdraw(self._asked)
+            await self._reception.store.client.delete(
+                keys.outbox(f"{Platform.CONSOLE}:{self._session}")
+            )
 
     async def run(self) -> None:
         """Chat until end of input, ``/quit`` or Ctrl-C."""
@@ -122,7 +134,9 @@ class ConsoleAdapter:
                 return
             if not line.strip():
                 continue
-            job = await self._receive(self._incoming(line))
+            incoming = self._incoming(line)
+            self._asked = incoming.origin
+            job = await self._receive(incoming)
             if job is not None:
                 await self._reception.wait_delivered(job.id)
                 self._surface.finish()
@@ -173,7 +187,10 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
     await link.outbox.open()
     await _wait_for_worker(wiring.store)
     adapter = ConsoleAdapter(link.reception, session, surface, history)
-    await link.run_with(adapter)
+    try:
+        await link.run_with(adapter)
+    finally:
+        await adapter.leave()
 
 
 async def _wait_for_worker(store: Store) -> None:

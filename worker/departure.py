@@ -63,6 +63,11 @@ class Departure:
     def _wait(self) -> None:
         self._requests.get()
         log.info("worker_stopping")
+        # Whatever holds up the steps below, Redis or a lock: the end comes in time.
+        latest_s = self._stop_s + 2 * self._forced_after_s
+        last_resort = threading.Timer(latest_s, _force)
+        last_resort.daemon = True
+        last_resort.start()
         self._close()
         with contextlib.suppress(queue.Empty):
             self._requests.get(timeout=self._stop_s)
@@ -70,5 +75,9 @@ class Departure:
         # A thread that is stuck in foreign code cannot be ended, and would be waited for. Leases
         # that it still holds run out.
         time.sleep(self._forced_after_s)
-        log.error("exit_forced")
-        os._exit(EXIT_FORCED)
+        _force()
+
+
+def _force() -> None:
+    log.error("exit_forced")
+    os._exit(EXIT_FORCED)

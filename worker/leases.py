@@ -91,6 +91,11 @@ class LeaseKeeper:
         return len(self._held)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether this process takes no more jobs."""
+        return self._is_closed
+
+    @property
     def is_stuck(self) -> bool:
         """Whether a run goes on long after it was told to end."""
         return any(held.num_turns_over > STUCK_AFTER_TURNS for held in self._present())

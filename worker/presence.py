@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 SIGN_OF_LIFE_EVERY_S = 2.0
 SWEEP_EVERY_S = 1.0
-SWEEP_MAX_JOBS = 100
+SWEEP_MAX_JOBS = 500
 
 
 class SignOfLife:
@@ -30,9 +30,12 @@ class SignOfLife:
         self._slots = slots
         self._num_running = num_running
         self._state = WorkerState.LOADING
+        self._is_gone = False
 
     def give(self) -> None:
-        """Be known as alive for the next ``WORKER_LIFETIME_MS``."""
+        """Be known as alive for the next ``WORKER_LIFETIME_MS``; after a goodbye, no more."""
+        if self._is_gone:
+            return
         report = WorkerReport(self._name, self._state, self.model, self._slots, self._num_running())
         self._store.run(operating.sign_of_life(report))
 
@@ -50,6 +53,7 @@ class SignOfLife:
 
     def withdraw(self) -> None:
         """Say goodbye, so that nobody waits for this worker; Redis forgets it soon anyway."""
+        self._is_gone = True
         try:
             self._store.run(operating.farewell(self._name))
         except (redis.RedisError, OSError) as error:

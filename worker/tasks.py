@@ -4,6 +4,7 @@ A task may run twice for a job: the lease decides which run counts. Whatever goe
 finished with a sentence or given back, and the slot is free for the next one.
 """
 
+import contextlib
 import dataclasses
 import re
 import secrets
@@ -14,9 +15,9 @@ import redis
 import structlog
 
 from shared import ledger
-from shared.errors import EngineLostError, RefusedError
+from shared.errors import CodecError, EngineLostError, RefusedError
 from shared.jobs import JOB_ID_LENGTH, Kind
-from shared.ledger import Claimant, Finished, Ready
+from shared.ledger import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
 from shared.replies import Failed, Final
 from worker.answering import Answerer, Outcome
@@ -72,7 +73,7 @@ class TaskRunner:
     def _run(self, job_id: str) -> str:
         token = secrets.token_hex(TOKEN_BYTES)
         claimant = dataclasses.replace(self._claimant, token=token)
-        claimed = self._store.run(ledger.claim(job_id, claimant))
+        claimed = self._claim(job_id, claimant)
         self._hand_on(claimed.ready)
         if claimed.lease is None:
             return claimed.reason
@@ -82,8 +83,6 @@ class TaskRunner:
             except RefusedError as error:
                 outcome = Outcome(error.to_reply())
             except BaseException as error:
-                # A lost engine blames its jobs, as a process that is killed does: one of them may
-                # have been too much for it, and the last attempt is made alone.
                 attempt = claimed.lease.attempt
                 log.exception("job_failed", attempt=attempt, error=type(error).__name__)
                 self._give_back(held, is_blamed=not isinstance(error, BLAMELESS))
@@ -96,6 +95,22 @@ class TaskRunner:
             finished = self._finish(held, outcome)
             self._hand_on(finished.ready)
             return _word(outcome.reply) if finished.counted else "lost"
+
+    def _claim(self, job_id: str, claimant: Claimant) -> Claimed:
+        """Take the lease. What was claimed and could not be read, or not be heard, is given back.
+
+        Raises:
+            CodecError: the job, or something remembered, is of another version.
+            redis.RedisError, OSError: Redis is away.
+        """
+        try:
+            return self._store.run(ledger.claim(job_id, claimant))
+        except (CodecError, redis.RedisError, OSError) as error:
+            is_blamed = isinstance(error, CodecError)
+            with contextlib.suppress(redis.RedisError, OSError):
+                call = ledger.release(job_id, claimant.token, is_blamed=is_blamed)
+                self._hand_on(self._store.run(call))
+            raise
 
     def _work(self, held: Held) -> Outcome | None:
         """Wait for one's turn, and do what the job's kind asks for; None if there is no outcome."""

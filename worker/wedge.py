@@ -57,6 +57,7 @@ class WedgeWatch:
         num_taken = self._num_taken()
         is_idle = num_taken == self._taken_before and self._keeper.num_kept < self._num_slots
         self._taken_before = num_taken
+        is_idle = is_idle and not self._keeper.is_closed  # who is ending takes none on purpose
         is_in_vain = is_idle and self._store.client.llen(CHAT_QUEUE) > 0
         self._num_in_vain = self._num_in_vain + 1 if is_in_vain else 0
         return self._num_in_vain >= self._deaf_after_checks

@@ -80,10 +80,12 @@ def _answers(url: str) -> bool:
 
 def _has_worker_here(settings: Settings) -> bool:
     assert settings.redis_url is not None  # noqa: S101 - its caller looked
-    pattern = keys.worker(f"{socket.gethostname()}:*")
+    here = f"{socket.gethostname()}:".encode()
     try:
         with _connect(settings.redis_url.get_secret_value()) as client:
-            return any(client.scan_iter(pattern, count=1000))
+            names: Any = client.zrange(keys.WORKERS, 0, -1)
+            mine = [name.decode() for name in names if name.startswith(here)]
+            return any(client.exists(keys.worker(name)) for name in mine)
     except (redis.RedisError, OSError):
         return False
 
