@@ -1,6 +1,7 @@
 """What platforms, networks and crashes do to answers: the rows of docs/reliability.md."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -115,6 +116,40 @@ async def test_row_22_bots_killed_around_a_post_leave_one_message(
     assert [texts[-1] for texts in town.histories(unnoted.origin.channel)] == ["not noted"]
     assert [texts[-1] for texts in town.histories(noted.origin.channel)] == ["It begins and ends"]
     await asyncio.to_thread(bots.stop)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("is_cut", [False, True], ids=["heard", "cut"])
+async def test_row_22_bots_frozen_before_a_post_take_it_back_if_others_have_posted(
+    slack_town: SlackTown, scribe: Scribe, quiet_redis: str, *, is_cut: bool
+) -> None:
+    """Slack knows no nonces: what a process sends that wakes up too late stands there twice."""
+    town = slack_town
+    job = await accept(scribe, town)
+    place = job.origin.channel
+    frozen = await start_bots_in(town, quiet_redis)
+    town.proxy.pause()
+    await asyncio.to_thread(scribe.begin, job)
+    await asyncio.to_thread(scribe.write, job, "It begins")
+    key = keys.job(job.id)
+    await asyncio.to_thread(
+        wait_for, lambda: scribe.client.hexists(key, "posting:0"), "a post to be begun"
+    )
+    frozen.process.send_signal(signal.SIGSTOP)
+    await asyncio.to_thread(scribe.end, job, "It begins and ends")
+    async with bots_in(town, quiet_redis, {"PARLEY_SLACK_API_URL": town.slack.api_url}):
+        await wait_delivered(scribe, job)
+    assert town.visible(place) == ["It begins and ends"]
+
+    # what the frozen process had sent arrives
+    town.proxy.resume()
+    await town.wait_for(lambda: len(town.visible(place)) == 2)
+    if is_cut:
+        town.proxy.reset()
+    frozen.process.send_signal(signal.SIGCONT)
+
+    await town.wait_for(lambda: town.visible(place) == ["It begins and ends"])
+    await asyncio.to_thread(frozen.stop)
 
 
 async def test_row_23_a_connection_cut_after_a_post_makes_no_second_one(

@@ -4,8 +4,9 @@ Bots reach the platform's Web API through a proxy that can hold bytes back; even
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Protocol
 
 import yarl
@@ -19,6 +20,7 @@ from tests.fakes.tcp_proxy import TcpProxy
 from tests.running import RunningModule
 
 WAIT_S = 30.0
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 ALICE = "U0ALICE"
 POST, EDIT = "POST", "EDIT"
 DISCORD_MESSAGES = "/channels/{channel_id}/messages"
@@ -259,17 +261,21 @@ def _proxy_to(url: str) -> Iterator[TcpProxy]:
         yield proxy
 
 
-async def start_bots_in(town: Town, redis_url: str) -> RunningModule:
+async def start_bots_in(
+    town: Town, redis_url: str, others: Mapping[str, str] = NO_OTHERS
+) -> RunningModule:
     """A bots process that listens. The caller stops or kills it."""
-    settings = {**town.settings, "PARLEY_REDIS_URL": redis_url}
+    settings = {**town.settings, "PARLEY_REDIS_URL": redis_url, **others}
     port = {"PARLEY_HTTP_PORT": str(free_port())}
     return await start_bots({**settings, **port}, town.ready_event)
 
 
 @asynccontextmanager
-async def bots_in(town: Town, redis_url: str) -> AsyncIterator[RunningModule]:
-    """A bots process that listens, for as long as the block runs."""
-    bots = await start_bots_in(town, redis_url)
+async def bots_in(
+    town: Town, redis_url: str, others: Mapping[str, str] = NO_OTHERS
+) -> AsyncIterator[RunningModule]:
+    """A bots process that listens, for as long as the block runs; ``others`` are settings."""
+    bots = await start_bots_in(town, redis_url, others)
     try:
         yield bots
     finally:
