@@ -1,8 +1,8 @@
 """Remembers who was refused a moment ago, so that a flood costs this process next to nothing.
 
 The ledger decides who asks too much; this only keeps the decision for the short time in which it
-cannot change, and lets few of one person's messages ask for it at once. Decides by a clock that is
-passed in.
+cannot change, and lets few of one person's messages, and one of a channel's, ask for it at once.
+Decides by a clock that is passed in.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.ledger import Allowance
 
@@ -26,9 +26,9 @@ OPEN_JOBS_HOLD_S = 0.5
 
 @dataclass(slots=True)
 class _Line:
-    """One person's messages: those before the ledger and those behind them."""
+    """Messages that are before the ledger, and those behind them."""
 
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE))
+    gate: asyncio.Semaphore
     num_messages: int = 0
 
 
@@ -45,9 +45,17 @@ class Floods:
         self.num_dropped = 0
 
     @contextlib.asynccontextmanager
-    async def in_line(self, asker: str) -> AsyncIterator[None]:
-        """Wait until few of this person's messages are before the ledger, in their order."""
-        line = self._lines.setdefault(asker, _Line())
+    async def in_line(self, asker: str, channel: str) -> AsyncIterator[None]:
+        """Wait until few of this person's messages are before the ledger, and none of this channel.
+
+        So messages of a channel are written down in the order in which they came.
+        """
+        async with self._in(f"asker {asker}", MAX_AT_ONCE), self._in(f"channel {channel}", 1):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _in(self, name: str, num_at_once: int) -> AsyncIterator[None]:
+        line = self._lines.setdefault(name, _Line(asyncio.Semaphore(num_at_once)))
         line.num_messages += 1
         try:
             async with line.gate:
@@ -55,7 +63,7 @@ class Floods:
         finally:
             line.num_messages -= 1
             if line.num_messages == 0:
-                del self._lines[asker]
+                del self._lines[name]
 
     def note_refused(self, asker: str, reason: str) -> None:
         """The ledger has refused this person's message, for this reason."""

@@ -88,7 +88,8 @@ class Reception:
             return None
         if age_s > LATE_S:
             incoming = dataclasses.replace(incoming, late_s=age_s)
-        async with asyncio.timeout(RECEIVE_S), self.floods.in_line(asker):
+        in_line = self.floods.in_line(asker, incoming.origin.channel)
+        async with asyncio.timeout(RECEIVE_S), in_line:
             if self.floods.holds_off(asker):
                 return None
             if needs_lookup(incoming):

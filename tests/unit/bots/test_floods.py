@@ -69,25 +69,25 @@ def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
     assert floods.holds_off(f"user{MAX_REMEMBERED}")
 
 
-async def test_few_of_one_persons_messages_are_before_the_ledger_and_in_their_order() -> None:
+async def test_few_of_one_persons_messages_and_one_of_a_channels_are_before_the_ledger() -> None:
     floods = Floods(ALLOWANCE)
     answer = asyncio.Event()
     begun: list[str] = []
 
-    async def ask(asker: str, number: int) -> None:
-        async with floods.in_line(asker):
-            begun.append(f"{asker}{number}")
+    async def ask(name: str, asker: str, channel: str) -> None:
+        async with floods.in_line(asker, channel):
+            begun.append(name)
             await answer.wait()
 
+    everywhere = [(f"alice{number}", "alice", f"C{number}") for number in range(MAX_AT_ONCE + 2)]
+    here = [("bob0", "bob", "here"), ("carol0", "carol", "here"), ("bob1", "bob", "here")]
     async with asyncio.TaskGroup() as group:
-        for number in range(MAX_AT_ONCE + 3):
-            group.create_task(ask("alice", number))
-        group.create_task(ask("bob", 0))
+        for name, asker, channel in (*everywhere, *here):
+            group.create_task(ask(name, asker, channel))
         await asyncio.sleep(0)
         at_first = list(begun)
         answer.set()
 
     assert at_first == [*(f"alice{number}" for number in range(MAX_AT_ONCE)), "bob0"]
-    assert [name for name in begun if name.startswith("alice")] == [
-        f"alice{number}" for number in range(MAX_AT_ONCE + 3)
-    ]
+    assert [name for name in begun if name[:-1] != "alice"] == ["bob0", "carol0", "bob1"]
+    assert [name for name in begun if name[:-1] == "alice"] == [name for name, _, _ in everywhere]
