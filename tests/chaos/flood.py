@@ -1,0 +1,190 @@
+"""``python -m tests.chaos.flood``: does one person's flood slow down another person's answers?
+
+Asks the same questions in quiet and while somebody else sends messages as fast as is asked for, to
+the same bots and the same worker, and prints the ratio of the times to the first text. A benchmark,
+not a test: the sender, the fake platform, bots and worker share one machine's processors.
+"""
+
+import asyncio
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.launcher.embedded_redis import embedded_redis
+from tests.e2e.conftest import free_port
+from tests.fakes.discord_server import FakeDiscord
+from tests.fakes.discord_settings import Settings as DiscordSettings
+from tests.fakes.slack_server import FakeSlack
+from tests.fakes.tiny_model import save_tiny_model
+from tests.running import RunningModule
+
+PATIENCE_S = 60.0
+POLL_S = 0.005
+TICK_S = 0.02
+WARM_UP = 3
+FLOODER, OTHER = "U0FLOOD", "U0OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A platform with two people on it."""
+
+    settings: dict[str, str]
+    ready: str
+    ask: Callable[[int], Awaitable[Callable[[], bool]]]
+    """Ask as the patient person; the answer says whether a first text stands there."""
+    flood: Callable[[int], Awaitable[object]]
+    """One message of the other one."""
+
+
+async def slack_scene(slack: FakeSlack) -> Scene:
+    """A channel for each of the two."""
+    for user, channel in ((FLOODER, "C0FLOOD"), (OTHER, "C0OTHER")):
+        slack.add_user(user, user.lower())
+        slack.add_channel(channel, channel.lower(), members=[user, slack.bot_user_id])
+    mention = f"<@{slack.bot_user_id}>"
+
+    async def ask(number: int) -> Callable[[], bool]:
+        asked = await slack.say("C0OTHER", OTHER, f"{mention} question {number}")
+
+        def has_text() -> bool:
+            return any(
+                message.thread_ts == asked.ts and len(message.text) > 1
+                for message in slack.messages("C0OTHER")
+                if message.user == slack.bot_user_id and not message.text.startswith("_")
+            )
+
+        return has_text
+
+    async def flood(number: int) -> object:
+        return await slack.say("C0FLOOD", FLOODER, f"{mention} flood {number}")
+
+    settings = {
+        "PARLEY_SLACK_API_URL": slack.api_url,
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+    }
+    return Scene(settings, "slack_ready", ask, flood)
+
+
+async def discord_scene(discord: FakeDiscord) -> Scene:
+    """A channel for each of the two."""
+    flooder, other = discord.add_user("flooder").id, discord.add_user("other").id
+    guild = discord.add_guild("team", members=[flooder, other])
+    loud, quiet = (discord.add_channel(guild, name).id for name in ("loud", "quiet"))
+    mention = f"<@{discord.bot_user_id}>"
+
+    async def ask(number: int) -> Callable[[], bool]:
+        asked = await discord.say(quiet, other, f"{mention} question {number}")
+
+        def has_text() -> bool:
+            return any(
+                message.reference == asked.id and not message.content.startswith("*")
+                for message in discord.replies(quiet)
+            )
+
+        return has_text
+
+    async def flood(number: int) -> object:
+        return await discord.say(loud, flooder, f"{mention} flood {number}")
+
+    settings = {
+        "PARLEY_DISCORD_API_URL": discord.api_url,
+        "PARLEY_DISCORD_GATEWAY_URL": discord.gateway_url,
+        "DISCORD_TOKEN": discord.token,
+    }
+    return Scene(settings, "discord_ready", ask, flood)
+
+
+async def measure(scene: Scene, num_questions: int, first: int) -> list[float]:
+    """Times to the first text, in seconds, of questions asked one after the other."""
+    times_s = []
+    for number in range(first, first + num_questions):
+        began_s = time.monotonic()
+        has_text = await scene.ask(number)
+        async with asyncio.timeout(PATIENCE_S):
+            while not has_text():  # noqa: ASYNC110 - what a reader sees is looked at, not told
+                await asyncio.sleep(POLL_S)
+        times_s.append(time.monotonic() - began_s)
+    return times_s
+
+
+async def send_flood(scene: Scene, per_s: int, sent: list[int]) -> None:
+    """Send evenly until cancelled, as fast as asked for if this machine can."""
+    began_s = time.monotonic()
+    while True:
+        while len(sent) < (time.monotonic() - began_s) * per_s:
+            sent.append(1)
+            await scene.flood(len(sent))
+        await asyncio.sleep(TICK_S)
+
+
+async def compare(name: str, scene: Scene, per_s: int, num_questions: int) -> str:
+    """A line of figures for one platform."""
+    quiet_s = await measure(scene, num_questions + WARM_UP, 0)
+    sent: list[int] = []
+    flooding = asyncio.create_task(send_flood(scene, per_s, sent))
+    began_s = time.monotonic()
+    try:
+        flood_s = await measure(scene, num_questions + WARM_UP, 1000)
+    finally:
+        flooding.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await flooding
+    rate = len(sent) / (time.monotonic() - began_s)
+    quiet, flood = statistics.median(quiet_s[WARM_UP:]), statistics.median(flood_s[WARM_UP:])
+    return (
+        f"{name}: first text after {quiet:.3f} s in quiet, {flood:.3f} s in a flood of "
+        f"{rate:,.0f} messages/s · ratio {flood / quiet:.2f} (medians of {num_questions})"
+    )
+
+
+async def run(platform: str, per_s: int, num_questions: int) -> None:
+    """Start everything, measure, print."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded_redis(Path(folder) / "redis") as redis_url,
+    ):
+        model = save_tiny_model(Path(folder) / "model", ends=False)
+        common = {"PARLEY_REDIS_URL": redis_url, "PARLEY_DATA_DIR": folder}
+        worker = {
+            **common,
+            "PARLEY_MODEL": str(model),
+            "PARLEY_CACHE_TOKENS": "8192",
+            "PARLEY_MAX_NEW_TOKENS": "200",
+            "PARLEY_DEVICE": "cpu",
+        }
+        limits = {"PARLEY_USER_MESSAGES_PER_MIN": "60", "PARLEY_HTTP_PORT": str(free_port())}
+        with RunningModule("worker", settings=worker) as running:
+            await asyncio.to_thread(running.wait_for_event, "worker_ready")
+            async with contextlib.AsyncExitStack() as stack:
+                if platform == "slack":
+                    scene = await slack_scene(await stack.enter_async_context(FakeSlack()))
+                else:
+                    fake = FakeDiscord(settings=DiscordSettings(rate_limit=None))
+                    scene = await discord_scene(await stack.enter_async_context(fake))
+                bots = RunningModule("bots", settings={**common, **limits, **scene.settings})
+                stack.enter_context(bots)
+                await asyncio.to_thread(bots.wait_for_event, scene.ready)
+                typer.echo(await compare(platform, scene, per_s, num_questions))
+
+
+def main(
+    *,
+    per_s: Annotated[int, typer.Option(help="Messages a second of the flood.")] = 1000,
+    questions: Annotated[int, typer.Option(help="Counted questions in each half.")] = 20,
+) -> None:
+    """Print a line a platform."""
+    for platform in ("discord", "slack"):
+        asyncio.run(run(platform, per_s, questions))
+
+
+if __name__ == "__main__":
+    typer.run(main)
