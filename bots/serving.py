@@ -24,6 +24,13 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
     Raises:
         StartupError: a platform will not have us, or the port is in use.
     """
+    try:
+        await _serve(settings, wiring)
+    finally:
+        await wiring.store.close()
+
+
+async def _serve(settings: Settings, wiring: Wiring) -> None:
     posts: dict[str, Handler] = {}
     links: list[Coroutine[None, None, None]] = []
     if settings.runs_slack:

@@ -1,6 +1,7 @@
 """The bots' Redis client, and how it runs the ledger's calls: asyncio."""
 
 import asyncio
+import contextlib
 from typing import Any, TypeVar
 
 import redis
@@ -61,6 +62,11 @@ class Store:
         async with asyncio.timeout(TIMEOUT_S):
             raw: Any = await script(args=list(call.args))
         return call.read(raw)
+
+    async def close(self) -> None:
+        """Hang up, while there is an event loop to do it on."""
+        with contextlib.suppress(redis.RedisError, TimeoutError, OSError):
+            await self.client.aclose(close_connection_pool=True)
 
     async def find_job(self, job_id: str) -> Job | None:
         """The job of this id, if the ledger still knows it."""
