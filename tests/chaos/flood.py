@@ -28,7 +28,10 @@ from tests.running import RunningModule
 PATIENCE_S = 60.0
 POLL_S = 0.005
 TICK_S = 0.02
+READING_S = 1.0
+"""Between an answer and the next question; below the person's own limit a minute."""
 WARM_UP = 3
+PLACEHOLDER, ENDING = "…", "length limit"
 FLOODER, OTHER = "U0FLOOD", "U0OTHER"
 
 
@@ -38,8 +41,8 @@ class Scene:
 
     settings: dict[str, str]
     ready: str
-    ask: Callable[[int], Awaitable[Callable[[], bool]]]
-    """Ask as the patient person; the answer says whether a first text stands there."""
+    ask: Callable[[int], Awaitable[Callable[[], str]]]
+    """Ask as the patient person; the answer says what stands there: nothing before the text."""
     flood: Callable[[int], Awaitable[object]]
     """One message of the other one."""
 
@@ -51,17 +54,20 @@ async def slack_scene(slack: FakeSlack) -> Scene:
         slack.add_channel(channel, channel.lower(), members=[user, slack.bot_user_id])
     mention = f"<@{slack.bot_user_id}>"
 
-    async def ask(number: int) -> Callable[[], bool]:
+    async def ask(number: int) -> Callable[[], str]:
         asked = await slack.say("C0OTHER", OTHER, f"{mention} question {number}")
 
-        def has_text() -> bool:
-            return any(
-                message.thread_ts == asked.ts and len(message.text) > 1
+        def text() -> str:
+            return "".join(
+                message.text
                 for message in slack.messages("C0OTHER")
-                if message.user == slack.bot_user_id and not message.text.startswith("_")
+                if message.thread_ts == asked.ts
+                and message.user == slack.bot_user_id
+                and message.text != PLACEHOLDER
+                and not message.text.startswith("_")
             )
 
-        return has_text
+        return text
 
     async def flood(number: int) -> object:
         return await slack.say("C0FLOOD", FLOODER, f"{mention} flood {number}")
@@ -81,16 +87,17 @@ async def discord_scene(discord: FakeDiscord) -> Scene:
     loud, quiet = (discord.add_channel(guild, name).id for name in ("loud", "quiet"))
     mention = f"<@{discord.bot_user_id}>"
 
-    async def ask(number: int) -> Callable[[], bool]:
+    async def ask(number: int) -> Callable[[], str]:
         asked = await discord.say(quiet, other, f"{mention} question {number}")
 
-        def has_text() -> bool:
-            return any(
-                message.reference == asked.id and not message.content.startswith("*")
+        def text() -> str:
+            return "".join(
+                message.content
                 for message in discord.replies(quiet)
+                if message.reference == asked.id and not message.content.startswith("*")
             )
 
-        return has_text
+        return text
 
     async def flood(number: int) -> object:
         return await discord.say(loud, flooder, f"{mention} flood {number}")
@@ -108,12 +115,19 @@ async def measure(scene: Scene, num_questions: int, first: int) -> list[float]:
     times_s = []
     for number in range(first, first + num_questions):
         began_s = time.monotonic()
-        has_text = await scene.ask(number)
-        async with asyncio.timeout(PATIENCE_S):
-            while not has_text():  # noqa: ASYNC110 - what a reader sees is looked at, not told
-                await asyncio.sleep(POLL_S)
+        text = await scene.ask(number)
+        await _until_it_holds("", text)
         times_s.append(time.monotonic() - began_s)
+        await _until_it_holds(ENDING, text)
+        await asyncio.sleep(READING_S)
     return times_s
+
+
+async def _until_it_holds(words: str, text: Callable[[], str]) -> None:
+    """Wait until there is a text with these words in it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (seen := text()) or words not in seen:  # noqa: ASYNC110 - what people see
+            await asyncio.sleep(POLL_S)
 
 
 async def send_flood(scene: Scene, per_s: int, sent: list[int]) -> None:
@@ -158,7 +172,7 @@ async def run(platform: str, per_s: int, num_questions: int) -> None:
             **common,
             "PARLEY_MODEL": str(model),
             "PARLEY_CACHE_TOKENS": "8192",
-            "PARLEY_MAX_NEW_TOKENS": "200",
+            "PARLEY_MAX_NEW_TOKENS": "40",
             "PARLEY_DEVICE": "cpu",
         }
         limits = {"PARLEY_USER_MESSAGES_PER_MIN": "60", "PARLEY_HTTP_PORT": str(free_port())}

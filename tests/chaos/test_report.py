@@ -34,7 +34,7 @@ def test_lost_and_doubled_are_broken_promises() -> None:
 
 def test_failure_says_what_was_asked_what_stands_there_and_what_the_ledger_knows() -> None:
     question = Question("q7", "q7 why", Spot("slack", "C1", "U1", root="1.1"), 0.0, "jobid", "1.2")
-    question.posts = [Post("1.3", ("…", "abc")), Post("1.4", ("abd",), is_deleted=True)]
+    question.posts = [Post("1.3", ("…", "abc")), Post("1.4", ("xyz",), is_deleted=True)]
 
     text = describe_case(FINDINGS[-1], question, "abcdef", {"state": "delivered"})
 

@@ -30,7 +30,7 @@ ODD_TEXTS = {
     "zero width": "\u200b\u200c\u200d\u2060\ufeffhello\u200b",
     "tags": "hello" + "".join(map(chr, range(0xE0000, 0xE0080))),
     "lone surrogates": "\ud83d hello \udc00",
-    "nul": "hel\0lo",
+    "nul": "good\0bye",
     "controls": "".join(map(chr, range(0x20))) + "hello\x7f\x85\x9b",
     "emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 50,
     "one letter": "a" * 3_900,
