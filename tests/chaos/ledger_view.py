@@ -24,7 +24,15 @@ class LedgerView:
         """The ids of the jobs whose lease a worker process holds; none while Redis is away."""
         with contextlib.suppress(redis.RedisError, OSError):
             ids: Any = await self._client.zrange(keys.OPEN, 0, -1)
-            return [job_id for job_id in ids if await self._is_running(job_id, pid)]
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for job_id in ids:
+                    pipeline.hmget(keys.job(job_id), ["state", "worker"])
+                jobs: Any = await pipeline.execute()
+            return [
+                job_id
+                for job_id, (state, worker) in zip(ids, jobs, strict=True)
+                if state == "running" and str(worker).endswith(f":{pid}")
+            ]
         return []
 
     async def describe(self, job_id: str) -> dict[str, str]:
@@ -37,7 +45,3 @@ class LedgerView:
     async def close(self) -> None:
         """Hang up."""
         await self._client.aclose()
-
-    async def _is_running(self, job_id: str, pid: int) -> bool:
-        job: Any = await self._client.hmget(keys.job(job_id), ["state", "worker"])
-        return job[0] == "running" and str(job[1]).endswith(f":{pid}")

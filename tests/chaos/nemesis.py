@@ -19,6 +19,7 @@ from tests.chaos.slack_side import SlackSide
 from tests.chaos.systems import LEASE_S
 
 POLL_S = 0.05
+BUSY_WAIT_S = 1.0
 LATE_POSTS, LATE_S = 4, 1.0
 PRESENTER_S = keys.PRESENTER_LIFETIME_MS / 1000
 MAX_BEHIND = 3
@@ -114,11 +115,19 @@ class Nemesis:
 
     async def _kill_worker(self, child: Child, pause_s: float) -> None:
         pid = child.pid
+        await self._wait_busy(pid)
         child.kill(pause_s)
         at_s = time.monotonic()
         # Asked after the death: what it has finished until then is not left behind.
         job_ids = await self.ledger.running_on(pid) if self.ledger else []
         self.kills.append(Kill(at_s, job_ids))
+
+    async def _wait_busy(self, pid: int) -> None:
+        """Wait a moment until a worker is in the middle of an answer."""
+        until_s = time.monotonic() + BUSY_WAIT_S
+        while self.ledger and time.monotonic() < until_s:
+            if await self.ledger.running_on(pid):
+                return
 
     async def _kill_bots(self, event: Event) -> None:
         """Kill one or all; every other time after posts of which they know nothing yet."""
