@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
-ASK_AGAIN_S = 0.5
+ASK_AGAIN_S = 5.0
+"""Long enough for whoever hangs up politely: asking again would cut that short."""
 
 
-async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def end(tasks: Collection[asyncio.Task[Any]], ask_again_s: float = ASK_AGAIN_S) -> None:
     """Cancel tasks until they have ended.
 
     One request may get lost: redis-py sends through ``asyncio.wait_for``, which in Python 3.11
@@ -18,5 +19,5 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=ASK_AGAIN_S)
+        _, pending = await asyncio.wait(pending, timeout=ask_again_s)
     await asyncio.gather(*tasks, return_exceptions=True)  # their faults are nobody's news any more

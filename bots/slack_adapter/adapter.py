@@ -80,8 +80,7 @@ class SlackAdapter:
                 self._marks.run(self._is_listening),
             )
         finally:
-            for socket in opened:
-                await socket.close()
+            await asyncio.gather(*(socket.close() for socket in opened))
 
     async def handle_http(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's Events API."""

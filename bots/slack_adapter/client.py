@@ -4,6 +4,7 @@ Listeners do one thing, ``Hearer.hear``, and Bolt acknowledges after it: a messa
 taken is not acknowledged, and Slack sends it again.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -53,6 +54,7 @@ log = get_logger(__name__)
 EDIT_EVERY_S = 1.0
 PLACEHOLDER = "…"
 PING_EVERY_S = 5
+CLOSE_S = 2
 CONVERSATION_TYPES = "public_channel,private_channel,im,mpim"
 PAGE = 200
 TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signature"
@@ -487,8 +489,14 @@ class Socket:
             await self._client.connect_to_new_endpoint()
 
     async def close(self) -> None:
-        """End it."""
-        await self._client.close()  # type: ignore[no-untyped-call]  # no types
+        """End it, without waiting long for Slack to say goodbye."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.close()  # type: ignore[no-untyped-call]  # no types
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.info("socket_not_closed", error=type(error).__name__)
+        finally:
+            await self._client.aiohttp_client_session.close()
 
 
 def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool:

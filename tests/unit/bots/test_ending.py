@@ -25,7 +25,7 @@ async def test_a_task_that_loses_a_cancellation_is_asked_again() -> None:
     tasks = [asyncio.create_task(stubborn()), asyncio.create_task(faulty())]
     await asyncio.sleep(0)
 
-    await end(tasks)
+    await end(tasks, ask_again_s=0.01)
 
     assert num_asked == 2
     assert all(task.done() for task in tasks)
