@@ -100,7 +100,11 @@ class Inbox:
 
         Args:
             incoming: the message.
-            is_found: whether it was found by looking back, and so may be old.
+            is_found: whether it was found by looking back, and so may be old. It is not kept: most
+                of what is found has been answered, and who looks back looks again.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger is away, and the message was found.
         """
         if not may_be_ours(incoming) or self._reception.floods.holds_off(incoming.origin.asker):
             return
@@ -108,9 +112,13 @@ class Inbox:
             try:
                 await self._reception.receive(incoming, self._age_s(incoming) if is_found else 0.0)
             except LEDGER_AWAY as error:
+                if is_found:
+                    raise
                 log.warning("message_spooled", error=type(error).__name__)
             else:
                 return
+        if is_found:
+            raise TimeoutError("The ledger is away.")
         await self._keep(Entry(message=incoming))
 
     async def withdraw(self, origin: Origin) -> None:

@@ -228,6 +228,24 @@ async def test_one_person_cannot_fill_the_spool(
         assert [message for message, _ in ears.told] == [str(MAX_PER_ASKER)]
 
 
+async def test_what_was_found_by_looking_back_is_looked_for_again_and_not_kept(
+    reception: Reception, line: TcpProxy, tmp_path: Path
+) -> None:
+    """Most of it has been answered: it would fill the spool, and people be told that it is full."""
+    ears = Ears()
+    spool = Spool(tmp_path, "discord", 100)
+    inbox = Inbox(reception, spool, ears.say)
+    async with running(inbox):
+        line.pause()
+        await inbox.take(incoming(1000, "bob"))  # heard, and kept
+        for number in range(MAX_PER_ASKER + 2):
+            with pytest.raises(TimeoutError):
+                await inbox.take(incoming(number), is_found=True)
+
+        assert ears.told == []
+        assert len(spool.lines) == 1
+
+
 async def test_a_folder_that_cannot_be_written_to_is_no_reason_to_be_silent(
     store: Store, reception: Reception, line: TcpProxy, tmp_path: Path
 ) -> None:
