@@ -30,6 +30,8 @@ from shared.showing import Part, Turnstile
 log = get_logger(__name__)
 
 MS = 1000
+TURN_S = keys.PRESENTER_LOCK_MS / MS - 1
+"""How long after the ledger's word a call to the platform may be begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Posts:
         self._store = desk.store
         self._shown: dict[int, str] = {}
         """Part -> its text."""
+        self._held_at_s = 0.0
+        """When the ledger last said, by the loop's clock, that we may touch these messages."""
         self._doubtful_posts: dict[int, str] = {}
         """Part -> the text of a post that the platform may have taken."""
         self.is_in_doubt = False
@@ -93,11 +97,13 @@ class Posts:
             redis.RedisError, TimeoutError: likewise.
         """
         job_id, name = self._job.id, self._desk.name
+        asked_at_s = asyncio.get_running_loop().time()
         show = await self._store.run(
             showing.show(job_id, name, is_final=is_final, num_parts=len(parts))
         )
         if show.turnstile is not Turnstile.GO:
             return show.turnstile
+        self._held_at_s = asked_at_s
         try:
             async with self._holding():
                 await self._show_parts(list(show.parts), parts, is_final=is_final)
@@ -139,7 +145,13 @@ class Posts:
             await self._store.run(showing.note_gone(self._job.id, number))
             states[number] = await self._post(number, text)
 
+    def _require_turn(self) -> None:
+        """Stop a process that was frozen: others may have shown the ending meanwhile."""
+        if asyncio.get_running_loop().time() - self._held_at_s > TURN_S:
+            raise _PostIsTooLateError
+
     async def _edit(self, message: str, text: str) -> None:
+        self._require_turn()
         try:
             await self._surface.edit(self._job, message, text)
         except PlatformSilentError:
@@ -182,6 +194,7 @@ class Posts:
             del self._doubtful_posts[number]
 
     async def _post(self, number: int, text: str) -> str:
+        self._require_turn()
         try:
             message = await self._surface.post(self._job, number, text)
         except (UndeliverableError, RateLimitedError):
@@ -219,5 +232,7 @@ class Posts:
     async def _keep_holding(self) -> None:
         while True:
             await asyncio.sleep(keys.PRESENTER_LOCK_MS / MS / 3)
+            asked_at_s = asyncio.get_running_loop().time()
             with contextlib.suppress(redis.RedisError, TimeoutError):
-                await self._store.run(showing.hold(self._job.id, self._desk.name))
+                if await self._store.run(showing.hold(self._job.id, self._desk.name)):
+                    self._held_at_s = asked_at_s

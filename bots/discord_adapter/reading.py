@@ -103,6 +103,8 @@ def to_incoming(facts: Facts, auto_reply_channels: frozenset[str]) -> Incoming:
         is_direct=is_direct,
         mentions_us=bool((facts.mentioned | facts.pinged) & our_ids),
         mentions_others=bool(facts.mentioned - our_ids),
+        # Said by Discord itself: the ledger may not know yet which message of ours it was.
+        is_follow_up=bool(reply_to) and facts.reply_to_author in our_ids,
         is_auto_reply=is_auto_reply,
     )
     return Incoming(

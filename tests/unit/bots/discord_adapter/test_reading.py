@@ -62,7 +62,8 @@ def test_a_reply_goes_on_with_the_conversation_that_was_found() -> None:
     found, not_found = followed(incoming, "50"), followed(incoming, None)
 
     assert (found.origin.thread, found.situation.is_follow_up) == ("50", True)
-    assert (not_found.origin.thread, not_found.situation.is_follow_up) == ("100", False)
+    # Discord says that it is a reply to us; only the conversation is not known
+    assert (not_found.origin.thread, not_found.situation.is_follow_up) == ("100", True)
 
 
 def test_a_deletion_names_the_same_job_as_the_message() -> None:
