@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,24 +22,12 @@ from tests.chaos.towns import (
     start_bots_in,
     town_of,
 )
-from tests.chaos.way_out import Scribe, scribe_at, wait_for
+from tests.chaos.way_out import Scribe, wait_for
 
 LONG = "\n\n".join(f"Paragraph {number}. {'word ' * 150}" for number in range(12)).strip()
 """Some 9,000 characters: several posts on either platform."""
 NUM_PILED_UP = 300
 RENDER = {Platform.SLACK: render_for_slack, Platform.DISCORD: render_for_discord}
-
-
-@pytest.fixture
-def scribe(quiet_redis: str) -> Iterator[Scribe]:
-    with scribe_at(quiet_redis) as found:
-        yield found
-
-
-@pytest.fixture(params=[Platform.SLACK, Platform.DISCORD])
-async def town(request: pytest.FixtureRequest) -> AsyncIterator[Town]:
-    async with town_of(request.param) as found:
-        yield found
 
 
 @pytest.fixture

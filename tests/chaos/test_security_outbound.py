@@ -2,31 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
 from aiohttp import web
 
-from shared.jobs import Platform
 from shared.replies import Done, Failed, FinishReason
-from tests.chaos.towns import DiscordTown, SlackTown, Town, bots_in, town_of
-from tests.chaos.way_out import Scribe, scribe_at, wait_for
+from tests.chaos.towns import DiscordTown, SlackTown, Town, bots_in
+from tests.chaos.way_out import Scribe, wait_for
 
 SUPPRESS_EMBEDS = 1 << 2
 """Discord's documentation, Message Flags."""
-
-
-@pytest.fixture
-def scribe(quiet_redis: str) -> Iterator[Scribe]:
-    with scribe_at(quiet_redis) as found:
-        yield found
-
-
-@pytest.fixture(params=[Platform.SLACK, Platform.DISCORD])
-async def town(request: pytest.FixtureRequest) -> AsyncIterator[Town]:
-    async with town_of(request.param) as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """What people read who wait for an answer, and what becomes of an answer nobody waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from bots.render.discord import render_for_discord
 from bots.render.slack import render_for_slack
@@ -11,23 +9,11 @@ from bots.render.waiting import NEXT, NOBODY, STARTING
 from shared import codec, keys
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.operating import WorkerState
-from tests.chaos.towns import POST, Town, bots_in, start_bots_in, town_of
-from tests.chaos.way_out import Scribe, scribe_at, wait_for
+from tests.chaos.towns import POST, Town, bots_in, start_bots_in
+from tests.chaos.way_out import Scribe, wait_for
 
 RENDER = {Platform.SLACK: render_for_slack, Platform.DISCORD: render_for_discord}
 SERVICE_MS = 10_000
-
-
-@pytest.fixture
-def scribe(quiet_redis: str) -> Iterator[Scribe]:
-    with scribe_at(quiet_redis) as found:
-        yield found
-
-
-@pytest.fixture(params=[Platform.SLACK, Platform.DISCORD])
-async def town(request: pytest.FixtureRequest) -> AsyncIterator[Town]:
-    async with town_of(request.param) as found:
-        yield found
 
 
 def job_of(origin: Origin) -> Job:
