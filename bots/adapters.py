@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bots.delivery import Delivery, Surface
 from bots.ending import end
+from bots.gathering import Gatherer
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.reception import LEDGER_AWAY, Reception, Rules
@@ -52,11 +53,17 @@ class Wiring:
 class Link:
     """One platform's way in and way out, between its client and the ledger."""
 
-    def __init__(self, wiring: Wiring, surface: Surface, outbox_name: str) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        surface: Surface,
+        outbox_name: str,
+        gatherer: Gatherer | None = None,
+    ) -> None:
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
         rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars)
         self._waker = Waker(wiring.wake)
-        self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules)
+        self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules, gatherer)
         self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 

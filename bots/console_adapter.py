@@ -23,6 +23,7 @@ from bots.reception import LEDGER_AWAY, Reception
 from bots.store import Store
 from shared import keys
 from shared.jobs import Job, Origin, Platform
+from shared.replies import Picture
 
 QUIT_WORDS = frozenset({"/quit", "/exit"})
 HELP = "Ask me anything. /new begins a new conversation, /quit ends."
@@ -53,15 +54,23 @@ class ConsoleSurface:
         """A terminal takes any length."""
         return [text]
 
-    async def post(self, job: Job, part: int, text: str) -> str:
-        """Print the beginning of an answer."""
+    def can_edit(self, job: Job) -> bool:
+        """What is printed can be gone on with."""
+        del job
+        return True
+
+    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
+        """Print the beginning of an answer; of a picture, what it shows."""
+        if picture:
+            text = f"{text}\n\n[{picture.description}]"
         self._printed = ""
         self._show(text)
         return f"{job.id}-{part}"
 
-    async def edit(self, job: Job, message: str, text: str) -> None:  # noqa: ARG002 - a Surface
+    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
         """Print what is new in an answer."""
-        self._show(text)
+        del job, message
+        self._show(f"{text}\n\n[{picture.description}]" if picture else text)
 
     async def delete(self, job: Job, message: str) -> None:
         """What is printed stays."""
@@ -70,6 +79,9 @@ class ConsoleSurface:
         """What was printed before a crash is gone."""
         del job, part, text, after
         return ()
+
+    async def react(self, job: Job, emoji: str) -> None:
+        """Nothing is marked in a terminal."""
 
     async def show_busy(self, job: Job) -> None:
         """The terminal shows that it waits by itself."""

@@ -17,10 +17,11 @@ from bots.posts import Desk
 from bots.store import Store
 from bots.surface import Entry, Surface
 from shared import ledger, showing
-from shared.errors import CodecError, RateLimitedError, UndeliverableError
+from shared.errors import CodecError, PlatformError, RateLimitedError, UndeliverableError
 from shared.jobs import Job
 from shared.ledger import Limits, Ready
 from shared.logs import get_logger
+from shared.replies import Tagged
 
 __all__ = ["Delivery", "Entry", "Surface"]
 
@@ -50,6 +51,8 @@ class Delivery:
         self._live: dict[str, LiveReply] = {}
         self._last: dict[str, LiveReply] = {}
         """Conversation -> the latest of its endings in hand."""
+        self._marked: dict[str, Entry] = {}
+        """Job that owes no answer -> what came of it, and is being shown."""
         self._awaited: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_room = asyncio.Event()
@@ -68,7 +71,8 @@ class Delivery:
     @property
     def entries(self) -> list[Entry]:
         """The final replies in hand."""
-        return [reply.entry for reply in self._live.values() if reply.entry]
+        endings = [reply.entry for reply in self._live.values() if reply.entry]
+        return [*endings, *self._marked.values()]
 
     async def wait_for_room(self) -> None:
         """Wait until there is room for another final reply."""
@@ -96,12 +100,34 @@ class Delivery:
 
     def conclude(self, job: Job, entry: Entry) -> None:
         """A job's final reply is in the outbox. To be called in the order of the outbox."""
+        if not job.kind.is_answered:
+            if job.id not in self._marked:
+                self._marked[job.id] = entry
+                self._spawn(self._mark(job, entry))
+            return
         reply = self._reply(job)
         if reply.entry:
             return
         before = self._last.get(job.origin.conversation)
         self._last[job.origin.conversation] = reply
         reply.conclude(entry, before)
+
+    async def _mark(self, job: Job, entry: Entry) -> None:
+        """Show what came of a job that owes no answer, if anything: nobody misses it."""
+        reaction = entry.reply.reaction if isinstance(entry.reply, Tagged) else ""
+        try:
+            if reaction:
+                async with self._pace.turn(job.origin.channel, lambda: Rank.NOTICE):
+                    await self._surface.react(job, reaction)
+        except PlatformError as error:
+            log.info("message_not_marked", job=job.id, reason=type(error).__name__)
+        try:
+            await self.close_job(job.id, entry)
+        except PASSING as error:
+            log.warning("closing_delayed", job=job.id, error=type(error).__name__)
+        finally:
+            del self._marked[job.id]  # what could not be closed is claimed from the outbox again
+            self._has_room.set()
 
     async def retract(self, job_id: str) -> Ready | None:
         """A question was deleted: show nothing more for it, and take away what stands.

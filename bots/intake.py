@@ -9,13 +9,16 @@ import dataclasses
 import unicodedata
 from dataclasses import dataclass
 
+from bots.gathering import Wanted
 from bots.policy import Situation, is_for_us
 from shared.errors import EmptyMessageError, MessageTooLongError
 from shared.jobs import Job, Kind, Origin, make_job
 from shared.replies import Failed
+from shared.tasks import Learn, Report, Summarize, Task
 
 NEW_WORDS = frozenset({"/new", "forget this conversation"})
 KEPT_CONTROLS = "\n\t"
+NEED_NO_TEXT = (Summarize, Report, Learn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Incoming:
     """The message that it replies to: if that is ours, it goes on with that one's conversation."""
     written_at_s: float = 0.0
     """When it was written, in seconds since 1970 by the platform's clock."""
+    task: Task | None = None
+    """What is asked for by a command, a menu or a reaction; None if the words say it."""
+    wanted: Wanted | None = None
+    """The messages that the task works on, if they have to be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Taken:
     refusal: Failed | None = None
     is_said_sparingly: bool = False
     """Whether the author reads that sentence at most once a minute."""
+    wanted: Wanted | None = None
+    """The messages that have to be fetched before it is accepted."""
 
 
 def may_be_ours(incoming: Incoming) -> bool:
@@ -82,16 +91,23 @@ def intake(incoming: Incoming, max_chars: int) -> Taken | None:
     if not is_for_us(incoming.situation):
         return None
     text = clean(incoming.text)
-    kind = Kind.NEW if text.lower().rstrip(".!") in NEW_WORDS else Kind.CHAT
+    task, kind = incoming.task, _kind_of(incoming.task, text)
     if len(text) > max_chars:
         refusal = MessageTooLongError(len(text), max_chars).to_reply()
         # The text is not kept: it would only lie in Redis.
         return Taken(make_job(kind, incoming.origin, ""), refusal, is_said_sparingly=True)
-    if not text:
+    if not text and not incoming.wanted and not isinstance(task, NEED_NO_TEXT):
         if not (incoming.situation.is_direct or incoming.situation.mentions_us):
             return None  # a picture, or words that we may not read: nobody spoke to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
-    return Taken(make_job(kind, incoming.origin, text, incoming.late_s))
+    job = make_job(kind, incoming.origin, text, incoming.late_s, task)
+    return Taken(job, wanted=incoming.wanted)
+
+
+def _kind_of(task: Task | None, text: str) -> Kind:
+    if task is not None:
+        return Kind(task.type)
+    return Kind.NEW if text.lower().rstrip(".!") in NEW_WORDS else Kind.CHAT
 
 
 def clean(text: str) -> str:

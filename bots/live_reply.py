@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import redis
 
 from bots.pace import Allowance, Pace, Rank
-from bots.posts import Desk, Posts
+from bots.posts import Desk, Piece, Posts
 from bots.render.final import final_text, with_lateness
 from bots.render.waiting import OPEN, waiting_notice
 from bots.surface import Entry
 from shared import operating
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
-from shared.jobs import Job
+from shared.jobs import Audience, Job
 from shared.logs import get_logger
-from shared.replies import Failed, Final
+from shared.replies import Done, Failed, Final, Picture
 from shared.showing import Turnstile
 
 log = get_logger(__name__)
@@ -73,10 +73,12 @@ class LiveReply:
         self.entry: Entry | None = None
         self._after: asyncio.Event | None = None
         self._is_new = is_new
-        self._is_quiet = False
-        """Nothing but the ending is shown any more: the platform has refused what was before it, or
-        the job is over and its ending on its way."""
+        self._is_quiet = not tools.desk.surface.can_edit(job)
+        """Nothing but the ending is shown any more: the platform has refused what was before it,
+        cannot edit it, or the job is over and its ending on its way."""
         self._has_text = False
+        """There is text to show."""
+        self._shows_text = False
         self._notice: str | None = None
         """What stands there while there is no text."""
         self._typing: asyncio.Task[None] | None = None
@@ -153,7 +155,7 @@ class LiveReply:
 
     async def _pause(self) -> None:
         """Keep the platform's pace; the first text and the final one need not wait for it."""
-        if not self._has_text and asyncio.get_running_loop().time() < self._notice_at_s:
+        if not self._shows_text and asyncio.get_running_loop().time() < self._notice_at_s:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._surface.edit_every_s):
@@ -162,7 +164,8 @@ class LiveReply:
     def _show_busy(self) -> None:
         """Show that an answer is coming, now and then until something stands there."""
         every_s = self._surface.busy_every_s
-        if every_s is None or not self._posts.is_empty:
+        is_private = self.job.origin.audience is not Audience.CHANNEL
+        if every_s is None or is_private or not self._posts.is_empty:
             self._typing_at_s = None
             return
         now_s = asyncio.get_running_loop().time()
@@ -188,7 +191,7 @@ class LiveReply:
                 text = await self._newest() if has_turn else None
                 if text is None:
                     return True
-                turnstile = await self._posts.show(self._surface.render(text), is_final=False)
+                turnstile = await self._posts.show(self._pieces(text), is_final=False)
         except UndeliverableError as error:
             log.warning("partial_refused", job=self.job.id, reason=str(error))
             self._is_quiet = True
@@ -200,8 +203,14 @@ class LiveReply:
             elif self._posts.has_doubtful_posts:
                 asyncio.get_running_loop().call_later(DOUBT_S, self._changed.set)
             return True
+        self._shows_text |= text != self._notice and turnstile is Turnstile.GO
         self._is_quiet = turnstile is Turnstile.OVER
         return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
+
+    def _pieces(self, text: str, picture: Picture | None = None) -> list[Piece]:
+        """The text as messages; the picture stands in the last of them."""
+        *parts, last = self._surface.render(text)
+        return [*map(Piece, parts), Piece(last, picture)]
 
     async def _newest(self) -> str | None:
         """What is to be read by now; None for nothing at all."""
@@ -230,7 +239,8 @@ class LiveReply:
 
     async def _show_ending(self, reply: Final) -> str:
         """Show the final text, as often as it takes; returns as ``run`` does."""
-        parts = self._surface.render(with_lateness(self.job.late_s, final_text(reply)))
+        picture = reply.picture if isinstance(reply, Done) else None
+        parts = self._pieces(with_lateness(self.job.late_s, final_text(reply)), picture)
         retry_s = FIRST_RETRY_S
         while True:
             try:

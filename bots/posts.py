@@ -25,6 +25,7 @@ from shared.errors import (
 from shared.jobs import Job
 from shared.ledger import Limits
 from shared.logs import get_logger
+from shared.replies import Picture
 from shared.showing import Part, Turnstile
 
 log = get_logger(__name__)
@@ -47,6 +48,14 @@ class Desk:
     """Have a message taken away, some time soon."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What stands in one message."""
+
+    text: str
+    picture: Picture | None = None
+
+
 class _PostIsTooLateError(Exception):
     """While a part was being posted, its question was deleted or another process posted it."""
 
@@ -59,12 +68,12 @@ class Posts:
         self._desk = desk
         self._surface = desk.surface
         self._store = desk.store
-        self._shown: dict[int, str] = {}
-        """Part -> its text."""
+        self._shown: dict[int, Piece] = {}
+        """Part -> what stands there."""
         self._held_at_s = 0.0
         """When the ledger last said, by the loop's clock, that we may touch these messages."""
-        self._doubtful_posts: dict[int, str] = {}
-        """Part -> the text of a post that the platform may have taken."""
+        self._doubtful_posts: dict[int, Piece] = {}
+        """Part -> a post that the platform may have taken."""
         self.is_in_doubt = False
         """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
 
@@ -88,7 +97,7 @@ class Posts:
         self._shown.clear()
         self.is_in_doubt = False
 
-    async def show(self, parts: Sequence[str], *, is_final: bool) -> Turnstile:
+    async def show(self, parts: Sequence[Piece], *, is_final: bool) -> Turnstile:
         """Post or edit every part that differs from what stands, if the ledger lets us.
 
         Raises:
@@ -111,14 +120,16 @@ class Posts:
             return Turnstile.BUSY  # the next answer of the ledger says what stands there
         return Turnstile.GO
 
-    async def _show_parts(self, states: list[str], parts: Sequence[str], *, is_final: bool) -> None:
+    async def _show_parts(
+        self, states: list[str], parts: Sequence[Piece], *, is_final: bool
+    ) -> None:
         """Show what differs; ``states`` are the ledger's, and become the messages' ids."""
         number = 0
         try:
-            for number, text in enumerate(parts):
-                if self._shown.get(number) != text:
-                    await self._show_part(states, number, text, is_final=is_final)
-                    self._shown[number] = text
+            for number, piece in enumerate(parts):
+                if self._shown.get(number) != piece:
+                    await self._show_part(states, number, piece, is_final=is_final)
+                    self._shown[number] = piece
         except (PlatformError, _PostIsTooLateError):
             for later in range(number + 1, len(parts)):
                 if states[later] == Part.NEW:  # not even tried
@@ -128,32 +139,32 @@ class Posts:
             await self._clear_surplus(len(parts))
 
     async def _show_part(
-        self, states: list[str], number: int, text: str, *, is_final: bool
+        self, states: list[str], number: int, piece: Piece, *, is_final: bool
     ) -> None:
         """Show one part; afterwards its state is its message's id."""
         if states[number] == Part.DOUBT:
-            states[number] = await self._find(states, number, text)
+            states[number] = await self._find(states, number, piece.text)
         if states[number] == Part.NEW:
-            states[number] = await self._post(number, text)
+            states[number] = await self._post(number, piece)
             return
         try:
-            await self._edit(states[number], text)
+            await self._edit(states[number], piece)
         except MessageGoneError:
             if not is_final:
                 raise
             # Somebody deleted what was there so far; the answer is owed all the same.
             await self._store.run(showing.note_gone(self._job.id, number))
-            states[number] = await self._post(number, text)
+            states[number] = await self._post(number, piece)
 
     def _require_turn(self) -> None:
         """Stop a process that was frozen: others may have shown the ending meanwhile."""
         if asyncio.get_running_loop().time() - self._held_at_s > TURN_S:
             raise _PostIsTooLateError
 
-    async def _edit(self, message: str, text: str) -> None:
+    async def _edit(self, message: str, piece: Piece) -> None:
         self._require_turn()
         try:
-            await self._surface.edit(self._job, message, text)
+            await self._surface.edit(self._job, message, piece.text, piece.picture)
         except PlatformSilentError:
             self.is_in_doubt = True
             raise
@@ -183,25 +194,25 @@ class Posts:
         Raises:
             PlatformError, redis.RedisError, TimeoutError: some may be left.
         """
-        for number, text in list(self._doubtful_posts.items()):
+        for number, piece in list(self._doubtful_posts.items()):
             noted = await self._store.find_part(self._job.id, number)
             if noted is None:
                 continue
-            for message in await self._surface.find(self._job, number, text, None):
+            for message in await self._surface.find(self._job, number, piece.text, None):
                 is_known = await self._store.find_thread(self._job.origin, message) is not None
                 if message != noted and not is_known:
                     self._desk.remove(self._job, message)
             del self._doubtful_posts[number]
 
-    async def _post(self, number: int, text: str) -> str:
+    async def _post(self, number: int, piece: Piece) -> str:
         self._require_turn()
         try:
-            message = await self._surface.post(self._job, number, text)
+            message = await self._surface.post(self._job, number, piece.text, piece.picture)
         except (UndeliverableError, RateLimitedError):
             await self._store.run(showing.note_not_posted(self._job.id, number))
             raise
         except PlatformUnavailableError:
-            self._doubtful_posts[number] = text
+            self._doubtful_posts[number] = piece
             raise
         await self._note_posted(number, message)
         return message

@@ -5,21 +5,30 @@ event may be acknowledged. When it raises, nothing is promised and the platform 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import redis
 
 from bots.delivery import Delivery
 from bots.floods import Floods
-from bots.intake import Incoming, followed, intake, may_be_ours, needs_lookup
+from bots.gathering import Gatherer, Wanted, with_messages
+from bots.intake import Incoming, Taken, followed, intake, may_be_ours, needs_lookup
 from bots.store import Store
 from shared import ledger
+from shared.errors import (
+    NothingThereError,
+    PlaceUnreadableError,
+    PlatformError,
+    RefusedError,
+)
 from shared.jobs import Job, Origin, job_id
 from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
+from shared.tasks import Quoted
 
 log = get_logger(__name__)
 
@@ -27,6 +36,8 @@ LEDGER_AWAY = (redis.RedisError, TimeoutError, OSError)
 """What ``receive`` raises if the ledger cannot be asked."""
 RECEIVE_S = 2.0
 """Slack waits 3 s for its acknowledgement."""
+GATHER_S = 20.0
+"""How long the platform may take to show the messages that a task works on."""
 LATE_S = 60.0
 """From this age on a message counts as late, and its answer says so."""
 MINUTE_S = 60.0
@@ -63,9 +74,16 @@ class Reception:
     """The way in of one platform."""
 
     def __init__(
-        self, store: Store, delivery: Delivery, wake: Callable[[Ready], None], rules: Rules
+        self,
+        store: Store,
+        delivery: Delivery,
+        wake: Callable[[Ready], None],
+        rules: Rules,
+        gatherer: Gatherer | None = None,
     ) -> None:
+        """``gatherer``: fetches the messages of tasks; None where there are none."""
         self.store = store
+        self._gatherer = gatherer
         self.floods = Floods(rules.allowance)
         self._delivery = delivery
         self._wake = wake
@@ -88,13 +106,23 @@ class Reception:
             return None
         if age_s > LATE_S:
             incoming = dataclasses.replace(incoming, late_s=age_s)
-        in_line = self.floods.in_line(asker, incoming.origin.channel)
-        async with asyncio.timeout(RECEIVE_S), in_line:
+        async with self._in_line(incoming):
             if self.floods.holds_off(asker):
                 return None
             if needs_lookup(incoming):
                 incoming = followed(incoming, await self._thread_of(incoming))
-            return await self._accept(incoming, age_s)
+            taken = intake(incoming, self._rules.max_chars)
+            if taken is None or taken.wanted is None:
+                return await self._accept(taken, age_s)
+        taken = await self._with_messages(taken, taken.wanted)
+        async with self._in_line(incoming):
+            return await self._accept(taken, age_s)
+
+    @contextlib.asynccontextmanager
+    async def _in_line(self, incoming: Incoming) -> AsyncIterator[None]:
+        line = self.floods.in_line(incoming.origin.asker, incoming.origin.channel)
+        async with asyncio.timeout(RECEIVE_S), line:
+            yield
 
     async def withdraw(self, origin: Origin) -> None:
         """A message was deleted: nothing more is shown for it, and what was is deleted.
@@ -120,27 +148,50 @@ class Reception:
             return await self.store.find_thread(origin, incoming.reply_to)
         return origin.thread if await self.store.takes_part(origin) else None
 
-    async def _accept(self, incoming: Incoming, age_s: float) -> Job | None:
+    async def _with_messages(self, taken: Taken, wanted: Wanted) -> Taken:
+        """The job with the messages that it works on, or a refusal if there are none."""
+        try:
+            messages = await self._gather(taken.job.origin, wanted)
+        except RefusedError as error:
+            return Taken(taken.job, error.to_reply())
+        return Taken(with_messages(taken.job, messages))
+
+    async def _gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
+        if self._gatherer is None:
+            raise PlaceUnreadableError
+        try:
+            async with asyncio.timeout(GATHER_S):
+                messages = await self._gatherer.gather(origin, wanted)
+        except (PlatformError, TimeoutError) as error:
+            log.warning("messages_not_gathered", error=type(error).__name__)
+            raise PlaceUnreadableError from error
+        if not messages:
+            raise NothingThereError
+        return messages
+
+    async def _accept(self, taken: Taken | None, age_s: float) -> Job | None:
         rules = self._rules
-        taken = intake(incoming, rules.max_chars)
         if taken is None or taken.job.id in self._withdrawn:
             return None
+        origin = taken.job.origin
+        allowance = rules.allowance if taken.job.kind.is_answered else None
         accepted = await self.store.run_confirmed(
             ledger.accept(
                 taken.job,
                 rules.limits,
-                allowance_at(age_s, rules.allowance),
+                allowance_at(age_s, allowance),
                 taken.refusal,
                 is_said_sparingly=taken.is_said_sparingly,
             )
         )
         if accepted.refused:
             log.info("message_refused", job=taken.job.id, reason=accepted.refused)
-            self.floods.note_refused(incoming.origin.asker, accepted.refused)
+            self.floods.note_refused(origin.asker, accepted.refused)
         if not accepted.is_new:
             return None
         log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)
-        self._delivery.announce(taken.job)
+        if taken.job.kind.is_answered:
+            self._delivery.announce(taken.job)
         if accepted.ready:
             self._wake(accepted.ready)
         if taken.job.id in self._withdrawn:  # while the ledger was writing it down

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.jobs import Job
-from shared.replies import Final
+from shared.replies import Final, Picture
 
 
 class Surface(Protocol):
@@ -41,8 +41,14 @@ class Surface(Protocol):
         """The text as posts that fit the platform; an earlier text's closed posts do not change."""
         ...
 
-    async def post(self, job: Job, part: int, text: str) -> str:
+    def can_edit(self, job: Job) -> bool:
+        """Whether what is posted for this job can be edited; else nothing but its ending is."""
+        ...
+
+    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
         """Post one part of the answer; returns the message's id.
+
+        The job's origin says who may see it.
 
         Raises:
             UndeliverableError: the place is closed to us; nothing was posted.
@@ -51,7 +57,7 @@ class Surface(Protocol):
         """
         ...
 
-    async def edit(self, job: Job, message: str, text: str) -> None:
+    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
         """Replace a posted part. Raises as ``post`` does, and ``MessageGoneError``."""
         ...
 
@@ -70,6 +76,13 @@ class Surface(Protocol):
 
         Returns:
             messages that may be it; one that the ledger knows as another part is not.
+        """
+        ...
+
+    async def react(self, job: Job, emoji: str) -> None:
+        """Mark the message that the job is about. Doing it twice is doing it once.
+
+        Raises as ``edit`` does.
         """
         ...
 

@@ -7,7 +7,7 @@ acknowledged before they run. Each setting's reason is in docs/architecture.md.
 import celery
 import kombu
 
-from shared.jobs import CHAT_QUEUE
+from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE
 from shared.ledger import Ready
 
 
@@ -20,7 +20,7 @@ def build_celery(redis_url: str) -> celery.Celery:
         task_ignore_result=True,
         result_backend=None,
         task_default_queue=CHAT_QUEUE,
-        task_queues=[kombu.Queue(CHAT_QUEUE)],
+        task_queues=[kombu.Queue(name) for name in (CHAT_QUEUE, TAG_QUEUE, INDEX_QUEUE)],
         task_acks_late=False,
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,

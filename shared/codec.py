@@ -12,12 +12,12 @@ import pydantic
 
 from shared.errors import CodecError
 from shared.jobs import Job, Turn
-from shared.replies import Done, Failed, Snapshot
+from shared.replies import Done, Failed, Snapshot, Tagged
 
 VERSION = 1
 
-Wire = Job | Turn | Snapshot | Done | Failed
-T = TypeVar("T", Job, Turn, Snapshot, Done, Failed)
+Wire = Job | Turn | Snapshot | Done | Failed | Tagged
+T = TypeVar("T", Job, Turn, Snapshot, Done, Failed, Tagged)
 
 _TYPES: dict[str, type[Any]] = {
     "job": Job,
@@ -25,6 +25,7 @@ _TYPES: dict[str, type[Any]] = {
     "snapshot": Snapshot,
     "done": Done,
     "failed": Failed,
+    "tagged": Tagged,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 

@@ -9,6 +9,8 @@ ParleyError
 │   ├── ChannelBusyError
 │   ├── TooManyOpenError
 │   ├── QueueFullError
+│   ├── PlaceUnreadableError
+│   ├── NothingThereError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
@@ -134,6 +136,27 @@ class QueueFullError(RefusedError):
             f"I am busy: {num_queued:,} questions are waiting already. "
             f"Please ask again in about {wait} s."
         )
+
+
+class PlaceUnreadableError(RefusedError):
+    """The messages that a task works on cannot be read."""
+
+    code = "place_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "I cannot read the messages here. Add me to this channel, or let me see its history, "
+            "and ask again."
+        )
+
+
+class NothingThereError(RefusedError):
+    """There are no messages for a task to work on."""
+
+    code = "nothing_there"
+
+    def __init__(self) -> None:
+        super().__init__("I find no messages there that I could work on.")
 
 
 class DeadlineError(RefusedError):

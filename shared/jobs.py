@@ -8,6 +8,8 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.tasks import Task
+
 JOB_ID_LENGTH = 20
 """Characters. Discord takes a nonce of at most 25; the rest names the part of a long answer."""
 
@@ -27,6 +29,15 @@ class Kind(StrEnum):
     """Answer it."""
     NEW = "new"
     """Forget the conversation so far and say so."""
+    ASK = "ask"
+    TRANSLATE = "translate"
+    SUMMARIZE = "summarize"
+    WRITE = "write"
+    COMPLETE = "complete"
+    TAG = "tag"
+    REPORT = "report"
+    LEARN = "learn"
+    OPT = "opt"
 
     @property
     def task_name(self) -> str:
@@ -36,10 +47,25 @@ class Kind(StrEnum):
     @property
     def queue(self) -> str:
         """The Celery queue this kind waits in."""
-        return CHAT_QUEUE
+        return QUEUES.get(self, CHAT_QUEUE)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether somebody waits for what comes of it."""
+        return self is not Kind.TAG
 
 
-CHAT_QUEUE = "chat"
+CHAT_QUEUE, TAG_QUEUE, INDEX_QUEUE = "chat", "tag", "index"
+QUEUES = {Kind.TAG: TAG_QUEUE, Kind.REPORT: TAG_QUEUE, Kind.LEARN: INDEX_QUEUE}
+"""Kinds that wait for something else than the chat model."""
+
+
+class Audience(StrEnum):
+    """Who sees an answer."""
+
+    CHANNEL = "channel"
+    ASKER = "asker"
+    """Only the person who asked, in the same place if the platform can do that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +85,21 @@ class Origin:
     message: str
     """The platform's id of the message being answered."""
     user: str
+    act: str = ""
+    """What somebody did with the message, or instead of writing one: a command, a menu, a reaction.
+
+    Empty for a message that is answered because it was written. Each act is a job and a
+    conversation of its own.
+    """
+    audience: Audience = Audience.CHANNEL
+    ticket: str = ""
+    """What the platform wants to have back with an answer to a command; good for some minutes."""
 
     @property
     def conversation(self) -> str:
         """The key under which turns are remembered and kept in order; never read across."""
-        return f"{self.platform}:{self.team}:{self.channel}:{self.thread}"
+        place = f"{self.platform}:{self.team}:{self.channel}:{self.thread}"
+        return f"{place}:{self.message}:{self.act}" if self.act else place
 
     @property
     def tenant(self) -> str:
@@ -103,6 +139,8 @@ class Job:
     """What the person wrote, cleaned of control characters and of the mention that called us."""
     late_s: float = 0.0
     """How long ago it was written when it was found, if nobody was there to hear it; else 0."""
+    task: Task | None = None
+    """What is asked for besides an answer; its kind is the job's."""
 
 
 def job_id(origin: Origin) -> str:
@@ -111,11 +149,15 @@ def job_id(origin: Origin) -> str:
     Made from platform, team, channel and message, never from an event's id: Slack delivers one
     mention as two events with different ids and the same message timestamp.
     """
-    parts = (origin.platform, origin.team, origin.channel, origin.message)
+    parts = [origin.platform, origin.team, origin.channel, origin.message]
+    if origin.act:
+        parts.append(origin.act)
     digest = hashlib.sha256("|".join(parts).encode()).digest()
     return base64.b32encode(digest).decode().lower()[:JOB_ID_LENGTH]
 
 
-def make_job(kind: Kind, origin: Origin, text: str, late_s: float = 0.0) -> Job:
+def make_job(
+    kind: Kind, origin: Origin, text: str, late_s: float = 0.0, task: Task | None = None
+) -> Job:
     """A job for this message, named after it."""
-    return Job(id=job_id(origin), kind=kind, origin=origin, text=text, late_s=late_s)
+    return Job(job_id(origin), kind, origin, text, late_s, task)

@@ -21,9 +21,6 @@ DEAD = PREFIX + "dead"
 SERVICE = PREFIX + "service"
 """String: how long a worker has a job in hand, in ms; a moving average."""
 
-CLAIMED = PREFIX + "claimed"
-"""String: when the latest of all claimed jobs had been handed to Celery, in ms."""
-
 WAITED = PREFIX + "waited"
 """String: written before each wait for replicas, so that there is something to wait for."""
 
@@ -153,6 +150,21 @@ def lookback_done(platform: str) -> str:
 def session_starts(name: str) -> str:
     """Hash: how many new sessions this bot may begin with Discord now."""
     return f"{PREFIX}session_starts:{name}"
+
+
+def opted_out(tenant: str) -> str:
+    """Set: people whose messages are read for nothing but their own questions."""
+    return f"{PREFIX}opted_out:{tenant}"
+
+
+def ratings(tenant: str, channel: str) -> str:
+    """Stream: a channel's rated messages, the oldest first."""
+    return f"{PREFIX}ratings:{tenant}:{channel}"
+
+
+def claimed(queue: str) -> str:
+    """String: when the latest claimed job of a queue had been handed to Celery, in ms."""
+    return f"{PREFIX}claimed:{queue}"
 
 
 def worker(name: str) -> str:

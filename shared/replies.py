@@ -23,11 +23,28 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that belongs to an answer."""
+
+    name: str
+    """Of the file, with its ending."""
+    content: str
+    """The bytes of a PNG, as base64: at most ``MAX_PICTURE_CHARS``."""
+    description: str
+    """What it shows, for people who do not see it."""
+
+
+MAX_PICTURE_CHARS = 400_000
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The whole answer."""
 
     text: str
     finish_reason: FinishReason = FinishReason.STOP
+    picture: Picture | None = None
+    """Shown below the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +59,14 @@ class Failed:
     """What had been written of the answer, if anything; shown above the sentence."""
 
 
-Final = Done | Failed
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A message was rated. Nobody waits for it."""
+
+    label: str
+    """``positive``, ``neutral`` or ``negative``."""
+    reaction: str = ""
+    """The emoji with which the message is marked; empty for none."""
+
+
+Final = Done | Failed | Tagged

@@ -129,6 +129,61 @@ class Settings(pydantic.BaseModel):
         str,
         pydantic.Field(alias="PARLEY_SYSTEM_PROMPT", description="what the model is told first"),
     ] = DEFAULT_SYSTEM_PROMPT
+    prompts_dir: Annotated[
+        Path | None,
+        pydantic.Field(
+            alias="PARLEY_PROMPTS_DIR",
+            description="folder whose files replace the prompts of their names; absent: ours",
+        ),
+    ] = None
+    translation_model: Annotated[
+        str | None,
+        pydantic.Field(
+            alias="PARLEY_TRANSLATION_MODEL",
+            description="translation model (Marian, NLLB): hub id or path; absent: the chat model",
+        ),
+    ] = None
+    embedding_model: Annotated[
+        str,
+        pydantic.Field(
+            alias="PARLEY_EMBEDDING_MODEL",
+            description="sentence embeddings: hub id or path; absent: all-MiniLM-L6-v2",
+            min_length=1,
+        ),
+    ] = "default"
+    answer_by: Annotated[
+        Literal["auto", "quoting", "writing"],
+        pydantic.Field(
+            alias="PARLEY_ANSWER_BY",
+            description="answers from documents: the passage word for word, or in the model's"
+            " words; auto: quoting below a billion parameters",
+        ),
+    ] = "auto"
+    sentiment_model: Annotated[
+        str,
+        pydantic.Field(
+            alias="PARLEY_SENTIMENT_MODEL",
+            description="sequence classification model: hub id or path; absent: ours",
+            min_length=1,
+        ),
+    ] = "default"
+    sentiment_reactions: Annotated[
+        bool,
+        pydantic.Field(
+            alias="PARLEY_SENTIMENT_REACTIONS",
+            description="mark clearly positive and negative messages with a reaction",
+        ),
+    ] = True
+    sentiment_alert_drop: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_SENTIMENT_ALERT_DROP",
+            ge=0,
+            le=8,
+            description="a channel is told when its mean over a day falls by so much (the scale is"
+            " -4 to 4); 0: never",
+        ),
+    ] = 0
     auto_reply_channels: Annotated[
         frozenset[str],
         pydantic.Field(
@@ -136,6 +191,37 @@ class Settings(pydantic.BaseModel):
             description="channel ids, by commas, where every message is answered",
         ),
     ] = frozenset()
+    translate_channels: Annotated[
+        dict[str, str],
+        pydantic.Field(
+            alias="PARLEY_TRANSLATE_CHANNELS",
+            description="`CHANNEL=LANGUAGE` by commas: what is written there is translated, in a"
+            " thread",
+        ),
+    ] = {}
+    learn_pins_channels: Annotated[
+        frozenset[str],
+        pydantic.Field(
+            alias="PARLEY_LEARN_PINS_CHANNELS",
+            description="channel ids, by commas, whose pinned messages answer questions there",
+        ),
+    ] = frozenset()
+    sentiment_channels: Annotated[
+        frozenset[str],
+        pydantic.Field(
+            alias="PARLEY_SENTIMENT_CHANNELS",
+            description="channel ids, by commas, whose messages are rated for `/sentiment`",
+        ),
+    ] = frozenset()
+    max_upload_mb: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_MAX_UPLOAD_MB",
+            gt=0,
+            le=100,
+            description="largest file that is learned from an upload",
+        ),
+    ] = 10
     max_message_chars: Annotated[
         int,
         pydantic.Field(
@@ -290,12 +376,22 @@ class Settings(pydantic.BaseModel):
         pydantic.Field(alias="PARLEY_LOG_LEVEL", description="least severe log line written"),
     ] = "INFO"
 
-    @pydantic.field_validator("auto_reply_channels", mode="before")
+    @pydantic.field_validator(
+        "auto_reply_channels", "learn_pins_channels", "sentiment_channels", mode="before"
+    )
     @classmethod
     def _split_by_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return frozenset(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return frozenset(_parts(value)) if isinstance(value, str) else value
+
+    @pydantic.field_validator("translate_channels", mode="before")
+    @classmethod
+    def _split_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in _parts(value)]
+        if not all(channel and language for channel, _, language in pairs):
+            raise ValueError("needs CHANNEL=LANGUAGE, with commas between, such as C012=fr")
+        return {channel.strip(): language.strip() for channel, _, language in pairs}
 
     @pydantic.field_validator(
         "slack_bot_token", "slack_app_token", "slack_signing_secret", "discord_token"
@@ -343,6 +439,10 @@ class Settings(pydantic.BaseModel):
         if has_way_in and not self.slack_bot_token:
             raise ValueError("SLACK_BOT_TOKEN is missing beside the other Slack settings")
         return self
+
+
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 KEYS = tuple(str(field.alias) for field in Settings.model_fields.values())

@@ -11,7 +11,7 @@ from shared.calls import Call, Raw, is_one, text_of
 from shared.errors import CodecError
 from shared.jobs import Job
 from shared.ledger import Limits
-from shared.replies import Done, Failed, Final
+from shared.replies import Done, Failed, Final, Tagged
 from shared.scripts import showing as scripts
 
 
@@ -105,9 +105,9 @@ def read_final(document: str | bytes) -> Final:
     """Read an outbox entry's reply.
 
     Raises:
-        CodecError: it is no Done and no Failed of this version.
+        CodecError: it is no final reply of this version.
     """
     reply = codec.decode_any(document)
-    if not isinstance(reply, Done | Failed):
+    if not isinstance(reply, Done | Failed | Tagged):
         raise CodecError("An outbox entry holds no final reply.")
     return reply

@@ -132,6 +132,7 @@ def test_only_the_engine_imports_the_model_libraries(library: str) -> None:
 
 PURE: dict[str, set[str]] = {
     "shared.jobs": set(),
+    "shared.tasks": set(),
     "shared.replies": set(),
     "shared.errors": set(),
     "shared.keys": set(),
@@ -140,6 +141,7 @@ PURE: dict[str, set[str]] = {
     "shared.scripts.showing": set(),
     "shared.scripts.operating": set(),
     "bots.intake": set(),
+    "bots.gathering": set(),
     "bots.policy": set(),
     "bots.render.final": {"markdown_it"},
     "bots.slack_adapter.events": set(),

@@ -1,6 +1,7 @@
 """Composition root of a worker: settings, model, engine, Celery.
 
-``python -m worker`` runs one; ``python -m worker doctor`` prints its checks.
+``python -m worker`` runs one; ``python -m worker doctor`` prints its checks. Its other commands are
+in ``worker.commands``.
 """
 
 import contextlib
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 
 from shared.broker import build_celery, publish
 from shared.errors import SettingsError, StartupError
+from shared.jobs import Kind
 from shared.ledger import Claimant, Ready
 from shared.logs import configure_logs, get_logger
 from shared.operating import WorkerState
 from shared.settings import Settings, read_settings
 from worker import doctor
-from worker.answering import Answerer, Manner, Mind
+from worker.answering import Answerer, Manner
 from worker.app import add_tasks, worker_arguments
 from worker.consuming import make_tough, run_celery
 from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
@@ -31,6 +33,8 @@ from worker.store import Store, open_store
 from worker.tasks import TaskRunner
 from worker.ticking import Ticker
 from worker.wedge import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
+from worker.works import Work
+from worker.writing import Mind
 
 log = get_logger("worker")
 
@@ -46,8 +50,10 @@ def main(arguments: Sequence[str]) -> int:
                 return serve(settings)
             case ["doctor"]:
                 return doctor.report(settings)
-            case _:
-                raise SettingsError("Usage: python -m worker [doctor].")
+            case words:
+                from worker import commands  # noqa: PLC0415 - only who asks for one pays for it
+
+                return commands.run(settings, words)
     except StartupError as error:
         say(str(error))
         return error.exit_code
@@ -153,8 +159,8 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         publish(app, ready)
 
     claimant = Claimant(_name(), "", settings.lease_ms, settings.max_attempts)
-    answerer = Answerer(store, mind, _manner(settings))
-    runner = TaskRunner(store, answerer, keeper, claimant, wake)
+    works = _works(parts, mind)
+    runner = TaskRunner(store, works, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
     make_tough(app, parts.departure.ask)
     wedge = WedgeWatch(
@@ -178,6 +184,12 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         return run_celery(app, arguments, lambda: parts.departure.is_asked)
 
 
+def _works(parts: _Parts, mind: Mind) -> dict[Kind, Work]:
+    """What is done for each kind of job."""
+    answerer = Answerer(parts.store, mind, _manner(parts.settings))
+    return {Kind.CHAT: answerer.answer, Kind.NEW: answerer.forget}
+
+
 def _name() -> str:
     """This worker's name among all that use the same Redis."""
     return f"{socket.gethostname()}:{os.getpid()}"
@@ -197,7 +209,6 @@ def _manner(settings: Settings) -> Manner:
     return Manner(
         system_prompt=settings.system_prompt,
         sampling=Sampling(settings.temperature, settings.top_p),
-        deadline_s=settings.deadline_s,
         max_turns=settings.max_turns,
         retention_ms=settings.retention_ms,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import celery
 
-from shared.jobs import CHAT_QUEUE, Kind
+from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE, Kind
 
 
 def add_tasks(app: celery.Celery, run: Callable[[str], None]) -> None:
@@ -26,7 +26,7 @@ def worker_arguments(concurrency: int) -> list[str]:
         "worker",
         "--pool=threads",
         f"--concurrency={concurrency}",
-        f"--queues={CHAT_QUEUE}",
+        f"--queues={CHAT_QUEUE},{TAG_QUEUE},{INDEX_QUEUE}",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",

@@ -21,13 +21,18 @@ class SnapshotPublisher:
     """Collects the pieces of one answer and publishes the text so far."""
 
     def __init__(
-        self, store: Store, lease: Lease, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        lease: Lease,
+        shown: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``shown``: what stands there already and is gone on from."""
         self._store = store
         self._lease = lease
         self._clock = clock
         self._last_s = float("-inf")
-        self.text = lease.shown
+        self.text = shown
 
     def push(self, piece: str) -> None:
         """Take the next piece; publish if the last snapshot is old enough."""

@@ -9,21 +9,21 @@ import dataclasses
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import redis
 import structlog
 
 from shared import ledger
-from shared.errors import CodecError, EngineLostError, RefusedError
+from shared.errors import CodecError, DeadlineError, EngineLostError, RefusedError
 from shared.jobs import JOB_ID_LENGTH, Kind
 from shared.ledger import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
 from shared.replies import Failed, Final
-from worker.answering import Answerer, Outcome
 from worker.leases import Ending, Held, LeaseKeeper
 from worker.solitude import Solitude
 from worker.store import Store
+from worker.works import Outcome, RunEndedError, Work
 
 log = get_logger(__name__)
 
@@ -41,14 +41,25 @@ class TaskRunner:
     def __init__(
         self,
         store: Store,
-        answerer: Answerer,
+        works: Mapping[Kind, Work],
         keeper: LeaseKeeper,
         claimant: Claimant,
         publish: Callable[[Ready], None],
+        deadline_s: float,
     ) -> None:
-        """Store what is needed; ``claimant`` is this worker, its token is replaced at each run."""
+        """Store what is needed.
+
+        Args:
+            store: the ledger.
+            works: what is done for each kind of job.
+            keeper: of the leases.
+            claimant: this worker; its token is replaced at each run.
+            publish: wakes somebody for a job.
+            deadline_s: a job's longest time, as told to whoever waited for it in vain.
+        """
         self._store = store
-        self._answerer = answerer
+        self._works = works
+        self._deadline_s = deadline_s
         self._keeper = keeper
         self._claimant = claimant
         self._publish = publish
@@ -82,6 +93,8 @@ class TaskRunner:
                 outcome = self._work(held)
             except RefusedError as error:
                 outcome = Outcome(error.to_reply())
+            except RunEndedError as error:
+                outcome = self._expired(held, error.text)
             except BaseException as error:
                 attempt = claimed.lease.attempt
                 log.exception("job_failed", attempt=attempt, error=type(error).__name__)
@@ -113,21 +126,23 @@ class TaskRunner:
             raise
 
     def _work(self, held: Held) -> Outcome | None:
-        """Wait for one's turn, and do what the job's kind asks for; None if there is no outcome."""
+        """Wait for one's turn, and do what the job's kind asks for; None if the run had to end."""
         lease = held.lease
         held.when_over(self._solitude.wake)
         with self._solitude.entering(
             alone=lease.is_alone, is_over=lambda: held.is_over
         ) as has_entered:
             if not has_entered:
-                return self._answerer.unanswered(held, lease.shown)
+                return self._expired(held, lease.shown)
             if lease.is_alone and not self._store.run(ledger.begin(lease.job.id, lease.token)):
                 return None
-            match lease.job.kind:
-                case Kind.CHAT:
-                    return self._answerer.answer(held)
-                case Kind.NEW:
-                    return self._answerer.forget()
+            return self._works[lease.job.kind](held)
+
+    def _expired(self, held: Held, text: str) -> Outcome | None:
+        """What is said about a run that had to end with so much text; None for nothing."""
+        if held.ending is not Ending.EXPIRED:
+            return None
+        return Outcome(DeadlineError(self._deadline_s).to_reply(text.strip()))
 
     def _give_back(self, held: Held, *, is_blamed: bool) -> None:
         """Let the job be run again, by whoever comes first."""

@@ -1,7 +1,9 @@
 """Discord: the only file that imports discord.py."""
 
 import asyncio
+import base64
 import contextlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,6 +28,7 @@ from shared.errors import (
 )
 from shared.jobs import Job
 from shared.logs import get_logger
+from shared.replies import Picture
 
 log = get_logger(__name__)
 
@@ -280,7 +283,12 @@ class DiscordSurface:
         """Parts of Markdown within Discord's limit."""
         return render_for_discord(text)
 
-    async def post(self, job: Job, part: int, text: str) -> str:
+    def can_edit(self, job: Job) -> bool:
+        """All that we post can be edited."""
+        del job
+        return True
+
+    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
         """Post, the first part as a reply to the question. See ``surface.Surface``.
 
         The nonce is the job's: Discord answers a repeated post with the message that it has. If
@@ -288,14 +296,17 @@ class DiscordSurface:
         """
         for nonce in _nonces(job, part):
             with contextlib.suppress(MessageGoneError):
-                return await self._send(job, part, text, nonce)
+                return await self._send(job, part, text, nonce, picture)
         raise UndeliverableError("deleted again and again")
 
-    async def _send(self, job: Job, part: int, text: str, nonce: str) -> str:
+    async def _send(
+        self, job: Job, part: int, text: str, nonce: str, picture: Picture | None
+    ) -> str:
         with _translated():
             message = await self._channel(job).send(
                 text,
                 nonce=nonce,
+                files=_files(picture),
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
                 # None means none to discord.py, though its types do not say so.
@@ -303,11 +314,14 @@ class DiscordSurface:
             )
         return str(message.id)
 
-    async def edit(self, job: Job, message: str, text: str) -> None:
+    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         # discord.py's own edit of a message that is only known by its id cannot keep embeds away.
         content = discord.http.handle_message_parameters(
-            text, allowed_mentions=NOBODY, flags=discord.MessageFlags(suppress_embeds=True)
+            text,
+            files=_files(picture),
+            allowed_mentions=NOBODY,
+            flags=discord.MessageFlags(suppress_embeds=True),
         )
         with _translated(), content as params:
             await self._connected().http.edit_message(
@@ -342,6 +356,13 @@ class DiscordSurface:
                     found.append(str(message.id))
         return found
 
+    async def react(self, job: Job, emoji: str) -> None:
+        """Mark a message. See ``surface.Surface``."""
+        with _translated():
+            await (
+                self._channel(job).get_partial_message(int(job.origin.message)).add_reaction(emoji)
+            )
+
     async def show_busy(self, job: Job) -> None:
         """Show that we are typing."""
         with contextlib.suppress(PlatformUnavailableError, UndeliverableError), _translated():
@@ -354,6 +375,13 @@ class DiscordSurface:
 
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._connected().get_partial_messageable(int(job.origin.channel))
+
+
+def _files(picture: Picture | None) -> list[discord.File]:
+    if picture is None:
+        return []
+    content = io.BytesIO(base64.b64decode(picture.content))
+    return [discord.File(content, picture.name, description=picture.description)]
 
 
 def _nonces(job: Job, part: int) -> list[str]:

@@ -4,7 +4,7 @@ Pure. An answer that grows has the same words above it as the whole one.
 """
 
 from bots.render.split import close_fence
-from shared.replies import Done, Final, FinishReason
+from shared.replies import Done, Failed, Final, FinishReason
 
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
@@ -17,6 +17,8 @@ def final_text(reply: Final) -> str:
         if reply.finish_reason is FinishReason.LENGTH:
             return f"{close_fence(reply.text)}\n\n{LENGTH_NOTE}"
         return reply.text
+    if not isinstance(reply, Failed):
+        return ""
     if reply.text:
         return f"{close_fence(reply.text)}\n\n*{reply.sentence}*"
     return reply.sentence

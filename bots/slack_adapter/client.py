@@ -46,8 +46,9 @@ from shared.errors import (
     TokenError,
     UndeliverableError,
 )
-from shared.jobs import Job
+from shared.jobs import Audience, Job
 from shared.logs import get_logger
+from shared.replies import Picture
 
 log = get_logger(__name__)
 
@@ -201,7 +202,11 @@ class SlackSurface:
         """Parts of mrkdwn within Slack's limits."""
         return render_for_slack(text)
 
-    async def post(self, job: Job, part: int, text: str) -> str:
+    def can_edit(self, job: Job) -> bool:
+        """Slack shows what only one person sees once, and for good."""
+        return job.origin.audience is Audience.CHANNEL
+
+    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
         """Post in the thread of the question. See ``surface.Surface``.
 
         Neither links nor anything else becomes more than text: ``parse="none"`` makes no links, and
@@ -212,7 +217,7 @@ class SlackSurface:
             answer = await self._poster.chat_postMessage(
                 channel=job.origin.channel,
                 thread_ts=job.origin.thread or None,
-                text=text,
+                text=_with_description(text, picture),
                 metadata={"event_type": METADATA_TYPE, "event_payload": payload},
                 unfurl_links=False,
                 unfurl_media=False,
@@ -221,11 +226,15 @@ class SlackSurface:
             )
         return str(answer["ts"])
 
-    async def edit(self, job: Job, message: str, text: str) -> None:
+    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         with _translated():
             await self._client.chat_update(
-                channel=job.origin.channel, ts=message, text=text, parse="none", link_names=False
+                channel=job.origin.channel,
+                ts=message,
+                text=_with_description(text, picture),
+                parse="none",
+                link_names=False,
             )
 
     async def delete(self, job: Job, message: str) -> None:
@@ -255,8 +264,21 @@ class SlackSurface:
             if message.get("metadata", {}).get("event_payload") == wanted
         ]
 
+    async def react(self, job: Job, emoji: str) -> None:
+        """Mark a message. See ``surface.Surface``."""
+        origin = job.origin
+        with _translated():
+            await self._client.reactions_add(
+                channel=origin.channel, timestamp=origin.message, name=emoji
+            )
+
     async def show_busy(self, job: Job) -> None:
         """The placeholder shows it."""
+
+
+def _with_description(text: str, picture: Picture | None) -> str:
+    """The text, with words in the place of a picture."""
+    return f"{text}\n\n[{picture.description}]" if picture else text
 
 
 @contextlib.contextmanager

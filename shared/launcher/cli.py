@@ -17,11 +17,13 @@ from shared.launcher.desk import (
     status_json,
     status_lines,
 )
-from shared.launcher.processes import python_module
+from shared.launcher.processes import python_module, run_in_terminal
+from shared.launcher.sessions import redis_beside
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
 INTERRUPTED = 130
+NEED_REDIS = frozenset({"ingest", "knowledge"})
 
 app = typer.Typer(
     name="parley",
@@ -61,6 +63,38 @@ def worker() -> None:
 def bots() -> None:
     """Run the Slack and Discord adapters whose tokens are set."""
     _become("bots")
+
+
+HANDED_ON = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+"""A command that another process has: its options and its help are that one's."""
+
+
+@app.command(context_settings=HANDED_ON, add_help_option=False)
+def ingest(context: typer.Context) -> None:
+    """Take documents into what questions are answered from."""
+    _hand_on("ingest", context)
+
+
+@app.command(context_settings=HANDED_ON, add_help_option=False)
+def knowledge(context: typer.Context) -> None:
+    """List and remove what was taken in."""
+    _hand_on("knowledge", context)
+
+
+@app.command(name="eval", context_settings=HANDED_ON, add_help_option=False)
+def evaluate(context: typer.Context) -> None:
+    """Measure answers, sentiment, translation and models against honest baselines."""
+    _hand_on("eval", context)
+
+
+@app.command(context_settings=HANDED_ON, add_help_option=False)
+def train(context: typer.Context) -> None:
+    """Train the sentiment model."""
+    _hand_on("train", context)
 
 
 @app.command(name="doctor")
@@ -139,6 +173,14 @@ def _run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     raise typer.Exit(code)
+
+
+def _hand_on(command: str, context: typer.Context) -> None:
+    """Run a command of the worker's, with the Redis that Parley runs on."""
+    settings = _settings()
+    arguments = [command, *context.args]
+    with redis_beside(settings, is_needed=command in NEED_REDIS) as env:
+        raise typer.Exit(run_in_terminal(python_module("worker", *arguments), env))
 
 
 def _become(module: str) -> None:

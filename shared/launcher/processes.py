@@ -71,6 +71,13 @@ def stop(child: subprocess.Popen[bytes], timeout_s: float = STOP_TIMEOUT_S) -> N
             child.wait()
 
 
+def run_in_terminal(arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a program beside us, with our terminal and standard input; returns its exit code."""
+    child = start(arguments, env=env, shares_terminal=True)
+    with running(child):
+        return child.wait()
+
+
 @contextlib.contextmanager
 def running(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A child that is stopped when the block is left."""

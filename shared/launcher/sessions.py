@@ -1,6 +1,7 @@
 """What ``parley up`` and ``parley chat`` do: Redis, a worker and bots, for as long as it takes."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -8,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import redis
+
 from shared.errors import StartupError
-from shared.launcher.embedded_redis import reserve_redis
+from shared.launcher.embedded_redis import embedded_redis, find_embedded_url, reserve_redis
 from shared.launcher.processes import (
     STOP_TIMEOUT_S,
     python_module,
@@ -138,6 +141,35 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
         if code := _keep_alive(redis_wards, preparing.poll):
             raise ChildFailedError("", code)  # it has said why
         return _keep_alive(wards, talk.poll if talk else _never)
+
+
+@contextlib.contextmanager
+def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, str]]:
+    """An environment with the Redis that Parley runs on, for a command beside it.
+
+    That is the one that is named, the embedded one of a Parley that runs, or else the embedded one,
+    started for as long as the command takes.
+
+    Raises:
+        RedisUnavailableError: the embedded one does not start.
+    """
+    if settings.redis_url is not None or not is_needed:
+        yield dict(os.environ)
+        return
+    folder = settings.data_dir / "redis"
+    if (running_url := find_embedded_url(folder)) and _answers(running_url):
+        yield with_setting("PARLEY_REDIS_URL", running_url)
+        return
+    with embedded_redis(folder) as url:
+        yield with_setting("PARLEY_REDIS_URL", url)
+
+
+def _answers(url: str) -> bool:
+    with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except (redis.RedisError, OSError):
+            return False
 
 
 def _keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:

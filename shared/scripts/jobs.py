@@ -104,7 +104,7 @@ CLAIM = (
 -- {'closed', next id, next kind} or {reason}.
 local id, max_attempts = ARGV[1], tonumber(ARGV[4])
 local job = redis.call('HMGET', job_key(id), 'state', 'job', 'attempts', 'deadline', 'lease_until',
-  'conversation', 'handed_at')
+  'conversation', 'handed_at', 'kind')
 local now = now_ms()
 if not job[1] then return {'unknown'} end
 if job[1] == 'running' and now < tonumber(job[5]) then return {'taken'} end
@@ -129,8 +129,9 @@ redis.call('HSET', job_key(id), 'state', 'running', 'token', ARGV[2], 'worker', 
   'attempts', is_alone and attempts or attempts + 1)
 redis.call('ZADD', OPEN, now + ARGV[3], id)
 redis.call('ZREM', QUEUE, id)
-local claimed = math.min(now, tonumber(redis.call('GET', CLAIMED) or '0'))
-redis.call('SET', CLAIMED, string.format('%.0f', math.max(claimed, tonumber(job[7] or '0'))))
+local claimed_name = claimed_key(queue_of(job[8]))
+local claimed = math.min(now, tonumber(redis.call('GET', claimed_name) or '0'))
+redis.call('SET', claimed_name, string.format('%.0f', math.max(claimed, tonumber(job[7] or '0'))))
 redis.call('HDEL', job_key(id), 'handed_at')
 local answer = {'run', job[2], attempts + 1, is_alone and 1 or 0,
   redis.call('GET', snapshot_key(id)) or ''}
@@ -202,7 +203,8 @@ FINISH = (
 -- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, turn, ...
 -- Returns {{'finished', next id, next kind}} or {{'lost'}}.
 local id = ARGV[1]
-local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at', 'finished_by', 'state')
+local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at', 'finished_by', 'state',
+  'kind')
 if job[3] == ARGV[2] and job[4] == 'done' then
   -- It was finished so, and the answer to that got lost.
   local next_id = head(job[1])
@@ -219,9 +221,11 @@ if #ARGV > 6 then
   redis.call('LTRIM', transcript, -ARGV[5], -1)
   redis.call('PEXPIRE', transcript, ARGV[6])
 end
-local took, before = now - tonumber(job[2]), tonumber(redis.call('GET', SERVICE) or '0')
-local share = before > 0 and {keys.SERVICE_SHARE} or 1
-redis.call('SET', SERVICE, tostring(math.max(1, before + (took - before) * share)))
+if queue_of(job[5]) == CHAT then
+  local took, before = now - tonumber(job[2]), tonumber(redis.call('GET', SERVICE) or '0')
+  local share = before > 0 and {keys.SERVICE_SHARE} or 1
+  redis.call('SET', SERVICE, tostring(math.max(1, before + (took - before) * share)))
+end
 local next_job = close(id, ARGV[3], now)
 return {{'finished', next_job[1], next_job[2]}}
 """
@@ -255,8 +259,11 @@ SWEEP = (
     + """
 -- ARGV: max jobs to look at, reply if the time is over. Returns id, kind, id, kind, ... to publish.
 local now = now_ms()
-local overtaken = tonumber(redis.call('GET', CLAIMED) or '0') - OVERTAKEN_BY
 local publish = {}
+local function is_overtaken(queue_name, queued_at)
+  local claimed = tonumber(redis.call('GET', claimed_key(queue_name)) or '0')
+  return queued_at <= claimed - OVERTAKEN_BY
+end
 local function add(job)
   if job[1] then table.insert(publish, job[1]); table.insert(publish, job[2]) end
 end
@@ -273,7 +280,7 @@ for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 
     add(queue(id, now))
   elseif state == 'waiting' then
     redis.call('ZADD', OPEN, deadline, id)
-  elseif redis.call('LLEN', QUEUE_OF_CELERY) > 0 and queued_at > overtaken
+  elseif redis.call('LLEN', queue_of(job[2])) > 0 and not is_overtaken(queue_of(job[2]), queued_at)
       and now - queued_at < REPUBLISH_AT_LATEST then
     redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
   else

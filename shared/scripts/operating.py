@@ -50,7 +50,7 @@ local num_queued = redis.call('ZCARD', QUEUE)
 local oldest = redis.call('ZRANGE', QUEUE, 0, 0)[1]
 local since = oldest and redis.call('HGET', job_key(oldest), 'accepted_at')
 local answer = {num_queued, redis.call('ZCARD', OPEN) - num_queued, since and now - since or 0,
-  redis.call('ZCARD', DEAD), redis.call('LLEN', QUEUE_OF_CELERY),
+  redis.call('ZCARD', DEAD), redis.call('LLEN', CHAT),
   math.floor(tonumber(redis.call('GET', SERVICE) or '0'))}
 for _, name in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
   local worker = redis.call('HGETALL', worker_key(name))

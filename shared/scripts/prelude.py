@@ -1,7 +1,9 @@
 """What all scripts share: the names of the keys, the clock, and the steps they have in common."""
 
 from shared import keys
-from shared.jobs import CHAT_QUEUE
+from shared.jobs import CHAT_QUEUE, QUEUES
+
+_QUEUES = ", ".join(f"{kind} = '{queue}'" for kind, queue in QUEUES.items())
 
 KEYS = f"""
 local OPEN = '{keys.OPEN}'
@@ -10,11 +12,11 @@ local DEAD = '{keys.DEAD}'
 local WORKERS = '{keys.WORKERS}'
 local SEQUENCE = '{keys.SEQUENCE}'
 local SERVICE = '{keys.SERVICE}'
-local CLAIMED = '{keys.CLAIMED}'
 local REPUBLISH_AFTER = {keys.REPUBLISH_AFTER_MS}
 local REPUBLISH_AT_LATEST = {keys.REPUBLISH_AT_LATEST_MS}
 local DEAD_LIFETIME = {keys.DEAD_LIFETIME_MS}
-local QUEUE_OF_CELERY = '{CHAT_QUEUE}'
+local CHAT = '{CHAT_QUEUE}'
+local QUEUES = {{{_QUEUES}}}
 local OVERTAKEN_BY = {keys.OVERTAKEN_BY_MS}
 local function job_key(id) return '{keys.job("")}' .. id end
 local function snapshot_key(id) return '{keys.snapshot("")}' .. id end
@@ -24,6 +26,7 @@ local function outbox_key(name) return '{keys.outbox("")}' .. name end
 local function nudge_channel(name) return '{keys.nudge("")}' .. name end
 local function asker_key(asker) return '{keys.asker("")}' .. asker end
 local function worker_key(name) return '{keys.worker("")}' .. name end
+local function claimed_key(queue) return '{keys.claimed("")}' .. queue end
 """
 
 PRELUDE = (
@@ -34,8 +37,13 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- The Celery queue of a kind of job.
+local function queue_of(kind) return QUEUES[kind] or CHAT end
+
+-- Only jobs that wait for the chat model have a place in the queue that people are told of.
 local function enqueue(id)
-  redis.call('ZADD', QUEUE, redis.call('HGET', job_key(id), 'number'), id)
+  local job = redis.call('HMGET', job_key(id), 'number', 'kind')
+  if queue_of(job[2]) == CHAT then redis.call('ZADD', QUEUE, job[1], id) end
 end
 
 local function queue(id, now)

@@ -304,6 +304,7 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "chat_update": {"chat:write"},
     "conversations_history": HISTORY,
     "conversations_replies": HISTORY,
+    "reactions_add": {"reactions:write"},
     "users_conversations": {"channels:read", "groups:read", "im:read", "mpim:read"},
 }
 """docs.slack.dev/reference/methods: the bot token's scopes that each call needs."""

@@ -80,7 +80,7 @@ def shown_default(key: str, default: object) -> str:
     """A default as the settings table shows it."""
     if default is pydantic_core.PydanticUndefined:
         return FOLDERS[key]
-    if default is None or default == frozenset():
+    if default is None or default in (frozenset(), {}):
         return NONE
     value = f"{default:g}" if isinstance(default, bool | float) else str(default)
     return f"`{value}`"

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from shared import codec
 from shared.codec import Wire
 from shared.errors import CodecError
 from shared.jobs import Job, Kind, Origin, Platform, Turn
-from shared.replies import Done, Failed, FinishReason, Snapshot
+from shared.replies import Done, Failed, FinishReason, Picture, Snapshot, Tagged
+from shared.tasks import Task
 
 CANARY = "canary-7f3a"
 ORIGINS = st.builds(
@@ -23,8 +25,18 @@ ORIGINS = st.builds(
     message=st.text(),
     user=st.text(),
 )
+TASKS = st.one_of(st.none(), *(st.builds(task) for task in get_args(Task)))
 VALUES: st.SearchStrategy[Wire] = st.one_of(
-    st.builds(Job, id=st.text(), kind=st.sampled_from(Kind), origin=ORIGINS, text=st.text()),
+    st.builds(
+        Job,
+        id=st.text(),
+        kind=st.sampled_from(Kind),
+        origin=ORIGINS,
+        text=st.text(),
+        task=TASKS,
+    ),
+    st.builds(Tagged, label=st.text(), reaction=st.text()),
+    st.builds(Done, text=st.text(), picture=st.builds(Picture)),
     st.builds(Turn, role=st.text(), text=st.text()),
     st.builds(Snapshot, text=st.text()),
     st.builds(Done, text=st.text(), finish_reason=st.sampled_from(FinishReason)),

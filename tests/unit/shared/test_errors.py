@@ -11,7 +11,9 @@ from shared.errors import (
     DeadlineError,
     EmptyMessageError,
     MessageTooLongError,
+    NothingThereError,
     ParleyError,
+    PlaceUnreadableError,
     PromptTooLongError,
     QueueFullError,
     RefusedError,
@@ -36,6 +38,8 @@ REFUSALS: list[RefusedError] = [
     ChannelBusyError(120, "3"),
     TooManyOpenError(5, "12"),
     QueueFullError(1000, "12"),
+    PlaceUnreadableError(),
+    NothingThereError(),
     DeadlineError(600.0),
 ]
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.jobs import JOB_ID_LENGTH, Kind, Origin, Platform, job_id, make_job
+from shared.tasks import Task
 
 IDS = st.text(alphabet="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.@", min_size=1, max_size=20)
 ORIGINS = st.builds(
@@ -102,4 +103,28 @@ def test_outbox_is_one_a_platform_and_one_a_console_session(
 @pytest.mark.parametrize("kind", Kind)
 def test_task_names_are_ours(kind: Kind) -> None:
     assert kind.task_name == f"parley.{kind}"
-    assert kind.queue == "chat"
+
+
+def test_what_needs_no_chat_model_waits_in_queues_of_its_own() -> None:
+    other = {kind: kind.queue for kind in Kind if kind.queue != "chat"}
+
+    assert other == {Kind.TAG: "tag", Kind.REPORT: "tag", Kind.LEARN: "index"}
+
+
+def test_each_act_upon_a_message_is_a_job_and_a_conversation_of_its_own() -> None:
+    origins = [ORIGIN, *(dataclasses.replace(ORIGIN, act=act) for act in ("tag", "flag:U1:fr"))]
+
+    assert len({job_id(origin) for origin in origins}) == len(origins)
+    assert len({origin.conversation for origin in origins}) == len(origins)
+    assert {origin.tenant for origin in origins} == {ORIGIN.tenant}
+
+
+def test_every_task_has_a_kind_of_its_name() -> None:
+    names = {
+        field.default
+        for task in get_args(Task)
+        for field in dataclasses.fields(task)
+        if field.name == "type"
+    }
+
+    assert names == {str(kind) for kind in Kind} - {Kind.CHAT, Kind.NEW}
