@@ -12,7 +12,7 @@ demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker 
 	@$(BIN)/parley chat
 
 test: $(VENV)/.installed-dev ## Run every test.
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 chaos: $(VENV)/.installed-dev ## Kill everything at random under load: N=10000 SEED=7 BASELINE=1.
 	@$(BIN)/python -m tests.chaos --messages $(N) --seed $(SEED) $(if $(BASELINE),--baseline)

@@ -227,7 +227,9 @@ async def run(platform: str, per_s: int, num_questions: int) -> None:
                     fake = FakeDiscord(settings=DiscordSettings(rate_limit=None))
                     scene = await discord_scene(await stack.enter_async_context(fake))
                 bots = RunningModule("bots", settings={**common, **port, **scene.settings})
-                stack.enter_context(bots)
+                bots.__enter__()
+                # Not in this loop, which the platform needs to see them go.
+                stack.push_async_callback(asyncio.to_thread, bots.stop)
                 await asyncio.to_thread(bots.wait_for_event, scene.ready)
                 meter = LoadMeter(bots.process.pid, running.process.pid)
                 typer.echo(await compare(platform, scene, meter, per_s, num_questions))

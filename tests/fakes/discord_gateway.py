@@ -88,7 +88,9 @@ class Gateway:
         """Wait until all queued frames are handed to the network, or a client does not read."""
         joins = [connection.queue.join() for connection in self.connections]
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*joins), MAX_FLUSH_S)
+            # Not wait_for, which in Python 3.11 may lose a cancellation.
+            async with asyncio.timeout(MAX_FLUSH_S):
+                await asyncio.gather(*joins)
 
     def session_start_limit(self) -> Json:
         """Return the Session Start Limit object."""
