@@ -33,7 +33,10 @@ class Scribe:
 
     def accept(self, origin: Origin, text: str = "a question") -> Job:
         """Record a message that no bots process was told of."""
-        job = make_job(Kind.CHAT, origin, text)
+        return self.accept_job(make_job(Kind.CHAT, origin, text))
+
+    def accept_job(self, job: Job) -> Job:
+        """Record a job of any kind that no bots process was told of."""
         self.store.run(ledger.accept(job, LIMITS))
         return job
 

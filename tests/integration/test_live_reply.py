@@ -1,18 +1,23 @@
 """An answer on its way to a platform that takes its time."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
 from bots.delivery import Delivery
 from bots.metrics import Metrics
+from bots.outbox import Outbox
 from bots.store import Store, open_store
-from shared.jobs import Job, Origin, Platform
+from shared.errors import UndeliverableError
+from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import Limits
-from shared.replies import Picture
+from shared.replies import Failed, Final, Picture, Tagged
+from shared.tasks import Tag
 from tests.chaos.way_out import Scribe, scribe_at
 
+TAGGED = Origin(Platform.SLACK, "T1", "C1", "2.0", "2.0", "U1", act="tag")
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 TEXT = "The first words"
@@ -32,6 +37,8 @@ class SlowPlatform:
         self.may_post = asyncio.Event()
         self.is_edited = asyncio.Event()
         self.texts: list[str] = []
+        self.marks: list[tuple[str, str]] = []
+        self.refuses_marks = False
 
     def render(self, text: str) -> Sequence[str]:
         return [text]
@@ -59,7 +66,9 @@ class SlowPlatform:
         raise AssertionError(f"part {part} of {job.id} is in no doubt: {text}, {after}")
 
     async def react(self, job: Job, emoji: str) -> None:
-        raise AssertionError(f"{job.id} is not to be marked with {emoji}")
+        self.marks.append((job.origin.message, emoji))
+        if self.refuses_marks:
+            raise UndeliverableError("no permission")
 
     async def show_busy(self, job: Job) -> None:
         raise AssertionError(f"{job.id} has a placeholder")
@@ -97,3 +106,52 @@ async def test_the_first_text_that_comes_while_the_placeholder_is_posted_is_show
 
     assert platform.texts == ["…", TEXT]
     await delivery.close()
+
+
+@contextlib.asynccontextmanager
+async def showing(store: Store, platform: SlowPlatform, redis_url: str) -> AsyncIterator[None]:
+    """Show what comes through the outbox of Slack."""
+    delivery = Delivery(store, platform, LIMITS, Metrics())
+    outbox = Outbox(redis_url, Platform.SLACK, delivery)
+    reading = asyncio.create_task(outbox.run())
+    try:
+        yield
+    finally:
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+        await delivery.close()
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["taken", "refused"])
+async def test_a_message_that_was_rated_is_marked_and_nothing_is_posted(
+    bots_store: Store, scribe: Scribe, quiet_redis: str, *, refuses: bool
+) -> None:
+    platform = SlowPlatform()
+    platform.refuses_marks = refuses
+    job = make_job(Kind.TAG, TAGGED, "I love it", task=Tag("alice"))
+    await asyncio.to_thread(scribe.accept_job, job)
+    await asyncio.to_thread(scribe.answer, job, Tagged("positive", "😀"))
+
+    async with showing(bots_store, platform, quiet_redis):
+        await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+    assert platform.marks == [("2.0", "😀")]
+    assert platform.texts == []
+    assert not platform.is_asked.is_set()
+
+
+@pytest.mark.parametrize("reply", [Tagged("neutral"), Failed("deadline", "Too late.")])
+async def test_a_rating_without_a_mark_or_that_failed_shows_nothing(
+    bots_store: Store, scribe: Scribe, quiet_redis: str, reply: Final
+) -> None:
+    platform = SlowPlatform()
+    job = make_job(Kind.TAG, TAGGED, "hm", task=Tag("alice"))
+    await asyncio.to_thread(scribe.accept_job, job)
+    await asyncio.to_thread(scribe.answer, job, reply)
+
+    async with showing(bots_store, platform, quiet_redis):
+        await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+    assert platform.marks == []
+    assert not platform.is_asked.is_set()
