@@ -41,6 +41,8 @@ class Incoming:
     """What is asked for by a command, a menu or a reaction; None if the words say it."""
     wanted: Wanted | None = None
     """The messages that the task works on, if they have to be fetched."""
+    refusal: Failed | None = None
+    """Why it cannot be done, if the adapter knows that already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def intake(incoming: Incoming, max_chars: int) -> Taken | None:
         return None
     text = clean(incoming.text)
     task, kind = incoming.task, _kind_of(incoming.task, text)
+    if incoming.refusal:
+        return Taken(make_job(kind, incoming.origin, ""), incoming.refusal)
     if len(text) > max_chars:
         refusal = MessageTooLongError(len(text), max_chars).to_reply()
         # The text is not kept: it would only lie in Redis.

@@ -17,6 +17,8 @@ class Situation:
     """In a thread we take part in, or a reply to one of our messages."""
     is_auto_reply: bool = False
     """In a channel where every message is answered."""
+    is_act: bool = False
+    """A command, a menu, a reaction, or what a channel's settings do with a message."""
 
 
 def is_for_us(situation: Situation) -> bool:
@@ -27,6 +29,6 @@ def is_for_us(situation: Situation) -> bool:
     """
     if not situation.is_from_person:
         return False
-    if situation.is_direct or situation.mentions_us or situation.is_auto_reply:
+    if situation.is_act or situation.is_direct or situation.mentions_us or situation.is_auto_reply:
         return True
     return situation.is_follow_up and not situation.mentions_others

@@ -15,7 +15,8 @@ from shared.errors import RedisUnavailableError
 from shared.jobs import Job, Origin
 from shared.operating import WorkerState
 from shared.redis_health import REFUSED, require_healthy, unreachable
-from shared.replies import Snapshot
+from shared.replies import Final, Snapshot
+from shared.showing import read_final
 
 T = TypeVar("T")
 MAX_CONNECTIONS = 64
@@ -83,6 +84,11 @@ class Store:
         document: Any = await self.client.get(keys.snapshot(job_id))
         return codec.decode(document, Snapshot) if document else None
 
+    async def find_ending(self, job_id: str) -> Final | None:
+        """The final reply of a job that ended lately."""
+        document: Any = await self.client.get(keys.ending(job_id))
+        return read_final(document) if document else None
+
     async def takes_part(self, origin: Origin) -> bool:
         """Whether we have been asked something in this conversation before."""
         return bool(await self.client.exists(keys.presence(origin.conversation)))
@@ -92,6 +98,11 @@ class Store:
         key = keys.answer(origin.platform, origin.team, origin.channel, message)
         thread: Any = await self.client.get(key)
         return thread.decode() if thread is not None else None
+
+    async def opted_out(self, tenant: str) -> frozenset[str]:
+        """The people of a tenant whose messages are read for nothing but their own questions."""
+        members: Any = await self.client.smembers(keys.opted_out(tenant))
+        return frozenset(member.decode() for member in members)
 
     async def has_worker(self) -> bool:
         """Whether any worker has given a sign of life lately."""
