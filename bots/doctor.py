@@ -2,7 +2,7 @@
 
 import socket
 
-from bots.discord_adapter import client as discord_client
+from bots.discord_adapter.library import serving as discord_serving
 from bots.serving import discord_access, slack_access
 from bots.slack_adapter import client as slack_client
 from shared.checks import Check, print_checks
@@ -41,7 +41,7 @@ async def _check_slack(settings: Settings) -> list[Check]:
 
 async def _check_discord(settings: Settings) -> Check:
     try:
-        me = await discord_client.identify(discord_access(settings))
+        me = await discord_serving.identify(discord_access(settings))
     except StartupError as error:
         return Check.fail("discord", str(error))
     if me.reads_content:

@@ -6,7 +6,8 @@ import pydantic
 
 from bots.adapters import Link, Wiring, all_or_none
 from bots.discord_adapter.adapter import DiscordAdapter, Keeping
-from bots.discord_adapter.client import DiscordAccess, DiscordSurface
+from bots.discord_adapter.library.client import DiscordAccess
+from bots.discord_adapter.library.surface import DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.loop_lag import watch_loop
 from bots.slack_adapter.adapter import SlackAdapter

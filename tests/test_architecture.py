@@ -108,11 +108,7 @@ def test_a_side_never_imports_what_is_not_its_own(package: str, forbidden: set[s
 
 @pytest.mark.parametrize(
     ("library", "folder"),
-    [
-        ("discord", "bots.discord_adapter"),
-        ("slack_bolt", "bots.slack_adapter"),
-        ("slack_sdk", "bots.slack_adapter"),
-    ],
+    [("slack_bolt", "bots.slack_adapter"), ("slack_sdk", "bots.slack_adapter")],
 )
 def test_a_platforms_library_is_imported_by_one_file_of_its_adapter(
     library: str, folder: str
@@ -121,6 +117,13 @@ def test_a_platforms_library_is_imported_by_one_file_of_its_adapter(
 
     assert all(module == folder or module.startswith(f"{folder}.") for module in importers)
     assert len(importers) == 1, sorted(importers)
+
+
+def test_discord_py_is_imported_by_one_package_whose_only_duty_it_is() -> None:
+    importers = importers_of("discord")
+
+    assert importers
+    assert {m for m in importers if not m.startswith("bots.discord_adapter.library.")} == set()
 
 
 @pytest.mark.parametrize("library", HEAVY)

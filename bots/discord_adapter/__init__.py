@@ -1,1 +1,1 @@
-"""Discord: ``text`` reads its markup (pure), ``client`` talks to it."""
+"""Discord: ``text`` reads its markup (pure), ``library`` talks to it."""

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bots.adapters import all_or_none
-from bots.discord_adapter.client import Client, DiscordAccess, DiscordSurface, serve
+from bots.discord_adapter.library.client import Client, DiscordAccess
+from bots.discord_adapter.library.serving import serve
+from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.reading import (
     DIRECT_MARK,
     Facts,
@@ -45,7 +47,7 @@ class Keeping:
 
 
 class DiscordAdapter:
-    """Discord's way in. See ``client.Hearer``."""
+    """Discord's way in. See ``library.client.Hearer``."""
 
     def __init__(
         self,

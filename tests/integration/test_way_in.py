@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 
 from bots.adapters import Link, Wiring
 from bots.delivery import Surface
-from bots.discord_adapter.client import DiscordSurface
+from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.session_starts import BURST, EVERY_MS, SessionStarts, take
 from bots.inbox import FULL, MAX_PER_ASKER, Entry, Inbox, read_entry, write_entry
 from bots.intake import Incoming

@@ -1,0 +1,1 @@
+"""All that imports discord.py: its objects stop here, and plain data comes out."""

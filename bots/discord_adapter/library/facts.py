@@ -1,0 +1,53 @@
+"""discord.py's objects as our plain data."""
+
+import discord
+
+from bots.discord_adapter.reading import Facts, Place
+
+PERSONS_TYPES = (discord.MessageType.default, discord.MessageType.reply)
+
+Readable = discord.TextChannel | discord.VoiceChannel | discord.Thread
+
+
+def channels_of(guild: discord.Guild) -> list[Readable]:
+    """Where messages are, as far as the gateway tells."""
+    return [*guild.text_channels, *guild.voice_channels, *guild.threads]
+
+
+def place_of(channel: object) -> Place:
+    """Where a channel of any kind is."""
+    guild = getattr(channel, "guild", None)
+    guild_id = guild.id if guild else getattr(channel, "guild_id", None)
+    parent = channel.parent_id if isinstance(channel, discord.Thread) else None
+    channel_id: int = getattr(channel, "id")  # noqa: B009 - all kinds of channels have one
+    return Place(guild_id, channel_id, parent)
+
+
+def may_read(guild: discord.Guild, channel: Readable) -> bool:
+    """Whether we may: asking in vain too often closes Discord to this machine."""
+    if isinstance(channel, discord.Thread) and channel.parent is None:
+        return False
+    rights = channel.permissions_for(guild.me)
+    return rights.view_channel and rights.read_message_history
+
+
+def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
+    """A message, as we who are ``me`` see it."""
+    reference = message.reference
+    original = reference.resolved if reference else None
+    role = message.guild.self_role if message.guild else None
+    is_persons = message.type in PERSONS_TYPES and message.webhook_id is None
+    names = {user.id: user.display_name for user in message.mentions}
+    return Facts(
+        place=place_of(message.channel),
+        message=message.id,
+        author=message.author.id,
+        text=message.content,
+        our_ids=frozenset(known.id for known in (me, role) if known),
+        is_from_person=is_persons and not message.author.bot,
+        mentioned=frozenset({*message.raw_mentions, *message.raw_role_mentions}),
+        pinged=frozenset(names),
+        names=names | {role.id: role.name for role in message.role_mentions},
+        reply_to=reference.message_id if reference else None,
+        reply_to_author=original.author.id if isinstance(original, discord.Message) else None,
+    )
