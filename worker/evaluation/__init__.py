@@ -1,0 +1,1 @@
+"""Measures each task on real data against an honest baseline."""

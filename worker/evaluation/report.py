@@ -1,0 +1,61 @@
+"""What an evaluation has come to: figures for programs, tables and remarks for people.
+
+Every ``parley eval`` command makes one ``Evaluation`` and hands it to ``show``; ``parley eval
+models`` runs them all and reads their figures.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+import rich.box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+Figure = int | float | str | bool | None | Mapping[str, "Figure"] | Sequence["Figure"]
+"""What JSON can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows for people; every cell is written out already."""
+
+    title: str
+    columns: tuple[str, ...]
+    """The first is the rows' names."""
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One task measured."""
+
+    name: str
+    """The command's: ``qa``, ``sentiment``, ``translation``, ``models``."""
+    figures: Mapping[str, Figure]
+    """What ``--json`` prints, whole. Its keys are relied on by other people's tools."""
+    tables: tuple[Table, ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+    """Sentences below the tables: what data, what was left out, what the figures do not say."""
+
+
+def show(evaluation: Evaluation, out: TextIO, *, as_json: bool = False) -> None:
+    """Write an evaluation, for people or as one JSON object on one line."""
+    if as_json:
+        out.write(json.dumps(evaluation.figures) + "\n")
+        return
+    console = Console(file=out, soft_wrap=True)
+    for table in evaluation.tables:
+        console.print(_laid_out(table))
+    for remark in evaluation.remarks:
+        console.print(remark, highlight=False, markup=False)
+
+
+def _laid_out(table: Table) -> RichTable:
+    laid_out = RichTable(title=table.title, box=rich.box.SIMPLE_HEAD, title_justify="left")
+    for number, column in enumerate(table.columns):
+        laid_out.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in table.rows:
+        laid_out.add_row(*row)
+    return laid_out
