@@ -35,6 +35,7 @@ METHODS = (
     "emit",
     "expire_streams",
     "fail_next",
+    "pin",
     "press_button",
     "press_stop",
     "rate_limit",
@@ -45,8 +46,10 @@ METHODS = (
     "say_unheard",
     "send_interactive",
     "send_raw",
+    "share",
     "slash",
     "submit_view",
+    "unpin",
     "use_message_shortcut",
     "use_shortcut",
     "wait_for_connections",
@@ -167,6 +170,6 @@ def _to_json(value: object) -> object:
         return value.decode(errors="replace")
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, set | tuple):
+    if isinstance(value, set | frozenset | tuple):
         return sorted(value)
     raise TypeError(f"no JSON for {type(value).__name__}")

@@ -5,7 +5,7 @@ driving methods. Shapes follow docs.slack.dev/reference/events and .../interacti
 """
 
 from tests.fakes.slack_settings import Json, Settings
-from tests.fakes.slack_store import Channel, Message, Store, User
+from tests.fakes.slack_store import Channel, Message, Pin, Store, User
 
 VERIFICATION_TOKEN = "fake-verification-token"
 
@@ -111,6 +111,38 @@ def reaction_event(store: Store, message: Message, user: str, name: str, *, is_a
         "reaction": name,
         "item_user": message.user,
         "item": {"type": "message", "channel": message.channel, "ts": message.ts},
+        "event_ts": store.next_ts(),
+    }
+
+
+def permalink(store: Store, message: Message) -> str:
+    """Return where people find a message."""
+    place = f"https://{store.settings.team_domain}.slack.com/archives/{message.channel}"
+    address = f"{place}/p{message.ts.replace('.', '')}"
+    if message.is_reply:
+        return f"{address}?thread_ts={message.thread_ts}&cid={message.channel}"
+    return address
+
+
+def pin_item(store: Store, pin: Pin, message: Message) -> Json:
+    """Return a pinned message as `pins.list` and the events show it."""
+    shown = message_json(store, message) | {"permalink": permalink(store, message)}
+    return {
+        "type": "message",
+        "channel": pin.channel,
+        "created": pin.created_s,
+        "created_by": pin.user,
+        "message": shown,
+    }
+
+
+def pin_event(store: Store, pin: Pin, message: Message, user: str, *, is_added: bool) -> Json:
+    """Return `pin_added` or `pin_removed`."""
+    return {
+        "type": "pin_added" if is_added else "pin_removed",
+        "user": user,
+        "channel_id": pin.channel,
+        "item": pin_item(store, pin, message),
         "event_ts": store.next_ts(),
     }
 

@@ -4,6 +4,7 @@ Each takes the store and a call and returns the answer's fields; refusals are `A
 on the method's page under docs.slack.dev/reference/methods.
 """
 
+import re
 from dataclasses import dataclass
 
 from tests.fakes import slack_events as events
@@ -15,6 +16,7 @@ from tests.fakes.slack_calls import (
     read_message,
     writable_channel,
 )
+from tests.fakes.slack_files import check_slack_file
 from tests.fakes.slack_settings import (
     MAX_BLOCK_TEXT_CHARS,
     MAX_BLOCKS,
@@ -24,6 +26,8 @@ from tests.fakes.slack_settings import (
     Json,
 )
 from tests.fakes.slack_store import Channel, Message, Status, Store, Stream
+
+REACTION = re.compile(r"[a-z0-9_+'-]+(::skin-tone-[2-6])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def post_message(store: Store, call: Call) -> Json:
         channel = store.open_im(call.text("channel"))
     else:
         channel = writable_channel(store, call)
-    message = _new_message(store, call, channel, _read_content(call))
+    message = _new_message(store, call, channel, _read_content(store, call))
     store.add_message(message)
     _clear_status(store, message)
     store.publish(events.message_event(store, message))
@@ -55,7 +59,7 @@ def post_ephemeral(store: Store, call: Call) -> Json:
     user = call.need("user", "user_not_in_channel")
     if user not in channel.members:
         raise ApiError("user_not_in_channel")
-    message = _new_message(store, call, channel, _read_content(call))
+    message = _new_message(store, call, channel, _read_content(store, call))
     message.is_ephemeral_for = user
     store.add_message(message)
     return {"message_ts": message.ts}
@@ -67,7 +71,7 @@ def update(store: Store, call: Call) -> Json:
     message = own_message(store, call, channel, "cant_update_message")
     if store.is_streaming(message):
         raise ApiError("streaming_state_conflict")  # measured by others, not documented
-    content = _read_content(call)
+    content = _read_content(store, call)
     if len(content.text) > store.settings.update_text_chars:
         raise ApiError("msg_too_long")
     before = events.message_json(store, message)
@@ -207,7 +211,7 @@ def _clear_status(store: Store, message: Message) -> None:
         store.set_status(cleared)
 
 
-def _read_content(call: Call) -> Content:
+def _read_content(store: Store, call: Call) -> Content:
     text = call.text("text")
     blocks = call.structures("blocks", "invalid_blocks")
     attachments = call.structures("attachments", "invalid_attachments")
@@ -218,14 +222,16 @@ def _read_content(call: Call) -> Content:
         raise ApiError("msg_too_long")
     if not (text or blocks or attachments or markdown):
         raise ApiError("no_text")
-    _check_blocks(blocks)
+    _check_blocks(store, blocks)
     return Content(text or markdown, blocks, attachments)
 
 
-def _check_blocks(blocks: list[Json]) -> None:
+def _check_blocks(store: Store, blocks: list[Json]) -> None:
     if len(blocks) > MAX_BLOCKS or any(not block.get("type") for block in blocks):
         raise ApiError("invalid_blocks")
-    for block in blocks:
+    for place, block in enumerate(blocks):
+        if block["type"] == "image":
+            check_slack_file(store, block, place)
         most = MAX_BLOCK_TEXT_CHARS.get(str(block["type"]))
         text = block.get("text")
         shown = text.get("text", "") if isinstance(text, dict) else text
@@ -266,6 +272,8 @@ def remove_reaction(store: Store, call: Call) -> Json:
 def _react(store: Store, call: Call, *, is_added: bool) -> Json:
     channel = writable_channel(store, call)
     name = call.need("name", "invalid_name")
+    if not REACTION.fullmatch(name):
+        raise ApiError("invalid_name")
     message = read_message(store, call, channel, "timestamp")
     if not set_reaction(store, message, store.settings.bot_user_id, name, is_added=is_added):
         raise ApiError("already_reacted" if is_added else "no_reaction")

@@ -10,8 +10,16 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from tests.fakes import slack_events as events
+from tests.fakes import slack_files as files
 from tests.fakes import slack_methods_chat as chat
-from tests.fakes.slack_calls import ApiError, Call, member_channel, read_channel, writable_channel
+from tests.fakes.slack_calls import (
+    ApiError,
+    Call,
+    member_channel,
+    read_channel,
+    read_message,
+    writable_channel,
+)
 from tests.fakes.slack_settings import MAX_SESSION_TITLE_CHARS, SESSION_STATUSES, Json
 from tests.fakes.slack_store import Channel, Message, Status, Store, View, ts_order
 
@@ -80,9 +88,12 @@ def _page(store: Store, call: Call, found: list[Message]) -> Json:
     ]
     answer: Json = {"messages": shown, "has_more": end < len(found)}
     if end < len(found):
-        cursor = base64.b64encode(f"next:{end}".encode()).decode()
-        answer["response_metadata"] = {"next_cursor": cursor}
+        answer["response_metadata"] = {"next_cursor": _cursor(end)}
     return answer
+
+
+def _cursor(start: int) -> str:
+    return base64.b64encode(f"next:{start}".encode()).decode()
 
 
 def _read_cursor(call: Call) -> int:
@@ -117,9 +128,12 @@ def conversations_list(store: Store, call: Call) -> Json:
 
 
 def conversations_members(store: Store, call: Call) -> Json:
-    """conversations.members."""
+    """conversations.members, by pages."""
     members = sorted(read_channel(store, call).members)
-    return {"members": members, "response_metadata": {"next_cursor": ""}}
+    start = _read_cursor(call)
+    end = start + call.count("limit", _DEFAULT_PAGE, _MAX_PAGE)
+    cursor = _cursor(end) if end < len(members) else ""
+    return {"members": members[start:end], "response_metadata": {"next_cursor": cursor}}
 
 
 def _channel_json(store: Store, channel: Channel) -> Json:
@@ -183,7 +197,25 @@ def users_info(store: Store, call: Call) -> Json:
         "tz": user.tz,
         "profile": profile,
     }
+    if call.flag("include_locale"):
+        shown["locale"] = user.locale
     return {"user": shown}
+
+
+def get_permalink(store: Store, call: Call) -> Json:
+    """chat.getPermalink."""
+    channel = read_channel(store, call)
+    message = read_message(store, call, channel, "message_ts")
+    return {"channel": channel.id, "permalink": events.permalink(store, message)}
+
+
+def pins_list(store: Store, call: Call) -> Json:
+    """pins.list: the latest first."""
+    channel = member_channel(store, call)
+    pins = [pin for pin in store.pins.values() if pin.channel == channel.id]
+    found = [(pin, store.find(pin.channel, pin.ts)) for pin in pins]
+    items = [events.pin_item(store, pin, message) for pin, message in found if message]
+    return {"items": items[::-1]}
 
 
 def set_assistant_status(store: Store, call: Call) -> Json:
@@ -264,6 +296,7 @@ METHODS: dict[str, Callable[[Store, Call], Json]] = {
     "auth.test": auth_test,
     "chat.appendStream": chat.append_stream,
     "chat.delete": chat.delete,
+    "chat.getPermalink": get_permalink,
     "chat.postEphemeral": chat.post_ephemeral,
     "chat.postMessage": chat.post_message,
     "chat.startStream": chat.start_stream,
@@ -275,6 +308,10 @@ METHODS: dict[str, Callable[[Store, Call], Json]] = {
     "conversations.members": conversations_members,
     "conversations.open": conversations_open,
     "conversations.replies": conversations_replies,
+    "files.completeUploadExternal": files.complete_upload,
+    "files.getUploadURLExternal": files.get_upload_url,
+    "files.info": files.files_info,
+    "pins.list": pins_list,
     "reactions.add": chat.add_reaction,
     "reactions.remove": chat.remove_reaction,
     "users.conversations": conversations_list,

@@ -8,10 +8,11 @@ from collections.abc import Collection
 
 from tests.fakes import slack_events as events
 from tests.fakes.slack_delivery import Delivery, Dispatcher
+from tests.fakes.slack_files import file_json
 from tests.fakes.slack_methods_chat import remove, set_reaction
 from tests.fakes.slack_responses import ResponseUrl, ResponseUrls
 from tests.fakes.slack_settings import Json
-from tests.fakes.slack_store import Channel, Message, Store, User
+from tests.fakes.slack_store import Channel, File, Message, Pin, Store, User
 
 
 class People:
@@ -47,10 +48,16 @@ class People:
         return self._store.add_channel(channel)
 
     def add_user(
-        self, user_id: str, name: str, *, real_name: str = "", is_admin: bool = False
+        self,
+        user_id: str,
+        name: str,
+        *,
+        real_name: str = "",
+        is_admin: bool = False,
+        locale: str = "en-US",
     ) -> User:
         """Add a person; `say` makes up those nobody added."""
-        user = User(id=user_id, name=name, real_name=real_name, is_admin=is_admin)
+        user = User(id=user_id, name=name, real_name=real_name, is_admin=is_admin, locale=locale)
         self._store.users[user_id] = user
         return user
 
@@ -121,6 +128,48 @@ class People:
         """Add or take back a reaction; the app gets `reaction_added` or `reaction_removed`."""
         message = self._message_at(channel, ts)
         set_reaction(self._store, message, self._store.user(user).id, name, is_added=is_added)
+        return message
+
+    async def share(
+        self,
+        channel: str,
+        user: str,
+        named: dict[str, str | bytes],
+        text: str = "",
+        thread_ts: str | None = None,
+    ) -> Message:
+        """Post files as a person: `named` has their names and what is in them."""
+        shown = []
+        for name, content in named.items():
+            raw = content.encode() if isinstance(content, str) else content
+            file = File(
+                id=self._store.next_id("F"),
+                name=name,
+                user=user,
+                size=len(raw),
+                content=raw,
+                is_complete=True,
+            )
+            self._store.files[file.id] = file
+            shown.append(file_json(self._store, file))
+        return await self.say(channel, user, text, thread_ts, shown)
+
+    async def pin(self, channel: str, ts: str, user: str) -> Message:
+        """Pin a message; the app gets `pin_added`."""
+        store = self._store
+        message = self._message_at(channel, ts)
+        created_s = int(float(store.next_ts()))
+        pin = Pin(channel=channel, ts=ts, user=store.user(user).id, created_s=created_s)
+        store.pins[channel, ts] = pin
+        store.publish(events.pin_event(store, pin, message, user, is_added=True))
+        return message
+
+    async def unpin(self, channel: str, ts: str, user: str) -> Message:
+        """Take a pin away; the app gets `pin_removed`."""
+        message = self._message_at(channel, ts)
+        pin = self._store.pins.pop((channel, ts))
+        event = events.pin_event(self._store, pin, message, user, is_added=False)
+        self._store.publish(event)
         return message
 
     async def slash(self, channel: str, user: str, command: str, text: str = "") -> Delivery:

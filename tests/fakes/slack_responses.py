@@ -70,6 +70,19 @@ class ResponseUrls:
         else:
             self._post(target, body)
 
+    def show_command(self, target: ResponseUrl, command: str) -> None:
+        """Show everybody which command somebody used; no event tells of it."""
+        store = self._store
+        message = Message(
+            channel=target.channel,
+            ts=store.next_ts(),
+            user=target.user,
+            text=command,
+            subtype="slash_command",
+            posted_at_s=store.settings.clock(),
+        )
+        store.add_message(message)
+
     def _post(self, target: ResponseUrl, body: Json) -> None:
         store = self._store
         is_for_all = body.get("response_type") == "in_channel"

@@ -34,17 +34,17 @@ from tests.fakes.slack_faults import (
     FaultPlan,
     refused,
 )
+from tests.fakes.slack_files import FileHost
 from tests.fakes.slack_methods_other import METHODS
 from tests.fakes.slack_people import People
 from tests.fakes.slack_responses import ResponseUrl, ResponseUrls
+from tests.fakes.slack_scopes import missing_scopes
 from tests.fakes.slack_settings import Json, Settings
 from tests.fakes.slack_sockets import Connection, SocketHub
-from tests.fakes.slack_store import Changes, Message, Status, Store, View
+from tests.fakes.slack_store import Changes, File, Message, Status, Store, View
 
 OPEN_CONNECTION = "apps.connections.open"
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-# What auth.test reports in its x-oauth-scopes header.
-_SCOPES = "app_mentions:read,assistant:write,channels:history,chat:write,im:history,reactions:write"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -82,6 +82,7 @@ class FakeSlack(Settings, People, FaultPlan):
             self, self._changes, self._choose_transport, self._show_response
         )
         self._store = Store(self, self._changes, self._publish)
+        self._store.base_url = lambda: self.base_url
         responses = ResponseUrls(self._store, lambda: self.base_url)
         People.__init__(self, self._store, self._dispatcher, responses)
         self._runner: web.AppRunner | None = None
@@ -102,6 +103,7 @@ class FakeSlack(Settings, People, FaultPlan):
         app.router.add_route("*", "/api/{method}", self._serve_method)
         app.router.add_get("/link/", self._sockets.handle)
         app.router.add_post("/response/{key}", self._responses.handle)
+        FileHost(self._store).add_routes(app)
         add_control_routes(app, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -154,6 +156,16 @@ class FakeSlack(Settings, People, FaultPlan):
     def statuses(self) -> list[Status]:
         """Every status written, oldest first; the last one of a thread is what users see."""
         return self._store.statuses
+
+    @property
+    def files(self) -> list[File]:
+        """Every file, announced, uploaded or shared."""
+        return list(self._store.files.values())
+
+    @property
+    def file_requests(self) -> list[dict[str, str]]:
+        """The headers of every request for a file's bytes."""
+        return self._store.file_requests
 
     @property
     def views(self) -> list[View]:
@@ -280,7 +292,7 @@ class FakeSlack(Settings, People, FaultPlan):
             await asyncio.sleep(delay.delay_s)
         record.answer, record.status = answer.body, answer.status
         self._changes.touch()
-        headers = {"x-oauth-scopes": _SCOPES} | answer.headers
+        headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))} | answer.headers
         return web.json_response(answer.body, status=answer.status, headers=headers)
 
     async def _record(self, call: Call, request: web.Request) -> ApiRequest:
@@ -313,6 +325,9 @@ class FakeSlack(Settings, People, FaultPlan):
             ticket = self._sockets.issue_ticket()
             address = self.base_url.replace("http:", "ws:", 1)
             return {"url": f"{address}link/?ticket={ticket}&app_id={self.app_id}"}
+        if needed := missing_scopes(call.method, self.scopes):
+            provided = ",".join(sorted(self.scopes))
+            raise ApiError("missing_scope", needed=",".join(needed), provided=provided)
         return METHODS[call.method](self._store, call)
 
     def _check_token(self, call: Call) -> None:
@@ -330,16 +345,25 @@ class FakeSlack(Settings, People, FaultPlan):
 
     def _publish(self, event: Json) -> None:
         """Send an event, unless it is from a conversation that the bot is not in."""
-        channel_id = event.get("channel") or event.get("item", {}).get("channel")
+        channel_id = (
+            event.get("channel") or event.get("channel_id") or event.get("item", {}).get("channel")
+        )
         if self.bot_user_id in self._store.channel(channel_id).members:
             self._dispatcher.start("events_api", events.event_callback(self._store, event))
 
     def _show_response(self, delivery: Delivery) -> None:
-        """Show what the app answered to a slash command in its ack."""
+        """Show what the app answered to a slash command in its ack.
+
+        Without words of its own `in_channel` shows the command to everybody
+        (docs.slack.dev/interactivity/implementing-slash-commands).
+        """
         if delivery.kind == "slash_commands" and delivery.response:
             payload = delivery.payload
             target = ResponseUrl(channel=payload["channel_id"], user=payload["user_id"])
-            self._responses.show(target, delivery.response)
+            if delivery.response.get("response_type") == "in_channel":
+                self._responses.show_command(target, f"{payload['command']} {payload['text']}")
+            if any(delivery.response.get(part) for part in ("text", "blocks", "attachments")):
+                self._responses.show(target, delivery.response)
 
 
 def _hang_up(request: web.Request) -> web.Response:

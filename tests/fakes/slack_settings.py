@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.fakes.slack_scopes import ALL_SCOPES
+
 Json = dict[str, Any]
 
 # docs.slack.dev/reference/methods/chat.postMessage#truncating
@@ -67,6 +69,12 @@ class Settings:
     http_retry_delays_s: tuple[float, ...] = (0.0, 60.0, 300.0)
     http_timeout_s: float = 3.0
     ping_interval_s: float = 10.0
+
+    # What the app was granted; a method without its scope answers `missing_scope`.
+    scopes: frozenset[str] = ALL_SCOPES
+    # So many messages with an image are refused because its file is still being processed
+    # (github.com/slackapi/python-slack-sdk/issues/1658).
+    num_file_refusals: int = 0
 
     # Not documented; github.com/slackapi/python-slack-sdk/issues/1859: dead after about 5 minutes
     stream_lifetime_s: float = 300.0

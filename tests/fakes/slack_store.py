@@ -56,6 +56,7 @@ class User:
     real_name: str = ""
     is_bot: bool = False
     is_admin: bool = False
+    locale: str = "en-US"
     tz: str = "Europe/Berlin"
 
 
@@ -176,6 +177,16 @@ def _mentions_in_block(part: object) -> Iterator[str]:
                 yield from _mentions_in_block(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """A pinned message: by whom, and when, in seconds."""
+
+    channel: str
+    ts: str
+    user: str
+    created_s: int
+
+
 @dataclass(kw_only=True)
 class Status:
     """What stands in the status slot of a thread; the last writer wins."""
@@ -185,6 +196,20 @@ class Status:
     status: str
     method: str
     title: str | None = None
+
+
+@dataclass(kw_only=True)
+class File:
+    """A file; its bytes come after it was announced, and it can be shown once it is complete."""
+
+    id: str
+    name: str
+    user: str
+    size: int
+    content: bytes | None = None
+    title: str = ""
+    alt_text: str = ""
+    is_complete: bool = False
 
 
 @dataclass(kw_only=True)
@@ -214,6 +239,10 @@ class Store:
         self.statuses: list[Status] = []
         self.views: list[View] = []
         self.triggers: dict[str, str] = {}
+        self.files: dict[str, File] = {}
+        self.file_requests: list[dict[str, str]] = []
+        self.pins: dict[tuple[str, str], Pin] = {}
+        self.base_url: Callable[[], str] = str
         self._messages: dict[str, dict[str, Message]] = {}
         self._replies: dict[tuple[str, str], list[Message]] = {}
         self._num_ts = 0

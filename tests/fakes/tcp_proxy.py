@@ -35,6 +35,8 @@ class TcpProxy:
         self.port = 0
         self.num_accepted = 0
         """Connections so far."""
+        self.num_held = 0
+        """Pieces of data that are held back now."""
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -101,12 +103,19 @@ class TcpProxy:
             self._run(self._pump, pair, client, target, self._requests_flow)
             self._run(self._pump, pair, target, client, self._answers_flow)
 
+    def _wait(self, flow: threading.Event) -> None:
+        with self._lock:
+            self.num_held += 1
+        flow.wait()
+        with self._lock:
+            self.num_held -= 1
+
     def _pump(
         self, pair: Pair, source: socket.socket, sink: socket.socket, flow: threading.Event
     ) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
-                flow.wait()
+                self._wait(flow)
                 sink.sendall(chunk)
         flow.wait()  # a goodbye is held back like everything else
         with self._lock:
