@@ -4,7 +4,7 @@ import socket
 
 from bots.discord_adapter.library import serving as discord_serving
 from bots.serving import discord_access, slack_access
-from bots.slack_adapter import client as slack_client
+from bots.slack_adapter.library import web as slack_client
 from shared.checks import Check, print_checks
 from shared.errors import StartupError
 from shared.settings import Settings

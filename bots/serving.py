@@ -11,7 +11,8 @@ from bots.discord_adapter.library.surface import DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.loop_lag import watch_loop
 from bots.slack_adapter.adapter import SlackAdapter
-from bots.slack_adapter.client import SlackAccess, SlackSurface, identify
+from bots.slack_adapter.library.surface import SlackSurface
+from bots.slack_adapter.library.web import SlackAccess, identify
 from bots.spool import Spool
 from shared.jobs import Platform
 from shared.settings import Settings

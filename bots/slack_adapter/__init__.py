@@ -1,1 +1,1 @@
-"""Slack: ``events`` reads what Slack sends (pure), ``client`` talks to it."""
+"""Slack: ``events`` reads what Slack sends (pure), ``library`` talks to it."""

@@ -15,8 +15,10 @@ from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
 from bots.marks import Marks, Seen
 from bots.reception import LEDGER_AWAY, Reception
 from bots.slack_adapter import events, sockets
-from bots.slack_adapter.client import Conversation, EventsApp, History, SlackAccess
 from bots.slack_adapter.events import Json
+from bots.slack_adapter.library.app import EventsApp
+from bots.slack_adapter.library.history import Conversation, History
+from bots.slack_adapter.library.web import SlackAccess
 from shared.errors import PlatformError
 from shared.jobs import Platform
 from shared.logs import get_logger

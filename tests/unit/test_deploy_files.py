@@ -29,7 +29,11 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MANIFEST = yaml.safe_load((ROOT / "docs" / "slack-manifest.yaml").read_text())
 ENV_EXAMPLE = ROOT / ".env.example"
-SLACK_CLIENT = ast.parse((ROOT / "bots" / "slack_adapter" / "client.py").read_text())
+SLACK_LIBRARY = [
+    node
+    for file in (ROOT / "bots" / "slack_adapter" / "library").glob("*.py")
+    for node in ast.walk(ast.parse(file.read_text()))
+]
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 OUR_SERVICES = [name for name in SERVICES if name != "redis"]
@@ -312,7 +316,7 @@ METHOD_SCOPES: dict[str, set[str]] = {
 
 def methods_called() -> set[str]:
     """The Web API methods that the adapter calls."""
-    attributes = {node.attr for node in ast.walk(SLACK_CLIENT) if isinstance(node, ast.Attribute)}
+    attributes = {node.attr for node in SLACK_LIBRARY if isinstance(node, ast.Attribute)}
     return {name for name in attributes if re.match(r"[a-z]+_\w", name)} & set(dir(AsyncWebClient))
 
 
@@ -320,7 +324,7 @@ def events_handled() -> set[str]:
     """The types of event that the adapter has a listener of its own for."""
     return {
         node.args[0].value
-        for node in ast.walk(SLACK_CLIENT)
+        for node in SLACK_LIBRARY
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "event"

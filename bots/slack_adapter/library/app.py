@@ -1,0 +1,205 @@
+"""Slack's events, commands and menus, by Socket Mode or by HTTP.
+
+Listeners do one thing, ``Hearer.hear``, and Bolt acknowledges after it: a message that could not be
+taken is not acknowledged, and Slack sends it again.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import aiohttp
+from aiohttp import web
+from slack_bolt import BoltResponse
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+
+from bots.slack_adapter import events
+from bots.slack_adapter.events import Json
+from bots.slack_adapter.library.faults import translated
+from bots.slack_adapter.library.web import SlackAccess, make_client, socket_faults
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+PING_EVERY_S = 5
+CLOSE_S = 2
+TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
+
+
+class Hearer(Protocol):
+    """Who is told of events."""
+
+    def is_unwanted(self, body: Json) -> bool:
+        """Whether an event may be acknowledged without being looked at."""
+        ...
+
+    async def hear(self, body: Json) -> bool:
+        """An event; False if it could not be taken and Slack should send it again."""
+        ...
+
+
+class EventsApp:
+    """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
+
+    def __init__(self, access: SlackAccess, me: events.Identity, hearer: Hearer) -> None:
+        self._access = access
+        self._hearer = hearer
+        self._app = AsyncApp(
+            client=make_client(access, is_idempotent=True),
+            authorize=_known(access, me),
+            process_before_response=True,
+            request_verification_enabled=False,  # it trips over odd requests; see _is_signed
+        )
+        self._app.event("app_mention")(self._on_event)
+        self._app.event("message")(self._on_event)
+        self._app.event(re.compile(".*"))(_ignore)
+
+    def make_sockets(self, num_sockets: int) -> "list[Socket]":
+        """Sockets that are not open yet."""
+        token = self._access.app_token or ""
+        return [
+            Socket(_Handler(self._app, token, self._hearer), self._access)
+            for _ in range(num_sockets)
+        ]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's Events API."""
+        headers = request.headers
+        timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
+        if not timestamp or not signature:
+            return web.Response(status=401)
+        raw = await request.read()
+        if not _is_signed(self._access.signing_secret or "", timestamp, signature, raw):
+            return web.Response(status=401)
+        body = _read_json(raw)
+        if body is None:
+            return web.Response(status=400)
+        bolt_request = AsyncBoltRequest(body=json.dumps(body), headers=JSON_HEADERS)
+        return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+
+    async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
+        """Hand an event on; Bolt acknowledges it only if that goes well."""
+        known = events.read_body(body)
+        if known is None:
+            log.warning("event_malformed")
+        elif not await self._hearer.hear(known):
+            return BoltResponse(status=503)
+        return None
+
+
+def _known(
+    access: SlackAccess, me: events.Identity
+) -> Callable[[], Coroutine[None, None, AuthorizeResult]]:
+    """Who we are, as Bolt wants it; known since the start.
+
+    Left to itself Bolt asks ``auth.test``, and acknowledges the event unhandled if that fails.
+    """
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=me.team_id,
+            bot_user_id=me.user_id,
+            bot_token=access.bot_token,
+        )
+
+    return authorize
+
+
+class _Handler(AsyncSocketModeHandler):
+    """Bolt's handler, but that a flood does not reach Bolt and a lost answer is no error."""
+
+    def __init__(self, app: AsyncApp, token: str, hearer: Hearer) -> None:
+        # What goes wrong with a connection is said by ``sockets``, once and without a trace.
+        quiet = logging.getLogger("slack_sdk.socket_mode.quiet")
+        quiet.setLevel(logging.CRITICAL)
+        super().__init__(app, token, logger=quiet, ping_interval=PING_EVERY_S)
+        self._hearer = hearer
+
+    async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as the class above it
+        """Handle what came in over a socket."""
+        try:
+            if self._hearer.is_unwanted(req.payload):
+                seen = SocketModeResponse(envelope_id=req.envelope_id)
+                await client.send_socket_mode_response(seen)
+            else:
+                await super().handle(client, req)
+        except (aiohttp.ClientError, OSError) as error:
+            log.info("answer_lost", error=type(error).__name__)  # Slack sends the event again
+
+
+class Socket:
+    """One Socket Mode connection. See ``sockets.Socket``."""
+
+    def __init__(self, handler: _Handler, access: SlackAccess) -> None:
+        self._client = handler.client
+        self._access = access
+
+    async def open(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            TokenError: Slack refuses the app token.
+            PlatformUnreachableError: it does not answer.
+        """
+        with socket_faults(self._access):
+            self._client.wss_uri = await self._client.issue_new_wss_url()
+        await self._client.connect()  # type: ignore[no-untyped-call]  # no types
+
+    async def session(self) -> object | None:
+        """The connection, if it is alive; another object after each reconnect."""
+        return self._client.current_session if await self._client.is_connected() else None
+
+    async def reopen(self) -> None:
+        """Connect again, unless that is being done.
+
+        Raises:
+            PlatformError: it did not work.
+        """
+        # An address opens one connection: the SDK would try the one that it has for ever.
+        self._client.wss_uri = None
+        with translated():
+            await self._client.connect_to_new_endpoint()
+
+    async def close(self) -> None:
+        """End it, without waiting long for Slack to say goodbye."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.close()  # type: ignore[no-untyped-call]  # no types
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.info("socket_not_closed", error=type(error).__name__)
+        finally:
+            await self._client.aiohttp_client_session.close()
+
+
+def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool:
+    """Whether Slack has signed a request in the last five minutes."""
+    if not timestamp.isdecimal():
+        return False
+    try:
+        return SignatureVerifier(secret).is_valid(body, timestamp, signature)
+    except (ValueError, TypeError, OverflowError):  # bytes that are no text, a number beyond time
+        return False
+
+
+def _read_json(raw: bytes) -> Json | None:
+    try:
+        return events.read_body(json.loads(raw))
+    except (ValueError, RecursionError):
+        return None
+
+
+async def _ignore() -> None:
+    """Acknowledge events that we subscribe to for nothing, or Slack sends them again."""
