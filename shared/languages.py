@@ -59,6 +59,15 @@ def name_of(code: str) -> str:
     return str(Locale(ENGLISH).languages.get(code, code))
 
 
+def languages_like(beginning: str, most: int) -> list[tuple[str, str]]:
+    """Languages to choose from: English names and codes, those that begin so first."""
+    words = _fold(beginning)
+    names = [name for name in _by_english_name() if words in name]
+    names.sort(key=lambda name: (not name.startswith(words), name))
+    codes = [_by_english_name()[name] for name in names[:most]]
+    return [(name_of(code), code) for code in codes]
+
+
 def language_of_flag(flag: str) -> str | None:
     """The language that most people write where a flag flies, by CLDR's likely subtags.
 
