@@ -39,6 +39,9 @@ recognised. Slack redelivers for about 6 minutes, with Delayed Events for 24 hou
 DEAD_LIFETIME_MS = 30 * 24 * 3600 * 1000
 """How long an operator has to look after a dead letter."""
 
+ENDING_LIFETIME_MS = 10 * 60 * 1000
+"""Longer than any process is frozen and lives on: its connections are dead by then."""
+
 TOLD_LIFETIME_MS = 60_000
 """A person who asks too much is told so once in this time."""
 
@@ -51,6 +54,18 @@ events, and a look back overlaps what was seen by a minute."""
 
 SERVICE_SHARE = 0.2
 """How much the latest job counts in the moving average."""
+
+MAX_RATINGS = 100_000
+"""Rated messages that are kept of a channel: some 20 MB."""
+
+RATING_LIFETIME_MS = 400 * 24 * 3600 * 1000
+"""A year, so that a month can be laid beside the same one of the year before, and some weeks."""
+
+MOOD_LOOK_EVERY_MS = 10 * 60 * 1000
+"""A drop that lasts half a day need not be seen at once."""
+
+MOOD_ALERT_EVERY_MS = 24 * 3600 * 1000
+"""A channel is told of a drop at most so often."""
 
 OVERTAKEN_BY_MS = 2_000
 """Celery's queue is first in, first out: a job that is not claimed while one that was queued so
@@ -80,6 +95,11 @@ def job(job_id: str) -> str:
 def snapshot(job_id: str) -> str:
     """String: the latest Snapshot of a running job."""
     return f"{PREFIX}snapshot:{job_id}"
+
+
+def ending(job_id: str) -> str:
+    """String: a job's final reply, for a while: what a process that was frozen may have covered."""
+    return f"{PREFIX}ending:{job_id}"
 
 
 def mailbox(conversation: str) -> str:
@@ -160,6 +180,21 @@ def opted_out(tenant: str) -> str:
 def ratings(tenant: str, channel: str) -> str:
     """Stream: a channel's rated messages, the oldest first."""
     return f"{PREFIX}ratings:{tenant}:{channel}"
+
+
+def rated(tenant: str, channel: str) -> str:
+    """Hash: a rated message -> its entry in the stream, so that it is rated once and can go."""
+    return f"{PREFIX}rated:{tenant}:{channel}"
+
+
+def mood_looked_at(tenant: str, channel: str) -> str:
+    """String: exists for a while after somebody looked whether a channel's mood has dropped."""
+    return f"{PREFIX}mood_looked_at:{tenant}:{channel}"
+
+
+def mood_alert(tenant: str, channel: str) -> str:
+    """String: the job that told a channel of a drop, for a day."""
+    return f"{PREFIX}mood_alert:{tenant}:{channel}"
 
 
 def claimed(queue: str) -> str:
