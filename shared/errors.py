@@ -11,10 +11,17 @@ ParleyError
 │   ├── QueueFullError
 │   ├── PlaceUnreadableError
 │   ├── NothingThereError
+│   ├── UnreadableDocumentError
+│   ├── NoKnowledgeError
+│   ├── FileTooLargeError
+│   ├── FileUnavailableError
+│   ├── NotAMemberError
+│   ├── NoThreadError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
-│   │   └── MessageGoneError          our message cannot be edited any more, but another be posted
+│   │   ├── MessageGoneError          our message cannot be edited any more, but another be posted
+│   │   └── ElsewhereError            we, or whom it is for, are not in that place
 │   └── PlatformUnavailableError  try again later, in doubt whether it took effect
 │       ├── PlatformSilentError       no answer came; it may take effect only after later calls
 │       └── RateLimitedError          it did not; the platform says how long to wait
@@ -159,6 +166,62 @@ class NothingThereError(RefusedError):
         super().__init__("I find no messages there that I could work on.")
 
 
+class NotAMemberError(RefusedError):
+    """Somebody asks about a place that they are not in."""
+
+    code = "not_a_member"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You are not in this channel, so I tell you nothing of what is said there. "
+            "Join it and ask again."
+        )
+
+
+class NoThreadError(RefusedError):
+    """A thread is meant, and there is none."""
+
+    code = "no_thread"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no thread here. Mention me in the thread that you mean and ask again."
+        )
+
+
+class FileTooLargeError(RefusedError):
+    """A file larger than ``PARLEY_MAX_UPLOAD_MB``."""
+
+    code = "file_too_large"
+
+    def __init__(self, name: str, num_mb: float, max_mb: float) -> None:
+        super().__init__(
+            f"“{name}” has {num_mb:,.1f} MB; I can learn files of at most {max_mb:g} MB. "
+            "Please upload it in parts."
+        )
+
+
+class FileUnavailableError(RefusedError):
+    """The platform does not hand out a file that is to be learned."""
+
+    code = "file_unavailable"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"I could not fetch “{name}”. Please upload it again.")
+
+
+class UnreadableDocumentError(RefusedError):
+    """A file that cannot be read as a document."""
+
+    code = "document_unreadable"
+
+
+class NoKnowledgeError(RefusedError):
+    """Documents cannot be searched, or there are none."""
+
+    code = "no_knowledge"
+
+
 class DeadlineError(RefusedError):
     """The job's time ran out before its answer was whole."""
 
@@ -180,6 +243,10 @@ class UndeliverableError(PlatformError):
 
 class MessageGoneError(UndeliverableError):
     """Our message was deleted, or can no longer be edited; another one may be posted."""
+
+
+class ElsewhereError(UndeliverableError):
+    """We, or the person whom it is for, are not in that place."""
 
 
 class PlatformUnavailableError(PlatformError):
