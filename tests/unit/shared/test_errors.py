@@ -10,6 +10,8 @@ from shared.errors import (
     ChannelBusyError,
     DeadlineError,
     EmptyMessageError,
+    FileTooLargeError,
+    FileUnavailableError,
     MessageTooLongError,
     NothingThereError,
     ParleyError,
@@ -40,6 +42,8 @@ REFUSALS: list[RefusedError] = [
     QueueFullError(1000, "12"),
     PlaceUnreadableError(),
     NothingThereError(),
+    FileTooLargeError("report.pdf", 12.5, 10),
+    FileUnavailableError("report.pdf"),
     DeadlineError(600.0),
 ]
 
