@@ -61,6 +61,10 @@ def post_ephemeral(store: Store, call: Call) -> Json:
         raise ApiError("user_not_in_channel")
     message = _new_message(store, call, channel, _read_content(store, call))
     message.is_ephemeral_for = user
+    # In a thread it is shown only if that has replies (docs.slack.dev/messaging/#ephemeral).
+    message.is_shown = not message.is_reply or bool(
+        store.thread(channel.id, str(message.thread_ts))
+    )
     store.add_message(message)
     return {"message_ts": message.ts}
 

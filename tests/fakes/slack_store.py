@@ -98,7 +98,7 @@ class Message:
     """One message, with all it has been: `edits` are its earlier texts, oldest first.
 
     `live_mentions` lists whom any version of it would have notified, for example `<!channel>` or
-    `<@U1>`, each once. `is_ephemeral_for` names the only user who sees it.
+    `<@U1>`, each once. `is_ephemeral_for` names the only user who sees it, if it `is_shown` at all.
     """
 
     channel: str
@@ -114,6 +114,7 @@ class Message:
     files: list[Json] = field(default_factory=list)
     metadata: Json | None = None
     is_ephemeral_for: str | None = None
+    is_shown: bool = True
     unfurl_links: bool | None = None
     unfurl_media: bool | None = None
     is_linking_names: bool = False

@@ -9,6 +9,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from shared.errors import (
+    ElsewhereError,
     MessageGoneError,
     PlatformSilentError,
     PlatformUnavailableError,
@@ -35,6 +36,8 @@ TOKEN_ERRORS = frozenset(
 """Somebody has to mend the token; answers wait until that is done."""
 GONE_ERRORS = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 """Our message can no longer be edited."""
+ELSEWHERE_ERRORS = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
+"""We, or whom it is for, are not in the channel; one that we may not see is not found."""
 PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset(
     {
         "internal_error",
@@ -78,6 +81,8 @@ def translated() -> Iterator[None]:
             raise RateLimitedError(_retry_after_s(error)) from error
         if name in GONE_ERRORS:
             raise MessageGoneError(name) from error
+        if name in ELSEWHERE_ERRORS:
+            raise ElsewhereError(name) from error
         if name in PASSING_ERRORS or status >= HTTP_SERVER_ERROR or not name:
             raise PlatformUnavailableError(name or str(status)) from error
         raise UndeliverableError(name) from error
