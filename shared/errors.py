@@ -17,8 +17,6 @@ ParleyError
 │   ├── FileUnavailableError
 │   ├── NotAMemberError
 │   ├── NoThreadError
-│   ├── FileTooLargeError
-│   ├── FileUnavailableError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
@@ -222,27 +220,6 @@ class NoKnowledgeError(RefusedError):
     """Documents cannot be searched, or there are none."""
 
     code = "no_knowledge"
-
-
-class FileTooLargeError(RefusedError):
-    """An upload above ``PARLEY_MAX_UPLOAD_MB``."""
-
-    code = "file_too_large"
-
-    def __init__(self, name: str, max_mb: float) -> None:
-        super().__init__(
-            f"I have not learned {name}: I take files of at most {max_mb:g} MB. "
-            "Share it in smaller parts."
-        )
-
-
-class FileUnavailableError(RefusedError):
-    """The platform does not give us a file that somebody shared."""
-
-    code = "file_unavailable"
-
-    def __init__(self, name: str, what_to_do: str) -> None:
-        super().__init__(f"I have not learned {name}: I could not download it. {what_to_do}")
 
 
 class DeadlineError(RefusedError):
