@@ -197,6 +197,11 @@ def mood_alert(tenant: str, channel: str) -> str:
     return f"{PREFIX}mood_alert:{tenant}:{channel}"
 
 
+def pins(tenant: str, channel: str) -> str:
+    """Set: the pinned messages of a channel that have been learned."""
+    return f"{PREFIX}pins:{tenant}:{channel}"
+
+
 def claimed(queue: str) -> str:
     """String: when the latest claimed job of a queue had been handed to Celery, in ms."""
     return f"{PREFIX}claimed:{queue}"
