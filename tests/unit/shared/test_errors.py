@@ -13,6 +13,7 @@ from shared.errors import (
     FileTooLargeError,
     FileUnavailableError,
     MessageTooLongError,
+    NoKnowledgeError,
     NotAMemberError,
     NothingThereError,
     NoThreadError,
@@ -24,6 +25,7 @@ from shared.errors import (
     StartupError,
     TooManyMessagesError,
     TooManyOpenError,
+    UnreadableDocumentError,
 )
 from shared.replies import Failed
 
@@ -48,6 +50,8 @@ REFUSALS: list[RefusedError] = [
     NoThreadError(),
     FileTooLargeError("report.pdf", 12.5, 10),
     FileUnavailableError("report.pdf"),
+    UnreadableDocumentError("report.pdf is empty."),
+    NoKnowledgeError("There are no documents to answer from here."),
     DeadlineError(600.0),
 ]
 
