@@ -192,6 +192,8 @@ class LiveReply:
                 if text is None:
                     return True
                 turnstile = await self._posts.show(self._pieces(text), is_final=False)
+                if self._posts.may_cover:
+                    await self._uncover()
         except UndeliverableError as error:
             log.warning("partial_refused", job=self.job.id, reason=str(error))
             self._is_quiet = True
@@ -206,6 +208,15 @@ class LiveReply:
         self._shows_text |= text != self._notice and turnstile is Turnstile.GO
         self._is_quiet = turnstile is Turnstile.OVER
         return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
+
+    async def _uncover(self) -> None:
+        """Show the ending again, if there is one, that we may have covered with an older text."""
+        ending = await self._store.find_ending(self.job.id)
+        await self._posts.uncover(self._ending(ending) if ending else ())
+
+    def _ending(self, reply: Final) -> list[Piece]:
+        picture = reply.picture if isinstance(reply, Done) else None
+        return self._pieces(with_lateness(self.job.late_s, final_text(reply)), picture)
 
     def _pieces(self, text: str, picture: Picture | None = None) -> list[Piece]:
         """The text as messages; the picture stands in the last of them."""
@@ -239,8 +250,7 @@ class LiveReply:
 
     async def _show_ending(self, reply: Final) -> str:
         """Show the final text, as often as it takes; returns as ``run`` does."""
-        picture = reply.picture if isinstance(reply, Done) else None
-        parts = self._pieces(with_lateness(self.job.late_s, final_text(reply)), picture)
+        parts = self._ending(reply)
         retry_s = FIRST_RETRY_S
         while True:
             try:

@@ -76,6 +76,8 @@ class Posts:
         """Part -> a post that the platform may have taken."""
         self.is_in_doubt = False
         """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
+        self.may_cover = False
+        """This process was frozen while it edited: others may have shown the ending before."""
 
     @property
     def is_empty(self) -> bool:
@@ -148,7 +150,7 @@ class Posts:
             states[number] = await self._post(number, piece)
             return
         try:
-            await self._edit(states[number], piece)
+            await self._edit(states[number], piece, is_final=is_final)
         except MessageGoneError:
             if not is_final:
                 raise
@@ -158,16 +160,33 @@ class Posts:
 
     def _require_turn(self) -> None:
         """Stop a process that was frozen: others may have shown the ending meanwhile."""
-        if asyncio.get_running_loop().time() - self._held_at_s > TURN_S:
+        if self._is_overdue():
             raise _PostIsTooLateError
 
-    async def _edit(self, message: str, piece: Piece) -> None:
+    def _is_overdue(self) -> bool:
+        return asyncio.get_running_loop().time() - self._held_at_s > TURN_S
+
+    async def _edit(self, message: str, piece: Piece, *, is_final: bool) -> None:
         self._require_turn()
         try:
             await self._surface.edit(self._job, message, piece.text, piece.picture)
         except PlatformSilentError:
             self.is_in_doubt = True
             raise
+        finally:
+            self.may_cover |= not is_final and self._is_overdue()
+
+    async def uncover(self, parts: Sequence[Piece]) -> None:
+        """Write an ending again that others have shown, whoever holds the right to show it.
+
+        Raises:
+            PlatformError, redis.RedisError, TimeoutError: it may be covered yet.
+        """
+        for number, piece in enumerate(parts):
+            if message := await self._store.find_part(self._job.id, number):
+                with contextlib.suppress(MessageGoneError):
+                    await self._surface.edit(self._job, message, piece.text, piece.picture)
+        self.may_cover = False
 
     async def _find(self, states: list[str], number: int, text: str) -> str:
         """Look for a part that somebody may have posted before they died; else it is new."""

@@ -242,6 +242,7 @@ if not state then return {{'unknown'}} end
 if state == 'delivered' or state == 'refused' or state == 'withdrawn' then return {{'over'}} end
 redis.call('ZREM', DEAD, id)
 local next_job = leave(id, 'withdrawn', now_ms())
+redis.call('DEL', ending_key(id))
 redis.call('PEXPIRE', job_key(id), {keys.DELIVERED_JOB_LIFETIME_MS})
 local answer = {{'withdrawn', next_job[1] or '', next_job[2] or ''}}
 local part = 0

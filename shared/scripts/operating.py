@@ -96,6 +96,7 @@ if job[1] ~= 'delivered' then return {'undelivered'} end
 local now = now_ms()
 redis.call('ZREM', DEAD, id)
 redis.call('HDEL', job_key(id), 'dead', 'counted')
+redis.call('DEL', ending_key(id))
 redis.call('PERSIST', job_key(id))
 redis.call('HSET', job_key(id), 'state', 'waiting', 'attempts', 0, 'accepted_at', now,
   'deadline', now + ARGV[2], 'number', redis.call('INCR', SEQUENCE))

@@ -20,6 +20,7 @@ local QUEUES = {{{_QUEUES}}}
 local OVERTAKEN_BY = {keys.OVERTAKEN_BY_MS}
 local function job_key(id) return '{keys.job("")}' .. id end
 local function snapshot_key(id) return '{keys.snapshot("")}' .. id end
+local function ending_key(id) return '{keys.ending("")}' .. id end
 local function mailbox_key(conversation) return '{keys.mailbox("")}' .. conversation end
 local function transcript_key(conversation) return '{keys.transcript("")}' .. conversation end
 local function outbox_key(name) return '{keys.outbox("")}' .. name end
@@ -100,6 +101,7 @@ local function close(id, reply, now)
   local outbox = redis.call('HGET', job_key(id), 'outbox')
   local next_job = leave(id, 'done', now)
   redis.call('XADD', outbox_key(outbox), '*', 'job', id, 'reply', reply)
+  redis.call('SET', ending_key(id), reply, 'PX', {keys.ENDING_LIFETIME_MS})
   return next_job
 end
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -388,6 +389,36 @@ async def test_an_edit_that_comes_to_pass_late_does_not_cover_the_ending(
     assert slack_town.histories(place) == [
         ["so far", "the end", "so far, and no further", "the end"]
     ]
+
+
+async def test_what_a_frozen_process_had_sent_does_not_cover_the_ending(
+    slack_town: SlackTown, scribe: Scribe, quiet_redis: str
+) -> None:
+    town = slack_town
+    job = await accept(scribe, town)
+    place = job.origin.channel
+    frozen = await start_bots_in(town, quiet_redis)
+    await asyncio.to_thread(scribe.begin, job)
+    await asyncio.to_thread(scribe.write, job, "It begins")
+    is_busy = partial(scribe.client.hexists, keys.job(job.id), "lock")
+    await asyncio.to_thread(
+        wait_for, lambda: scribe.part(job) and not is_busy(), "the first post to be over"
+    )
+    town.proxy.pause()
+    await asyncio.to_thread(scribe.write, job, "It begins and goes on")
+    await asyncio.to_thread(wait_for, lambda: town.proxy.num_held > 0, "an edit to be on its way")
+    frozen.process.send_signal(signal.SIGSTOP)
+    await asyncio.to_thread(scribe.end, job, "the end")
+    async with bots_in(town, quiet_redis, {"PARLEY_SLACK_API_URL": town.slack.api_url}):
+        await wait_delivered(scribe, job)
+    assert town.visible(place) == ["the end"]
+
+    town.proxy.resume()
+    await town.wait_for(lambda: town.visible(place) == ["It begins and goes on"])
+    frozen.process.send_signal(signal.SIGCONT)
+
+    await town.wait_for(lambda: town.visible(place) == ["the end"])
+    await asyncio.to_thread(frozen.stop)
 
 
 async def test_an_ending_shorter_than_the_text_before_it_leaves_no_rest(
