@@ -50,7 +50,7 @@ REFUSALS: list[RefusedError] = [
     NoThreadError(),
     FileTooLargeError("report.pdf", 12.5, 10),
     FileUnavailableError("report.pdf"),
-    UnreadableDocumentError("report.pdf is empty."),
+    UnreadableDocumentError("The file report.pdf is empty."),
     NoKnowledgeError("There are no documents to answer from here."),
     DeadlineError(600.0),
 ]
