@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.jobs import Job, Origin
-from shared.tasks import Quoted, Summarize, Write
+from shared.tasks import Learn, Quoted, Summarize, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +64,8 @@ def with_messages(job: Job, messages: Sequence[Quoted]) -> Job:
             return dataclasses.replace(job, task=task)
         case Write() as task:
             return dataclasses.replace(job, task=dataclasses.replace(task, reply_to=messages[-1]))
+        case Learn() as task:
+            task = dataclasses.replace(task, link=messages[-1].link)
+            return dataclasses.replace(job, task=task, text=messages[-1].text)
         case _:
             return dataclasses.replace(job, text=messages[-1].text)

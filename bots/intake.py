@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from bots.gathering import Wanted
 from bots.policy import Situation, is_for_us
+from bots.wording import parse_words
 from shared.errors import EmptyMessageError, MessageTooLongError
-from shared.jobs import Job, Kind, Origin, make_job
+from shared.jobs import Audience, Job, Kind, Origin, make_job
 from shared.replies import Failed
-from shared.tasks import Learn, Report, Summarize, Task
+from shared.tasks import Learn, Opt, Report, Summarize, Task
 
 NEW_WORDS = frozenset({"/new", "forget this conversation"})
 KEPT_CONTROLS = "\n\t"
-NEED_NO_TEXT = (Summarize, Report, Learn)
+NEED_NO_TEXT = (Summarize, Report, Learn, Opt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,30 @@ def intake(incoming: Incoming, max_chars: int) -> Taken | None:
         refusal = MessageTooLongError(len(text), max_chars).to_reply()
         # The text is not kept: it would only lie in Redis.
         return Taken(make_job(kind, incoming.origin, ""), refusal, is_said_sparingly=True)
+    if task is None and kind is Kind.CHAT:
+        return _take(_with_task_of_words(incoming, text))
+    return _take(dataclasses.replace(incoming, text=text))
+
+
+def _with_task_of_words(incoming: Incoming, text: str) -> Incoming:
+    """The message with what its words ask for, if that is more than an answer."""
+    parsed = parse_words(text, in_thread=incoming.in_thread or bool(incoming.reply_to))
+    origin = incoming.origin
+    if parsed.is_private and not incoming.situation.is_direct:
+        origin = dataclasses.replace(origin, audience=Audience.ASKER)
+    return dataclasses.replace(
+        incoming,
+        origin=origin,
+        text=parsed.text,
+        task=parsed.task,
+        wanted=incoming.wanted or parsed.wanted,
+    )
+
+
+def _take(incoming: Incoming) -> Taken | None:
+    """The job for a message whose words have been read."""
+    text, task = incoming.text, incoming.task
+    kind = _kind_of(task, text)
     if not text and not incoming.wanted and not isinstance(task, NEED_NO_TEXT):
         if not (incoming.situation.is_direct or incoming.situation.mentions_us):
             return None  # a picture, or words that we may not read: nobody spoke to us

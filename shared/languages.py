@@ -29,6 +29,8 @@ OLD_CODES = {"iw": "he", "in": "id", "ji": "yi", "tl": FILIPINO}
 """Codes that ISO 639 has replaced."""
 SLACK_COUNTRIES = frozenset({"cn", "de", "es", "fr", "gb", "it", "jp", "kr", "ru", "uk", "us"})
 """Countries whose flag Slack calls by the country alone (emoji-data's short names)."""
+NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
+"""Territories of CLDR in which nobody writes one language."""
 REGIONAL_A = 0x1F1E6
 """REGIONAL INDICATOR SYMBOL LETTER A: two such letters are a flag (Unicode TR 51)."""
 NUM_LETTERS = 26
@@ -75,7 +77,7 @@ def language_of_flag(flag: str) -> str | None:
         flag: the emoji, such as 🇫🇷, or its name on a platform: ``flag-fr``, ``flag_fr``, ``fr``.
     """
     country = _country(flag.strip().strip(":"))
-    if country is None or country not in Locale(ENGLISH).territories:
+    if country not in Locale(ENGLISH).territories or country in NO_COUNTRIES:
         return None
     likely = get_global("likely_subtags").get(f"und_{country}")
     # English is CLDR's answer for the whole world, and left out where it is a country's too.

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.intake import Incoming, clean, intake
+from bots.gathering import LastHours, Meant, Wanted, WholeThread
+from bots.intake import Incoming, Taken, clean, intake
 from bots.policy import Situation
 from shared import codec
-from shared.jobs import Job, Kind, Origin, Platform, job_id
+from shared.jobs import Audience, Job, Kind, Origin, Platform, job_id, make_job
+from shared.tasks import Translate
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "2.0", "U1")
 TO_US = Situation(is_from_person=True, mentions_us=True)
@@ -53,6 +55,55 @@ def test_intake_takes_a_message(written: str, kind: Kind, read: str) -> None:
     assert taken is not None
     assert taken.refusal is None
     assert taken.job == Job(job_id(ORIGIN), kind, ORIGIN, read)
+
+
+def test_words_that_ask_for_a_task_become_one() -> None:
+    taken = intake(incoming("translate this to French"), max_chars=100)
+
+    assert taken == Taken(
+        make_job(Kind.TRANSLATE, ORIGIN, "", task=Translate("fr")), wanted=Meant()
+    )
+
+
+@pytest.mark.parametrize(("is_direct", "audience"), [(False, "asker"), (True, "channel")])
+def test_a_task_whose_answer_is_private_is_so_among_others(
+    *, is_direct: bool, audience: Audience
+) -> None:
+    situation = Situation(is_from_person=True, mentions_us=True, is_direct=is_direct)
+
+    taken = intake(incoming("tl;dr", situation), max_chars=100)
+
+    assert taken is not None
+    assert taken.job.origin.audience == audience
+    assert taken.job.id == job_id(ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("in_thread", "reply_to", "wanted"),
+    [
+        (True, "", WholeThread()),
+        (False, "1.0", WholeThread()),
+        (False, "", LastHours(24)),
+    ],
+)
+def test_a_bare_summary_is_of_where_it_is_asked_for(
+    *, in_thread: bool, reply_to: str, wanted: Wanted
+) -> None:
+    asked = Incoming(ORIGIN, "tl;dr", TO_US, in_thread=in_thread, reply_to=reply_to)
+
+    taken = intake(asked, max_chars=100)
+
+    assert taken is not None
+    assert taken.wanted == wanted
+
+
+def test_words_beside_a_command_are_not_read_as_another() -> None:
+    asked = Incoming(ORIGIN, "translate this to French", TO_US, task=Translate("de"))
+
+    taken = intake(asked, max_chars=100)
+
+    assert taken is not None
+    assert (taken.job.task, taken.job.text) == (Translate("de"), "translate this to French")
 
 
 @pytest.mark.parametrize("written", ["", "  \n\t ", "\0", "\x07\x1b", "\u2003"])
