@@ -73,9 +73,9 @@ class LiveReply:
         self.entry: Entry | None = None
         self._after: asyncio.Event | None = None
         self._is_new = is_new
-        self._is_quiet = not tools.desk.surface.can_edit(job)
+        self._is_quiet = job.is_unasked or not tools.desk.surface.can_edit(job)
         """Nothing but the ending is shown any more: the platform has refused what was before it,
-        cannot edit it, or the job is over and its ending on its way."""
+        cannot edit it, nobody waits, or the job is over and its ending on its way."""
         self._has_text = False
         """There is text to show."""
         self._shows_text = False
@@ -165,7 +165,8 @@ class LiveReply:
         """Show that an answer is coming, now and then until something stands there."""
         every_s = self._surface.busy_every_s
         is_private = self.job.origin.audience is not Audience.CHANNEL
-        if every_s is None or is_private or not self._posts.is_empty:
+        is_awaited = not is_private and not self.job.is_unasked
+        if every_s is None or not is_awaited or not self._posts.is_empty:
             self._typing_at_s = None
             return
         now_s = asyncio.get_running_loop().time()
@@ -250,6 +251,8 @@ class LiveReply:
 
     async def _show_ending(self, reply: Final) -> str:
         """Show the final text, as often as it takes; returns as ``run`` does."""
+        if self.job.is_unasked and not (isinstance(reply, Done) and reply.text):
+            return reply.code if isinstance(reply, Failed) else "done"
         parts = self._ending(reply)
         retry_s = FIRST_RETRY_S
         while True:

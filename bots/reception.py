@@ -174,7 +174,8 @@ class Reception:
         if taken is None or taken.job.id in self._withdrawn:
             return None
         origin = taken.job.origin
-        allowance = rules.allowance if taken.job.kind.is_answered else None
+        is_asked = taken.job.kind.is_answered and not taken.job.is_unasked
+        allowance = rules.allowance if is_asked else None
         accepted = await self.store.run_confirmed(
             ledger.accept(
                 taken.job,

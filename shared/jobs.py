@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.tasks import Task
+from shared.tasks import Task, Translate
 
 JOB_ID_LENGTH = 20
 """Characters. Discord takes a nonce of at most 25; the rest names the part of a long answer."""
@@ -141,6 +141,11 @@ class Job:
     """How long ago it was written when it was found, if nobody was there to hear it; else 0."""
     task: Task | None = None
     """What is asked for besides an answer; its kind is the job's."""
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether nobody waits for an answer: an empty one is not shown, and none is begun."""
+        return isinstance(self.task, Translate) and self.task.is_unasked
 
 
 def job_id(origin: Origin) -> str:

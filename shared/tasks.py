@@ -36,6 +36,9 @@ class Translate:
 
     to: str
     """ISO 639-1 code of the language, such as ``fr``."""
+    is_unasked: bool = False
+    """Nobody asked for it: where the text is in that language already the answer is empty, and
+    nothing is shown."""
     type: Literal["translate"] = "translate"
 
 
