@@ -37,7 +37,13 @@ EVENT_FIELDS = (
     "ts",
     "thread_ts",
     "deleted_ts",
+    "reaction",
+    "channel_id",
+    "event_ts",
 )
+FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
+MAX_FILES = 10
+"""Slack shares at most so many files with one message."""
 
 Json = Mapping[str, Any]
 
@@ -48,6 +54,8 @@ class Identity:
 
     user_id: str
     team_id: str
+    url: str = ""
+    """The workspace's address, with a slash at its end."""
 
 
 def read_body(document: object) -> Json | None:
@@ -65,7 +73,33 @@ def read_body(document: object) -> Json | None:
     if not is_sound or not all(isinstance(value, str) for value in outer.values()):
         return None
     kept = {name: event[name] for name in EVENT_FIELDS if event.get(name) is not None}
+    if files := read_files(event.get("files")):
+        kept["files"] = files
+    kept |= _read_item(event.get("item"))
     return {**outer, "event": kept} if kept else outer
+
+
+def read_files(files: object) -> list[Json]:
+    """The files of a message, with the fields that are read here."""
+    if not isinstance(files, list):
+        return []
+    return [
+        {name: file[name] for name in FILE_FIELDS if isinstance(file.get(name), str | int)}
+        for file in files[:MAX_FILES]
+        if isinstance(file, dict) and isinstance(file.get("id"), str)
+    ]
+
+
+def _read_item(item: object) -> dict[str, str]:
+    """Which message a reaction or a pin is about."""
+    if not isinstance(item, dict) or item.get("type") != "message":
+        return {}
+    message = item.get("message")
+    ts = message.get("ts") if isinstance(message, dict) else item.get("ts")
+    channel = item.get("channel")
+    if not isinstance(channel, str) or not is_timestamp(ts):
+        return {}
+    return {"item_channel": channel, "item_ts": str(ts)}
 
 
 def is_persons_event(body: Json) -> bool:
@@ -152,14 +186,37 @@ def is_from_person(event: Json, me: Identity) -> bool:
     return bool(user) and user != me.user_id and is_persons
 
 
-def plain_text(text: str, me: Identity) -> str:
-    """A message's text without Slack's markup: our mention goes, others become names."""
+def plain_text(text: str, me: Identity, names: Mapping[str, str] | None = None) -> str:
+    """A message's text without Slack's markup: our mention goes, others become names.
+
+    ``names`` are those of people by their ids, where Slack has not put them into the text.
+    """
+    known = names or {}
 
     def name(found: re.Match[str]) -> str:
-        return "" if found[1] == me.user_id else f"@{found[2] or found[1]}"
+        if found[1] == me.user_id:
+            return ""
+        return f"@{found[2] or known.get(found[1], found[1])}"
 
     text = USER_MENTION.sub(name, text)
     text = CHANNEL_OR_GROUP.sub(lambda found: found[1], text)
     text = BROADCAST.sub(lambda found: f"@{found[1]}", text)
     text = LINK.sub(lambda found: f"{found[2]} ({found[1]})" if found[2] else found[1], text)
     return html.unescape(text).strip()
+
+
+def mentioned_in(text: str) -> set[str]:
+    """The people whom a message's text names by their ids alone."""
+    return {found[1] for found in USER_MENTION.finditer(text) if not found[2]}
+
+
+def permalink(me: Identity, channel: str, ts: str, thread: str = "") -> str:
+    """Where people find a message; empty if the workspace's address is not known.
+
+    Made as ``chat.getPermalink`` makes it, without a call for each message.
+    """
+    if not me.url:
+        return ""
+    address = f"{me.url}archives/{channel}/p{ts.replace('.', '')}"
+    is_reply = thread not in {"", ts}
+    return f"{address}?thread_ts={thread}&cid={channel}" if is_reply else address

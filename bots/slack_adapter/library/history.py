@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from bots.slack_adapter.events import Json
 from bots.slack_adapter.library.faults import translated
 from bots.slack_adapter.library.web import SlackAccess, make_client
+from shared.errors import ElsewhereError, UndeliverableError
 
 CONVERSATION_TYPES = "public_channel,private_channel,im,mpim"
 PAGE = 200
+LONGEST_PAGE = 999
+"""docs.slack.dev/reference/methods/conversations.history; the others take a little more."""
+MAX_MEMBER_PAGES = 20
+MAX_THREAD_PAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,80 @@ class History:
             if not cursor:
                 break
         return found[:most]
+
+    async def is_readable(self, channel: str) -> bool:
+        """Whether we are in a conversation, and may post and read there.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+        try:
+            with translated():
+                answer = await self._client.conversations_info(channel=channel)
+        except ElsewhereError:
+            return False
+        found: Json = answer["channel"]
+        return bool(found.get("is_member") or found.get("is_im"))
+
+    async def is_member(self, channel: str, user: str) -> bool:
+        """Whether somebody is in a conversation, as far as its members can be listed.
+
+        Raises:
+            ElsewhereError: it is a private one that we are not in.
+            PlatformError: Slack does not say.
+        """
+        cursor = ""
+        for _ in range(MAX_MEMBER_PAGES):
+            with translated():
+                answer = await self._client.conversations_members(
+                    channel=channel, limit=LONGEST_PAGE, cursor=cursor
+                )
+            if user in answer["members"]:
+                return True
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return False
+
+    async def person(self, user: str) -> Json:
+        """What Slack says of somebody. Raises as ``conversations`` does."""
+        with translated():
+            answer = await self._client.users_info(user=user, include_locale=True)
+        found: Json = answer["user"]
+        return found
+
+    async def message(self, channel: str, ts: str) -> Json | None:
+        """One message, wherever in the channel it stands; None if it is gone.
+
+        Raises:
+            PlatformError: Slack does not show it.
+        """
+        try:
+            with translated():
+                answer = await self._client.conversations_replies(
+                    channel=channel, ts=ts, latest=ts, inclusive=True, limit=1
+                )
+        except ElsewhereError:
+            raise
+        except UndeliverableError:  # thread_not_found
+            return None
+        found: list[Json] = [message for message in answer["messages"] if message.get("ts") == ts]
+        return found[0] if found else None
+
+    async def thread(self, channel: str, thread: str) -> list[Json]:
+        """A thread from its first message on, up to a bound. Raises as ``messages`` does."""
+        found: list[Json] = []
+        cursor = ""
+        for _ in range(MAX_THREAD_PAGES):
+            with translated():
+                answer = await self._client.conversations_replies(
+                    channel=channel, ts=thread, limit=LONGEST_PAGE, cursor=cursor
+                )
+            found += answer["messages"]
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return found
 
     async def messages(self, channel: str, after_s: float, most: int) -> list[Json]:
         """The latest messages of a channel after a time, the oldest first; none of its threads'.

@@ -66,7 +66,11 @@ async def identify(access: SlackAccess) -> Identity:
     where = "copy it again from your app's page, OAuth & Permissions"
     with start_up_faults(access.api_url, "SLACK_BOT_TOKEN", where):
         answer = await make_client(access, is_idempotent=True).auth_test()
-    return Identity(user_id=str(answer["user_id"]), team_id=str(answer["team_id"]))
+    return Identity(
+        user_id=str(answer["user_id"]),
+        team_id=str(answer["team_id"]),
+        url=str(answer.get("url") or ""),
+    )
 
 
 async def check_app_token(access: SlackAccess) -> None:
