@@ -1,0 +1,236 @@
+"""Models that rate how a text sounds: ours, or any sequence classification model.
+
+Texts in, ratings out, in batches of like length. The only place that runs them; knows nothing of
+jobs and channels.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from shared.errors import ModelUnavailableError
+from worker.engine.adapter import AdaptedEncoder, load_adapted
+from worker.engine.devices import pick_device
+from worker.engine.encoding import (
+    DEFAULT,
+    batches_by_length,
+    default_encoder,
+    find_encoder,
+    load_tokenizer,
+    padded,
+    token_ids_of,
+)
+from worker.sentiment.cleaning import clean
+from worker.sentiment.cues import Lexicon, cues_of
+from worker.sentiment.ratings import (
+    Boundaries,
+    Rating,
+    likeliest,
+    rating_of,
+    score_of,
+    values_of,
+)
+
+SETTING = "PARLEY_SENTIMENT_MODEL"
+WEIGHTS = Path(__file__).parents[1] / "sentiment" / "data" / "sentiment.safetensors"
+MAX_TOKENS = 128
+"""The beginning says how a long message sounds; ours was trained on texts below 96 tokens."""
+BATCH_TOKENS = 2048
+"""Of one forward step, padding included: larger ones gain nothing on a CPU."""
+CLEAR_FOREIGN = 3.2
+"""A model that is not calibrated on the scale has to be sure: 0.9 for the one class, 0.1 other."""
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises of a model that it cannot load."""
+
+
+class Classifier(Protocol):
+    """Rates texts."""
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        ...
+
+    def rate(self, texts: Sequence[str]) -> list[Rating]:
+        """A rating for each text, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierChoice:
+    """Which model, and where; the words of the settings."""
+
+    model: str = DEFAULT
+    device: str = "auto"
+
+
+def load_classifier(choice: ClassifierChoice) -> Classifier:
+    """Load the chosen model.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read, or its classes are no sentiments.
+    """
+    device = pick_device(choice.device)
+    if choice.model == DEFAULT:
+        return load_default(WEIGHTS, device)
+    return _load_foreign(choice.model, device)
+
+
+class AdaptedClassifier:
+    """Ours: some layers of all-MiniLM-L6-v2 with an adapter, and a head that reads VADER too."""
+
+    name = "all-MiniLM-L6-v2 with Parley's adapter"
+
+    def __init__(
+        self,
+        model: AdaptedEncoder,
+        tokenizer: Any,  # noqa: ANN401 - transformers has no common type for them
+        lexicon: Lexicon,
+        boundaries: Boundaries,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._lexicon = lexicon
+        self._boundaries = boundaries
+        self._device = next(model.parameters()).device
+
+    def rate(self, texts: Sequence[str]) -> list[Rating]:
+        """A rating for each text, in their order."""
+        return [rating_of(score, self._boundaries) for score in self.scores(texts)]
+
+    def scores(self, texts: Sequence[str]) -> list[float]:
+        """The mean that people would give each text, from -4 to 4 or a little beyond."""
+        cleaned = [self._lexicon.with_words_for_emoji(clean(text)) for text in texts]
+        token_ids = token_ids_of(self._tokenizer, cleaned, MAX_TOKENS)
+        cues = cues_of(self._lexicon, texts)
+        scores = [0.0] * len(texts)
+        for batch in batches_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+            found = self._forward([token_ids[i] for i in batch], [cues[i] for i in batch])
+            for position, score in zip(batch, found, strict=True):
+                scores[position] = score
+        return scores
+
+    def _forward(self, token_ids: list[list[int]], cues: list[list[float]]) -> list[float]:
+        pad_id = self._tokenizer.pad_token_id
+        with torch.inference_mode():
+            ids, mask = padded(token_ids, pad_id, self._device)
+            rated = self._model(ids, mask, torch.tensor(cues, device=self._device))
+            found: list[float] = rated[:, 0].tolist()
+        return found
+
+
+def load_default(weights: Path, device: torch.device) -> AdaptedClassifier:
+    """Our model, with these weights.
+
+    Raises:
+        ModelUnavailableError: the encoder's package or the weights are not there.
+    """
+    place = str(default_encoder())
+    try:
+        model, tokenizer, notes = load_adapted(place, weights)
+    except UNREADABLE as error:
+        raise ModelUnavailableError(
+            f"The sentiment model cannot be read from {weights} ({_first_line(error)}). Install "
+            "Parley again, or train it with `parley train sentiment`."
+        ) from error
+    model.merge()
+    nn.Module.to(model.encoder, dtype=fastest_dtype(device))  # the head stays in float32
+    boundaries = Boundaries(*(float(notes[name]) for name in ("negative", "positive", "clear")))
+    return AdaptedClassifier(model.to(device=device), tokenizer, Lexicon(), boundaries)
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """The number format for the encoder: bfloat16 where the processor computes with it."""
+    if device.type != "cpu" or torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - no other way
+        return torch.bfloat16
+    return torch.float32
+
+
+class ForeignClassifier:
+    """A sequence classification model of somebody else's."""
+
+    def __init__(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        tokenizer: Any,  # noqa: ANN401 - transformers has no common type for them
+        values: tuple[float, ...],
+    ) -> None:
+        self.name = name
+        self._model = model
+        self._tokenizer = tokenizer
+        self._values = values
+        self._boundaries = Boundaries(clear=CLEAR_FOREIGN)
+        longest = getattr(model.config, "max_position_embeddings", MAX_TOKENS)
+        # RoBERTa counts positions from 2 on.
+        self._max_tokens = min(MAX_TOKENS, int(longest) - 2)
+
+    def rate(self, texts: Sequence[str]) -> list[Rating]:
+        """A rating for each text, in their order."""
+        token_ids = token_ids_of(self._tokenizer, texts, self._max_tokens)
+        ratings: dict[int, Rating] = {}
+        for batch in batches_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+            found = self._forward([token_ids[i] for i in batch])
+            ratings.update(zip(batch, map(self._rating, found), strict=True))
+        return [ratings[position] for position in range(len(texts))]
+
+    def _forward(self, token_ids: list[list[int]]) -> list[list[float]]:
+        """The classes' probabilities for each text."""
+        with torch.inference_mode():
+            pad_id = self._tokenizer.pad_token_id or 0
+            ids, mask = padded(token_ids, pad_id, self._model.device)
+            logits = self._model(input_ids=ids, attention_mask=mask).logits  # (batch, classes)
+            found: list[list[float]] = logits.float().softmax(-1).tolist()
+        return found
+
+    def _rating(self, probabilities: list[float]) -> Rating:
+        rating = rating_of(score_of(probabilities, self._values), self._boundaries)
+        has_neutral = any(value == 0 for value in self._values)
+        if not has_neutral:
+            return rating
+        label = likeliest(probabilities, self._values)
+        is_clear = rating.is_clear and rating.label is label
+        return Rating(rating.score, label, is_clear)
+
+
+def _load_foreign(name: str, device: torch.device) -> ForeignClassifier:
+    place = find_encoder(name, SETTING)
+    try:
+        tokenizer = load_tokenizer(place)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            place, use_safetensors=True, trust_remote_code=False
+        )
+    except UNREADABLE as error:
+        raise ModelUnavailableError(_why(name, error)) from error
+    names = {int(number): str(label) for number, label in model.config.id2label.items()}
+    values = values_of(names)
+    if values is None:
+        listed = ", ".join(names[number] for number in sorted(names))
+        raise ModelUnavailableError(
+            f"{SETTING} names {name}, whose classes are called {listed}: Parley needs names such "
+            "as positive, neutral and negative, or 1 star to 5 stars. Give it a model whose "
+            "config.json names them so under id2label."
+        )
+    return ForeignClassifier(name, model.to(device=device).eval(), tokenizer, values)
+
+
+def _why(name: str, error: Exception) -> str:
+    hint = (
+        "HF_HUB_OFFLINE is 1, so only local models can be used."
+        if os.environ.get("HF_HUB_OFFLINE") == "1"
+        else f"{SETTING} takes a local folder or a hub id of a sequence classification model that "
+        "has .safetensors weights and needs no code of its own."
+    )
+    return f"The sentiment model {name} cannot be loaded ({_first_line(error)}). {hint}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "unreadable"

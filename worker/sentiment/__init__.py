@@ -1,0 +1,1 @@
+"""How messages sound: rated, kept without their text, drawn for whoever asks."""

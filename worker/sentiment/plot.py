@@ -1,0 +1,109 @@
+"""A channel's mood as a picture: the mean by day above, the number of messages by class below.
+
+The only file that imports matplotlib; it draws without a display and keeps no state.
+"""
+
+import io
+from collections.abc import Sequence
+from datetime import date
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from worker.sentiment.mood import Mood
+from worker.sentiment.ratings import BOUNDARY, HIGHEST, LABELS, Label
+
+COLOURS = {Label.POSITIVE: "#2166ac", Label.NEUTRAL: "#bdbdbd", Label.NEGATIVE: "#d6604d"}
+"""Blue and red of ColorBrewer's RdBu, which people who see no red or green can tell apart."""
+INK, FAINT, LINE = "#333333", "#dddddd", "#1b3a57"
+SIZE_INCHES = (8.0, 5.0)
+DOTS_PER_INCH = 120
+LEAST_REACH = 1.0
+"""The scale reaches at least so far on both sides, so that a calm channel looks calm."""
+MARGIN = 0.3
+BAR_WIDTH_DAYS = 0.8
+LARGEST_DOT = 55.0
+"""Its area in square points."""
+MAX_TICKS = 8
+EPOCH = date(1970, 1, 1)
+"""Where matplotlib counts days from (``matplotlib.dates.get_epoch``)."""
+
+
+def draw(mood: Mood) -> bytes:
+    """A PNG of 960 by 600 pixels."""
+    figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    _draw_means(upper, mood)
+    _draw_counts(lower, mood)
+    handles, labels = lower.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(LABELS), frameon=False)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _draw_means(axes: Axes, mood: Mood) -> None:
+    days = _numbers(mood)
+    known = [
+        (day, each) for day, each in zip(days, mood.days, strict=True) if each.mean is not None
+    ]
+    means = [each.mean or 0.0 for _, each in known]
+    most = max(each.num_rated for _, each in known)
+    axes.axhspan(-BOUNDARY, BOUNDARY, color=FAINT, alpha=0.4, linewidth=0)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.axhline(
+        mood.mean, color=INK, linewidth=0.8, linestyle="--", label=f"mean {mood.mean:+.1f}"
+    )
+    axes.plot([day for day, _ in known], means, color=LINE, linewidth=1.5)
+    axes.scatter(
+        [day for day, _ in known],
+        means,
+        # Their area is that of the day's messages: a day of one message is a dot.
+        s=[LARGEST_DOT * max(each.num_rated / most, 0.1) for _, each in known],
+        color=LINE,
+        zorder=3,
+    )
+    reach = max(LEAST_REACH, *(abs(mean) + MARGIN for mean in means))
+    axes.set_ylim(-min(reach, HIGHEST), min(reach, HIGHEST))
+    axes.set_ylabel("mean by day")
+    axes.legend(loc="lower left", frameon=False)
+    axes.set_title("How this channel sounded", loc="left", color=INK, fontweight="bold")
+    _plain(axes)
+
+
+def _draw_counts(axes: Axes, mood: Mood) -> None:
+    days = _numbers(mood)
+    below = [0.0] * len(days)
+    for label in LABELS:
+        heights = [float(day.counts[label]) for day in mood.days]
+        axes.bar(
+            days,
+            heights,
+            bottom=below,
+            width=BAR_WIDTH_DAYS,
+            color=COLOURS[label],
+            label=f"{label} {mood.share(label):.0%}",
+        )
+        below = [low + height for low, height in zip(below, heights, strict=True)]
+    axes.set_ylabel("messages")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    step = -(-len(days) // MAX_TICKS)
+    ticks = list(range(len(days) - 1, -1, -step))
+    axes.set_xticks([days[i] for i in ticks], labels=[f"{mood.days[i].day:%-d %b}" for i in ticks])
+    axes.set_xlim(days[0] - 0.7, days[-1] + 0.7)
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=INK)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _numbers(mood: Mood) -> Sequence[float]:
+    """The days as matplotlib counts them."""
+    return [float(day.day.toordinal() - EPOCH.toordinal()) for day in mood.days]
