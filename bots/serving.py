@@ -5,7 +5,9 @@ from collections.abc import Coroutine
 import pydantic
 
 from bots.adapters import Link, Wiring, all_or_none
-from bots.discord_adapter.adapter import DiscordAdapter, Keeping
+from bots.discord_adapter.adapter import Channels, DiscordAdapter, Keeping
+from bots.discord_adapter.errands import Customs
+from bots.discord_adapter.gatherer import DiscordGatherer
 from bots.discord_adapter.library.client import DiscordAccess
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.http_server import Handler, http_server
@@ -61,16 +63,26 @@ async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     surface = DiscordSurface()
-    link = Link(wiring, surface, Platform.DISCORD)
+    gatherer = DiscordGatherer(surface, wiring.store)
+    link = Link(wiring, surface, Platform.DISCORD, gatherer)
     spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)
     adapter = DiscordAdapter(
         discord_access(settings),
         surface,
         link.reception,
-        wiring.auto_reply_channels,
+        Channels(wiring.auto_reply_channels, _customs(settings)),
         Keeping(spool, settings.lookback_s),
     )
     return adapter, link
+
+
+def _customs(settings: Settings) -> Customs:
+    return Customs(
+        sentiment_channels=settings.sentiment_channels,
+        translate_channels=settings.translate_channels,
+        pins_channels=settings.learn_pins_channels,
+        max_upload_mb=settings.max_upload_mb,
+    )
 
 
 def slack_access(settings: Settings) -> SlackAccess:

@@ -7,9 +7,11 @@ before it. So the inbox keeps what cannot be accepted, and marks remember what h
 import contextlib
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bots.adapters import all_or_none
+from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.errands import Customs, Errands
 from bots.discord_adapter.library.client import Client, DiscordAccess
 from bots.discord_adapter.library.serving import serve
 from bots.discord_adapter.library.surface import DiscordSurface
@@ -46,6 +48,14 @@ class Keeping:
     """How old a message that nobody heard may be; 0: none is looked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """What an operator has switched on where."""
+
+    auto_reply: frozenset[str] = frozenset()
+    customs: Customs = field(default_factory=Customs)
+
+
 class DiscordAdapter:
     """Discord's way in. See ``library.client.Hearer``."""
 
@@ -54,14 +64,16 @@ class DiscordAdapter:
         access: DiscordAccess,
         surface: DiscordSurface,
         reception: Reception,
-        auto_reply_channels: frozenset[str],
+        channels: Channels,
         keeping: Keeping,
     ) -> None:
         self._access = access
         self._surface = surface
         self._store = reception.store
         self._floods = reception.floods
-        self._auto_reply_channels = auto_reply_channels
+        self._auto_reply_channels = channels.auto_reply
+        self._pins_channels = channels.customs.pins_channels
+        self._errands = Errands(surface, reception, channels.customs)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = Marks(reception.store, Platform.DISCORD)
@@ -76,6 +88,7 @@ class DiscordAdapter:
         await all_or_none(
             serve(self._access, self._surface, self),
             self._inbox.run(),
+            self._errands.run(),
             self._marks.run(self._is_listening),
         )
 
@@ -92,6 +105,18 @@ class DiscordAdapter:
         for message in messages:
             await self._inbox.withdraw(origin_of(place, message))
 
+    async def act(self, act: Act, wish: Wish) -> str:
+        """Somebody used a command or a menu."""
+        return await self._errands.act(act, wish)
+
+    async def react(self, reaction: Reaction) -> None:
+        """Somebody put an emoji to a message."""
+        await self._errands.react(reaction)
+
+    def note_pins(self, place: Place) -> None:
+        """The pinned messages of a place have changed."""
+        self._errands.note_pins(place)
+
     def note_listening(self, shard: int, *, is_listening: bool) -> None:
         """A shard hears again, with all that it missed, or hears no more."""
         if is_listening:
@@ -106,6 +131,8 @@ class DiscordAdapter:
 
     async def look_back(self, shard: int) -> None:
         """Look for what was said before a shard's session began and after the one before it."""
+        for place in self._client().places(shard, self._pins_channels):
+            self._errands.note_pins(place)
         seen = self._seen[shard]
         window = Window(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
         if window.is_open:
@@ -119,10 +146,13 @@ class DiscordAdapter:
 
     async def _take(self, facts: Facts, *, is_found: bool) -> None:
         origin = origin_of(facts.place, facts.message, facts.author)
-        if not self._floods.holds_off(origin.asker):
-            incoming = to_incoming(facts, self._auto_reply_channels)
+        incoming = to_incoming(facts, self._auto_reply_channels)
+        if not self._floods.holds_off(origin.asker) and not await self._errands.teach(
+            facts, incoming
+        ):
             await self._inbox.take(incoming, is_found=is_found)
         self._marks.note(facts.place.mark, str(facts.message))
+        await self._errands.overhear(facts, incoming)
 
     async def _look_through(self, shard: int, window: Window) -> int:
         spots = self._client().spots(shard)

@@ -43,6 +43,17 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file of a message, as Discord names it."""
+
+    id: int
+    name: str
+    num_bytes: int
+    url: str
+    """Where Discord says that it lies; good for a day."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """A message in plain data."""
 
@@ -62,6 +73,23 @@ class Facts:
     reply_to: int | None = None
     reply_to_author: int | None = None
     """None if Discord does not say."""
+    author_name: str = ""
+    """The name that people see."""
+    link: str = ""
+    """Where the message stands."""
+    files: tuple[File, ...] = ()
+    replied_files: tuple[File, ...] = ()
+    """Those of the message that it replies to."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we wrote it."""
+        return self.author in self.our_ids
+
+    @property
+    def written_at_s(self) -> float:
+        """When it was written, in seconds since 1970."""
+        return written_at_s(self.message)
 
 
 def written_at_s(message: int) -> float:

@@ -23,6 +23,7 @@ ACTIONS = frozenset(
     {
         *("add_user", "add_guild", "add_role", "add_channel", "add_dm", "add_thread"),
         *("deny_channel", "allow_channel", "configure"),
+        *("deny_member", "close_direct_messages", "pin", "unpin", "type_option"),
         *("say", "edit_message", "delete_message", "react", "unreact"),
         *("call_command", "call_message_menu", "press_button", "choose", "submit_modal"),
         *("messages", "replies", "wait_for_replies", "wait_until_connected"),

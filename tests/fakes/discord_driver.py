@@ -108,6 +108,15 @@ class Driver:
         """Let the bot into the channel again."""
         self.world.channels[to_id(channel_id)].denied_code = None
 
+    def deny_member(self, channel_id: Ref, user_id: Ref, permissions: int) -> None:
+        """Take permissions, as bits, from a user in a channel; the fake itself asks for none."""
+        user = self.world.users[to_id(user_id)]
+        self.world.deny(self.world.channels[to_id(channel_id)], user, permissions)
+
+    def close_direct_messages(self, user_id: Ref) -> None:
+        """Let a user take no direct messages."""
+        self.world.users[to_id(user_id)].is_closed = True
+
     # ------------------------------------------------------------------ what users do
 
     async def say(  # noqa: PLR0913 - everything after the text is rare and named
@@ -165,6 +174,16 @@ class Driver:
         self.world.delete(self._message(message_id))
         await self.gateway.flush()
 
+    async def pin(self, message_id: Ref) -> None:
+        """Pin a message."""
+        self.world.pin(self._message(message_id), is_pinned=True)
+        await self.gateway.flush()
+
+    async def unpin(self, message_id: Ref) -> None:
+        """Take a pinned message down."""
+        self.world.pin(self._message(message_id), is_pinned=False)
+        await self.gateway.flush()
+
     async def react(self, message_id: Ref, user_id: Ref, emoji: str) -> None:
         """Add a user's reaction: a Unicode emoji or `name:id`."""
         self.world.react(self._message(message_id), to_id(user_id), emoji)
@@ -182,7 +201,7 @@ class Driver:
         name: str,
         options: dict[str, OptionValue] | None = None,
     ) -> Interaction:
-        """Use a slash command; subcommands follow after spaces in `name`.
+        """Use a slash command; subcommands follow after spaces in `name`. A file is an option.
 
         Raises:
             LookupError: the bot has not registered it.
@@ -190,14 +209,27 @@ class Driver:
         place = Place(to_id(channel_id), to_id(user_id))
         return await self._done(self._interactions.call_command(place, name, options or {}))
 
-    async def call_message_menu(self, message_id: Ref, user_id: Ref, name: str) -> Interaction:
+    async def type_option(
+        self, channel_id: Ref, user_id: Ref, name: str, option: str, typed: str
+    ) -> Interaction:
+        """Type the beginning of an option; what the bot suggests is in the response.
+
+        Raises:
+            LookupError: the bot has not registered the command.
+        """
+        place = Place(to_id(channel_id), to_id(user_id))
+        return await self._done(self._interactions.type_option(place, name, option, typed))
+
+    async def call_message_menu(
+        self, message_id: Ref, user_id: Ref, name: str, locale: str = ""
+    ) -> Interaction:
         """Use a command from the context menu of a message.
 
         Raises:
             LookupError: the bot has not registered it.
         """
         message = self._message(message_id)
-        place = Place(message.channel_id, to_id(user_id))
+        place = Place(message.channel_id, to_id(user_id), locale=locale)
         return await self._done(self._interactions.call_message_menu(place, name, message))
 
     async def press_button(self, message_id: Ref, user_id: Ref, custom_id: str) -> Interaction:

@@ -7,6 +7,7 @@ follows Reference (Error Messages). Handlers raise these, the HTTP layer writes 
 from tests.fakes.discord_settings import Json
 
 UNKNOWN_CHANNEL = 10003
+UNKNOWN_MEMBER = 10007
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_USER = 10013
 UNKNOWN_EMOJI = 10014
@@ -19,6 +20,7 @@ ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
 CANNOT_ACT_ON_DM = 50003
 CANNOT_EDIT_OTHERS = 50005
+CANNOT_SEND_TO_USER = 50007
 EMPTY_MESSAGE = 50006
 MISSING_PERMISSIONS = 50013
 WRONG_CHANNEL_TYPE = 50024
@@ -30,6 +32,7 @@ THREAD_EXISTS = 160004
 MESSAGES = {
     0: "",
     UNKNOWN_CHANNEL: "Unknown Channel",
+    UNKNOWN_MEMBER: "Unknown Member",
     UNKNOWN_MESSAGE: "Unknown Message",
     UNKNOWN_USER: "Unknown User",
     UNKNOWN_EMOJI: "Unknown Emoji",
@@ -41,6 +44,7 @@ MESSAGES = {
     ALREADY_ACKNOWLEDGED: "Interaction has already been acknowledged.",
     MISSING_ACCESS: "Missing Access",
     CANNOT_ACT_ON_DM: "Cannot execute action on a DM channel",
+    CANNOT_SEND_TO_USER: "Cannot send messages to this user",
     CANNOT_EDIT_OTHERS: "Cannot edit a message authored by another user",
     EMPTY_MESSAGE: "Cannot send an empty message",
     MISSING_PERMISSIONS: "Missing Permissions",

@@ -68,7 +68,7 @@ def read_draft(body: Json, files: tuple[UploadedFile, ...], default: AllowedMent
         flags=read_number("flags", body.get("flags") or 0),
         embeds=read_embeds(body),
         components=list(body.get("components") or ()),
-        attachments=read_attachments(files),
+        attachments=read_attachments(files, body),
         allowed=parse_allowed_mentions(body, default),
         reference=reference,
         is_reference_required=is_reference_required,
@@ -158,9 +158,22 @@ def check_components(components: list[Json], flags: int, body: Json) -> None:
         raise too_long("components", limits.MAX_COMPONENTS_TEXT_CHARS)
 
 
-def read_attachments(files: tuple[UploadedFile, ...]) -> list[Attachment]:
-    """Return uploaded files as attachments that have no id yet."""
-    return [Attachment(file.filename, file.content, file.content_type) for file in files]
+def read_attachments(files: tuple[UploadedFile, ...], body: Json) -> list[Attachment]:
+    """Return uploaded files as attachments that have no id yet.
+
+    ``attachments`` describes the file that was sent as ``files[N]`` under the id N: Reference,
+    Uploading Files.
+    """
+    told = {f"files[{item.get('id')}]": item for item in body.get("attachments") or ()}
+    return [
+        Attachment(
+            file.filename,
+            file.content,
+            file.content_type,
+            description=told.get(file.field, {}).get("description"),
+        )
+        for file in files
+    ]
 
 
 def read_edit(
@@ -176,7 +189,7 @@ def read_edit(
         embeds=read_embeds(body) if "embeds" in body else None,
         components=list(body["components"] or ()) if "components" in body else None,
         kept_attachments=_read_kept_attachments(message, body),
-        new_attachments=read_attachments(files),
+        new_attachments=read_attachments(files, body),
         flags=_read_new_flags(message, body),
         allowed=parse_allowed_mentions(body, default),
     )

@@ -14,12 +14,13 @@ from tests.fakes.discord_errors import api_error, not_found
 from tests.fakes.discord_forms import read_draft, read_edit
 from tests.fakes.discord_http import Answer, Call, Route
 from tests.fakes.discord_mentions import INTERACTION_DEFAULT, AllowedMentions
-from tests.fakes.discord_model import Interaction, Message, MessageKind
+from tests.fakes.discord_model import Attachment, Interaction, Message, MessageKind
 from tests.fakes.discord_settings import Json
 from tests.fakes.discord_world import Event, World
 
 # Interaction Type
 COMMAND = 2
+AUTOCOMPLETE = 4
 COMPONENT = 3
 MODAL_SUBMIT = 5
 # Interaction Callback Type
@@ -27,6 +28,7 @@ ANSWER_MESSAGE = 4
 ANSWER_DEFERRED = 5
 ANSWER_DEFERRED_UPDATE = 6
 ANSWER_UPDATE = 7
+ANSWER_CHOICES = 8
 # Application Command Type, and Application Command Option Type by the type of its value
 SLASH = 1
 MESSAGE_MENU = 3
@@ -39,7 +41,8 @@ CALLBACK = "/interactions/{interaction_id}/{token}/callback"
 WEBHOOK = "/webhooks/{application_id}/{token}"
 WEBHOOK_MESSAGE = f"{WEBHOOK}/messages/{{message_id}}"
 
-OptionValue = str | int | bool | float
+OptionValue = str | int | bool | float | Attachment
+ATTACHMENT_OPTION = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Place:
     channel_id: int
     user_id: int
     message_id: int | None = None
+    locale: str = ""
 
 
 class Interactions:
@@ -67,13 +71,30 @@ class Interactions:
         """
         first, *inner = name.split()
         data = self._command_data(place, first, SLASH)
-        given: list[Json] = [
-            {"name": key, "type": OPTION_TYPES[type(value)], "value": value}
-            for key, value in options.items()
-        ]
+        resolved: Json = {}
+        given = [self._option(key, value, resolved) for key, value in options.items()]
         for depth, word in enumerate(reversed(inner)):
             given = [{"name": word, "type": SUBCOMMAND + (depth > 0), "options": given}]
-        return self._deliver(place, COMMAND, data | {"options": given})
+        return self._deliver(place, COMMAND, data | {"options": given, "resolved": resolved})
+
+    def _option(self, name: str, value: OptionValue, resolved: Json) -> Json:
+        if not isinstance(value, Attachment):
+            return {"name": name, "type": OPTION_TYPES[type(value)], "value": value}
+        (file,) = self._world.keep_attachments([value])
+        self._world.uploads[file.id] = file
+        url = f"{self._world.attachments_url}/0/{file.id}/{file.filename}"
+        resolved.setdefault("attachments", {})[str(file.id)] = payloads.file_json(url, file)
+        return {"name": name, "type": ATTACHMENT_OPTION, "value": str(file.id)}
+
+    def type_option(self, place: Place, name: str, option: str, typed: str) -> Interaction:
+        """Type the beginning of an option of a slash command.
+
+        Raises:
+            LookupError: the bot has not registered it.
+        """
+        data = self._command_data(place, name, SLASH)
+        focused = {"name": option, "type": OPTION_TYPES[str], "value": typed, "focused": True}
+        return self._deliver(place, AUTOCOMPLETE, data | {"options": [focused]})
 
     def call_message_menu(self, place: Place, name: str, message: Message) -> Interaction:
         """Use a command from a message's context menu; the message is never blanked.
@@ -139,6 +160,7 @@ class Interactions:
             data=data,
             created_at_s=self._world.settings.clock(),
             message_id=place.message_id,
+            locale=place.locale,
         )
         self._world.interactions[interaction.id] = interaction
         guild_id = self._world.channels[place.channel_id].guild_id

@@ -63,6 +63,8 @@ class User:
     id: int
     name: str
     bot: bool = False
+    is_closed: bool = False
+    """Takes no direct messages from servers' members."""
 
 
 @dataclass(slots=True)
@@ -102,6 +104,10 @@ class Channel:
     recipient_id: int | None = None
     last_message_id: int | None = None
     denied_code: int | None = None
+    denied: dict[int, int] = field(default_factory=dict)
+    """User -> permissions, as bits, that an overwrite takes from them here."""
+    pins: list[int] = field(default_factory=list)
+    """Pinned messages, the latest first."""
 
     @property
     def is_readable(self) -> bool:
@@ -127,6 +133,7 @@ class Attachment:
     content: bytes
     content_type: str = "application/octet-stream"
     id: int = 0
+    description: str | None = None
 
 
 @dataclass(slots=True)
@@ -198,6 +205,8 @@ class Interaction:
     data: Json
     created_at_s: float
     message_id: int | None = None
+    locale: str = ""
+    """The language of the user's Discord; empty for the usual one."""
     response: Json | None = None
     message_ids: list[int] = field(default_factory=list)
 

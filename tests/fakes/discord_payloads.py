@@ -23,8 +23,12 @@ from tests.fakes.discord_settings import MAX_REQUEST_BYTES, Json
 if TYPE_CHECKING:
     from tests.fakes.discord_world import World
 
-# Permissions: every bit that exists; the bot and everybody else may do everything.
+# Permissions: every bit that exists. Everybody has all of them but Administrator, which no
+# overwrite could take anything from.
 ALL_PERMISSIONS = str((1 << 51) - 1)
+ADMINISTRATOR = 1 << 3
+ROLE_PERMISSIONS = str(int(ALL_PERMISSIONS) & ~ADMINISTRATOR)
+MEMBER_OVERWRITE = 1
 LOCALE = "en-US"
 
 
@@ -82,7 +86,7 @@ def role_json(role: Role, position: int) -> Json:
         "icon": None,
         "unicode_emoji": None,
         "position": position,
-        "permissions": ALL_PERMISSIONS,
+        "permissions": ROLE_PERMISSIONS,
         "managed": False,
         "mentionable": role.mentionable,
         "flags": 0,
@@ -108,7 +112,12 @@ def channel_json(world: "World", channel: Channel) -> Json:
     }
     if channel.is_thread:
         return common | _thread_fields(world, channel)
-    return common | {"position": 0, "permission_overwrites": [], "topic": None, "nsfw": False}
+    overwrites = [
+        {"id": str(user), "type": MEMBER_OVERWRITE, "allow": "0", "deny": str(bits)}
+        for user, bits in channel.denied.items()
+    ]
+    extras = {"position": 0, "topic": None, "nsfw": False}
+    return common | extras | {"permission_overwrites": overwrites}
 
 
 def _thread_fields(world: "World", channel: Channel) -> Json:
@@ -177,8 +186,13 @@ def guild_json(world: "World", guild: Guild, *, has_all_members: bool) -> Json:
 def attachment_json(world: "World", message: Message, attachment: Attachment) -> Json:
     """Return an Attachment object whose address the fake serves."""
     place = f"{message.channel_id}/{attachment.id}/{attachment.filename}"
-    url = f"{world.attachments_url}/{place}"
-    return {
+    return file_json(f"{world.attachments_url}/{place}", attachment)
+
+
+def file_json(url: str, attachment: Attachment) -> Json:
+    """Return an Attachment object of this address."""
+    told = {} if attachment.description is None else {"description": attachment.description}
+    return told | {
         "id": str(attachment.id),
         "filename": attachment.filename,
         "size": len(attachment.content),
@@ -245,7 +259,7 @@ def _message_body(world: "World", message: Message, *, is_shown: bool) -> Json:
         "timestamp": snowflake_time(message.id).isoformat(),
         "edited_timestamp": None if edited is None else edited.isoformat(),
         "tts": False,
-        "pinned": False,
+        "pinned": message.id in world.channels[message.channel_id].pins,
         "mention_everyone": "@everyone" in message.mentions or "@here" in message.mentions,
         "mentions": [user_json(user) for user in mentioned],
         "mention_roles": [str(role) for role in mentioned_role_ids(message.mentions)],
@@ -303,6 +317,13 @@ def deletion_json(world: "World", message: Message) -> Json:
     return place | _guild_field(world.channels[message.channel_id])
 
 
+def pins_event_json(channel: Channel) -> Json:
+    """Return what CHANNEL_PINS_UPDATE carries."""
+    place = {"channel_id": str(channel.id)} | _guild_field(channel)
+    last = snowflake_time(channel.pins[0]).isoformat() if channel.pins else None
+    return place | {"last_pin_timestamp": last}
+
+
 def reaction_event_json(world: "World", message: Message, user_id: int, emoji: str) -> Json:
     """Return what MESSAGE_REACTION_ADD and MESSAGE_REACTION_REMOVE carry."""
     channel = world.channels[message.channel_id]
@@ -340,6 +361,8 @@ def interaction_json(world: "World", interaction: Interaction) -> Json:
         "context": 0 if channel.guild_id else 1,
         "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},
     }
+    if interaction.locale:
+        body["locale"] = interaction.locale
     if interaction.message_id is not None:
         message = world.all_messages[interaction.message_id]
         body["message"] = message_json(world, message, has_content_intent=True)

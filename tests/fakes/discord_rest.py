@@ -21,7 +21,7 @@ from tests.fakes.discord_forms import read_draft, read_edit
 from tests.fakes.discord_gateway import Gateway
 from tests.fakes.discord_http import Answer, Call, Route
 from tests.fakes.discord_mentions import REGULAR_DEFAULT
-from tests.fakes.discord_model import Channel, Message, TypingCall
+from tests.fakes.discord_model import Channel, Message, TypingCall, snowflake_time
 from tests.fakes.discord_settings import Json
 from tests.fakes.discord_world import World
 
@@ -54,7 +54,10 @@ class Rest:
             Route("GET", "/gateway", self._get_gateway, is_open=True),
             Route("GET", "/gateway/bot", self._get_gateway_bot),
             Route("GET", "/guilds/{guild_id}", self._get_guild),
+            Route("GET", "/guilds/{guild_id}/members/{user_id}", self._get_member),
             Route("GET", CHANNEL, self._get_channel),
+            # Before the messages themselves, whose ids these words are not.
+            Route("GET", f"{MESSAGES}/pins", self._list_pins),
             Route("POST", f"{CHANNEL}/typing", self._type),
             Route("POST", f"{CHANNEL}/threads", self._start_thread),
             Route("GET", MESSAGES, self._list_messages),
@@ -116,6 +119,15 @@ class Rest:
             raise not_found(10004)
         return Answer(payloads.guild_json(self._world, guild, has_all_members=False))
 
+    def _get_member(self, call: Call) -> Answer:
+        guild = self._world.guilds.get(call.get_id("guild_id"))
+        if guild is None:
+            raise not_found(10004)
+        user_id = call.get_id("user_id")
+        if user_id not in guild.members:
+            raise not_found(errors.UNKNOWN_MEMBER)
+        return Answer(payloads.member_with_user_json(self._world, guild, user_id))
+
     # ------------------------------------------------------------------ Channel
 
     def _channel(self, call: Call) -> Channel:
@@ -165,8 +177,21 @@ class Rest:
     def _get_message(self, call: Call) -> Answer:
         return Answer(self._show(self._message(call)))
 
+    def _list_pins(self, call: Call) -> Answer:
+        """Return the pinned messages, the latest first (Message, Get Channel Pins)."""
+        channel = self._channel(call)
+        pinned = [self._world.find_message(channel.id, pin) for pin in channel.pins]
+        items = [
+            {"pinned_at": snowflake_time(m.id).isoformat(), "message": self._show(m)}
+            for m in pinned
+        ]
+        return Answer({"items": items, "has_more": False})
+
     def _create_message(self, call: Call) -> Answer:
         channel_id = call.get_id("channel_id")
+        recipient = self._world.users.get(self._channel(call).recipient_id or 0)
+        if recipient is not None and recipient.is_closed:
+            raise api_error(403, errors.CANNOT_SEND_TO_USER)
         draft = read_draft(call.body, call.record.files, REGULAR_DEFAULT)
         existing = self._world.find_by_nonce(self._world.bot.id, draft)
         if existing is not None:

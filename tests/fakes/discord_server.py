@@ -121,6 +121,8 @@ class FakeDiscord(Driver):
 
     async def _send_file(self, request: web.Request) -> web.Response:
         wanted = int(request.match_info["file_id"])
+        if given := self.world.uploads.get(wanted):
+            return web.Response(body=given.content, content_type=given.content_type)
         for message in self.world.messages_in(int(request.match_info["channel_id"])):
             for file in message.attachments:
                 if file.id == wanted and not message.deleted:

@@ -94,6 +94,8 @@ class World:
         self._by_channel: dict[int, list[Message]] = {}
         self._by_nonce: dict[tuple[int, str], Message] = {}
         self.interactions: dict[int, Interaction] = {}
+        self.uploads: dict[int, Attachment] = {}
+        """Files that were given to commands."""
         self.commands: dict[int | None, list[Json]] = {}
         self.typing: list[TypingCall] = []
         self.requests: list[RequestRecord] = []
@@ -283,13 +285,41 @@ class World:
         self._emit_message("MESSAGE_UPDATE", message)
 
     def delete(self, message: Message) -> None:
-        """Mark a message as deleted and dispatch that."""
+        """Mark a message as deleted and dispatch that; it is pinned no more."""
         message.deleted = True
+        channel = self.channels[message.channel_id]
+        channel.pins = [pin for pin in channel.pins if pin != message.id]
         if message.is_ephemeral:
             self.changes.notify()
             return
         event = "MESSAGE_DELETE"
         self._emit_in(message.channel_id, event, lambda _: payloads.deletion_json(self, message))
+
+    def deny(self, channel: Channel, user: User, permissions: int) -> None:
+        """Take permissions from a user in a channel, and dispatch that."""
+        channel.denied[user.id] = permissions
+        event = Event(
+            "CHANNEL_UPDATE",
+            lambda _: payloads.channel_json(self, channel),
+            channel.guild_id,
+            limits.INTENT_GUILDS,
+        )
+        self.emit(event)
+
+    def pin(self, message: Message, *, is_pinned: bool) -> None:
+        """Pin a message or take it down, and dispatch that."""
+        channel = self.channels[message.channel_id]
+        channel.pins = [pin for pin in channel.pins if pin != message.id]
+        if is_pinned:
+            channel.pins.insert(0, message.id)
+        self._emit_message("MESSAGE_UPDATE", message)
+        event = Event(
+            "CHANNEL_PINS_UPDATE",
+            lambda _: payloads.pins_event_json(channel),
+            channel.guild_id,
+            limits.INTENT_GUILDS if channel.guild_id else limits.INTENT_DIRECT_MESSAGES,
+        )
+        self.emit(event)
 
     def react(self, message: Message, user_id: int, emoji: str) -> None:
         """Add a reaction; a second one of the same user changes nothing."""

@@ -3,16 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
 from typing import Protocol
 
+import aiohttp
 import discord
 import discord.gateway
 import discord.http
 import yarl
 
-from bots.discord_adapter.library.facts import channels_of, facts_of, may_read, place_of
+from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.library.facts import (
+    Readable,
+    channels_of,
+    facts_of,
+    may_read,
+    place_of,
+)
 from bots.discord_adapter.library.faults import translated
 from bots.discord_adapter.reading import Facts, Place, Spot
+from shared.errors import UndeliverableError
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -22,6 +33,12 @@ NOBODY = discord.AllowedMentions.none()
 STARTS_KEPT_BACK = 10
 """New sessions of a day that are left for whoever mends what used up the others."""
 MS = 1000
+PAGE = 100
+"""Messages that Discord shows at once."""
+MAX_PINS = 250
+"""Of a channel: docs.discord.com, Message, Pin Message."""
+DOWNLOAD_S = 30.0
+CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,18 @@ class Hearer(Protocol):
         """Messages were deleted."""
         ...
 
+    async def act(self, act: Act, wish: Wish) -> str:
+        """Somebody used a command or a menu; what is to be said instead of an answer, if any."""
+        ...
+
+    async def react(self, reaction: Reaction) -> None:
+        """Somebody put an emoji to a message."""
+        ...
+
+    def note_pins(self, place: Place) -> None:
+        """The pinned messages of a place have changed."""
+        ...
+
 
 class Client(discord.AutoShardedClient):
     """discord.py's client on the addresses of the settings, handing on what it hears."""
@@ -69,6 +98,7 @@ class Client(discord.AutoShardedClient):
         intents = discord.Intents.none()
         intents.guilds = True
         intents.messages = True
+        intents.reactions = True
         intents.message_content = reads_content
         super().__init__(
             intents=intents,
@@ -79,7 +109,8 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
         )
         discord.http.Route.BASE = access.api_url.rstrip("/")
-        self._hearer = hearer
+        self.hearer = hearer
+        """Who is told."""
         self._gateway = yarl.URL(access.gateway_url) if access.gateway_url else None
         self._paid_shards: set[int | None] = set()
         """Shards for whose next session a start has been taken."""
@@ -117,11 +148,11 @@ class Client(discord.AutoShardedClient):
         await super().before_identify_hook(shard_id, initial=initial)
         await self._pay(shard_id)
         self._paid_shards.discard(shard_id)
-        await self._hearer.begin_session(shard_id or 0)
+        await self.hearer.begin_session(shard_id or 0)
 
     async def _pay(self, shard_id: int | None) -> None:
         if shard_id not in self._paid_shards:
-            await self._hearer.may_begin(str(self.user_id))
+            await self.hearer.may_begin(str(self.user_id))
             self._paid_shards.add(shard_id)
 
     async def on_ready(self) -> None:
@@ -130,29 +161,45 @@ class Client(discord.AutoShardedClient):
 
     async def on_shard_ready(self, shard_id: int) -> None:
         """A new session."""
-        await self._hearer.look_back(shard_id)
+        await self.hearer.look_back(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """The old session goes on: Discord has sent what was missed."""
-        self._hearer.note_listening(shard_id, is_listening=True)
+        self.hearer.note_listening(shard_id, is_listening=True)
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """Nothing is heard for now."""
-        self._hearer.note_listening(shard_id, is_listening=False)
+        self.hearer.note_listening(shard_id, is_listening=False)
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand a message on."""
-        await self._hearer.hear(facts_of(message, self.user))
+        await self.hearer.hear(facts_of(message, self.user))
 
     async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
         """Hand a deletion on."""
         place = Place(deleted.guild_id, deleted.channel_id)
-        await self._hearer.forget(place, [deleted.message_id])
+        await self.hearer.forget(place, [deleted.message_id])
 
     async def on_raw_bulk_message_delete(self, deleted: discord.RawBulkMessageDeleteEvent) -> None:
         """Hand many deletions on."""
         place = Place(deleted.guild_id, deleted.channel_id)
-        await self._hearer.forget(place, sorted(deleted.message_ids))
+        await self.hearer.forget(place, sorted(deleted.message_ids))
+
+    async def on_raw_reaction_add(self, added: discord.RawReactionActionEvent) -> None:
+        """Hand a person's reaction on."""
+        is_bots = added.member is not None and added.member.bot
+        if added.user_id != self.user_id and not is_bots and added.emoji.is_unicode_emoji():
+            channel = self.get_channel(added.channel_id)
+            place = place_of(channel) if channel else Place(added.guild_id, added.channel_id)
+            name = added.emoji.name
+            await self.hearer.react(Reaction(place, added.message_id, added.user_id, name))
+
+    async def on_guild_channel_pins_update(
+        self, channel: discord.abc.GuildChannel | discord.Thread, last_pin: datetime | None
+    ) -> None:
+        """Hand on that there are other pins."""
+        del last_pin
+        self.hearer.note_pins(place_of(channel))
 
     def spots(self, shard_id: int) -> list[Spot]:
         """The channels and active threads of a shard that we may read and that hold messages."""
@@ -163,6 +210,10 @@ class Client(discord.AutoShardedClient):
             for channel in channels_of(guild)
             if channel.last_message_id and may_read(guild, channel)
         ]
+
+    def places(self, shard_id: int, channels: frozenset[str]) -> list[Place]:
+        """Those of these channels that are a shard's and that we may read."""
+        return [spot.place for spot in self.spots(shard_id) if str(spot.place.channel) in channels]
 
     async def history(self, place: Place, after: int, limit: int) -> list[Facts]:
         """The latest messages of a place that were written after one, the oldest first.
@@ -178,6 +229,83 @@ class Client(discord.AutoShardedClient):
             latest = channel.history(after=discord.Object(after), oldest_first=False, limit=limit)
             found = [facts_of(message, self.user) async for message in latest]
         return found[::-1]
+
+    async def page(self, channel: int, *, before: int | None, after: int | None) -> list[Facts]:
+        """At most ``PAGE`` messages of a channel before or after one, the oldest first.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with translated():
+            place = self.get_channel(channel) or self.get_partial_messageable(channel)
+            if not isinstance(place, discord.abc.Messageable):
+                return []
+            found = place.history(
+                limit=PAGE,
+                before=None if before is None else discord.Object(before),
+                after=None if after is None else discord.Object(after),
+            )
+            messages = [facts_of(message, self.user) async for message in found]
+        return sorted(messages, key=lambda facts: facts.message)
+
+    async def message(self, channel: int, message: int) -> Facts:
+        """One message.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with translated():
+            place = self.get_channel(channel) or self.get_partial_messageable(channel)
+            if not isinstance(place, discord.abc.Messageable):
+                raise UndeliverableError("no channel for messages")
+            return facts_of(await place.fetch_message(message), self.user)
+
+    async def pins(self, place: Place) -> list[Facts]:
+        """The pinned messages of a place, the latest first.
+
+        Raises:
+            PlatformError: Discord does not show them.
+        """
+        with translated():
+            channel = self.get_channel(place.channel)
+            if not isinstance(channel, discord.abc.Messageable):
+                return []
+            return [facts_of(message, self.user) async for message in channel.pins(limit=MAX_PINS)]
+
+    def may_read(self, channel: int) -> bool:
+        """Whether Discord shows us what was said in a server's channel."""
+        place = self.get_channel(channel)
+        return isinstance(place, Readable) and may_read(place.guild, place)
+
+    async def lets_read(self, channel: int, user: int) -> bool:
+        """Whether a person may read what was said in a server's channel.
+
+        Raises:
+            PlatformError: Discord does not say who they are.
+        """
+        place = self.get_channel(channel)
+        if not isinstance(place, Readable):
+            return False
+        with translated():
+            member = await place.guild.fetch_member(user)
+        rights = place.permissions_for(member)
+        return rights.view_channel and rights.read_message_history
+
+    async def download(self, url: str, max_bytes: int) -> bytes | None:
+        """What lies at an address that Discord gave us; None if that is more.
+
+        Raises:
+            PlatformError: it does not answer, or not with a file.
+        """
+        with translated():
+            async with (
+                asyncio.timeout(DOWNLOAD_S),
+                aiohttp.ClientSession() as session,
+                session.get(url, allow_redirects=False) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    raise UndeliverableError(f"the file answers {response.status}")
+                return await _read_at_most(response, max_bytes)
 
     async def say(self, channel: int, text: str, nonce: str) -> None:
         """Post a message that is nobody's answer.
@@ -195,3 +323,12 @@ async def _wait_for_day(num_left: int, reset_after_s: float) -> None:
     if num_left <= STARTS_KEPT_BACK:
         log.error("session_starts_used_up", num_left=num_left, wait_s=round(reset_after_s))
         await asyncio.sleep(reset_after_s)
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        content += chunk
+        if len(content) > max_bytes:
+            return None
+    return bytes(content)

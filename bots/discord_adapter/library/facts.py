@@ -2,7 +2,7 @@
 
 import discord
 
-from bots.discord_adapter.reading import Facts, Place
+from bots.discord_adapter.reading import Facts, File, Place
 
 PERSONS_TYPES = (discord.MessageType.default, discord.MessageType.reply)
 
@@ -50,4 +50,18 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         names=names | {role.id: role.name for role in message.role_mentions},
         reply_to=reference.message_id if reference else None,
         reply_to_author=original.author.id if isinstance(original, discord.Message) else None,
+        author_name=message.author.display_name,
+        link=message.jump_url,
+        files=files_of(message),
+        replied_files=files_of(original) if isinstance(original, discord.Message) else (),
     )
+
+
+def files_of(message: discord.Message) -> tuple[File, ...]:
+    """The files of a message."""
+    return tuple(map(file_of, message.attachments))
+
+
+def file_of(attachment: discord.Attachment) -> File:
+    """A file that somebody attached."""
+    return File(attachment.id, attachment.filename, attachment.size, attachment.url)

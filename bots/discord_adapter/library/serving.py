@@ -1,13 +1,16 @@
 """Runs discord.py's client until it ends, and asks Discord who we are."""
 
+import asyncio
 from dataclasses import dataclass
 
 import discord
 import discord.http
 
 from bots.discord_adapter.library.client import Client, DiscordAccess, Hearer
+from bots.discord_adapter.library.commands import Commands
 from bots.discord_adapter.library.faults import start_up_faults
 from bots.discord_adapter.library.surface import DiscordSurface
+from bots.ending import end
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -32,9 +35,15 @@ async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) 
 
 async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
     surface.client = client
+    commands = Commands(client)
     with start_up_faults(access.api_url):
         async with client:
-            await client.start(access.token)
+            await client.login(access.token)
+            publishing = asyncio.create_task(commands.publish())
+            try:
+                await client.connect()
+            finally:
+                await end([publishing])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,29 @@
-"""Discord as the way out sees it: what is posted, edited, found again and taken away."""
+"""Discord as the way out sees it: what is posted, edited, found again and taken away.
+
+An answer to a command goes through the webhook that the command's ticket opens, as long as it does.
+What is for one person and cannot go there is a direct message.
+"""
 
 import base64
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import discord
 import discord.http
 
+from bots.discord_adapter import acts
 from bots.discord_adapter.library.client import NOBODY, Client
 from bots.discord_adapter.library.faults import translated
+from bots.discord_adapter.library.webhook import ORIGINAL, TicketOverError, Webhook, is_good
 from bots.render.discord import is_beginning_of, render_for_discord
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
-from shared.jobs import Job
+from shared.jobs import Audience, Job, Origin
+from shared.logs import get_logger
 from shared.replies import Picture
+
+log = get_logger(__name__)
 
 EDIT_EVERY_S = 1.0
 NOTICE_EVERY_S = 0.5
@@ -22,6 +32,30 @@ TYPING_EVERY_S = 8.0
 SEARCH_LIMIT = 300
 MAX_NONCES = 5
 """A part is posted so often anew after somebody deleted it."""
+CLOSED_CODES = (50007, 50278)
+"""Cannot send messages to this user; the same for want of a server that both are in."""
+CLOSED = (
+    "I may not send you direct messages: allow them in this server's privacy settings, "
+    "and ask again."
+)
+THREAD_NAME = "Translation"
+THREAD_EXISTS = 160004
+SEPARATOR = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an answer is posted."""
+
+    channel: int
+    is_reply: bool
+    """Whether its first part replies to the question."""
+    is_elsewhere: bool = False
+    """Whether that is not the place of the question."""
+
+    def name(self, message: int) -> str:
+        """A message there, for the ledger."""
+        return f"{self.channel}{SEPARATOR}{message}" if self.is_elsewhere else str(message)
 
 
 class DiscordSurface:
@@ -49,89 +83,237 @@ class DiscordSurface:
         """Post, the first part as a reply to the question. See ``surface.Surface``.
 
         The nonce is the job's: Discord answers a repeated post with the message that it has. If
-        somebody has deleted that one it says so, and the next nonce is as much the job's.
+        somebody has deleted that one it says so, and the next nonce is as much the job's. The first
+        answer to a command needs none: it stands there already, and is edited.
         """
-        for nonce in _nonces(job, part):
-            with contextlib.suppress(MessageGoneError):
-                return await self._send(job, part, text, nonce, picture)
+        if webhook := self._webhook(job):
+            with contextlib.suppress(TicketOverError):
+                return await _post_by(webhook, job, part, text, picture)
+        try:
+            target = await self._target(job)
+            for nonce in _nonces(job, part):
+                with contextlib.suppress(MessageGoneError):
+                    return await self._send(job, target, part, text, nonce, picture)
+        except UndeliverableError as error:
+            if _code_of(error) in CLOSED_CODES:
+                await self._own_up(job)
+            raise
         raise UndeliverableError("deleted again and again")
 
     async def _send(
-        self, job: Job, part: int, text: str, nonce: str, picture: Picture | None
+        self, job: Job, target: Target, part: int, text: str, nonce: str, picture: Picture | None
     ) -> str:
+        is_reply = target.is_reply and part == 0
         with translated():
-            message = await self._channel(job).send(
+            message = await self._at(target.channel).send(
                 text,
                 nonce=nonce,
                 files=_files(picture),
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
                 # None means none to discord.py, though its types do not say so.
-                reference=_reference(job) if part == 0 else None,  # type: ignore[arg-type]
+                reference=_reference(job) if is_reply else None,  # type: ignore[arg-type]
             )
-        return str(message.id)
+        return target.name(message.id)
 
     async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
+        if webhook := self._webhook_of(job, message):
+            with contextlib.suppress(TicketOverError), _content(text, picture) as params:
+                await webhook.edit(message, params)
+                return
+        channel, number = _where(job, message)
         # discord.py's own edit of a message that is only known by its id cannot keep embeds away.
-        content = discord.http.handle_message_parameters(
-            text,
-            files=_files(picture),
-            allowed_mentions=NOBODY,
-            flags=discord.MessageFlags(suppress_embeds=True),
-        )
-        with translated(), content as params:
-            await self._connected().http.edit_message(
-                int(job.origin.channel), int(message), params=params
-            )
+        with translated(), _content(text, picture) as params:
+            await self.connected().http.edit_message(channel, number, params=params)
 
     async def delete(self, job: Job, message: str) -> None:
         """Delete a posted message. See ``surface.Surface``."""
+        if webhook := self._webhook_of(job, message):
+            with contextlib.suppress(TicketOverError):
+                await webhook.delete(message)
+                return
+        channel, number = _where(job, message)
         with translated():
-            await self._channel(job).get_partial_message(int(message)).delete()
+            await self._at(channel).get_partial_message(number).delete()
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
         """Look for our reply to the question, or what stands below it. See ``surface.Surface``.
 
-        The history does not tell nonces. Later parts refer to nothing; they are known by what
-        they say.
+        The history does not tell nonces. Parts that refer to nothing are known by what they say.
+        The first answer to a command need not be looked for, and what one person alone sees there
+        is in no history.
         """
+        webhook = self._webhook(job)
+        if webhook and (part == 0 or _is_private(job)):
+            return []
+        target = await self._target(job)
         asked = int(job.origin.message)
         found: list[str] = []
-        with translated():
-            me = self._connected().user_id
-            async for message in self._channel(job).history(
-                after=discord.Object(int(after or asked)), limit=SEARCH_LIMIT, oldest_first=True
-            ):
-                reference = message.reference.message_id if message.reference else None
-                is_part = (
-                    reference == asked
-                    if part == 0
-                    else reference is None and is_beginning_of(message.content, text)
-                )
-                if message.author.id == me and is_part:
-                    found.append(str(message.id))
+        async for message in self._ours(target.channel, _number(after) if after else asked):
+            reference = message.reference.message_id if message.reference else None
+            is_part = (
+                reference == asked
+                if target.is_reply and part == 0
+                else (reference is None or webhook is not None)
+                and is_beginning_of(message.content, text)
+            )
+            if is_part:
+                found.append(target.name(message.id))
         return found
+
+    async def _ours(self, channel: int, after: int) -> AsyncIterator[discord.Message]:
+        with translated():
+            me = self.connected().user_id
+            async for message in self._at(channel).history(
+                after=discord.Object(after), limit=SEARCH_LIMIT, oldest_first=True
+            ):
+                if message.author.id == me:
+                    yield message
 
     async def react(self, job: Job, emoji: str) -> None:
         """Mark a message. See ``surface.Surface``."""
         with translated():
             await (
-                self._channel(job).get_partial_message(int(job.origin.message)).add_reaction(emoji)
+                self._at(int(job.origin.channel))
+                .get_partial_message(int(job.origin.message))
+                .add_reaction(emoji)
             )
 
     async def show_busy(self, job: Job) -> None:
-        """Show that we are typing."""
+        """Show that we are typing; an unanswered command says so by itself."""
+        if job.origin.ticket:
+            return
         with contextlib.suppress(PlatformUnavailableError, UndeliverableError), translated():
-            await self._channel(job).typing()
+            await self._at(int(job.origin.channel)).typing()
 
-    def _connected(self) -> Client:
+    async def _target(self, job: Job) -> Target:
+        """Where an answer goes that no ticket takes there.
+
+        Raises:
+            PlatformError: it cannot be told, or may not go there.
+        """
+        origin = job.origin
+        if _is_private(job):
+            with translated():
+                direct = await self.connected().create_dm(discord.Object(int(origin.user)))
+            return Target(direct.id, is_reply=False, is_elsewhere=True)
+        if origin.act == acts.TRANSLATE and await self._has_thread(origin):
+            # A thread has the id of the message that it hangs at.
+            return Target(int(origin.message), is_reply=False, is_elsewhere=True)
+        # A command is no message that could be replied to.
+        return Target(int(origin.channel), is_reply=not origin.ticket)
+
+    async def _has_thread(self, origin: Origin) -> bool:
+        """Whether there is a thread at the message, made now if need be."""
+        try:
+            with translated():
+                await self.connected().http.start_thread_with_message(
+                    int(origin.channel),
+                    int(origin.message),
+                    name=THREAD_NAME,
+                    auto_archive_duration=1440,
+                )
+        except UndeliverableError as error:
+            return _code_of(error) == THREAD_EXISTS
+        return True
+
+    async def _own_up(self, job: Job) -> None:
+        """Say that somebody does not take direct messages, where they asked.
+
+        Who asked with a reaction sees it go, which needs no words among others.
+        """
+        origin = job.origin
+        emoji = acts.emoji_of(origin.act)
+        place = self._at(int(origin.channel))
+        try:
+            with translated():
+                if emoji:
+                    message = place.get_partial_message(int(origin.message))
+                    await message.remove_reaction(emoji, discord.Object(int(origin.user)))
+                else:
+                    await place.send(
+                        CLOSED,
+                        nonce=f"{job.id}-dm",
+                        allowed_mentions=NOBODY,
+                        reference=None if origin.ticket else _reference(job),  # type: ignore[arg-type]  # as in ``_send``
+                    )
+        except UndeliverableError as error:
+            log.warning("closed_door_not_told", job=job.id, reason=str(error))
+
+    def _webhook(self, job: Job) -> Webhook | None:
+        """The way of an answer to a command, while it is open."""
+        origin = job.origin
+        if not origin.ticket or not is_good(origin.message):
+            return None
+        return Webhook(self.connected(), origin.ticket)
+
+    def _webhook_of(self, job: Job, message: str) -> Webhook | None:
+        """The way to one of our messages, if it is to be changed through a webhook.
+
+        Raises:
+            MessageGoneError: one person alone sees it, and the way there is closed.
+        """
+        if not job.origin.ticket or SEPARATOR in message:
+            return None
+        webhook = self._webhook(job)
+        if webhook is None and _is_private(job):
+            raise MessageGoneError("the command's ticket is used up")
+        return webhook
+
+    def connected(self) -> Client:
+        """The client.
+
+        Raises:
+            PlatformUnavailableError: there is none now.
+        """
         if self.client is None or self.client.user is None:
             raise PlatformUnavailableError("not connected")
         return self.client
 
-    def _channel(self, job: Job) -> discord.PartialMessageable:
-        return self._connected().get_partial_messageable(int(job.origin.channel))
+    def _at(self, channel: int) -> discord.PartialMessageable:
+        return self.connected().get_partial_messageable(channel)
+
+
+async def _post_by(
+    webhook: Webhook, job: Job, part: int, text: str, picture: Picture | None
+) -> str:
+    """Put the first part where Discord says that we are thinking, and others below it."""
+    if part == 0:
+        with contextlib.suppress(MessageGoneError), _content(text, picture) as params:
+            return await webhook.edit(ORIGINAL, params)
+    with _content(text, picture, is_ephemeral=_is_private(job)) as params:
+        return await webhook.send(params)
+
+
+def _content(
+    text: str, picture: Picture | None, *, is_ephemeral: bool = False
+) -> discord.http.MultipartParameters:
+    flags = discord.MessageFlags(suppress_embeds=True)
+    flags.ephemeral = is_ephemeral
+    return discord.http.handle_message_parameters(
+        text, files=_files(picture), allowed_mentions=NOBODY, flags=flags
+    )
+
+
+def _is_private(job: Job) -> bool:
+    return job.origin.audience is Audience.ASKER
+
+
+def _where(job: Job, message: str) -> tuple[int, int]:
+    """Channel and id of one of our messages."""
+    channel, _, number = message.rpartition(SEPARATOR)
+    return int(channel or job.origin.channel), int(number)
+
+
+def _number(message: str) -> int:
+    return int(message.rpartition(SEPARATOR)[2])
+
+
+def _code_of(error: Exception) -> int:
+    """What Discord calls a fault; 0 if it is none of Discord's."""
+    cause = error.__cause__
+    return cause.code if isinstance(cause, discord.HTTPException) else 0
 
 
 def _files(picture: Picture | None) -> list[discord.File]:

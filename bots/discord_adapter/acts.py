@@ -1,0 +1,297 @@
+"""What people do on Discord besides writing: commands, menus and reactions, as tasks. Pure.
+
+The options of a command come in as plain values; what comes out is a ``Wish``, or with the place
+and the person an ``Incoming``.
+"""
+
+from dataclasses import dataclass
+
+from bots.discord_adapter.reading import DIRECT_TEAM, Facts, File, Place
+from bots.discord_adapter.text import plain_text
+from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
+from bots.intake import NEED_NO_TEXT, Incoming
+from bots.phrases.others import NOTE
+from bots.phrases.summarizing import summarized
+from bots.policy import Situation
+from shared.jobs import Audience, Origin, Platform
+from shared.languages import find_language, language_of_flag
+from shared.tasks import (
+    Ask,
+    Complete,
+    Form,
+    Learn,
+    Length,
+    Opt,
+    Quoted,
+    Report,
+    Summarize,
+    Tag,
+    Task,
+    Translate,
+    Write,
+)
+
+ACT = Situation(is_from_person=True, is_act=True)
+COMMAND, MENU, REACTION = "command", "menu", "reaction"
+TAG, TRANSLATE, PIN, LEARN = "tag", "translate", "pin", "learn"
+DEFAULT_HOURS = 24.0
+MAX_HOURS = 30 * 24.0
+MAX_DAYS = 365
+NEW_WORDS = "/new"
+"""What ``bots.intake`` reads as the wish to begin afresh."""
+
+NO_WORDS = "There is no text in that message, and nothing that I could work on."
+NOTHING_TO_LEARN = "Attach a file, or write the text that I am to learn."
+HELP = """\
+**What I can do here**
+- Mention me, or write me a direct message: I answer.
+- `/ask` answers a question from the documents that this channel has taught me.
+- `/learn`, or a file with the words “learn this”, teaches me a document, for this channel alone.
+- `/summarize` reads what was said here and tells you what matters.
+- `/translate`, the menu of a message, or a country's flag as a reaction translate, for you alone.
+- `/write` drafts an e-mail, an announcement, an ad, a piece of news or a reply.
+- `/complete` goes on with a text.
+- `/sentiment` draws how this channel has felt lately.
+- `/opt-out` leaves your messages out of summaries and ratings, `/opt-in` takes them in again.
+- `/new` begins a direct message or a thread afresh.
+A message's menu, under Apps, has Translate, Summarize from here, Draft a reply, Sentiment and \
+Ask about this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for with a command or a menu."""
+
+    text: str = ""
+    task: Task | None = None
+    wanted: Wanted | None = None
+    file: File | None = None
+    """What is to be learned, and has to be fetched."""
+    author: int | None = None
+    """Who wrote the message that it is about, if it is about one."""
+    sentence: str = ""
+    """What the person reads at once, and nothing is asked of anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who asks, where, and how an answer gets there."""
+
+    place: Place
+    id: int
+    """The interaction's."""
+    user: int
+    name: str
+    """Such as ``command:ask``."""
+    ticket: str
+    is_private: bool
+
+
+def is_empty(wish: Wish) -> bool:
+    """Whether it needs words and has none."""
+    needs_words = not (wish.wanted or wish.file or isinstance(wish.task, NEED_NO_TEXT))
+    return needs_words and not wish.text.strip()
+
+
+def unknown_language(words: str) -> str:
+    """The sentence for a language that nobody knows."""
+    return f"I know no language called “{words[:50]}”: write its name or its code, such as fr."
+
+
+def incoming_of(act: Act, wish: Wish) -> Incoming:
+    """The wish of somebody, in words that every platform shares."""
+    is_new = wish.text == NEW_WORDS and wish.task is None
+    is_conversation = act.place.guild is None or act.place.parent is not None
+    origin = Origin(
+        platform=Platform.DISCORD,
+        team=team_of(act.place),
+        channel=str(act.place.channel),
+        thread="" if is_conversation else str(act.id),
+        message=str(act.id),
+        user=str(act.user),
+        # To begin afresh is done with the conversation that the place itself is.
+        act="" if is_new else act.name,
+        audience=Audience.ASKER if act.is_private else Audience.CHANNEL,
+        ticket=act.ticket,
+    )
+    return Incoming(origin, wish.text, ACT, task=wish.task, wanted=wish.wanted)
+
+
+def team_of(place: Place) -> str:
+    """The guild of a place; a name of its own for direct messages."""
+    return str(place.guild) if place.guild else DIRECT_TEAM
+
+
+# What commands ask for
+
+
+def ask(question: str) -> Wish:
+    """An answer from the documents."""
+    return Wish(question, Ask())
+
+
+def summarize(place: Place, hours: float | None, about: str, *, since_me: bool) -> Wish:
+    """A summary of a thread, or of what was said in a channel lately."""
+    wanted: Wanted
+    if since_me:
+        wanted = SinceAsker()
+    elif hours is None and place.parent is not None:
+        wanted = WholeThread()
+    else:
+        wanted = LastHours(DEFAULT_HOURS if hours is None else hours)
+    parsed = summarized(wanted, about)
+    return Wish(parsed.text, parsed.task, parsed.wanted)
+
+
+def translate(language: str, text: str) -> Wish:
+    """A translation of a text."""
+    code = find_language(language)
+    return Wish(text, Translate(code)) if code else Wish(sentence=unknown_language(language))
+
+
+def write(about: str, form: Form, tone: str, length: Length) -> Wish:
+    """Something to be written."""
+    return Wish(about, Write(form, tone, length))
+
+
+def complete(
+    text: str, temperature: float, top_p: float, max_tokens: int, seed: int | None
+) -> Wish:
+    """A text to be gone on with."""
+    return Wish(text, Complete(temperature, top_p, max_tokens, seed))
+
+
+def sentiment(days: int) -> Wish:
+    """A picture of how the channel has felt."""
+    return Wish(task=Report(days))
+
+
+def learn(file: File | None, text: str) -> Wish:
+    """A document to be learned: a file, or the text."""
+    if file is not None:
+        return Wish(file=file)
+    if not text.strip():
+        return Wish(sentence=NOTHING_TO_LEARN)
+    return Wish(text, Learn(NOTE, ""))
+
+
+def opt(*, is_out: bool) -> Wish:
+    """To be left out, or taken in again."""
+    return Wish(task=Opt(is_out=is_out))
+
+
+# What a message's menu asks for
+
+
+def quoted(facts: Facts) -> Quoted:
+    """A message as a task reads it."""
+    return Quoted(
+        author=facts.author_name,
+        text=text_of(facts),
+        link=facts.link,
+        written_at_s=facts.written_at_s,
+    )
+
+
+def text_of(facts: Facts) -> str:
+    """What a message says, without markup."""
+    return plain_text(facts.text, frozenset(), facts.names or {})
+
+
+def translate_message(facts: Facts, locale: str) -> Wish:
+    """A translation into the language that the person's Discord speaks."""
+    return _about(facts, Wish(text_of(facts), Translate(find_language(locale) or "en")))
+
+
+def ask_about_message(facts: Facts) -> Wish:
+    """An answer from the documents to what the message says."""
+    return _about(facts, Wish(text_of(facts), Ask()))
+
+
+def reply_to_message(facts: Facts) -> Wish:
+    """A draft of a reply."""
+    text = text_of(facts)
+    return _about(facts, Wish(text, Write(Form.REPLY, reply_to=quoted(facts))))
+
+
+def summarize_from_message(facts: Facts) -> Wish:
+    """A summary of what was said from the message on."""
+    task = Summarize((), "what was said from that message on")
+    return Wish(task=task, wanted=From(str(facts.message)))
+
+
+def _about(facts: Facts, wish: Wish) -> Wish:
+    if not wish.text:
+        return Wish(sentence=NO_WORDS)
+    return Wish(wish.text, wish.task, author=facts.author)
+
+
+# What reactions and settings ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An emoji that a person put to a message."""
+
+    place: Place
+    message: int
+    user: int
+    emoji: str
+
+
+def flagged(reaction: Reaction) -> Incoming | None:
+    """A flag asks for a translation, for the person who put it there; None for other emoji."""
+    code = language_of_flag(reaction.emoji)
+    if code is None:
+        return None
+    act = f"{REACTION}:{reaction.emoji}:{reaction.user}"
+    place = reaction.place
+    origin = Origin(
+        platform=Platform.DISCORD,
+        team=team_of(place),
+        channel=str(place.channel),
+        thread="",
+        message=str(reaction.message),
+        user=str(reaction.user),
+        act=act,
+        audience=Audience.ASKER,
+    )
+    return Incoming(origin, "", ACT, task=Translate(code), wanted=Meant())
+
+
+def emoji_of(act: str) -> str | None:
+    """The emoji with which a translation was asked for; None for another act."""
+    kind, _, rest = act.partition(":")
+    return rest.rpartition(":")[0] if kind == REACTION else None
+
+
+def rating_of(facts: Facts) -> Incoming | None:
+    """A message to be rated; None if it says nothing."""
+    text = text_of(facts)
+    task = Tag(facts.author_name, facts.link, facts.written_at_s)
+    return Incoming(_overheard(facts, TAG), text, ACT, task=task) if text else None
+
+
+def translation_of(facts: Facts, language: str) -> Incoming | None:
+    """A message to be translated for everybody; None if it says nothing."""
+    text = text_of(facts)
+    task = Translate(language, is_unasked=True)
+    return Incoming(_overheard(facts, TRANSLATE), text, ACT, task=task) if text else None
+
+
+def taught(facts: Facts, act: str, task: Learn, text: str = "") -> Incoming:
+    """A document to be learned from a message."""
+    return Incoming(_overheard(facts, act), text, ACT, task=task)
+
+
+def _overheard(facts: Facts, act: str) -> Origin:
+    place = facts.place
+    return Origin(
+        platform=Platform.DISCORD,
+        team=team_of(place),
+        channel=str(place.channel),
+        thread=str(facts.message) if place.guild and place.parent is None else "",
+        message=str(facts.message),
+        user=str(facts.author),
+        act=act,
+    )

@@ -1,0 +1,183 @@
+"""What Parley does on Discord besides answering messages: commands, reactions, uploads, pins.
+
+Each ends as a job, in a sentence, or in nothing where nobody asked for anything. Unlike messages
+they are not kept while Redis is away: who asked is there to be told, and can ask again.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bots.discord_adapter import acts
+from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.learning import Library, pinned_text
+from bots.discord_adapter.library.surface import DiscordSurface
+from bots.discord_adapter.reading import Facts, File, Place
+from bots.intake import Incoming
+from bots.policy import is_for_us
+from bots.reception import LEDGER_AWAY, Reception
+from bots.wording import parse_words
+from shared import operating
+from shared.errors import EmptyMessageError, PlatformError, RefusedError
+from shared.jobs import Job, Origin, job_id
+from shared.logs import get_logger
+from shared.tasks import Learn
+
+log = get_logger(__name__)
+
+AWAY = "I cannot take anything right now. Please try again in a minute."
+TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
+OPTED_OUT = "Whoever wrote that message does not want me to work with it."
+REFUSED_STATE = "refused"
+NONCE_CHARS = 25
+PIN_WAIT_S = 120.0
+"""Pinned messages are learned one after the other, and none waits longer for the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """What is done in channels without being asked, by their ids; and how large a file may be."""
+
+    sentiment_channels: frozenset[str] = frozenset()
+    translate_channels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Channel -> language."""
+    pins_channels: frozenset[str] = frozenset()
+    max_upload_mb: float = 10
+
+
+class Errands:
+    """One bot's errands."""
+
+    def __init__(self, surface: DiscordSurface, reception: Reception, customs: Customs) -> None:
+        self._surface = surface
+        self._reception = reception
+        self._store = reception.store
+        self._customs = customs
+        self._library = Library(surface, reception.store, customs.max_upload_mb)
+        self._pinned: asyncio.Queue[Place] = asyncio.Queue()
+        """Places whose pinned messages have changed."""
+
+    async def act(self, act: Act, wish: Wish) -> str:
+        """Take what somebody asks for with a command or a menu.
+
+        Returns:
+            what is to be said in place of an answer; empty if an answer is coming.
+        """
+        if acts.is_empty(wish):
+            return EmptyMessageError().sentence
+        incoming = acts.incoming_of(act, wish)
+        try:
+            if wish.author not in {None, act.user} and await self._has_opted_out(
+                incoming.origin, str(wish.author)
+            ):
+                return OPTED_OUT
+            if wish.file is not None:
+                incoming = await self._with_lesson(incoming, wish.file)
+            job = await self._reception.receive(incoming)
+            is_taken = job is not None or await self._is_known(incoming.origin)
+        except LEDGER_AWAY as error:
+            log.warning("command_not_accepted", error=type(error).__name__)
+            return AWAY
+        return "" if is_taken else TOO_MUCH
+
+    async def react(self, reaction: Reaction) -> None:
+        """Take a flag that somebody put to a message; other emoji mean nothing."""
+        if incoming := acts.flagged(reaction):
+            await self._receive(incoming)
+
+    async def teach(self, facts: Facts, incoming: Incoming) -> bool:
+        """Learn the files of a message that says so; False if it does not."""
+        files = facts.files or facts.replied_files
+        is_asked = bool(files) and is_for_us(incoming.situation)
+        if not is_asked or not isinstance(parse_words(incoming.text).task, Learn):
+            return False
+        try:
+            last = dataclasses.replace(incoming.origin, act=f"{acts.LEARN}:{files[-1].id}")
+            if not await self._is_known(last):
+                async for lesson in self._library.lessons(facts, files):
+                    await self._reception.receive(lesson)
+        except LEDGER_AWAY as error:
+            log.warning("upload_not_accepted", error=type(error).__name__)
+            await self._tell_away(incoming.origin)
+        return True
+
+    async def overhear(self, facts: Facts, incoming: Incoming) -> None:
+        """Rate or translate a message where an operator has switched that on."""
+        channel, customs = str(facts.place.channel), self._customs
+        language = customs.translate_channels.get(channel)
+        wanted = [acts.rating_of(facts)] if channel in customs.sentiment_channels else []
+        if language and not incoming.situation.mentions_us:
+            wanted.append(acts.translation_of(facts, language))
+        if not any(wanted) or not incoming.situation.is_from_person:
+            return
+        with contextlib.suppress(*LEDGER_AWAY):  # nobody asked, so nobody is told
+            if not await self._has_opted_out(incoming.origin, str(facts.author)):
+                for overheard in filter(None, wanted):
+                    await self._reception.receive(overheard)
+
+    def note_pins(self, place: Place) -> None:
+        """The pinned messages of a place have changed, or may have while nobody listened."""
+        if str(place.channel) in self._customs.pins_channels:
+            self._pinned.put_nowait(place)
+
+    async def run(self) -> None:
+        """Learn what is pinned, and forget what no longer is, until cancelled."""
+        while True:
+            place = await self._pinned.get()
+            try:
+                await self._learn_pins(place)
+            except (PlatformError, *LEDGER_AWAY) as error:
+                # They are compared anew at the next change, and at the next start.
+                log.warning("pins_not_learned", error=type(error).__name__)
+
+    async def _learn_pins(self, place: Place) -> None:
+        pins = await self._library.pins(place)
+        for facts in pins.new:
+            lessons = [lesson async for lesson in self._library.lessons(facts, facts.files)]
+            for lesson in filter(None, [pinned_text(facts), *lessons]):
+                if not await self._is_learned(lesson):
+                    return  # too much at once: the rest comes with the next change
+            await self._library.note_pin(place, facts.message, is_pinned=True)
+        for message in pins.gone:
+            await self._library.note_pin(place, message, is_pinned=False)
+
+    async def _is_learned(self, lesson: Incoming) -> bool:
+        job = await self._reception.receive(lesson)
+        if job is None:
+            return await self._is_known(lesson.origin)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PIN_WAIT_S):
+                await self._reception.wait_delivered(job.id)
+        return True
+
+    async def _receive(self, incoming: Incoming) -> Job | None:
+        try:
+            return await self._reception.receive(incoming)
+        except LEDGER_AWAY as error:
+            log.warning("reaction_not_accepted", error=type(error).__name__)
+            return None
+
+    async def _with_lesson(self, incoming: Incoming, file: File) -> Incoming:
+        try:
+            return dataclasses.replace(incoming, task=await self._library.lesson(file, ""))
+        except RefusedError as error:
+            task = Learn(file.name, "")
+            return dataclasses.replace(incoming, task=task, refusal=error.to_reply())
+
+    async def _has_opted_out(self, origin: Origin, user: str) -> bool:
+        return user in await self._store.opted_out(origin.tenant)
+
+    async def _is_known(self, origin: Origin) -> bool:
+        """Whether there is a job for it, and not a silent refusal."""
+        place = await self._store.run(operating.place(job_id(origin)))
+        return place is not None and place.state != REFUSED_STATE
+
+    async def _tell_away(self, origin: Origin) -> None:
+        """Say without the ledger that nothing was learned."""
+        nonce = hashlib.sha256(f"{origin.channel}:{origin.message}".encode()).hexdigest()
+        with contextlib.suppress(PlatformError):
+            client = self._surface.connected()
+            await client.say(int(origin.channel), AWAY, nonce[:NONCE_CHARS])
