@@ -141,9 +141,12 @@ def load_encoder(place: str, num_layers: int) -> PreTrainedModel:
     return encoder
 
 
-def new_adapted(place: str, shape: Shape) -> tuple[AdaptedEncoder, Any]:
+def new_adapted(place: str, shape: Shape, seed: int = 0) -> tuple[AdaptedEncoder, Any]:
     """A model to train, and its tokenizer."""
-    return AdaptedEncoder(load_encoder(place, shape.num_layers), shape), load_tokenizer(place)
+    encoder = load_encoder(place, shape.num_layers)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AdaptedEncoder(encoder, shape), load_tokenizer(place)
 
 
 def save_adapter(model: AdaptedEncoder, notes: dict[str, str], file: Path) -> None:

@@ -69,7 +69,8 @@ def train(
     num_steps = recipe.num_epochs * math.ceil(len(examples) / recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, num_steps))
     model.train()
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)  # of the dropout
         for epoch in range(1, recipe.num_epochs + 1):
             losses = []
             for batch in _shuffled(examples, recipe.batch_size, generator):

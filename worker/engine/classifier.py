@@ -39,11 +39,12 @@ from worker.sentiment.ratings import (
 )
 
 SETTING = "PARLEY_SENTIMENT_MODEL"
-WEIGHTS = Path(__file__).parents[1] / "sentiment" / "data" / "sentiment.safetensors"
+ADAPTER_FILE = "sentiment.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "sentiment" / "data" / ADAPTER_FILE
 MAX_TOKENS = 128
 """The beginning says how a long message sounds; ours was trained on texts below 96 tokens."""
-BATCH_TOKENS = 2048
-"""Of one forward step, padding included: larger ones gain nothing on a CPU."""
+BATCH_TOKENS = 512
+"""Of one forward step, padding included: more does not fit a CPU's caches, and is slower."""
 CLEAR_FOREIGN = 3.2
 """A model that is not calibrated on the scale has to be sure: 0.9 for the one class, 0.1 other."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
@@ -78,8 +79,9 @@ def load_classifier(choice: ClassifierChoice) -> Classifier:
         ModelUnavailableError: it cannot be found or read, or its classes are no sentiments.
     """
     device = pick_device(choice.device)
-    if choice.model == DEFAULT:
-        return load_default(WEIGHTS, device)
+    trained = Path(choice.model).expanduser() / ADAPTER_FILE
+    if choice.model == DEFAULT or trained.is_file():
+        return load_default(WEIGHTS if choice.model == DEFAULT else trained, device)
     return _load_foreign(choice.model, device)
 
 
@@ -107,7 +109,7 @@ class AdaptedClassifier:
 
     def scores(self, texts: Sequence[str]) -> list[float]:
         """The mean that people would give each text, from -4 to 4 or a little beyond."""
-        cleaned = [self._lexicon.with_words_for_emoji(clean(text)) for text in texts]
+        cleaned = [readable(self._lexicon, text) for text in texts]
         token_ids = token_ids_of(self._tokenizer, cleaned, MAX_TOKENS)
         cues = cues_of(self._lexicon, texts)
         scores = [0.0] * len(texts)
@@ -124,6 +126,11 @@ class AdaptedClassifier:
             rated = self._model(ids, mask, torch.tensor(cues, device=self._device))
             found: list[float] = rated[:, 0].tolist()
         return found
+
+
+def readable(lexicon: Lexicon, text: str) -> str:
+    """A text as our model's tokenizer gets it."""
+    return lexicon.with_words_for_emoji(clean(text))
 
 
 def load_default(weights: Path, device: torch.device) -> AdaptedClassifier:

@@ -13,10 +13,9 @@ from worker.engine.adapter_training import LogisticHead, fit_logistic, sentence_
 from worker.engine.encoding import default_encoder, load_tokenizer, token_ids_of
 from worker.sentiment.ratings import LABELS, Label
 
-WEIGHTS = Path(__file__).parents[1] / "sentiment" / "data" / "frozen_head.safetensors"
+HEAD_FILE = "frozen_head.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "sentiment" / "data" / HEAD_FILE
 MAX_TOKENS = 128
-DEFAULT_STRENGTH = 1.0
-"""scikit-learn's C."""
 
 
 class FrozenEncoder:

