@@ -21,7 +21,7 @@ from shared.errors import CodecError, PlatformError, RateLimitedError, Undeliver
 from shared.jobs import Job
 from shared.ledger import Limits, Ready
 from shared.logs import get_logger
-from shared.replies import Tagged
+from shared.replies import Done, Tagged
 
 __all__ = ["Delivery", "Entry", "Surface"]
 
@@ -100,7 +100,7 @@ class Delivery:
 
     def conclude(self, job: Job, entry: Entry) -> None:
         """A job's final reply is in the outbox. To be called in the order of the outbox."""
-        if not job.kind.is_answered:
+        if not job.kind.is_answered and not isinstance(entry.reply, Done):
             if job.id not in self._marked:
                 self._marked[job.id] = entry
                 self._spawn(self._mark(job, entry))

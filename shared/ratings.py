@@ -9,6 +9,7 @@ from typing import Any
 from shared import keys
 from shared.calls import Call, is_one, text_of
 from shared.jobs import Origin
+from shared.ledger import Lease
 from shared.scripts import ratings as scripts
 
 PAGE_SIZE = 2_000
@@ -45,14 +46,17 @@ class Page:
     """Where the next page begins; empty after the last."""
 
 
-def add(origin: Origin, rated: Rated) -> Call[bool]:
-    """Keep a rating; False if this message has one already."""
+def add(lease: Lease, rated: Rated) -> Call[bool]:
+    """Keep the rating of the lease's message; False if it has one, or the lease is lost."""
+    origin = lease.job.origin
     fields = (
         *("user", rated.user, "author", rated.author, "link", rated.link),
         *("written_at_s", repr(rated.written_at_s), "score", f"{rated.score:.3f}"),
         *("label", rated.label),
     )
-    return Call(scripts.ADD, (*_places(origin), rated.message, *fields), is_one)
+    return Call(
+        scripts.ADD, (lease.job.id, lease.token, *_places(origin), rated.message, *fields), is_one
+    )
 
 
 def remove(origin: Origin) -> Call[bool]:

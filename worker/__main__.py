@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,10 @@ from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
 from worker.engine.generation import Sampling
 from worker.leases import LeaseKeeper
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
+from worker.sentiment.rater import Rater
+from worker.sentiment.ratings import Classifier
+from worker.sentiment.reporting import Reporter
+from worker.sentiment.tagging import Marking, Tagger
 from worker.speech import say
 from worker.store import Store, open_store
 from worker.tasks import TaskRunner
@@ -159,7 +164,10 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         publish(app, ready)
 
     claimant = Claimant(_name(), "", settings.lease_ms, settings.max_attempts)
-    works = _works(parts, mind)
+    rater = _rater(settings)
+    if settings.sentiment_channels:
+        rater.open()  # a model that cannot be loaded is to be seen now
+    works = _works(parts, mind, rater)
     runner = TaskRunner(store, works, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
     make_tough(app, parts.departure.ask)
@@ -172,6 +180,7 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         deaf_after_checks=parts.patience.deaf_after_checks,
     )
     with contextlib.ExitStack() as stack:
+        stack.callback(rater.close)
         for ticker in (
             Ticker("leases", keeper.interval_s, keeper.renew_all),
             Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
@@ -184,10 +193,31 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         return run_celery(app, arguments, lambda: parts.departure.is_asked)
 
 
-def _works(parts: _Parts, mind: Mind) -> dict[Kind, Work]:
+def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
     """What is done for each kind of job."""
-    answerer = Answerer(parts.store, mind, _manner(parts.settings))
-    return {Kind.CHAT: answerer.answer, Kind.NEW: answerer.forget}
+    settings = parts.settings
+    answerer = Answerer(parts.store, mind, _manner(settings))
+    marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
+    return {
+        Kind.CHAT: answerer.answer,
+        Kind.NEW: answerer.forget,
+        Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
+        Kind.REPORT: Reporter(parts.store, time.time).report,
+    }
+
+
+def _rater(settings: Settings) -> Rater:
+    """The sentiment model, which is loaded when it is needed."""
+
+    def load() -> Classifier:
+        from worker.engine.classifier import (  # noqa: PLC0415 - as of the chat model
+            ClassifierChoice,
+            load_classifier,
+        )
+
+        return load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
+
+    return Rater(load)
 
 
 def _name() -> str:

@@ -12,11 +12,12 @@ TRIM_AT_ONCE = 16
 ADD = (
     PRELUDE
     + f"""
--- ARGV: stream, hash, message, then the entry's fields and values. Adds a rating, once a message.
--- Returns 1, or 0 if it was there.
-local stream, rated, message = ARGV[1], ARGV[2], ARGV[3]
+-- ARGV: job, token, stream, hash, message, then the entry's fields and values. Adds a rating, once
+-- a message, unless the lease is lost: then the message may be gone. Returns 1 or 0.
+local stream, rated, message = ARGV[3], ARGV[4], ARGV[5]
+if not holds(ARGV[1], ARGV[2]) then return 0 end
 if redis.call('HEXISTS', rated, message) == 1 then return 0 end
-local entry = redis.call('XADD', stream, '*', 'message', message, unpack(ARGV, 4))
+local entry = redis.call('XADD', stream, '*', 'message', message, unpack(ARGV, 6))
 redis.call('HSET', rated, message, entry)
 local surplus = redis.call('XLEN', stream) - {keys.MAX_RATINGS}
 local too_old = now_ms() - {keys.RATING_LIFETIME_MS}

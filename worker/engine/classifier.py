@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -31,6 +31,7 @@ from worker.sentiment.cleaning import clean
 from worker.sentiment.cues import Lexicon, cues_of
 from worker.sentiment.ratings import (
     Boundaries,
+    Classifier,
     Rating,
     likeliest,
     rating_of,
@@ -49,19 +50,6 @@ CLEAR_FOREIGN = 3.2
 """A model that is not calibrated on the scale has to be sure: 0.9 for the one class, 0.1 other."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 """What transformers raises of a model that it cannot load."""
-
-
-class Classifier(Protocol):
-    """Rates texts."""
-
-    @property
-    def name(self) -> str:
-        """The model's."""
-        ...
-
-    def rate(self, texts: Sequence[str]) -> list[Rating]:
-        """A rating for each text, in their order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 LOWEST, HIGHEST = -4.0, 4.0
 """The scale on which people rated the training texts (Hutto & Gilbert, ICWSM 2014)."""
@@ -42,6 +43,19 @@ class Rating:
     label: Label
     is_clear: bool
     """Whether hardly anybody would disagree."""
+
+
+class Classifier(Protocol):
+    """Rates texts."""
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        ...
+
+    def rate(self, texts: Sequence[str]) -> list[Rating]:
+        """A rating for each text, in their order."""
+        ...
 
 
 def label_of(score: float, boundaries: Boundaries) -> Label:

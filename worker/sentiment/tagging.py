@@ -1,0 +1,85 @@
+"""A message overheard in a channel: rated, noted for the report, and marked if it is a clear case.
+
+What it comes to is a mark or nothing. No rating ever leads to anything else for its author.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared import ratings
+from shared.jobs import Job
+from shared.ratings import Rated
+from shared.replies import Done, Tagged
+from shared.tasks import Tag
+from worker.leases import Held
+from worker.sentiment.history import read_ratings
+from worker.sentiment.mood import BASE_DAYS, DAY_S, Drop, drop_of
+from worker.sentiment.ratings import Label, Rating
+from worker.sentiment.wording import drop_text
+from worker.store import Store
+from worker.works import Outcome
+
+REACTIONS = {Label.POSITIVE: "🙂", Label.NEGATIVE: "🙁"}
+"""Slack's slightly_smiling_face and slightly_frowning_face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """What an operator decides about ratings."""
+
+    has_reactions: bool = True
+    alert_drop: float = 0.0
+    """A channel is told of a drop by so much; 0 for never."""
+
+
+class Tagger:
+    """Rates messages; on many threads at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        rate: Callable[[str], Rating],
+        marking: Marking,
+        now_s: Callable[[], float],
+    ) -> None:
+        """Store what is needed; ``now_s`` tells the seconds since 1970."""
+        self._store = store
+        self._rate = rate
+        self._marking = marking
+        self._now_s = now_s
+
+    def tag(self, held: Held) -> Outcome:
+        """Rate a message. See ``works.Work``."""
+        job = held.lease.job
+        rating = self._rate(job.text)
+        self._store.run(ratings.add(held.lease, self._rated(job, rating)))
+        if drop := self._new_drop(job):
+            return Outcome(Done(drop_text(drop)))
+        return Outcome(Tagged(rating.label, reaction_of(rating, self._marking)))
+
+    def _rated(self, job: Job, rating: Rating) -> Rated:
+        task = job.task if isinstance(job.task, Tag) else Tag(author="")
+        return Rated(
+            message=job.origin.message,
+            user=job.origin.user,
+            author=task.author,
+            link=task.link,
+            written_at_s=task.written_at_s or self._now_s(),
+            score=rating.score,
+            label=rating.label,
+        )
+
+    def _new_drop(self, job: Job) -> Drop | None:
+        """A drop that the channel has not been told of, and that this job may tell it."""
+        least, origin = self._marking.alert_drop, job.origin
+        if not least or not self._store.run(ratings.may_look(origin)):
+            return None
+        now_s = self._now_s()
+        lately = read_ratings(self._store, origin, now_s - (1 + BASE_DAYS) * DAY_S)
+        drop = drop_of(lately, now_s, least)
+        return drop if drop and self._store.run(ratings.may_alert(origin, job.id)) else None
+
+
+def reaction_of(rating: Rating, marking: Marking) -> str:
+    """The emoji for a message; empty for most."""
+    return REACTIONS[rating.label] if rating.is_clear and marking.has_reactions else ""
