@@ -4,7 +4,11 @@
 itself.
 """
 
+import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,6 +17,60 @@ from shared.settings import Settings
 app = typer.Typer(
     name="parley", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+
+evaluations = typer.Typer(no_args_is_help=True, help="Measure a task against honest baselines.")
+app.add_typer(evaluations, name="eval")
+trainings = typer.Typer(no_args_is_help=True, help="Train a model of Parley's own.")
+app.add_typer(trainings, name="train")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs.")]
+
+
+@evaluations.command("sentiment")
+def evaluate_sentiment(
+    context: typer.Context,
+    *,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Your own texts: positive, neutral or negative, a tab, the text."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Macro-F1 against VADER and a plain head on MiniLM; messages a second."""
+    from worker.engine.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
+    from worker.evaluation import sentiment  # noqa: PLC0415 - the same
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    settings: Settings = context.obj
+    choice = ClassifierChoice(settings.sentiment_model, settings.device)
+    chosen = sentiment.own_texts(texts) if texts else sentiment.held_out_texts()
+    show(sentiment.evaluate_sentiment(choice, chosen), sys.stdout, as_json=as_json)
+
+
+@trainings.command("sentiment")
+def train_sentiment(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="vaderSentiment-3.3.2.tar.gz from PyPI; absent: pip downloads it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed trains the same model.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every text is seen.")] = 5,
+    out: Annotated[
+        Path, typer.Option(help="Folder for weights and report; PARLEY_SENTIMENT_MODEL takes it.")
+    ] = Path("sentiment-model"),
+) -> None:
+    """Train the sentiment model from texts that people rated (some minutes)."""
+    from worker.engine.adapter_training import Recipe  # noqa: PLC0415 - seconds of import
+    from worker.sentiment import corpus, training  # noqa: PLC0415 - the same
+    from worker.speech import say  # noqa: PLC0415 - the same
+
+    with tempfile.TemporaryDirectory() as folder:
+        archive = data or training.download(Path(folder))
+        samples = corpus.read_archive(archive)
+        order = training.Order(samples, training.sha256_of(archive), Recipe(epochs, seed=seed), out)
+        for line in training.lines_of(training.train_sentiment(order, say)):
+            sys.stdout.write(f"{line}\n")
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:

@@ -73,6 +73,17 @@ def load_classifier(choice: ClassifierChoice) -> Classifier:
     return _load_foreign(choice.model, device)
 
 
+def load_plain(choice: ClassifierChoice) -> Classifier:
+    """The same model without what is done to make it fast, to measure what that gains.
+
+    Ours is as it was trained: float32, the adapter beside the layers. Raises as
+    ``load_classifier``.
+    """
+    if choice.model == DEFAULT:
+        return load_default(WEIGHTS, pick_device(choice.device), is_plain=True)
+    return load_classifier(choice)
+
+
 class AdaptedClassifier:
     """Ours: some layers of all-MiniLM-L6-v2 with an adapter, and a head that reads VADER too."""
 
@@ -121,8 +132,10 @@ def readable(lexicon: Lexicon, text: str) -> str:
     return lexicon.with_words_for_emoji(clean(text))
 
 
-def load_default(weights: Path, device: torch.device) -> AdaptedClassifier:
-    """Our model, with these weights.
+def load_default(
+    weights: Path, device: torch.device, *, is_plain: bool = False
+) -> AdaptedClassifier:
+    """Our model, with these weights; ``is_plain`` as of ``load_plain``.
 
     Raises:
         ModelUnavailableError: the encoder's package or the weights are not there.
@@ -135,8 +148,9 @@ def load_default(weights: Path, device: torch.device) -> AdaptedClassifier:
             f"The sentiment model cannot be read from {weights} ({_first_line(error)}). Install "
             "Parley again, or train it with `parley train sentiment`."
         ) from error
-    model.merge()
-    nn.Module.to(model.encoder, dtype=fastest_dtype(device))  # the head stays in float32
+    if not is_plain:
+        model.merge()
+        nn.Module.to(model.encoder, dtype=fastest_dtype(device))  # the head stays in float32
     boundaries = Boundaries(*(float(notes[name]) for name in ("negative", "positive", "clear")))
     return AdaptedClassifier(model.to(device=device), tokenizer, Lexicon(), boundaries)
 
@@ -146,6 +160,11 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     if device.type != "cpu" or torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - no other way
         return torch.bfloat16
     return torch.float32
+
+
+def fastest_name(device: str) -> str:
+    """What people call that format."""
+    return str(fastest_dtype(pick_device(device))).removeprefix("torch.")
 
 
 class ForeignClassifier:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.errors import StartupError
 from worker.engine.adapter import AdaptedEncoder, Shape, new_adapted, save_adapter
@@ -88,7 +89,7 @@ def sha256_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def train_sentiment(order: Order, say: Say) -> dict[str, object]:
+def train_sentiment(order: Order, say: Say) -> dict[str, Any]:
     """Train, choose the boundaries, measure, and write weights, held-out texts and report.
 
     Args:
@@ -115,7 +116,7 @@ def train_sentiment(order: Order, say: Say) -> dict[str, object]:
     classifier = AdaptedClassifier(model, tokenizer, lexicon, Boundaries())
     chosen = _judged(classifier, parts[Part.VALIDATION])
     boundaries = best_boundaries(chosen)
-    report: dict[str, object] = {
+    report: dict[str, Any] = {
         "archive_sha256": order.archive_sha256,
         **asdict(order.recipe),
         **{f"num_{part.name.lower()}": len(samples) for part, samples in parts.items()},
@@ -125,6 +126,20 @@ def train_sentiment(order: Order, say: Say) -> dict[str, object]:
     }
     _write(order, model, boundaries, report)
     return report
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """The report for people."""
+    boundaries = report["boundaries"]
+    chosen = (
+        f"Boundaries, chosen on the validation part: {boundaries['negative']:+.2f} and "
+        f"{boundaries['positive']:+.2f}; a clear case from {boundaries['clear']:.1f} on."
+    )
+    lines = [chosen, "Macro-F1 on the held-out fifth:"]
+    for domain, scores in report["held_out"].items():
+        shown = ", ".join(f"{model} {score:.3f}" for model, score in scores.items())
+        lines.append(f"  {domain}: {shown}")
+    return lines
 
 
 def _examples(samples: Sequence[Sample], tokenizer: object, lexicon: Lexicon) -> list[Example]:
@@ -205,7 +220,7 @@ def _frozen_head(encoder: FrozenEncoder, parts: dict[Part, list[Sample]]) -> Log
 
 
 def _write(
-    order: Order, model: AdaptedEncoder, boundaries: Boundaries, report: dict[str, object]
+    order: Order, model: AdaptedEncoder, boundaries: Boundaries, report: dict[str, Any]
 ) -> None:
     notes = {name: str(value) for name, value in asdict(boundaries).items()}
     notes |= {"archive_sha256": order.archive_sha256, "seed": str(order.recipe.seed)}

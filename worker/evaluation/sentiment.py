@@ -1,0 +1,183 @@
+"""``parley eval sentiment``: ours, VADER and a plain head on frozen MiniLM, on the held-out texts.
+
+Nothing was trained or chosen on them. Also measured: what it gains to rate messages together.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.engine.classifier import ClassifierChoice, fastest_name, load_classifier, load_plain
+from worker.engine.encoding import DEFAULT
+from worker.engine.frozen_head import FrozenEncoder, labels_by, load_head
+from worker.evaluation.report import Evaluation, Figure, Table
+from worker.sentiment.corpus import Domain, read_held_out, read_labelled
+from worker.sentiment.cues import Lexicon
+from worker.sentiment.ratings import Classifier, Label, macro_f1
+
+OWN_TEXTS = "texts"
+"""What somebody's own texts are called beside the four domains."""
+MODELS = ("parley", "vader", "frozen")
+NUM_ALONE = 300
+"""So many messages are rated one at a time; all of them would take minutes and say the same."""
+ROUNDS = 3
+"""The best of so many is taken: other programs only ever make it slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text with people's label."""
+
+    group: str
+    label: Label
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Messages a second."""
+
+    batched: float
+    one_at_a_time: float
+    alike: float
+    """One at a time, by the same prepared model as the batches."""
+
+
+def held_out_texts() -> list[Text]:
+    """The fifth of the rated texts that is held out."""
+    return [Text(each.domain, each.label, each.text) for each in read_held_out()]
+
+
+def own_texts(file: Path) -> list[Text]:
+    """Somebody's own; raises as ``read_labelled``."""
+    return [Text(OWN_TEXTS, label, text) for label, text in read_labelled(file)]
+
+
+def evaluate_sentiment(choice: ClassifierChoice, texts: Sequence[Text]) -> Evaluation:
+    """Measure the chosen model and the two baselines.
+
+    Raises:
+        ModelUnavailableError: one of the models is not there.
+    """
+    words = [each.text for each in texts]
+    classifier = load_classifier(choice)
+    found = {
+        "parley": [rating.label for rating in classifier.rate(words)],
+        "vader": [Lexicon().label(word) for word in words],
+        "frozen": labels_by(load_head(), FrozenEncoder().vectors(words)),
+    }
+    scores = f1_of(texts, found)
+    speed = speed_of(classifier, load_plain(choice), speed_texts(texts))
+    return Evaluation(
+        name="sentiment",
+        figures=figures_of(scores, speed),
+        tables=tables_of(texts, scores, speed),
+        remarks=remarks_of(choice, classifier, speed),
+    )
+
+
+def f1_of(texts: Sequence[Text], found: dict[str, list[Label]]) -> dict[str, dict[str, float]]:
+    """Group -> model -> macro-F1."""
+    scores: dict[str, dict[str, float]] = {}
+    for group in dict.fromkeys(each.group for each in texts):
+        places = [place for place, each in enumerate(texts) if each.group == group]
+        truth = [texts[place].label for place in places]
+        scores[group] = {
+            model: macro_f1(truth, [labels[place] for place in places])
+            for model, labels in found.items()
+        }
+    return scores
+
+
+def speed_texts(texts: Sequence[Text]) -> list[str]:
+    """What the speed is measured on: of the texts that come with Parley, the tweets.
+
+    They are the nearest to chat messages in length.
+    """
+    tweets = [each.text for each in texts if each.group == Domain.TWEETS]
+    return tweets or [each.text for each in texts]
+
+
+def speed_of(classifier: Classifier, plain: Classifier, texts: Sequence[str]) -> Speed:
+    """Rate all together, and one after the other; the first calls, which warm up, do not count."""
+    few = texts[:NUM_ALONE]
+    classifier.rate(texts)
+    plain.rate(few[:1])
+
+    def alone(model: Classifier) -> Callable[[], object]:
+        return lambda: [model.rate([text]) for text in few]
+
+    # In turns, so that what else the machine does meets all of them.
+    rounds = [
+        (
+            _seconds(lambda: classifier.rate(texts)),
+            _seconds(alone(plain)),
+            _seconds(alone(classifier)),
+        )
+        for _ in range(ROUNDS)
+    ]
+    together_s, plain_s, alike_s = (min(times) for times in zip(*rounds, strict=True))
+    return Speed(len(texts) / together_s, len(few) / plain_s, len(few) / alike_s)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    work()
+    return time.perf_counter() - started_s
+
+
+def figures_of(scores: dict[str, dict[str, float]], speed: Speed) -> dict[str, Figure]:
+    """What ``--json`` prints. Its keys are relied on by other people's tools."""
+    return {
+        "macro_f1": {
+            group: {model: round(score, 4) for model, score in by_model.items()}
+            for group, by_model in scores.items()
+        },
+        "messages_per_s": {
+            "batched": round(speed.batched, 1),
+            "one_at_a_time": round(speed.one_at_a_time, 1),
+        },
+    }
+
+
+def tables_of(
+    texts: Sequence[Text], scores: dict[str, dict[str, float]], speed: Speed
+) -> tuple[Table, ...]:
+    """The same for people."""
+    numbers = {group: sum(each.group == group for each in texts) for group in scores}
+    quality = Table(
+        title="Macro-F1 over positive, neutral and negative",
+        columns=("texts", "number", *MODELS),
+        rows=tuple(
+            (group, f"{numbers[group]:,}", *(f"{by_model[model]:.3f}" for model in MODELS))
+            for group, by_model in scores.items()
+        ),
+    )
+    ratio = speed.batched / speed.one_at_a_time
+    pace = Table(
+        title="Messages a second",
+        columns=("how", "messages/s"),
+        rows=(
+            ("batched", f"{speed.batched:,.0f}"),
+            ("one at a time", f"{speed.one_at_a_time:,.0f}"),
+            ("ratio", f"{ratio:.1f}"),
+        ),
+    )
+    return quality, pace
+
+
+def remarks_of(choice: ClassifierChoice, classifier: Classifier, speed: Speed) -> tuple[str, ...]:
+    """What the figures rest on."""
+    models = (
+        f"parley: {classifier.name}. vader: VADER 3.3.2 with its own boundaries. frozen: a "
+        "logistic head on all-MiniLM-L6-v2 as it is, fitted to the same texts as ours."
+    )
+    if choice.model != DEFAULT:
+        return models, "One at a time: one call a message. Batched: by length."
+    pace = (
+        "One at a time: the weights as they are trained (float32, the adapter beside the layers), "
+        f"one call a message. Batched: merged, {fastest_name(choice.device)}, by length. One at a "
+        f"time with the batched path's own model: {speed.alike:,.0f} messages/s."
+    )
+    return models, pace
