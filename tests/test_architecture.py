@@ -159,6 +159,7 @@ PURE: dict[str, set[str]] = {
     "bots.render.discord": {"markdown_it"},
     "worker.engine.generation": set(),
     "worker.engine.text": set(),
+    "worker.prompting.template": set(),
     "worker.prompts": {"jinja2"},
 }
 """What each pure file may reach besides Python's own library."""

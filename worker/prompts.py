@@ -13,6 +13,7 @@ import jinja2
 from shared.errors import PromptTooLongError
 from shared.jobs import Turn
 from worker.engine.generation import Limits, Tokenizer
+from worker.prompting.template import Rendered
 
 USER, ASSISTANT = "user", "assistant"
 PLAIN_NAMES = {USER: "User", ASSISTANT: "Parley"}
@@ -57,6 +58,50 @@ def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Pro
         if len(turns) == 1:
             raise PromptTooLongError(len(token_ids), max_prompt_tokens)
         turns = _from_first_question(turns[1:])
+
+
+def make_task_prompt(
+    rendered: Rendered, tokenizer: Tokenizer, limits: Limits, max_new_tokens: int | None = None
+) -> Prompt:
+    """Lay a task's prompt out; nothing of it is cut.
+
+    Args:
+        rendered: the prompt, with its fields filled in.
+        tokenizer: the model's.
+        limits: what fits.
+        max_new_tokens: the longest answer; None for as long as one may be.
+
+    Raises:
+        PromptTooLongError: it does not fit.
+    """
+    longest = min(max_new_tokens or limits.max_new_tokens, limits.max_new_tokens)
+    is_plain = not tokenizer.chat_template and bool(rendered.plain)
+    if is_plain:
+        text = neutralize(rendered.plain, control_tokens(tokenizer))
+        token_ids = tokenizer.encode(text, add_special_tokens=True)
+    else:
+        question = Question(rendered.system, (), rendered.user)
+        token_ids = _tokens(question, [Turn(USER, rendered.user)], tokenizer)
+    if len(token_ids) + longest > limits.max_total_tokens:
+        raise PromptTooLongError(len(token_ids), limits.max_total_tokens - longest)
+    stop = rendered.stop if is_plain else (() if tokenizer.chat_template else PLAIN_STOP)
+    return Prompt(tuple(token_ids), stop, longest)
+
+
+def make_continuation(
+    text: str, tokenizer: Tokenizer, limits: Limits, max_new_tokens: int
+) -> Prompt:
+    """A text as it is, to be continued: no instructions, no conversation, no chat template.
+
+    Raises:
+        PromptTooLongError: it does not fit.
+    """
+    safe = neutralize(text, control_tokens(tokenizer))
+    token_ids = tokenizer.encode(safe, add_special_tokens=True)
+    longest = min(max_new_tokens, limits.max_new_tokens)
+    if len(token_ids) + longest > limits.max_total_tokens:
+        raise PromptTooLongError(len(token_ids), limits.max_total_tokens - longest)
+    return Prompt(tuple(token_ids), (), longest)
 
 
 def lay_out_plain(system: str, turns: Sequence[Turn]) -> str:
