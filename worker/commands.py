@@ -80,6 +80,8 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
         StartupError: it cannot be run; the sentence says why.
     """
     command = typer.main.get_command(app)
-    with command.make_context("parley", list(arguments), obj=settings) as context:
-        code = command.invoke(context)
-    return int(code or 0)
+    try:
+        command.main(list(arguments), prog_name="parley", obj=settings)
+    except SystemExit as end:  # its way to end after help, a usage error and success alike
+        return end.code if isinstance(end.code, int) else 1
+    return 0
