@@ -18,7 +18,7 @@ from bots.floods import Floods
 from bots.gathering import Gatherer, Wanted, with_messages
 from bots.intake import Incoming, Taken, followed, intake, may_be_ours, needs_lookup
 from bots.store import Store
-from shared import ledger
+from shared import ledger, ratings
 from shared.errors import (
     NothingThereError,
     PlaceUnreadableError,
@@ -42,6 +42,8 @@ LATE_S = 60.0
 """From this age on a message counts as late, and its answer says so."""
 MINUTE_S = 60.0
 MAX_WITHDRAWN = 1_000
+ACTS_OF_MESSAGES = ("", "tag", "translate", "pin")
+"""What is done with a message because it was written there, beside answering it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,15 @@ class Reception:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
-        withdrawn = job_id(origin)
-        self._withdrawn[withdrawn] = None
-        if len(self._withdrawn) > MAX_WITHDRAWN:
-            self._withdrawn.popitem(last=False)
+        jobs = [job_id(dataclasses.replace(origin, act=act)) for act in ACTS_OF_MESSAGES]
+        for withdrawn in jobs:
+            self._withdrawn[withdrawn] = None
+            if len(self._withdrawn) > MAX_WITHDRAWN:
+                self._withdrawn.popitem(last=False)
         async with asyncio.timeout(RECEIVE_S):
-            await self._retract(withdrawn)
+            for withdrawn in jobs:
+                await self._retract(withdrawn)
+            await self.store.run(ratings.remove(origin))
 
     async def wait_delivered(self, job_id: str) -> None:
         """Wait until a job's final reply has been shown by this process."""
