@@ -15,7 +15,7 @@ from bots.wording import parse_words
 from shared.errors import EmptyMessageError, MessageTooLongError
 from shared.jobs import Audience, Job, Kind, Origin, make_job
 from shared.replies import Failed
-from shared.tasks import Learn, Opt, Report, Summarize, Task
+from shared.tasks import Learn, Opt, Report, Summarize, Task, Write
 
 NEW_WORDS = frozenset({"/new", "forget this conversation"})
 KEPT_CONTROLS = "\n\t"
@@ -125,12 +125,18 @@ def _take(incoming: Incoming) -> Taken | None:
     """The job for a message whose words have been read."""
     text, task = incoming.text, incoming.task
     kind = _kind_of(task, text)
-    if not text and not incoming.wanted and not isinstance(task, NEED_NO_TEXT):
-        if not (incoming.situation.is_direct or incoming.situation.mentions_us):
+    if not text and not incoming.wanted and not _needs_no_text(task):
+        situation = incoming.situation
+        if not (situation.is_act or situation.is_direct or situation.mentions_us):
             return None  # a picture, or words that we may not read: nobody spoke to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
     job = make_job(kind, incoming.origin, text, incoming.late_s, task)
     return Taken(job, wanted=incoming.wanted)
+
+
+def _needs_no_text(task: Task | None) -> bool:
+    is_reply = isinstance(task, Write) and task.reply_to is not None
+    return is_reply or isinstance(task, NEED_NO_TEXT)
 
 
 def _kind_of(task: Task | None, text: str) -> Kind:
