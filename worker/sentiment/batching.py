@@ -47,6 +47,12 @@ class Batcher(Generic[Item, Result]):
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
+    @property
+    def num_waiting(self) -> int:
+        """Items that nobody works on yet."""
+        with self._changed:
+            return len(self._waiting)
+
     def open(self) -> None:
         """Begin to work."""
         self._thread.start()
