@@ -16,6 +16,7 @@ from transformers.generation.continuous_batching.continuous_api import Continuou
 
 from worker.engine.generation import Sampling
 from worker.engine.models import LoadedModel
+from worker.engine.seeding import SeededDraw
 from worker.engine.sharing import TenantCache
 
 PAGE_TOKENS = 256
@@ -42,6 +43,10 @@ class Batch(ContinuousBatchingManager):
         super().__init__(
             model=model, generation_config=generation, continuous_batching_config=batching
         )
+        processors, draw = self.logit_processor, SeededDraw()
+        processors.logits_processor.append(draw)
+        processors.tensors_required += 1
+        processors.supported_keys |= draw.supported_kwargs
         self.current_batch = 0
         self._last_step = 0
         self.num_moves = 0

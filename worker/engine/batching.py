@@ -19,6 +19,7 @@ from worker.engine.batch import PAGE_TOKENS, Batch, start_batch
 from worker.engine.devices import pick_cache_tokens
 from worker.engine.generation import Limits, Request, Sampling
 from worker.engine.models import LoadedModel
+from worker.engine.seeding import seeded
 from worker.engine.sharing import Labels, id_of
 from worker.engine.suspects import Lineup, Turn
 from worker.engine.text import StopTexts, TextStream
@@ -240,6 +241,7 @@ class BatchingEngine:
             streaming=True,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
+            **seeded(sampling, running.base),
         )
         if label is not None:  # else it is dead, and the router will see to it
             self._in_batch.add(turn.id)

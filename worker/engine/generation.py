@@ -17,6 +17,8 @@ class Sampling:
     temperature: float = 0.0
     """0 takes the likeliest token."""
     top_p: float = 1.0
+    seed: int | None = None
+    """The same seed draws the same tokens, whatever else is being written; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
