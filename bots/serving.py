@@ -12,11 +12,14 @@ from bots.discord_adapter.library.client import DiscordAccess
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.loop_lag import watch_loop
-from bots.slack_adapter.adapter import SlackAdapter
+from bots.slack_adapter.adapter import SlackAdapter, sight_of
+from bots.slack_adapter.customs import Customs as SlackCustoms
 from bots.slack_adapter.library.surface import SlackSurface
 from bots.slack_adapter.library.web import SlackAccess, identify
 from bots.spool import Spool
+from shared.errors import SettingsError
 from shared.jobs import Platform
+from shared.languages import find_language
 from shared.settings import Settings
 
 SLACK_EVENTS_PATH = "/slack/events"
@@ -53,12 +56,18 @@ async def _serve(settings: Settings, wiring: Wiring) -> None:
 
 async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link]:
     access = slack_access(settings)
-    link = Link(wiring, SlackSurface(access), Platform.SLACK)
-    me = await identify(access)
-    adapter = SlackAdapter(
-        access, me, link.reception, wiring.auto_reply_channels, settings.lookback_s
+    customs = SlackCustoms(
+        auto_reply_channels=wiring.auto_reply_channels,
+        sentiment_channels=settings.sentiment_channels,
+        translate_channels=_languages(settings),
+        pins_channels=settings.learn_pins_channels,
+        max_upload_mb=settings.max_upload_mb,
+        lookback_s=settings.lookback_s,
     )
-    return adapter, link
+    me = await identify(access)
+    sight = sight_of(access, me, wiring.store)
+    link = Link(wiring, SlackSurface(access), Platform.SLACK, sight.gatherer)
+    return SlackAdapter(access, me, link.reception, sight, customs), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
@@ -79,10 +88,28 @@ def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
 def _customs(settings: Settings) -> Customs:
     return Customs(
         sentiment_channels=settings.sentiment_channels,
-        translate_channels=settings.translate_channels,
+        translate_channels=_languages(settings),
         pins_channels=settings.learn_pins_channels,
         max_upload_mb=settings.max_upload_mb,
     )
+
+
+def _languages(settings: Settings) -> dict[str, str]:
+    """Channel -> code of the language that what is written there is translated to.
+
+    Raises:
+        SettingsError: one is no language.
+    """
+    found = {}
+    for channel, words in settings.translate_channels.items():
+        code = find_language(words)
+        if code is None:
+            raise SettingsError(
+                f"PARLEY_TRANSLATE_CHANNELS names no language for {channel}: {words!r} is none; "
+                "write its code or its English name, such as fr."
+            )
+        found[channel] = code
+    return found
 
 
 def slack_access(settings: Settings) -> SlackAccess:

@@ -7,18 +7,27 @@ has no connection, and gives up after some minutes: then its history is looked t
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from bots.adapters import all_or_none
+from bots.ending import end
 from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
 from bots.marks import Marks, Seen
 from bots.reception import LEDGER_AWAY, Reception
 from bots.slack_adapter import events, sockets
+from bots.slack_adapter.acts import Acts
+from bots.slack_adapter.customs import Customs
 from bots.slack_adapter.events import Json
+from bots.slack_adapter.files import Downloads
+from bots.slack_adapter.gatherer import SlackGatherer
 from bots.slack_adapter.library.app import EventsApp
 from bots.slack_adapter.library.history import Conversation, History
 from bots.slack_adapter.library.web import SlackAccess
+from bots.slack_adapter.people import People
+from bots.slack_adapter.unasked import Sources, Unasked
+from bots.store import Store
 from shared.errors import PlatformError
 from shared.jobs import Platform
 from shared.logs import get_logger
@@ -31,6 +40,8 @@ MAX_CONVERSATIONS = 200
 """Looked through after a gap; those that were used last."""
 MAX_THREADS = 50
 """The same, of threads that we take part in: their messages are in no channel's history."""
+HEAR_S = 2.5
+"""Slack sends an event again that is not acknowledged within three seconds."""
 SEPARATOR = ":"
 
 
@@ -43,30 +54,59 @@ class Span:
     thread: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is read of one workspace, by everybody with the same memory."""
+
+    history: History
+    people: People
+    gatherer: SlackGatherer
+
+
+def sight_of(access: SlackAccess, me: events.Identity, store: Store) -> Sight:
+    """What reads a workspace."""
+    history = History(access)
+    people = People(history)
+    return Sight(history, people, SlackGatherer(history, people, store, me))
+
+
 class SlackAdapter:
-    """Slack's way in: over Socket Mode, or over HTTP. See ``client.Hearer``."""
+    """Slack's way in: over Socket Mode, or over HTTP. See ``app.Hearer``."""
 
     def __init__(
         self,
         access: SlackAccess,
         me: events.Identity,
         reception: Reception,
-        auto_reply_channels: frozenset[str],
-        lookback_s: float,
+        sight: Sight,
+        customs: Customs,
     ) -> None:
         self._is_by_socket = access.app_token is not None
         self._me = me
         self._reception = reception
-        self._auto_reply_channels = auto_reply_channels
-        self._lookback_s = lookback_s
+        self._auto_reply_channels = customs.auto_reply_channels
+        self._lookback_s = customs.lookback_s
         self._marks = Marks(reception.store, Platform.SLACK)
-        self._history = History(access)
+        self._history = sight.history
+        downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
+        sources = Sources(sight.history, sight.gatherer, downloads)
+        self._unasked = Unasked(me, reception, sources, customs)
+        self._acts = Acts(me, reception, sight.people, sight.gatherer, self._unasked)
+        self._hearing: dict[str, asyncio.Task[bool]] = {}
+        """Event -> what is being done about it."""
         self._app = EventsApp(access, me, self)
         self._num_looking = 0
 
     async def run(self) -> None:
         """Serve until cancelled. See ``adapters.Adapter``."""
         seen = await self._marks.read()
+        try:
+            await self._serve(seen)
+        finally:
+            await self._acts.close()
+            await end(list(self._hearing.values()))
+
+    async def _serve(self, seen: Seen) -> None:
         if not self._is_by_socket:
             log.info("slack_ready", way_in="http")
             await all_or_none(self._start(seen), self._marks.run(self._is_listening))
@@ -89,7 +129,7 @@ class SlackAdapter:
         return await self._app.answer(request)
 
     def is_unwanted(self, body: Json) -> bool:
-        """Whether an event is one of a flood. See ``client.Hearer``."""
+        """Whether an event is one of a flood. See ``app.Hearer``."""
         known = events.read_body(body)
         if known is None or not events.is_persons_event(known):
             return False
@@ -100,7 +140,28 @@ class SlackAdapter:
         return True
 
     async def hear(self, body: Json) -> bool:
-        """Take an event. See ``client.Hearer``."""
+        """Take an event. See ``app.Hearer``.
+
+        What takes longer than Slack waits goes on; Slack sends the event again meanwhile, and finds
+        it taken.
+        """
+        name = str(body.get("event_id") or id(body))
+        task = self._hearing.get(name)
+        if task is None:
+            task = self._hearing[name] = asyncio.create_task(self._hear(body))
+            task.add_done_callback(lambda _: self._hearing.pop(name, None))
+        done, _ = await asyncio.wait({task}, timeout=HEAR_S)
+        return bool(done) and task.result()
+
+    async def obey(self, payload: Json) -> dict[str, Any]:
+        """Take a slash command. See ``app.Hearer``."""
+        return await self._acts.command(payload)
+
+    async def use(self, payload: Json) -> None:
+        """Take a menu's entry. See ``app.Hearer``."""
+        await self._acts.shortcut(payload)
+
+    async def _hear(self, body: Json) -> bool:
         try:
             await self._take(body)
         except LEDGER_AWAY as error:
@@ -112,15 +173,19 @@ class SlackAdapter:
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
             return
+        if await self._unasked.take(body):
+            return
         origin = events.origin_of(body, self._me)
         if origin is None:
             return
         is_auto_reply = origin.channel in self._auto_reply_channels
         incoming = events.to_incoming(body, origin, self._me, is_auto_reply=is_auto_reply)
         age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
-        job = await self._reception.receive(incoming, age_s)
-        if job is not None and job.origin.thread:
-            self._marks.note_thread(f"{origin.channel}{SEPARATOR}{job.origin.thread}")
+        if not await self._unasked.teach(body, incoming):
+            job = await self._reception.receive(incoming, age_s)
+            if job is not None and job.origin.thread:
+                self._marks.note_thread(f"{origin.channel}{SEPARATOR}{job.origin.thread}")
+        await self._unasked.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
 
     def _is_listening(self) -> bool:

@@ -5,20 +5,20 @@ the same should Slack send the command again.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 
 from bots.intake import NEW_WORDS, Incoming
 from bots.policy import Situation
 from bots.slack_adapter.events import Identity, Json, plain_text
-from bots.wording import Parsed
+from bots.wording import Parsed, parse_command
 from shared.jobs import Audience, Origin, Platform
-from shared.tasks import Learn, Opt, Summarize, Translate
+from shared.tasks import Translate
 
 COMMAND = "command"
 OUR_NAME = "/parley"
 ACT = Situation(is_from_person=True, is_act=True)
-PRIVATE_TASKS = (Summarize, Translate, Opt)
-"""What only the person who asks cares for."""
+PRIVATELY = re.compile(r"^private(?:ly)? |\s+privately$", re.IGNORECASE)
 NEEDED = ("command", "channel_id", "user_id", "trigger_id")
 NO_CONVERSATION = (
     "In a channel each thread is a conversation of its own: mention me in the thread and write "
@@ -63,6 +63,14 @@ def read_command(payload: Json, me: Identity) -> Command | None:
     return Command(origin, words)
 
 
+def parse(command: Command) -> Parsed:
+    """What a command asks for; ``private`` before or behind its words keeps the answer private."""
+    words = PRIVATELY.sub("", command.words).strip()
+    parsed = parse_command(words)
+    is_private = words != command.words.strip() or isinstance(parsed.task, Translate)
+    return dataclasses.replace(parsed, is_private=is_private or parsed.is_private)
+
+
 def is_new(parsed: Parsed) -> bool:
     """Whether a conversation is to be forgotten."""
     return parsed.task is None and parsed.text.lower() in NEW_WORDS
@@ -76,17 +84,15 @@ def to_incoming(command: Command, parsed: Parsed, *, are_we_in: bool) -> Incomin
         parsed: what it asks for.
         are_we_in: whether we may post in its channel; else the answer is for the asker alone.
     """
-    is_private = parsed.is_private or isinstance(parsed.task, PRIVATE_TASKS)
     origin = dataclasses.replace(
         command.origin,
         # To forget is done with the conversation that a direct message is.
         act="" if is_new(parsed) else command.origin.act,
-        audience=audience(is_private=is_private, is_direct=command.is_direct, are_we_in=are_we_in),
+        audience=audience(
+            is_private=parsed.is_private, is_direct=command.is_direct, are_we_in=are_we_in
+        ),
     )
-    task = parsed.task
-    if isinstance(task, Learn) and not task.content and not parsed.wanted and not task.name:
-        task = dataclasses.replace(task, name="note.txt")
-    return Incoming(origin, parsed.text, ACT, task=task, wanted=parsed.wanted)
+    return Incoming(origin, parsed.text, ACT, task=parsed.task, wanted=parsed.wanted)
 
 
 def audience(*, is_private: bool, is_direct: bool, are_we_in: bool) -> Audience:

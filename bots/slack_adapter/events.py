@@ -21,7 +21,8 @@ CHANNEL_OR_GROUP = re.compile(r"<(?:#|!subteam\^)[A-Z0-9]+\|([^>]*)>")
 BROADCAST = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
 LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
-MESSAGE_TYPES = frozenset({"message", "app_mention"})
+MENTION = "app_mention"
+MESSAGE_TYPES = frozenset({"message", MENTION})
 DELETED = "message_deleted"
 TIMESTAMP = re.compile(r"[0-9]{1,12}\.[0-9]{1,8}")
 ENVELOPE_FIELDS = ("type", "team_id", "api_app_id", "event_id", "challenge")
@@ -41,6 +42,7 @@ EVENT_FIELDS = (
     "channel_id",
     "event_ts",
 )
+HTML = "text/html"
 FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
 MAX_FILES = 10
 """Slack shares at most so many files with one message."""
@@ -90,6 +92,29 @@ def read_files(files: object) -> list[Json]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A file of a message."""
+
+    id: str
+    name: str
+    url: str
+    num_bytes: int
+    is_html: bool
+
+
+def read_file(file: Json) -> SharedFile:
+    """A file as ``events.read_files`` leaves it."""
+    size = file.get("size")
+    return SharedFile(
+        id=str(file["id"]),
+        name=str(file.get("name") or "file"),
+        url=str(file.get("url_private_download") or file.get("url_private") or ""),
+        num_bytes=size if isinstance(size, int) else 0,
+        is_html=file.get("mimetype") == HTML,
+    )
+
+
 def _read_item(item: object) -> dict[str, str]:
     """Which message a reaction or a pin is about."""
     if not isinstance(item, dict) or item.get("type") != "message":
@@ -115,10 +140,11 @@ def deleted_origin(body: Json, me: Identity) -> Origin | None:
     channel, deleted = event.get("channel"), event.get("deleted_ts")
     if event.get("subtype") != DELETED or not channel or not deleted:
         return None
-    return Origin(Platform.SLACK, _team(body, me), str(channel), "", str(deleted), "")
+    return Origin(Platform.SLACK, team_of(body, me), str(channel), "", str(deleted), "")
 
 
-def _team(body: Json, me: Identity) -> str:
+def team_of(body: Json, me: Identity) -> str:
+    """The workspace that an event happened in."""
     # event.team may be absent from one of a mention's two events; the envelope has it always.
     return str(body.get("team_id") or body.get("event", {}).get("team") or me.team_id)
 
@@ -132,7 +158,7 @@ def origin_of(body: Json, me: Identity) -> Origin | None:
     is_direct = is_direct_message(event)
     return Origin(
         platform=Platform.SLACK,
-        team=_team(body, me),
+        team=team_of(body, me),
         channel=str(channel),
         # A direct message is one conversation; elsewhere every message begins a thread of its own.
         thread=str(event.get("thread_ts") or ("" if is_direct else ts)),
@@ -165,7 +191,7 @@ def to_incoming(body: Json, origin: Origin, me: Identity, *, is_auto_reply: bool
     situation = Situation(
         is_from_person=is_from_person(event, me),
         is_direct=is_direct_message(event),
-        mentions_us=me.user_id in mentioned or event.get("type") == "app_mention",
+        mentions_us=me.user_id in mentioned or event.get("type") == MENTION,
         mentions_others=bool(mentioned - {me.user_id}),
         is_auto_reply=is_auto_reply,
     )

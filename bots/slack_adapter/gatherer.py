@@ -9,7 +9,7 @@ from typing import assert_never
 
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.slack_adapter import choosing, events
-from bots.slack_adapter.events import Identity, Json
+from bots.slack_adapter.events import Identity, Json, SharedFile, read_file, read_files
 from bots.slack_adapter.library.history import History
 from bots.slack_adapter.people import People
 from bots.store import Store
@@ -62,6 +62,15 @@ class SlackGatherer:
         else:
             kept = choosing.latest(choosing.by_people(found, self._me, opted_out))
         return await self.quote(origin.channel, kept)
+
+    async def files(self, origin: Origin) -> list[SharedFile]:
+        """The files of the message that is meant, if it has any.
+
+        Raises:
+            PlatformError: Slack does not show it.
+        """
+        meant = [m for m in await self._meant(origin) if m.get("user") != self._me.user_id]
+        return [read_file(file) for file in read_files(meant[-1].get("files"))] if meant else []
 
     async def quote(self, channel: str, messages: Sequence[Json]) -> list[Quoted]:
         """Messages with the names that people see, and as plain text."""

@@ -35,6 +35,13 @@ class Shortcut:
     files: tuple[Json, ...]
 
     @property
+    def message(self) -> Json:
+        """The message, as far as it is quoted."""
+        origin = self.origin
+        message = {"ts": origin.message, "text": self.text, "thread_ts": origin.thread}
+        return {**message, "user": self.author} if self.author else message
+
+    @property
     def is_direct(self) -> bool:
         """Whether it was used in a direct message."""
         return self.origin.channel.startswith("D")

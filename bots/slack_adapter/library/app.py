@@ -35,6 +35,8 @@ log = get_logger(__name__)
 PING_EVERY_S = 5
 CLOSE_S = 2
 TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+ANY = re.compile(".*")
+FORM = "application/x-www-form-urlencoded"
 JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 
 
@@ -47,6 +49,14 @@ class Hearer(Protocol):
 
     async def hear(self, body: Json) -> bool:
         """An event; False if it could not be taken and Slack should send it again."""
+        ...
+
+    async def obey(self, payload: Json) -> dict[str, Any]:
+        """A slash command; the body of its acknowledgement. Within some two seconds."""
+        ...
+
+    async def use(self, payload: Json) -> None:
+        """An entry of a menu. Within some two seconds."""
         ...
 
 
@@ -64,7 +74,12 @@ class EventsApp:
         )
         self._app.event("app_mention")(self._on_event)
         self._app.event("message")(self._on_event)
-        self._app.event(re.compile(".*"))(_ignore)
+        self._app.event("reaction_added")(self._on_event)
+        self._app.event("pin_added")(self._on_event)
+        self._app.event("pin_removed")(self._on_event)
+        self._app.command(ANY)(self._on_command)
+        self._app.shortcut(ANY)(self._on_shortcut)
+        self._app.event(ANY)(_ignore)
 
     def make_sockets(self, num_sockets: int) -> "list[Socket]":
         """Sockets that are not open yet."""
@@ -75,7 +90,7 @@ class EventsApp:
         ]
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer one request of Slack's Events API."""
+        """Answer one request of Slack's: an event as JSON, a command or a menu as a form."""
         headers = request.headers
         timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
         if not timestamp or not signature:
@@ -83,10 +98,9 @@ class EventsApp:
         raw = await request.read()
         if not _is_signed(self._access.signing_secret or "", timestamp, signature, raw):
             return web.Response(status=401)
-        body = _read_json(raw)
-        if body is None:
+        bolt_request = _read_form(raw) if request.content_type == FORM else _read_event(raw)
+        if bolt_request is None:
             return web.Response(status=400)
-        bolt_request = AsyncBoltRequest(body=json.dumps(body), headers=JSON_HEADERS)
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
@@ -97,6 +111,13 @@ class EventsApp:
         elif not await self._hearer.hear(known):
             return BoltResponse(status=503)
         return None
+
+    async def _on_command(self, body: dict[str, Any]) -> BoltResponse:
+        return BoltResponse(status=200, body=await self._hearer.obey(body) or "")
+
+    async def _on_shortcut(self, body: dict[str, Any]) -> BoltResponse:
+        await self._hearer.use(body)
+        return BoltResponse(status=200, body="")
 
 
 def _known(
@@ -194,9 +215,21 @@ def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool
         return False
 
 
-def _read_json(raw: bytes) -> Json | None:
+def _read_event(raw: bytes) -> AsyncBoltRequest | None:
+    """The body of an event as Bolt wants it; None if it is none of Slack's."""
     try:
-        return events.read_body(json.loads(raw))
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if events.read_body(document) is None:
+        return None
+    return AsyncBoltRequest(body=json.dumps(document), headers=JSON_HEADERS)
+
+
+def _read_form(raw: bytes) -> AsyncBoltRequest | None:
+    """The body of a command or a menu as Bolt wants it; None if it is none of Slack's."""
+    try:
+        return AsyncBoltRequest(body=raw.decode(), headers={"content-type": FORM})
     except (ValueError, RecursionError):
         return None
 

@@ -1,0 +1,103 @@
+"""What is done with messages unasked, and with flags, files and pins, as ``Incoming``. Pure.
+
+``tag``, ``translate`` and ``pin`` are what ``bots.reception`` takes back with a deleted message.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bots.gathering import Meant
+from bots.intake import Incoming
+from bots.slack_adapter.commands import ACT
+from bots.slack_adapter.events import Json, SharedFile, is_timestamp
+from shared.jobs import Audience, Origin, Platform
+from shared.languages import language_of_flag
+from shared.replies import Failed
+from shared.tasks import Learn, Quoted, Tag, Translate
+
+TAG, TRANSLATE, PIN, LEARN, REACTION = "tag", "translate", "pin", "learn", "reaction"
+PIN_ADDED, PIN_REMOVED, REACTION_ADDED = "pin_added", "pin_removed", "reaction_added"
+
+
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """What an operator has switched on, by channel; and how large a file may be."""
+
+    auto_reply_channels: frozenset[str] = frozenset()
+    sentiment_channels: frozenset[str] = frozenset()
+    translate_channels: Mapping[str, str] = field(default_factory=dict)
+    """Channel -> language."""
+    pins_channels: frozenset[str] = frozenset()
+    max_upload_mb: float = 10
+    lookback_s: float = 0.0
+
+
+def rating_of(origin: Origin, said: Quoted) -> Incoming:
+    """A message to be rated."""
+    task = Tag(said.author, said.link, said.written_at_s)
+    return Incoming(dataclasses.replace(origin, act=TAG), said.text, ACT, task=task)
+
+
+def translation_of(origin: Origin, text: str, language: str) -> Incoming:
+    """A message to be translated for everybody, in its thread."""
+    thread = origin.thread or origin.message
+    task = Translate(language, is_unasked=True)
+    return Incoming(dataclasses.replace(origin, act=TRANSLATE, thread=thread), text, ACT, task=task)
+
+
+def flagged(event: Json, team: str) -> Incoming | None:
+    """A flag that somebody put to a message: a translation for that person alone."""
+    language = language_of_flag(str(event.get("reaction", "")))
+    channel, ts, user = event.get("item_channel"), event.get("item_ts"), event.get("user")
+    if not language or not channel or not user or not is_timestamp(ts):
+        return None
+    origin = Origin(
+        platform=Platform.SLACK,
+        team=team,
+        channel=str(channel),
+        thread="",
+        message=str(ts),
+        user=str(user),
+        # Who takes the flag away and puts it there again asks again.
+        act=f"{REACTION}:{user}:{event.get('event_ts', '')}",
+        audience=Audience.ASKER,
+    )
+    return Incoming(origin, "", ACT, task=Translate(language), wanted=Meant())
+
+
+def pin_origin(event: Json, team: str) -> Origin | None:
+    """Where a message stands that was pinned, or is no longer; None if the event says neither."""
+    channel, ts = event.get("item_channel"), event.get("item_ts")
+    if event.get("type") not in {PIN_ADDED, PIN_REMOVED} or not channel or not is_timestamp(ts):
+        return None
+    return Origin(
+        platform=Platform.SLACK,
+        team=team,
+        channel=str(channel),
+        thread="",
+        message=str(ts),
+        user=str(event.get("user", "")),
+        act=f"{PIN}:{event.get('event_ts', '')}",
+        audience=Audience.ASKER,
+    )
+
+
+def pinned(origin: Origin, said: Quoted) -> Incoming:
+    """A pinned message to be learned; who pinned it is told."""
+    task = Learn(f"Pinned message of {said.author}.txt", "", said.link)
+    return Incoming(origin, said.text, ACT, task=task)
+
+
+def taught(
+    origin: Origin, file: SharedFile, task: Learn | None, refusal: Failed | None = None
+) -> Incoming:
+    """A file to be learned, or why it cannot be."""
+    act = f"{origin.act}:{file.id}" if origin.act else f"{LEARN}:{file.id}"
+    return Incoming(
+        dataclasses.replace(origin, act=act),
+        "",
+        ACT,
+        task=task or Learn(file.name, ""),
+        refusal=refusal,
+    )

@@ -1,0 +1,145 @@
+"""Flags, files, pins, and what is done with messages because an operator has switched it on.
+
+What is heard here is Slack's events: nothing is kept, Slack sends again what is not acknowledged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bots.intake import Incoming
+from bots.policy import is_for_us
+from bots.reception import Reception
+from bots.slack_adapter import customs, events
+from bots.slack_adapter.customs import Customs
+from bots.slack_adapter.events import Identity, Json, SharedFile
+from bots.slack_adapter.files import Downloads
+from bots.slack_adapter.gatherer import SlackGatherer
+from bots.slack_adapter.library.history import History
+from bots.wording import parse_words
+from shared.errors import PlatformError, RefusedError
+from shared.jobs import Origin
+from shared.logs import get_logger
+from shared.tasks import Learn
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is asked of Slack for what was heard of it."""
+
+    history: History
+    gatherer: SlackGatherer
+    downloads: Downloads
+
+
+class Unasked:
+    """What events of one workspace come to besides answers."""
+
+    def __init__(
+        self, me: Identity, reception: Reception, sources: Sources, wanted: Customs
+    ) -> None:
+        self._me = me
+        self._reception = reception
+        self._sources = sources
+        self._customs = wanted
+
+    async def take(self, body: Json) -> bool:
+        """Take a flag or a pin; False if the event is neither.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        event: Json = body.get("event", {})
+        team = events.team_of(body, self._me)
+        if event.get("type") == customs.REACTION_ADDED:
+            if event.get("user") != self._me.user_id and (incoming := customs.flagged(event, team)):
+                await self._reception.receive(incoming)
+            return True
+        if (origin := customs.pin_origin(event, team)) is None:
+            return False
+        if origin.channel in self._customs.pins_channels and event["type"] == customs.PIN_ADDED:
+            await self._learn_pin(origin)
+        return True
+
+    async def teach(self, body: Json, incoming: Incoming) -> bool:
+        """Learn the files of a message that asks for it; False if it does not, or has none.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        if not is_for_us(incoming.situation):
+            return False
+        parsed = parse_words(incoming.text)
+        if not isinstance(parsed.task, Learn) or parsed.text:
+            return False
+        event: Json = body["event"]
+        try:
+            files = await self._files_of(event, incoming.origin)
+        except PlatformError as error:
+            log.warning("files_not_listed", error=type(error).__name__)
+            return event.get("type") == events.MENTION  # the same message comes with its files
+        await self.learn(incoming.origin, files)
+        return bool(files)
+
+    async def learn(self, origin: Origin, files: Sequence[SharedFile]) -> None:
+        """Learn files, each as a job of its own, or say why not."""
+        place = origin.thread if origin.thread != origin.message else ""
+        link = events.permalink(self._me, origin.channel, origin.message, place)
+        for file in files:
+            try:
+                task = await self._sources.downloads.lesson(file, link)
+            except RefusedError as error:
+                incoming = customs.taught(origin, file, None, error.to_reply())
+            else:
+                incoming = customs.taught(origin, file, task)
+            await self._reception.receive(incoming)
+
+    async def overhear(self, body: Json, incoming: Incoming) -> None:
+        """Rate or translate a person's message where that is switched on.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        origin = incoming.origin
+        language = self._customs.translate_channels.get(origin.channel)
+        is_rated = origin.channel in self._customs.sentiment_channels
+        is_heard = body["event"].get("type") == "message" and incoming.situation.is_from_person
+        if not is_heard or not incoming.text or not (language or is_rated):
+            return
+        if origin.user in await self._reception.store.opted_out(origin.tenant):
+            return
+        (said,) = await self._sources.gatherer.quote(origin.channel, [body["event"]])
+        if is_rated:
+            await self._reception.receive(customs.rating_of(origin, said))
+        if language:
+            await self._reception.receive(customs.translation_of(origin, said.text, language))
+
+    async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
+        """The files of a message; those of the one that it points at if it has none.
+
+        A mention's first event leaves its files out.
+        """
+        files = event.get("files")
+        if not files and event.get("type") == events.MENTION:
+            message = await self._sources.history.message(origin.channel, origin.message)
+            files = events.read_files((message or {}).get("files"))
+        if files:
+            return [events.read_file(file) for file in files]
+        return await self._sources.gatherer.files(origin)
+
+    async def _learn_pin(self, origin: Origin) -> None:
+        try:
+            message = await self._sources.history.message(origin.channel, origin.message)
+            if message is None or message.get("user") == self._me.user_id:
+                return  # what we have written ourselves is no evidence for anything
+            if message.get("user") in await self._reception.store.opted_out(origin.tenant):
+                return
+            (said,) = await self._sources.gatherer.quote(origin.channel, [message])
+        except PlatformError as error:
+            log.warning("pin_not_learned", error=type(error).__name__)
+            return
+        if said.text:
+            await self._reception.receive(customs.pinned(origin, said))
+        files = [events.read_file(file) for file in events.read_files(message.get("files"))]
+        await self.learn(origin, files)
