@@ -152,6 +152,8 @@ PURE: dict[str, set[str]] = {
     "bots.policy": set(),
     "bots.render.final": {"markdown_it"},
     "bots.slack_adapter.events": {"babel"},
+    "bots.discord_adapter.acts": {"babel"},
+    "bots.discord_adapter.choosing": {"babel"},
     "bots.discord_adapter.text": set(),
     "bots.discord_adapter.reading": {"babel"},
     "bots.render.split": {"markdown_it"},
