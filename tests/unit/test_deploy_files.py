@@ -19,6 +19,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bots import wording
+from bots.slack_adapter import shortcuts
+from bots.slack_adapter.commands import OUR_NAME
 from shared.errors import SettingsError
 from shared.settings import KEYS, read_settings
 
@@ -292,6 +295,9 @@ EVENT_SCOPES = {
     "message.groups": {"groups:history"},
     "message.im": {"im:history"},
     "message.mpim": {"mpim:history"},
+    "pin_added": {"pins:read"},
+    "pin_removed": {"pins:read"},
+    "reaction_added": {"reactions:read"},
 }
 """docs.slack.dev/reference/events: the scope that each event needs."""
 HISTORY = (
@@ -300,16 +306,23 @@ HISTORY = (
     | EVENT_SCOPES["message.im"]
     | EVENT_SCOPES["message.mpim"]
 )
+READ = {"channels:read", "groups:read", "im:read", "mpim:read"}
 METHOD_SCOPES: dict[str, set[str]] = {
     "auth_test": set(),
     "apps_connections_open": set(),  # the app token's connections:write
     "chat_delete": {"chat:write"},
+    "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write"},
     "chat_update": {"chat:write"},
     "conversations_history": HISTORY,
+    "conversations_info": READ,
+    "conversations_members": READ,
     "conversations_replies": HISTORY,
+    "files_completeUploadExternal": {"files:write"},
+    "files_getUploadURLExternal": {"files:write"},
     "reactions_add": {"reactions:write"},
-    "users_conversations": {"channels:read", "groups:read", "im:read", "mpim:read"},
+    "users_conversations": READ,
+    "users_info": {"users:read"},
 }
 """docs.slack.dev/reference/methods: the bot token's scopes that each call needs."""
 
@@ -336,6 +349,7 @@ def events_handled() -> set[str]:
 def test_slacks_scopes_are_those_that_the_adapter_needs() -> None:
     events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     needed = {scope for event in events for scope in EVENT_SCOPES[event]}
+    needed |= {"commands", "files:read"}  # slash commands and menus; the bytes of a shared file
     assert methods_called() == set(METHOD_SCOPES)
     needed |= {scope for method in methods_called() for scope in METHOD_SCOPES[method]}
 
@@ -352,12 +366,23 @@ def test_slacks_events_are_those_that_the_adapter_handles() -> None:
     assert {event.partition(".")[0] for event in events} == events_handled()
 
 
+def test_slacks_menus_and_commands_are_those_that_the_adapter_reads() -> None:
+    features = MANIFEST["features"]
+    menus = {entry["callback_id"]: entry["type"] for entry in features["shortcuts"]}
+    commands = [entry["command"].removeprefix("/") for entry in features["slash_commands"]]
+
+    assert menus == dict.fromkeys(shortcuts.TASKS, "message")
+    assert commands[0] == OUR_NAME.removeprefix("/")
+    assert set(commands[1:]) <= set(wording.COMMANDS)
+    assert all(entry["should_escape"] is False for entry in features["slash_commands"])
+
+
 def test_slacks_app_needs_no_way_in_and_can_be_written_to() -> None:
     settings, home = MANIFEST["settings"], MANIFEST["features"]["app_home"]
 
     assert settings["socket_mode_enabled"] is True
     assert settings["token_rotation_enabled"] is False
-    assert settings["interactivity"] == {"is_enabled": False}
+    assert settings["interactivity"] == {"is_enabled": True}
     assert (home["messages_tab_enabled"], home["messages_tab_read_only_enabled"]) == (True, False)
 
 
