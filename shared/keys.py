@@ -24,6 +24,15 @@ SERVICE = PREFIX + "service"
 WAITED = PREFIX + "waited"
 """String: written before each wait for replicas, so that there is something to wait for."""
 
+KNOWLEDGE = PREFIX + "knowledge"
+"""Hash: the embedding model of what was learned, and how often that has changed."""
+
+DOCUMENTS = PREFIX + "documents"
+"""Hash: every document that questions are answered from -> its title, its place, its passages."""
+
+VECTORS = PREFIX + "vectors"
+"""Vector set: the passages by what they are about, with their places."""
+
 WORKERS = PREFIX + "workers"
 """Sorted set: worker name -> when it was last alive, in ms."""
 
@@ -210,3 +219,8 @@ def claimed(queue: str) -> str:
 def worker(name: str) -> str:
     """Hash: what a live worker runs, its state and slots; expires when it is silent."""
     return f"{PREFIX}worker:{name}"
+
+
+def passage(passage_id: str) -> str:
+    """Hash: one passage of a document, with its place and its vector."""
+    return f"{PREFIX}passage:{passage_id}"

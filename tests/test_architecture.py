@@ -162,6 +162,13 @@ PURE: dict[str, set[str]] = {
     "worker.engine.generation": set(),
     "worker.engine.text": set(),
     "worker.prompting.template": set(),
+    "worker.knowledge.documents": set(),
+    "worker.knowledge.places": set(),
+    "worker.knowledge.chunks": set(),
+    "worker.knowledge.evidence": set(),
+    "worker.knowledge.disarming": {"markdown_it"},
+    "worker.knowledge.answers": {"markdown_it"},
+    "worker.knowledge.words": {"snowballstemmer"},
     "worker.prompts": {"jinja2"},
 }
 """What each pure file may reach besides Python's own library."""

@@ -24,11 +24,16 @@ from shared.settings import Settings, read_settings
 from worker import doctor
 from worker.answering import Answerer, Manner
 from worker.app import add_tasks, worker_arguments
+from worker.asking import Asking, AskingManner, is_quoting
 from worker.consuming import make_tough, run_celery
 from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
+from worker.engine.embedding import Embedding
 from worker.engine.generation import Sampling
+from worker.knowledge.library import Library
+from worker.knowledge.search import Search
 from worker.leases import LeaseKeeper
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
+from worker.prompting.library import read_library
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier
 from worker.sentiment.reporting import Reporter
@@ -151,7 +156,7 @@ def _load_and_answer(parts: _Parts) -> bool:
         engine.open(on_lost=abandon)
         parts.life.model = loaded.name
         log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
-        mind = Mind(engine, loaded.tokenizer, engine.limits)
+        mind = Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
         return _answer(parts, mind, abandon)
 
 
@@ -198,12 +203,35 @@ def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
     settings = parts.settings
     answerer = Answerer(parts.store, mind, _manner(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
+    asking = _asking(parts, mind)
     return {
-        Kind.CHAT: answerer.answer,
+        Kind.CHAT: asking.chat(answerer.answer),
+        Kind.ASK: asking.ask,
+        Kind.LEARN: asking.learn,
         Kind.NEW: answerer.forget,
         Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(parts.store, time.time).report,
     }
+
+
+def _asking(parts: _Parts, mind: Mind) -> Asking:
+    """Answers from documents; the embedding model is loaded when it is needed."""
+    settings = parts.settings
+
+    def load() -> Embedding:
+        from worker.engine.embedder import load_embedder  # noqa: PLC0415 - as of the chat model
+
+        return load_embedder(settings.embedding_model, settings.device)
+
+    manner = AskingManner(
+        sampling=Sampling(settings.temperature, settings.top_p),
+        is_quoting=is_quoting(settings.answer_by, mind.num_parameters),
+        max_turns=settings.max_turns,
+        retention_ms=settings.retention_ms,
+        max_upload_mb=settings.max_upload_mb,
+    )
+    search = Search(Library(parts.store.client), load)
+    return Asking(parts.store, mind, search, read_library(settings.prompts_dir), manner)
 
 
 def _rater(settings: Settings) -> Rater:

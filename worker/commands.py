@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from shared.settings import Settings
+from worker.knowledge import commands as knowledge_commands
 
 app = typer.Typer(
     name="parley", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -22,6 +23,9 @@ evaluations = typer.Typer(no_args_is_help=True, help="Measure a task against hon
 app.add_typer(evaluations, name="eval")
 trainings = typer.Typer(no_args_is_help=True, help="Train a model of Parley's own.")
 app.add_typer(trainings, name="train")
+
+app.command("ingest")(knowledge_commands.ingest)
+app.add_typer(knowledge_commands.knowledge, name="knowledge")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs.")]
 

@@ -27,6 +27,8 @@ class Mind:
     engine: Engine
     tokenizer: Tokenizer
     limits: Limits
+    num_parameters: int = 0
+    """How many weights it has: small models are trusted with less."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,25 @@
+"""What an embedding model is, to everybody who is not one. Imports no torch."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+"""(texts, width), each of length one."""
+Embed = Callable[[Sequence[str]], Vectors]
+"""Texts to their vectors, in their order."""
+
+
+class Embedding(Protocol):
+    """A model that turns texts into vectors."""
+
+    @property
+    def name(self) -> str:
+        """Kept beside vectors, as those of another model cannot be compared with them."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The texts' vectors, in their order."""
+        ...

@@ -1,0 +1,1 @@
+"""What questions are answered from: documents, their passages, and how these are found."""

@@ -1,0 +1,97 @@
+"""Text that strangers may have had a hand in, made safe to show. Pure.
+
+Quoted text is plain text and is written so that no Markdown reads it as anything else. What a model
+wrote from quoted text stays Markdown, without pictures and with every address broken that the
+person who asked did not write: an address can carry a secret away, and nobody needs a new one.
+"""
+
+import re
+from collections.abc import Set as AbstractSet
+
+from markdown_it import MarkdownIt
+
+from worker.knowledge.documents import clean
+
+ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s<>\"]+|\bwww\.[^\s<>\"]+", re.IGNORECASE)
+SCHEME = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]*:)(?P<slashes>//)"
+    r"|(?P<other>\b(?:mailto|tel|sms|javascript|data|vbscript|file):)(?=\S)",
+    re.IGNORECASE,
+)
+TRAILING = ".,;:!?)]}'*_~"
+"""Signs behind an address that belong to the sentence."""
+PICTURE = re.compile(r"!(?=\s*\[)")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
+LIST_MARK = re.compile(r"^(\s*)([-+]|\d+[.)])(?=\s)", re.MULTILINE)
+MENTION = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
+
+
+def addresses_in(text: str) -> frozenset[str]:
+    """The addresses in a text, without the signs of its sentences."""
+    return frozenset(found.rstrip(TRAILING) for found in ADDRESS.findall(text))
+
+
+def as_plain(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
+    """Plain text as Markdown that shows just that; addresses become code, which is no link.
+
+    Args:
+        text: what to show.
+        allowed: addresses that may stay links, as the asker wrote them.
+    """
+    text = clean(text)
+    parts: list[str] = []
+    end = 0
+    for found in ADDRESS.finditer(text):
+        address = found[0].rstrip(TRAILING)
+        parts.append(_escaped(text[end : found.start()]))
+        parts.append(address if address in allowed else f"`{address.replace('`', '')}`")
+        end = found.start() + len(address)
+    parts.append(_escaped(text[end:]))
+    return LIST_MARK.sub(r"\1\\\2", "".join(parts))
+
+
+def as_code(text: str) -> str:
+    """Text as a code block that nothing in it can end."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}\n{clean(text)}\n{fence}"
+
+
+def disarmed(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
+    """Markdown of a model's, without pictures and new addresses; code blocks stay as they are."""
+    lines = PICTURE.sub("", clean(text)).split("\n")
+    in_code = {
+        number
+        for token in MarkdownIt("commonmark").parse("\n".join(lines))
+        if token.type == "fence" and token.map
+        for number in range(*token.map)
+    }
+    return "\n".join(
+        line if number in in_code else _broken(line, allowed) for number, line in enumerate(lines)
+    )
+
+
+def _broken(line: str, allowed: AbstractSet[str]) -> str:
+    """A line with a blank behind each scheme, unless the whole address is allowed."""
+    parts: list[str] = []
+    end = 0
+    for found in ADDRESS.finditer(line):
+        address = found[0].rstrip(TRAILING)
+        if address in allowed:
+            parts += [_without_schemes(line[end : found.start()]), address]
+            end = found.start() + len(address)
+    return "".join([*parts, _without_schemes(line[end:])])
+
+
+def _without_schemes(text: str) -> str:
+    return SCHEME.sub(_with_blank, text)
+
+
+def _with_blank(found: re.Match[str]) -> str:
+    """``https: //``, which is no address anywhere."""
+    return f"{found['scheme'] or found['other']} {found['slashes'] or ''}"
+
+
+def _escaped(text: str) -> str:
+    return MENTION.sub("@ ", SPECIAL.sub(r"\\\1", _without_schemes(text)))

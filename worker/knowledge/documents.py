@@ -1,0 +1,106 @@
+"""A document as every reader leaves it: headings and plain text. Pure.
+
+No Markdown and no HTML get past the readers: what is kept is text that people read, with code kept
+apart because its line ends and signs matter.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+HIDDEN = re.compile(
+    "[\U000e0000-\U000e007f\ufe00-\ufe0f\u200b-\u200d\u2060\u2061-\u2064\ufeff\u00ad]"
+)
+"""Characters that nobody sees and a model may read: tags, variation selectors, blanks of no width.
+"""
+DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that make a text look different from what it says."""
+KEPT_CONTROLS = "\n\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, a list's item, a table's row, or code."""
+
+    text: str
+    is_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What stands under one heading, up to the next one."""
+
+    path: tuple[str, ...]
+    """The headings above it, the outermost first; the document's title is not one of them."""
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file after reading."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no text in it."""
+        return not any(section.blocks for section in self.sections)
+
+
+class Outline:
+    """Builds a document from headings and blocks as they come."""
+
+    def __init__(self) -> None:
+        self._title = ""
+        self._levels: list[tuple[int, str]] = []
+        self._sections: list[Section] = []
+        self._blocks: list[Block] = []
+
+    def add_heading(self, level: int, text: str) -> None:
+        """Begin a section. The first heading of all, if nothing stands above it, is the title."""
+        text = clean_line(text)
+        if not text:
+            return
+        if not self._title and not self._sections and not self._blocks:
+            self._title = text
+            return
+        self._end_section()
+        self._levels = [(above, name) for above, name in self._levels if above < level]
+        self._levels.append((level, text))
+
+    def add(self, text: str) -> None:
+        """Add a paragraph or the like."""
+        if text := clean_line(text):
+            self._blocks.append(Block(text))
+
+    def add_code(self, text: str) -> None:
+        """Add code."""
+        text = clean(text).strip("\n").rstrip()
+        if text:
+            self._blocks.append(Block(text, is_code=True))
+
+    def finish(self, name: str) -> Document:
+        """The document; ``name`` is its title if it has none."""
+        self._end_section()
+        return Document(self._title or name, tuple(self._sections))
+
+    def _end_section(self) -> None:
+        if self._blocks:
+            path = tuple(name for _, name in self._levels)
+            self._sections.append(Section(path, tuple(self._blocks)))
+            self._blocks = []
+
+
+def clean(text: str) -> str:
+    """The text without what no person sees: hidden, directing and control characters."""
+    whole = (
+        text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    )
+    seen = DIRECTIONS.sub("", HIDDEN.sub("", whole))
+    return "".join(c for c in seen if c in KEPT_CONTROLS or unicodedata.category(c) != "Cc")
+
+
+def clean_line(text: str) -> str:
+    """The same with every run of blanks and line ends as one blank."""
+    return " ".join(clean(text).split())

@@ -1,0 +1,108 @@
+"""BM25 over the passages that may be seen from a place; made anew when they change.
+
+Holds words and no texts: what is found is read from Redis again.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+
+from worker.knowledge.library import Library, Record
+from worker.knowledge.places import Place
+from worker.knowledge.words import Words
+
+MAX_INDEXES = 32
+"""Places whose index is kept; places that see the same documents share one."""
+K1, B = 1.5, 0.75
+"""As bm25s has them. Others were no better on the tuning questions of ``parley eval qa``."""
+
+Scores = npt.NDArray[np.float32]
+
+
+class Bm25:
+    """An index over the words of some texts."""
+
+    def __init__(self, names: Sequence[str], words: Sequence[Sequence[str]]) -> None:
+        self.names = tuple(names)
+        self._index: bm25s.BM25 | None = None
+        if any(words):
+            self._index = bm25s.BM25(k1=K1, b=B)
+            self._index.index([list(found) for found in words], show_progress=False)
+
+    def scores(self, words: Sequence[str]) -> Scores:
+        """How much each text says of these words, (texts,); 0 for nothing."""
+        index = self._index
+        known = [word for word in words if index is not None and word in index.vocab_dict]
+        if index is None or not known:
+            return np.zeros(len(self.names), dtype=np.float32)
+        scores: Scores = index.get_scores(known)
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """All documents at one moment."""
+
+    version: int
+    records: Mapping[str, Record]
+    words: Mapping[str, list[str]]
+    """Passage -> its words."""
+
+
+class Lexicon:
+    """Finds passages by words. Thread-safe."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._words = Words()
+        self._lock = threading.Lock()
+        self._shelf = Shelf(0, {}, {})
+        self._indexes: OrderedDict[frozenset[str], Bm25] = OrderedDict()
+
+    def index_for(self, place: Place) -> Bm25:
+        """The index of what may be seen from a place, as of now."""
+        with self._lock:
+            self._refresh()
+            seen = frozenset(
+                name
+                for name, record in self._shelf.records.items()
+                if record.place.is_seen_from(place)
+            )
+            index = self._indexes.get(seen)
+            if index is None:
+                index = self._indexes[seen] = self._make(seen)
+                if len(self._indexes) > MAX_INDEXES:
+                    self._indexes.popitem(last=False)
+            self._indexes.move_to_end(seen)
+            return index
+
+    def words_of(self, text: str) -> list[str]:
+        """The words of a question."""
+        with self._lock:
+            return self._words.of(text)
+
+    def _refresh(self) -> None:
+        version = self._library.version()
+        if version == self._shelf.version:
+            return
+        records = self._library.records()
+        names = [name for record in records.values() for name in record.passages]
+        known = {name: self._shelf.words[name] for name in names if name in self._shelf.words}
+        texts = self._library.read_texts([name for name in names if name not in known])
+        words = {**known, **{name: self._words.of(text) for name, text in texts.items()}}
+        self._shelf = Shelf(version, records, words)
+        self._indexes.clear()
+
+    def _make(self, documents: frozenset[str]) -> Bm25:
+        names = [
+            name
+            for document in sorted(documents)
+            for name in self._shelf.records[document].passages
+            if name in self._shelf.words
+        ]
+        return Bm25(names, [self._shelf.words[name] for name in names])

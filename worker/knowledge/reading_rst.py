@@ -1,0 +1,149 @@
+"""reStructuredText as a document; what Sphinx adds to it is read as text.
+
+Nothing that a file names is opened, and no raw HTML is taken over.
+"""
+
+import re
+from types import ModuleType
+from typing import Any, ClassVar
+
+from docutils import core, nodes
+from docutils.parsers.rst import Directive, directives, roles
+
+from worker.knowledge.documents import Document, Outline
+
+ROLE = re.compile(r":([A-Za-z][\w+.:-]*):`")
+DIRECTIVE = re.compile(r"^[ \t]*\.\. +([\w][\w+.:-]*)::", re.MULTILINE)
+TARGET = re.compile(r"\s*<[^>]*>$")
+CODE = frozenset(
+    """
+    code-block sourcecode doctest testcode prompt ipython console productionlist
+    """.split()  # noqa: SIM905 - quoted words are hard to read
+)
+SILENT = frozenset(
+    """
+    toctree index highlight currentmodule module automodule autoclass autofunction tabularcolumns
+    include literalinclude raw image figure plot graphviz default-role sectionauthor codeauthor
+    testsetup testcleanup meta only ifconfig
+    """.split()  # noqa: SIM905 - the same
+)
+SKIPPED = (
+    nodes.comment,
+    nodes.system_message,
+    nodes.target,
+    nodes.substitution_definition,
+    nodes.docinfo,
+    nodes.image,
+    nodes.footnote,
+    nodes.citation,
+    nodes.raw,
+    nodes.pending,
+)
+SETTINGS = {
+    "_disable_config": True,
+    "file_insertion_enabled": False,
+    "raw_enabled": False,
+    "report_level": 5,
+    "halt_level": 5,
+    "doctitle_xform": False,
+    "smart_quotes": False,
+    "warning_stream": False,
+}
+
+
+def read_rst(text: str, name: str) -> Document:
+    """Sections, paragraphs, lists, tables and code."""
+    for role in set(ROLE.findall(text)) - _known(roles, "_role_registry"):
+        roles.register_local_role(role, _read_role)  # type: ignore[arg-type]  # wants references
+    theirs = _known(directives, "_directive_registry") - CODE - SILENT
+    for directive in set(DIRECTIVE.findall(text)) - theirs:
+        directives.register_directive(directive, _AnyDirective)
+    tree = core.publish_doctree(text, settings_overrides=SETTINGS)
+    outline = Outline()
+    _add_children(outline, tree, 1)
+    return outline.finish(name)
+
+
+def _known(module: ModuleType, registry: str) -> set[str]:
+    """Names that docutils knows by itself, or since a file before; it has no function that tells.
+
+    Ours are found here, too, and need not be registered again.
+    """
+    return set(vars(module)[registry])
+
+
+def _read_role(
+    _role: str,
+    _raw: str,
+    text: str,
+    *_: object,
+    **__: object,
+) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """``:doc:`Installing <install>` `` reads as its words; ``~`` shortens a name."""
+    shown = TARGET.sub("", text) or text
+    return [nodes.inline(text, shown.lstrip("~!"))], []
+
+
+class _Options(dict[str, Any]):
+    """Any option is known."""
+
+    def __missing__(self, _key: str) -> Any:  # noqa: ANN401 - as docutils calls it
+        return directives.unchanged
+
+
+class _AnyDirective(Directive):
+    """A directive of Sphinx or of an extension: what it holds is read as text."""
+
+    has_content = True
+    optional_arguments = 100
+    final_argument_whitespace = True
+    option_spec: ClassVar[dict[str, Any]] = _Options(name=directives.unchanged)
+
+    def run(self) -> list[nodes.Node]:
+        """The nodes it stands for."""
+        text = "\n".join(self.content)
+        if self.name in SILENT:
+            return []
+        if self.name in CODE:
+            return [nodes.literal_block(text, text)]
+        holder = nodes.container(text)
+        self.state.nested_parse(self.content, self.content_offset, holder)
+        return list(holder.children)
+
+
+def _add_children(outline: Outline, node: nodes.Element, depth: int) -> None:
+    for child in node.children:
+        _add(outline, child, depth)
+
+
+def _add(outline: Outline, node: nodes.Node, depth: int) -> None:
+    match node:
+        case _ if isinstance(node, SKIPPED):
+            return
+        case nodes.title() | nodes.subtitle():
+            outline.add_heading(depth - 1, node.astext())
+        case nodes.section():
+            _add_children(outline, node, depth + 1)
+        case nodes.literal_block() | nodes.doctest_block():
+            outline.add_code(node.astext())
+        case nodes.row():
+            outline.add(" | ".join(cell.astext() for cell in node.children))
+        case nodes.definition_list_item() | nodes.field():
+            _add_definition(outline, node, depth)
+        case nodes.TextElement() | nodes.Text():
+            outline.add(node.astext())
+        case nodes.Element():
+            _add_children(outline, node, depth)
+
+
+def _add_definition(outline: Outline, node: nodes.Element, depth: int) -> None:
+    """A term and what begins its explanation belong together."""
+    term, *_, body = node.children
+    first, *rest = body.children if isinstance(body, nodes.Element) else [body]
+    if isinstance(first, nodes.paragraph):
+        outline.add(f"{term.astext()}: {first.astext()}")
+    else:
+        outline.add(term.astext())
+        _add(outline, first, depth)
+    for child in rest:
+        _add(outline, child, depth)

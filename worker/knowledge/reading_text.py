@@ -1,0 +1,15 @@
+"""Plain text as a document: paragraphs, and nothing else."""
+
+import re
+
+from worker.knowledge.documents import Document, Outline
+
+PARAGRAPHS = re.compile(r"\n[ \t]*\n")
+
+
+def read_text(text: str, name: str) -> Document:
+    """Paragraphs end at empty lines."""
+    outline = Outline()
+    for paragraph in PARAGRAPHS.split(text.replace("\r\n", "\n")):
+        outline.add(paragraph)
+    return outline.finish(name)

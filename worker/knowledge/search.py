@@ -1,0 +1,89 @@
+"""From a question to the passages that may answer it: by words and by meaning, fused."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from worker.engine.embedding import Embedding
+from worker.knowledge.evidence import fused
+from worker.knowledge.lexical import Lexicon
+from worker.knowledge.library import Library, Stored
+from worker.knowledge.places import Place
+
+NUM_CANDIDATES = 40
+"""Of each of the two searches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage and how near it is."""
+
+    stored: Stored
+    score: float
+    """What passages are ordered by; see ``evidence.fused``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What there is on a question in one place."""
+
+    passages: tuple[Found, ...]
+    """The best first; from different passages, perhaps of one document."""
+    nearest: float
+    """The highest cosine among them; -1 if there are none."""
+    num_visible: int
+    """Passages that may be seen from there at all."""
+
+
+NOTHING = Findings((), -1.0, 0)
+
+
+class Search:
+    """Finds passages. The embedding model is loaded when it is first needed; thread-safe."""
+
+    def __init__(self, library: Library, load: Callable[[], Embedding]) -> None:
+        self.library = library
+        self._load = load
+        self._lexicon = Lexicon(library)
+
+    @cached_property
+    def embedding(self) -> Embedding:
+        """The embedding model."""
+        return self._load()
+
+    def is_anything_visible(self, place: Place) -> bool:
+        """Whether there is a passage that may be seen from a place; costs next to nothing."""
+        return self.library.version() > 0 and bool(self._lexicon.index_for(place).names)
+
+    def find(self, question: str, place: Place, count: int) -> Findings:
+        """The best passages for a question, of those that may be seen from a channel.
+
+        Raises:
+            NoKnowledgeError: the documents were taken in with another embedding model.
+            redis.RedisError: Redis is away.
+        """
+        if not self.is_anything_visible(place):
+            return NOTHING
+        self.library.require_model(self.embedding.name)
+        index = self._lexicon.index_for(place)
+        scores = index.scores(self._lexicon.words_of(question))
+        lexical = dict(zip(index.names, scores.tolist(), strict=True))
+        best = sorted(
+            (name for name, score in lexical.items() if score > 0), key=lexical.__getitem__
+        )
+        vector = self.embedding.embed([question])[0]
+        near = self.library.nearest(vector, place, NUM_CANDIDATES)
+        names = dict.fromkeys([*near, *best[-NUM_CANDIDATES:]])
+        # Read anew, and each one's place looked at again: the index may be a moment old.
+        read = self.library.read(list(names), place)
+        cosines = [float(np.dot(stored.vector, vector)) for stored in read]
+        ranked = sorted(
+            (
+                Found(stored, fused(cosine, lexical.get(stored.id, 0.0)))
+                for stored, cosine in zip(read, cosines, strict=True)
+            ),
+            key=lambda found: -found.score,
+        )
+        return Findings(tuple(ranked[:count]), max(cosines, default=-1.0), len(index.names))
