@@ -11,6 +11,7 @@ ParleyError
 │   ├── QueueFullError
 │   ├── PlaceUnreadableError
 │   ├── NothingThereError
+│   ├── TranslationPairError
 │   ├── UnreadableDocumentError
 │   ├── NoKnowledgeError
 │   ├── FileTooLargeError
@@ -40,6 +41,7 @@ ParleyError
 
 from typing import ClassVar
 
+from shared.languages import name_of
 from shared.replies import Failed
 
 
@@ -164,6 +166,19 @@ class NothingThereError(RefusedError):
 
     def __init__(self) -> None:
         super().__init__("I find no messages there that I could work on.")
+
+
+class TranslationPairError(RefusedError):
+    """The translation model was not made for this language."""
+
+    code = "translation_pair"
+
+    def __init__(self, model: str, language: str) -> None:
+        super().__init__(
+            f"The translation model here, {model}, does not translate into {name_of(language)}. "
+            "Ask for another language, or ask whoever runs me for a model of that one."
+        )
+        self.language = language
 
 
 class NotAMemberError(RefusedError):

@@ -43,6 +43,7 @@ from worker.store import Store, open_store
 from worker.tasks import TaskRunner
 from worker.ticking import Ticker
 from worker.wedge import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
+from worker.wordings import works_of_words
 from worker.works import Work
 from worker.writing import Mind
 
@@ -211,6 +212,7 @@ def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
         Kind.NEW: answerer.forget,
         Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(parts.store, time.time).report,
+        **works_of_words(settings, parts.store, mind, read_library(settings.prompts_dir)),
     }
 
 

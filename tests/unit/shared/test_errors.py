@@ -25,6 +25,7 @@ from shared.errors import (
     StartupError,
     TooManyMessagesError,
     TooManyOpenError,
+    TranslationPairError,
     UnreadableDocumentError,
 )
 from shared.replies import Failed
@@ -45,6 +46,7 @@ REFUSALS: list[RefusedError] = [
     TooManyOpenError(5, "12"),
     QueueFullError(1000, "12"),
     PlaceUnreadableError(),
+    TranslationPairError("Marian", "fr"),
     NothingThereError(),
     NotAMemberError(),
     NoThreadError(),

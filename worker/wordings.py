@@ -1,0 +1,79 @@
+"""The tasks of words, put together: which kind of job is done by what."""
+
+from collections.abc import Sequence
+
+from shared.jobs import Kind
+from shared.settings import Settings
+from worker.composing import Composer
+from worker.engine.generation import Sampling
+from worker.leases import Held
+from worker.opting import Opter
+from worker.prompting.library import Library
+from worker.remembering import Remembering
+from worker.store import Store
+from worker.summarizing import Summarizer
+from worker.translating import SMALL, Translating, Translator
+from worker.works import Work
+from worker.writing import Mind
+
+
+class Seq2SeqTranslating:
+    """A translation model as translations use it."""
+
+    def __init__(self, name: str, device: str) -> None:
+        """Load it.
+
+        Raises:
+            ModelUnavailableError: it cannot be found or read.
+        """
+        from worker.engine.seq2seq import load_seq2seq  # noqa: PLC0415 - seconds of import
+
+        self._model = load_seq2seq(name, device)
+
+    def translate(
+        self, sentences: Sequence[str], source: str, target: str, held: Held
+    ) -> list[str]:
+        """See ``translating.Translating``."""
+        from worker.engine.seq2seq import Pair  # noqa: PLC0415 - the same
+
+        return self._model.translate(sentences, Pair(source, target), lambda: held.is_over)
+
+
+def translating_model(settings: Settings) -> Translating | None:
+    """The translation model, if one is set.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read.
+    """
+    if settings.translation_model is None:
+        return None
+    return Seq2SeqTranslating(settings.translation_model, settings.device)
+
+
+def is_quoting(settings: Settings, num_parameters: int) -> bool:
+    """Whether answers repeat what people wrote word for word, rather than in a model's words."""
+    if settings.answer_by == "auto":
+        return num_parameters < SMALL
+    return settings.answer_by == "quoting"
+
+
+def works_of_words(
+    settings: Settings, store: Store, mind: Mind, library: Library
+) -> dict[Kind, Work]:
+    """What is done for each kind of job that is about words.
+
+    Raises:
+        ModelUnavailableError: the translation model cannot be found or read.
+    """
+    remembering = Remembering(settings.max_turns, settings.retention_ms)
+    sampling = Sampling(settings.temperature, settings.top_p)
+    composer = Composer(store, mind, library, sampling, remembering)
+    translator = Translator(store, mind, library, remembering, translating_model(settings))
+    quoting = is_quoting(settings, mind.num_parameters)
+    return {
+        Kind.COMPLETE: composer.complete,
+        Kind.OPT: Opter(store).opt,
+        Kind.SUMMARIZE: Summarizer(store, mind, library, is_quoting=quoting).summarize,
+        Kind.TRANSLATE: translator.translate,
+        Kind.WRITE: composer.write,
+    }
