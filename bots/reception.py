@@ -18,7 +18,7 @@ from bots.floods import Floods
 from bots.gathering import Gatherer, Wanted, with_messages
 from bots.intake import Incoming, Taken, followed, intake, may_be_ours, needs_lookup
 from bots.store import Store
-from shared import ledger, ratings
+from shared import knowledge, ledger, ratings
 from shared.errors import (
     NothingThereError,
     PlaceUnreadableError,
@@ -141,6 +141,7 @@ class Reception:
             for withdrawn in jobs:
                 await self._retract(withdrawn)
             await self.store.run(ratings.remove(origin))
+            await self.store.run(knowledge.forget(origin))
 
     async def wait_delivered(self, job_id: str) -> None:
         """Wait until a job's final reply has been shown by this process."""

@@ -4,6 +4,7 @@ The options of a command come in as plain values; what comes out is a ``Wish``, 
 and the person an ``Incoming``.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 from bots.discord_adapter.reading import DIRECT_TEAM, Facts, File, Place
@@ -279,9 +280,23 @@ def translation_of(facts: Facts, language: str) -> Incoming | None:
     return Incoming(_overheard(facts, TRANSLATE), text, ACT, task=task) if text else None
 
 
-def taught(facts: Facts, act: str, task: Learn, text: str = "") -> Incoming:
+def taught(origin: Origin, task: Learn, text: str = "") -> Incoming:
     """A document to be learned from a message."""
-    return Incoming(_overheard(facts, act), text, ACT, task=task)
+    return Incoming(origin, text, ACT, task=task)
+
+
+def lesson_origin(source: Facts, file: File, asked: Facts) -> Origin:
+    """Where a file is from that somebody wants to have learned.
+
+    It is the message that holds it, so that the one goes with the other.
+    """
+    origin = _overheard(source, f"{LEARN}:{file.id}:{asked.message}")
+    return dataclasses.replace(origin, user=str(asked.author))
+
+
+def pin_origin(facts: Facts) -> Origin:
+    """Where the text of a pinned message is from."""
+    return _overheard(facts, PIN)
 
 
 def _overheard(facts: Facts, act: str) -> Origin:

@@ -15,15 +15,16 @@ from bots.discord_adapter import acts
 from bots.discord_adapter.acts import Act, Reaction, Wish
 from bots.discord_adapter.learning import Library, pinned_text
 from bots.discord_adapter.library.surface import DiscordSurface
-from bots.discord_adapter.reading import Facts, File, Place
+from bots.discord_adapter.reading import Facts, File, Place, origin_of
 from bots.intake import Incoming
 from bots.policy import is_for_us
 from bots.reception import LEDGER_AWAY, Reception
 from bots.wording import parse_words
-from shared import operating
+from shared import knowledge, operating
 from shared.errors import EmptyMessageError, PlatformError, RefusedError
 from shared.jobs import Job, Origin, job_id
 from shared.logs import get_logger
+from shared.replies import Failed
 from shared.tasks import Learn
 
 log = get_logger(__name__)
@@ -90,14 +91,21 @@ class Errands:
 
     async def teach(self, facts: Facts, incoming: Incoming) -> bool:
         """Learn the files of a message that says so; False if it does not."""
-        files = facts.files or facts.replied_files
-        is_asked = bool(files) and is_for_us(incoming.situation)
-        if not is_asked or not isinstance(parse_words(incoming.text).task, Learn):
+        source = facts if facts.files else facts.replied_source
+        if not source.files or not is_for_us(incoming.situation):
+            return False
+        if not isinstance(parse_words(incoming.text).task, Learn):
             return False
         try:
-            last = dataclasses.replace(incoming.origin, act=f"{acts.LEARN}:{files[-1].id}")
-            if not await self._is_known(last):
-                async for lesson in self._library.lessons(facts, files):
+            if source.author != facts.author and await self._has_opted_out(
+                incoming.origin, str(source.author)
+            ):
+                refusal = Failed(code="opted_out", sentence=OPTED_OUT)
+                await self._reception.receive(dataclasses.replace(incoming, refusal=refusal))
+                return True
+            # Discord tells of a message again after a gap: nothing is fetched twice.
+            if not await self._is_known(acts.lesson_origin(source, source.files[-1], facts)):
+                async for lesson in self._library.lessons(source, asked=facts):
                     await self._reception.receive(lesson)
         except LEDGER_AWAY as error:
             log.warning("upload_not_accepted", error=type(error).__name__)
@@ -136,12 +144,13 @@ class Errands:
     async def _learn_pins(self, place: Place) -> None:
         pins = await self._library.pins(place)
         for facts in pins.new:
-            lessons = [lesson async for lesson in self._library.lessons(facts, facts.files)]
+            lessons = [lesson async for lesson in self._library.lessons(facts, asked=facts)]
             for lesson in filter(None, [pinned_text(facts), *lessons]):
                 if not await self._is_learned(lesson):
                     return  # too much at once: the rest comes with the next change
             await self._library.note_pin(place, facts.message, is_pinned=True)
         for message in pins.gone:
+            await self._store.run(knowledge.forget(origin_of(place, message)))
             await self._library.note_pin(place, message, is_pinned=False)
 
     async def _is_learned(self, lesson: Incoming) -> bool:

@@ -5,12 +5,12 @@ Files are fetched here, from where Discord says that they lie, and nowhere else.
 
 import base64
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from bots.discord_adapter import acts
-from bots.discord_adapter.acts import LEARN, PIN, taught
+from bots.discord_adapter.acts import lesson_origin, pin_origin, taught
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.reading import Facts, File, Place, origin_of
 from bots.intake import Incoming
@@ -63,14 +63,21 @@ class Library:
             raise FileTooLargeError(file.name, self._max_mb, self._max_mb)
         return Learn(file.name, base64.b64encode(content).decode(), link)
 
-    async def lessons(self, facts: Facts, files: Sequence[File]) -> AsyncIterator[Incoming]:
-        """A message's files, each as something to be learned or as a sentence why not."""
-        for file in files:
-            act = f"{LEARN}:{file.id}"
+    async def lessons(self, source: Facts, asked: Facts) -> AsyncIterator[Incoming]:
+        """A message's files, each as something to be learned or as a sentence why not.
+
+        Args:
+            source: the message that they hang at.
+            asked: the one that says that they are to be learned; it may be the same.
+        """
+        for file in source.files:
+            origin = lesson_origin(source, file, asked)
             try:
-                yield taught(facts, act, await self.lesson(file, facts.link))
+                yield taught(origin, await self.lesson(file, source.link))
             except RefusedError as error:
-                yield _refused(taught(facts, act, Learn(file.name, "")), error)
+                refusal = error.to_reply()
+                lesson = taught(origin, Learn(file.name, ""))
+                yield dataclasses.replace(lesson, refusal=refusal)
 
     async def pins(self, place: Place) -> Pins:
         """What has been pinned, and what no more, since that was asked last.
@@ -102,11 +109,7 @@ def pinned_text(facts: Facts) -> Incoming | None:
     """A pinned message's text as something to be learned; None if it has none."""
     text = acts.text_of(facts)
     task = Learn(f"Pinned message of {facts.author_name}.txt", "", facts.link)
-    return taught(facts, PIN, task, text) if text else None
-
-
-def _refused(incoming: Incoming, error: RefusedError) -> Incoming:
-    return dataclasses.replace(incoming, refusal=error.to_reply())
+    return taught(pin_origin(facts), task, text) if text else None
 
 
 def tenant_of(place: Place) -> str:

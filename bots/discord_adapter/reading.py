@@ -80,6 +80,19 @@ class Facts:
     files: tuple[File, ...] = ()
     replied_files: tuple[File, ...] = ()
     """Those of the message that it replies to."""
+    replied_link: str = ""
+    """Where that one stands."""
+
+    @property
+    def replied_source(self) -> "Facts":
+        """The message that it replies to, as far as its files go."""
+        return dataclasses.replace(
+            self,
+            message=self.reply_to or self.message,
+            author=self.reply_to_author or self.author,
+            files=self.replied_files,
+            link=self.replied_link,
+        )
 
     @property
     def is_ours(self) -> bool:

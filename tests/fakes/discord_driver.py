@@ -86,10 +86,15 @@ class Driver:
         return self.world.add_role(guild, name, mentionable=mentionable)
 
     def add_channel(
-        self, guild_id: Ref, name: str = "general", kind: ChannelKind = ChannelKind.TEXT
+        self,
+        guild_id: Ref,
+        name: str = "general",
+        kind: ChannelKind = ChannelKind.TEXT,
+        channel_id: int | None = None,
     ) -> Channel:
         """Make a channel in a guild."""
-        return self.world.add_channel(self.world.guilds[to_id(guild_id)], name, ChannelKind(kind))
+        guild = self.world.guilds[to_id(guild_id)]
+        return self.world.add_channel(guild, name, ChannelKind(kind), channel_id)
 
     def add_dm(self, user_id: Ref) -> Channel:
         """Return the direct message channel of the bot and a user, made at first use."""

@@ -138,9 +138,11 @@ class World:
         self.emit(Event("GUILD_ROLE_CREATE", build, guild.id, limits.INTENT_GUILDS))
         return role
 
-    def add_channel(self, guild: Guild, name: str, kind: ChannelKind) -> Channel:
+    def add_channel(
+        self, guild: Guild, name: str, kind: ChannelKind, channel_id: int | None = None
+    ) -> Channel:
         """Make a channel in a guild."""
-        channel = Channel(self.ids.make(), kind, name, guild_id=guild.id)
+        channel = Channel(channel_id or self.ids.make(), kind, name, guild_id=guild.id)
         self._add_place(channel, "CHANNEL_CREATE", {})
         return channel
 
