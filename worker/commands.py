@@ -15,17 +15,8 @@ import typer
 from shared.settings import Settings
 from worker.knowledge import commands as knowledge_commands
 
-app = typer.Typer(
-    name="parley", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
-
 evaluations = typer.Typer(no_args_is_help=True, help="Measure a task against honest baselines.")
-app.add_typer(evaluations, name="eval")
 trainings = typer.Typer(no_args_is_help=True, help="Train a model of Parley's own.")
-app.add_typer(trainings, name="train")
-
-app.command("ingest")(knowledge_commands.ingest)
-app.add_typer(knowledge_commands.knowledge, name="knowledge")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs.")]
 
@@ -77,13 +68,25 @@ def train_sentiment(
             sys.stdout.write(f"{line}\n")
 
 
+def make_app() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        name="parley", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+    app.command("ingest")(knowledge_commands.ingest)
+    app.add_typer(knowledge_commands.knowledge, name="knowledge")
+    app.add_typer(evaluations, name="eval")
+    app.add_typer(trainings, name="train")
+    return app
+
+
 def run(settings: Settings, arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code.
 
     Raises:
         StartupError: it cannot be run; the sentence says why.
     """
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(make_app())
     try:
         command.main(list(arguments), prog_name="parley", obj=settings)
     except SystemExit as end:  # its way to end after help, a usage error and success alike
