@@ -16,7 +16,7 @@ from worker.languages import Identified, are_same, identify, sentences_of
 from worker.leases import Held
 from worker.masking import Piece, Sentence, has_words, take_apart
 from worker.prompting.library import Library
-from worker.prompts import make_task_prompt
+from worker.prompts import Prompt, make_task_prompt
 from worker.remembering import Remembering
 from worker.store import Store
 from worker.works import Outcome, RunEndedError
@@ -80,7 +80,7 @@ class Translator:
             raise TypeError(f"A translation without a language: {task}")
         found = identify(lease.job.text)
         if (ending := _without_work(found, task.to)) is not None:
-            return Outcome(ending)
+            return Outcome(Done("") if task.is_unasked else ending)
         wish = Wish(lease.job.text, found.code, task.to)
         draft = Draft(self._store, self._mind.engine, held)
         for piece in self._written(wish, draft, held):
@@ -112,16 +112,9 @@ class Translator:
         return within_blanks(words, self._ask(words.strip(), wish, draft))
 
     def _ask(self, sentence: str, wish: Wish, draft: Draft) -> str:
-        mind, mark = self._mind, f"====={secrets.token_hex(8)}====="
-        rendered = self._library.render(
-            "translate",
-            text=sentence,
-            source=name_of(wish.source) if wish.source else "its language",
-            language=name_of(wish.target),
-            mark=mark,
-        )
-        num_tokens = len(mind.tokenizer.encode(sentence, add_special_tokens=False))
-        prompt = make_task_prompt(rendered, mind.tokenizer, mind.limits, num_tokens * GROWTH + ROOM)
+        mark = f"====={secrets.token_hex(8)}====="
+        languages = (wish.source, wish.target, mark)
+        prompt = prompt_for(sentence, languages, self._library, self._mind)
         # The likeliest words: a translation is right or wrong, not one among many.
         written = draft.write(prompt, Sampling(), is_shown=False)
         return cleaned(written.text, sentence, mark)
@@ -173,6 +166,26 @@ class Translator:
             f"\n\n_A small model ({millions} million parameters) wrote this translation, and small "
             "models translate badly: check it before you rely on it._"
         )
+
+
+def prompt_for(
+    sentence: str, languages: tuple[str, str, str], library: Library, mind: Mind
+) -> Prompt:
+    """What a chat model is asked; ``languages`` are source, target, and the mark around the text.
+
+    Raises:
+        PromptTooLongError: it does not fit.
+    """
+    source, target, mark = languages
+    rendered = library.render(
+        "translate",
+        text=sentence,
+        source=name_of(source) if source else "its language",
+        language=name_of(target),
+        mark=mark,
+    )
+    num_tokens = len(mind.tokenizer.encode(sentence, add_special_tokens=False))
+    return make_task_prompt(rendered, mind.tokenizer, mind.limits, num_tokens * GROWTH + ROOM)
 
 
 def _without_work(found: Identified, target: str) -> Done | Failed | None:

@@ -16,6 +16,7 @@ from bots.slack_adapter.files import Downloads
 from bots.slack_adapter.gatherer import SlackGatherer
 from bots.slack_adapter.library.history import History
 from bots.wording import parse_words
+from shared import knowledge
 from shared.errors import PlatformError, RefusedError
 from shared.jobs import Origin
 from shared.logs import get_logger
@@ -58,7 +59,9 @@ class Unasked:
             return True
         if (origin := customs.pin_origin(event, team)) is None:
             return False
-        if origin.channel in self._customs.pins_channels and event["type"] == customs.PIN_ADDED:
+        if event["type"] == customs.PIN_REMOVED:
+            await self._reception.store.run(knowledge.forget(origin))
+        elif origin.channel in self._customs.pins_channels:
             await self._learn_pin(origin)
         return True
 
