@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from shared.errors import SettingsError
 from shared.settings import Settings
 from worker.knowledge import commands as knowledge_commands
 
@@ -19,6 +20,40 @@ evaluations = typer.Typer(no_args_is_help=True, help="Measure a task against hon
 trainings = typer.Typer(no_args_is_help=True, help="Train a model of Parley's own.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs.")]
+
+
+@evaluations.command("qa")
+def evaluate_qa(
+    context: typer.Context,
+    *,
+    docs: Annotated[Path | None, typer.Option(help="Folder with your own documents.")] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="Your own: question, a tab, the file's name without its ending."),
+    ] = None,
+    calibration: Annotated[
+        bool, typer.Option("--calibrate", help="What the thresholds should be, by other questions.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hit@1, hit@3 and MRR beside BM25 and embeddings alone; what is refused."""
+    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+    from worker.evaluation import qa, qa_set  # noqa: PLC0415 - the same
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    settings: Settings = context.obj
+    if (docs is None) != (questions is None):
+        raise SettingsError("--docs and --questions go together: a folder, and what to ask of it.")
+    embedding = load_embedder(settings.embedding_model, settings.device)
+    if calibration:
+        chosen = qa_set.shipped_set(qa_set.TUNING)
+        sys.stdout.write("\n".join(qa.calibrate(chosen, embedding)) + "\n")
+        return
+    if docs is not None and questions is not None:
+        chosen = qa_set.own_set(docs, questions)
+    else:
+        chosen = qa_set.shipped_set(qa_set.REPORT)
+    show(qa.evaluate_qa(chosen, embedding), sys.stdout, as_json=as_json)
 
 
 @evaluations.command("sentiment")
@@ -50,7 +85,7 @@ def train_sentiment(
         typer.Option(help="vaderSentiment-3.3.2.tar.gz from PyPI; absent: pip downloads it."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed trains the same model.")] = 1,
-    epochs: Annotated[int, typer.Option(min=1, help="Times that every text is seen.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every text is seen.")] = 3,
     out: Annotated[
         Path, typer.Option(help="Folder for weights and report; PARLEY_SENTIMENT_MODEL takes it.")
     ] = Path("sentiment-model"),

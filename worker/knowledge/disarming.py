@@ -23,7 +23,8 @@ TRAILING = ".,;:!?)]}'*_~"
 PICTURE = re.compile(r"!(?=\s*\[)")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 LIST_MARK = re.compile(r"^(\s*)([-+]|\d+[.)])(?=\s)", re.MULTILINE)
-MENTION = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
+MENTION = re.compile(r"(?P<sign>@(?=everyone|here)|<(?=[@#!]))", re.IGNORECASE)
+"""Where a mention of everybody, a person, a group or a channel begins."""
 
 
 def addresses_in(text: str) -> frozenset[str]:
@@ -60,7 +61,7 @@ def as_code(text: str) -> str:
 
 def disarmed(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
     """Markdown of a model's, without pictures and new addresses; code blocks stay as they are."""
-    lines = PICTURE.sub("", clean(text)).split("\n")
+    lines = PICTURE.sub("", _without_mentions(clean(text))).split("\n")
     in_code = {
         number
         for token in MarkdownIt("commonmark").parse("\n".join(lines))
@@ -93,5 +94,9 @@ def _with_blank(found: re.Match[str]) -> str:
     return f"{found['scheme'] or found['other']} {found['slashes'] or ''}"
 
 
+def _without_mentions(text: str) -> str:
+    return MENTION.sub(r"\g<sign> ", text)
+
+
 def _escaped(text: str) -> str:
-    return MENTION.sub("@ ", SPECIAL.sub(r"\\\1", _without_schemes(text)))
+    return SPECIAL.sub(r"\\\1", _without_mentions(_without_schemes(text)))

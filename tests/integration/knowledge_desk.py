@@ -1,0 +1,114 @@
+"""Asking as a worker does it, with a real Redis, the embedding model and a small chat model."""
+
+import base64
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
+from shared.ledger import Lease
+from shared.replies import Done
+from shared.tasks import Ask, Learn
+from tests.chaos.forward_passes import load
+from worker.asking import Asking, AskingManner
+from worker.engine.batching import BatchingEngine, EngineOptions
+from worker.engine.embedder import Embedder
+from worker.engine.generation import Engine, Generation, Request, Sampling
+from worker.knowledge.library import Library
+from worker.knowledge.search import Search
+from worker.leases import Held
+from worker.prompting.library import read_library
+from worker.store import Store
+from worker.works import Work
+from worker.writing import Mind
+
+NEW_TOKENS, CACHE_TOKENS = 12, 8192
+NUMBERS = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Overheard:
+    """An engine, and every request that it was asked for."""
+
+    engine: Engine
+    requests: list[Request] = field(default_factory=list)
+
+    def submit(self, request: Request) -> Generation:
+        self.requests.append(request)
+        return self.engine.submit(request)
+
+    def cancel(self, request_id: str) -> None:
+        self.engine.cancel(request_id)
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Two ways to answer over one library."""
+
+    quoting: Asking
+    writing: Asking
+    library: Library
+    mind: Mind
+    overheard: Overheard
+
+    def prompts(self) -> list[str]:
+        """What the model was asked to continue."""
+        decode = self.mind.tokenizer.decode
+        return [decode(r.prompt_ids, skip_special_tokens=False) for r in self.overheard.requests]
+
+
+@contextmanager
+def open_mind(model: Path) -> Iterator[Mind]:
+    """A small chat model whose requests are overheard; its engine ends with the block."""
+    loaded = load(model)
+    engine = BatchingEngine(loaded, EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS))
+    try:
+        engine.open()
+        yield Mind(Overheard(engine), loaded.tokenizer, engine.limits, loaded.num_parameters)
+    finally:
+        engine.close()
+
+
+def make_desk(store: Store, embedder: Embedder, mind: Mind) -> Desk:
+    """A desk over what is in this Redis."""
+    library = Library(store.client)
+    search = Search(library, lambda: embedder)
+    prompts = read_library(None)
+    quoting, writing = (
+        Asking(store, mind, search, prompts, AskingManner(Sampling(), is_quoting, 10, 60_000, 10))
+        for is_quoting in (True, False)
+    )
+    assert isinstance(mind.engine, Overheard)
+    mind.engine.requests.clear()
+    return Desk(quoting, writing, library, mind, mind.engine)
+
+
+def origin_in(channel: str, team: str = "T1", message: str = "") -> Origin:
+    number = message or str(next(NUMBERS))
+    return Origin(Platform.SLACK, team, channel, number, number, "U1")
+
+
+def held_for(job: Job, history: tuple[Turn, ...] = ()) -> Held:
+    return Held(Lease(job, "token", 1, is_alone=False, shown="", history=history))
+
+
+def run(work: Work, job: Job, history: tuple[Turn, ...] = ()) -> str:
+    """What a person reads."""
+    reply = work(held_for(job, history)).reply
+    assert isinstance(reply, Done)
+    return reply.text
+
+
+def question(text: str, channel: str, team: str = "T1") -> Job:
+    return make_job(Kind.ASK, origin_in(channel, team), text, task=Ask())
+
+
+def lesson(text: str, channel: str, name: str = "note.md", message: str = "") -> Job:
+    content = base64.b64encode(text.encode()).decode()
+    task = Learn(name, content, f"https://slack.example/archives/{channel}/{name}")
+    return make_job(Kind.LEARN, origin_in(channel, message=message), "", task=task)

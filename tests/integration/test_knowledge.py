@@ -1,0 +1,300 @@
+"""Documents in a real Redis: taken in, found, answered from, seen from nowhere else, and gone."""
+
+import base64
+import dataclasses
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared import keys, knowledge
+from shared.errors import NoKnowledgeError, UnreadableDocumentError
+from shared.jobs import Kind, make_job
+from shared.replies import Done
+from shared.tasks import Learn
+from tests.integration.knowledge_desk import (
+    Desk,
+    held_for,
+    lesson,
+    make_desk,
+    open_mind,
+    origin_in,
+    question,
+    run,
+)
+from worker.engine.embedder import Embedder, load_embedder
+from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
+from worker.knowledge.documents import Block, Document, Section
+from worker.knowledge.library import Library, Submission
+from worker.knowledge.places import EVERYWHERE, Place, channel_of, parse_place
+from worker.store import Store
+from worker.works import Outcome
+from worker.writing import Mind
+
+HANDBOOK = """# Handbook
+
+## Travel
+
+### Trains
+
+Book trains through the travel desk at least three days ahead. Receipts go to Mona.
+
+### Flights
+
+Flights within Europe are paid for only when a train would take longer than six hours.
+
+## Office
+
+The coffee machine is descaled every second Friday by whoever drew the short straw.
+"""
+CODE_WORD = "The code word of the finance channel is HALIBUT, and nobody else may know it."
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return load_embedder("default", "cpu")
+
+
+@pytest.fixture(scope="module")
+def mind(endless_model: Path) -> Iterator[Mind]:
+    with open_mind(endless_model) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(store: Store, embedder: Embedder, mind: Mind) -> Desk:
+    return make_desk(store, embedder, mind)
+
+
+def submission(text: str, name: str = "a.md", place: Place = EVERYWHERE) -> Submission:
+    document = Document("Title", (Section(("Part",), (Block(text),)),))
+    return Submission(document, name, place, digest=text)
+
+
+def elements(client: redis.Redis) -> int:
+    return int(client.vset().vcard(keys.VECTORS) or 0)
+
+
+def test_answer_quotes_the_passage_and_names_title_headings_and_link(desk: Desk) -> None:
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+
+    answer = run(desk.quoting.ask, question("How do I book a train?", "C1"))
+
+    assert answer.startswith("> Book trains through the travel desk")
+    sources = answer.partition("\n\n")[2].splitlines()
+    assert sources[0] == (
+        "[1] Handbook \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} Travel "
+        "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} Trains — "
+        "https://slack.example/archives/C1/handbook.md"
+    )
+
+
+def test_what_is_not_in_the_documents_is_said_to_be_with_the_nearest_passages(desk: Desk) -> None:
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+
+    answer = run(desk.quoting.ask, question("Who painted the Girl with a Pearl Earring?", "C1"))
+
+    assert answer.startswith(NOT_THERE)
+    assert "[1] Handbook" in answer
+
+
+def test_where_there_are_no_documents_that_is_the_answer(desk: Desk) -> None:
+    assert run(desk.quoting.ask, question("How do I book a train?", "C1")) == NO_DOCUMENTS
+
+
+def test_upload_answers_in_its_channel_and_in_no_other(desk: Desk) -> None:
+    run(desk.quoting.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    asked = "What is the code word of the finance channel?"
+
+    at_home = run(desk.quoting.ask, question(asked, "CFINANCE"))
+    elsewhere = [
+        run(work, question(asked, channel, team))
+        for work in (desk.quoting.ask, desk.writing.ask)
+        for channel, team in (("C1", "T1"), ("CFINANCE", "T2"), ("C2", "T1"))
+    ]
+
+    assert "HALIBUT" in at_home
+    assert not any("HALIBUT" in answer or "secret" in answer for answer in elsewhere)
+    assert not any("HALIBUT" in prompt for prompt in desk.prompts())
+
+
+def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:
+    """As if the vector set's attributes were wrong, or the index old."""
+    run(desk.quoting.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
+    library = desk.library
+    (record,) = library.records().values()
+    here = channel_of(origin_in("C1"))
+    client = library._client
+    client.vset().vsetattr(
+        keys.VECTORS, record.passages[0], {"platform": "*", "team": "*", "channel": "*"}
+    )
+    vector = library.read(list(record.passages), record.place)[0].vector
+
+    assert library.nearest(vector, here, 5) == list(record.passages)
+    assert library.read(list(record.passages), here) == []
+
+
+def test_team_and_everywhere_are_seen_from_channels(desk: Desk, embedder: Embedder) -> None:
+    for place in ("slack:T1", "slack:T2:C1", "discord:T1", ""):
+        at = parse_place(place) if place else EVERYWHERE
+        sent = submission(f"Tea is served at {place}.", f"{place}.md", at)
+        desk.library.put(sent, embedder.embed, embedder.name)
+    vector = embedder.embed(["When is tea?"])[0]
+
+    def seen(channel: str, team: str) -> set[str]:
+        place = channel_of(origin_in(channel, team))
+        found = desk.library.read(desk.library.nearest(vector, place, 10), place)
+        return {stored.passage.text for stored in found}
+
+    assert seen("C1", "T1") == {"Tea is served at slack:T1.", "Tea is served at ."}
+    assert seen("C1", "T2") == {"Tea is served at slack:T2:C1.", "Tea is served at ."}
+    assert seen("C9", "T9") == {"Tea is served at ."}
+
+
+def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedder) -> None:
+    embedded: list[str] = []
+
+    def embed(texts: list[str]) -> object:
+        embedded.extend(texts)
+        return embedder.embed(texts)
+
+    def put(*parts: str) -> None:
+        sections = tuple(Section((part,), (Block(f"{part} says so."),)) for part in parts)
+        sent = dataclasses.replace(submission(""), document=Document("Title", sections))
+        desk.library.put(sent, embed, embedder.name)  # type: ignore[arg-type]  # a list will do
+
+    put("one", "two", "three")
+    del embedded[:]
+    put("one", "four", "three")
+
+    assert [text.splitlines()[-1] for text in embedded] == ["four says so."]
+    assert elements(desk.library._client) == 3
+    found = desk.library.read_texts(
+        [p for r in desk.library.records().values() for p in r.passages]
+    )
+    assert len(found) == 3
+    assert not any("two" in text for text in found.values())
+
+
+def test_removed_document_leaves_nothing_and_answers_nothing(desk: Desk, store: Store) -> None:
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.quoting.learn, lesson(CODE_WORD, "C1", "secret.md"))
+    asked = question("How do I book a train?", "C1")
+    assert "travel desk" in run(desk.quoting.ask, asked)
+    gone = next(n for n, r in desk.library.records().items() if r.name == "handbook.md")
+
+    assert store.run(knowledge.drop([gone, "nonesuch"])) == 1
+
+    assert "travel desk" not in run(desk.quoting.ask, asked)
+    assert elements(store.client) == 1
+    assert len(list(store.client.scan_iter(keys.passage("*")))) == 1
+
+
+def test_what_a_message_taught_is_forgotten_with_the_message(desk: Desk, store: Store) -> None:
+    first = lesson(HANDBOOK, "C1", "handbook.md", message="17.1")
+    run(desk.quoting.learn, first)
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md", message="17.2"))
+    other = dataclasses.replace(first.origin, channel="C2")
+
+    assert store.run(knowledge.forget(other)) == 0
+    assert store.run(knowledge.forget(first.origin)) == 1
+
+    assert [record.message for record in desk.library.records().values()] == ["17.2"]
+
+
+def test_vectors_of_two_models_are_not_mixed(desk: Desk, embedder: Embedder) -> None:
+    desk.library.put(submission("Tea is at four."), embedder.embed, "another-model")
+
+    with pytest.raises(NoKnowledgeError, match=r"another-model.*knowledge remove --all"):
+        desk.library.put(submission("Coffee is at five."), embedder.embed, embedder.name)
+    with pytest.raises(NoKnowledgeError, match="PARLEY_EMBEDDING_MODEL"):
+        run(desk.quoting.ask, question("When is tea?", "C1"))
+
+
+def test_emptied_library_takes_another_model(desk: Desk, store: Store, embedder: Embedder) -> None:
+    desk.library.put(submission("Tea is at four."), embedder.embed, "another-model")
+
+    store.run(knowledge.drop(list(desk.library.records())))
+
+    assert desk.library.put(submission("x y z."), embedder.embed, embedder.name).num_new == 1
+
+
+class OldRedis(socketserver.StreamRequestHandler):
+    """Knows no vector sets; says of each other command that it was done."""
+
+    def handle(self) -> None:
+        while header := self.rfile.readline():
+            words = []
+            for _ in range(int(header[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:size].upper())
+            is_known = not words[0].startswith(b"V")
+            answer = b"+OK" if is_known else b"-ERR unknown command '%b', with args" % words[0]
+            self.wfile.write(answer + b"\r\n")
+
+
+def test_redis_without_vector_sets_is_told_in_a_sentence() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldRedis) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with (
+            redis.Redis(port=server.server_address[1], protocol=2) as client,
+            pytest.raises(NoKnowledgeError, match=r"no vector sets.*Redis 8"),
+        ):
+            Library(client).require_vectors()
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("task", "sentence"),
+    [
+        (Learn("a.exe", "aGVsbG8="), "I cannot read a.exe"),
+        (Learn("a.pdf", base64.b64encode(b"nonsense").decode()), "a.pdf is damaged"),
+        (Learn("a.md", "not base64!"), "did not arrive whole"),
+        (Learn("a.txt", base64.b64encode(bytes(100)).decode()), "not a text file"),
+    ],
+)
+def test_document_that_cannot_be_learned_is_refused_in_a_sentence(
+    desk: Desk, task: Learn, sentence: str
+) -> None:
+    job = make_job(Kind.LEARN, origin_in("C1"), "", task=task)
+
+    with pytest.raises(UnreadableDocumentError, match=sentence):
+        desk.quoting.learn(held_for(job))
+
+
+def test_note_without_a_file_is_learned_from_the_message(desk: Desk) -> None:
+    note = make_job(Kind.LEARN, origin_in("C1"), HANDBOOK, task=Learn("a note by Ana", ""))
+
+    assert run(desk.quoting.learn, note).startswith("I have learned `a note by Ana`, ")
+    assert "travel desk" in run(desk.quoting.ask, question("How do I book a train?", "C1"))
+
+
+def test_chat_is_answered_from_documents_only_where_they_plainly_have_it(desk: Desk) -> None:
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    chat = desk.quoting.chat(lambda _held: Outcome(Done("chatting")))
+
+    def say(text: str, channel: str = "C1") -> str:
+        return run(chat, make_job(Kind.CHAT, origin_in(channel), text))
+
+    assert "travel desk" in say("How do I book trains through the travel desk?")
+    assert say("Good morning, how are you?") == "chatting"
+    assert say("Tell me something about trains in Japan.") == "chatting"
+    assert say("How do I book trains through the travel desk?", "C2") == "chatting"
+
+
+def test_model_that_writes_sees_only_the_found_passages_in_a_marked_block(desk: Desk) -> None:
+    run(desk.writing.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+
+    answers = [run(desk.writing.ask, question("How do I book a train?", "C1")) for _ in range(2)]
+
+    prompts = desk.prompts()
+    assert all("Book trains through the travel desk" in prompt for prompt in prompts)
+    marks = [prompt.partition("<<")[2].partition(">>")[0] for prompt in prompts]
+    assert len(set(marks)) == 2, "nobody who writes a document can know it"
+    assert all(len(mark) == 16 for mark in marks)
+    # it names no passage, so all that it was given are listed
+    assert all("I was given:\n[1] Handbook" in answer for answer in answers)
