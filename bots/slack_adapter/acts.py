@@ -23,7 +23,6 @@ from bots.slack_adapter.people import People
 from bots.slack_adapter.shortcuts import Shortcut
 from bots.slack_adapter.unasked import Unasked
 from bots.wording import Parsed
-from shared import operating
 from shared.errors import (
     NotAMemberError,
     NothingThereError,
@@ -31,7 +30,7 @@ from shared.errors import (
     PlatformError,
     RefusedError,
 )
-from shared.jobs import Audience, Origin, job_id
+from shared.jobs import Audience, Origin
 from shared.logs import get_logger
 from shared.tasks import Ask, Learn, Report
 
@@ -41,7 +40,6 @@ ACK_S = 2.0
 """Slack gives up after three."""
 AWAY = "I cannot take anything right now. Please try again in a minute."
 TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
-REFUSED_STATE = "refused"
 OF_THE_PLACE = (Ask, Report, Learn)
 """What is about a place, or changes what others are told there."""
 
@@ -163,14 +161,9 @@ class Acts:
 
     async def _receive(self, incoming: Incoming, *, is_public: bool = False) -> Verdict:
         job = await self._reception.receive(incoming)
-        if job is not None or await self._is_known(incoming.origin):
+        if job is not None or await self._unasked.is_known(incoming.origin):
             return Verdict(is_public=is_public)
         return Verdict(TOO_MUCH)
-
-    async def _is_known(self, origin: Origin) -> bool:
-        """Whether there is a job for it, and not a silent refusal."""
-        place = await self._reception.store.run(operating.place(job_id(origin)))
-        return place is not None and place.state != REFUSED_STATE
 
     def _spawn(self, work: "Coroutine[None, None, Any]") -> "asyncio.Task[Any]":
         task = asyncio.create_task(work)

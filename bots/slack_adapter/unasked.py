@@ -3,8 +3,10 @@
 What is heard here is Slack's events: nothing is kept, Slack sends again what is not acknowledged.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from bots.intake import Incoming
 from bots.policy import is_for_us
@@ -16,13 +18,15 @@ from bots.slack_adapter.files import Downloads
 from bots.slack_adapter.gatherer import SlackGatherer
 from bots.slack_adapter.library.history import History
 from bots.wording import parse_words
-from shared import knowledge
+from shared import knowledge, operating
 from shared.errors import PlatformError, RefusedError
-from shared.jobs import Origin
+from shared.jobs import Origin, job_id
 from shared.logs import get_logger
 from shared.tasks import Learn
 
 log = get_logger(__name__)
+
+REFUSED_STATE = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Unasked:
         self._reception = reception
         self._sources = sources
         self._customs = wanted
+        self._learning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Message -> held while its files are fetched: a mention comes as two events."""
 
     async def take(self, body: Json) -> bool:
         """Take a flag or a pin; False if the event is neither.
@@ -89,14 +95,20 @@ class Unasked:
         """Learn files, each as a job of its own, or say why not."""
         place = origin.thread if origin.thread != origin.message else ""
         link = events.permalink(self._me, origin.channel, origin.message, place)
-        for file in files:
-            try:
-                task = await self._sources.downloads.lesson(file, link)
-            except RefusedError as error:
-                incoming = customs.taught(origin, file, None, error.to_reply())
-            else:
-                incoming = customs.taught(origin, file, task)
-            await self._reception.receive(incoming)
+        lock = self._learning.setdefault(f"{origin.channel} {origin.message}", asyncio.Lock())
+        async with lock:
+            for file in files:
+                if not await self.is_known(customs.taught(origin, file, None).origin):
+                    await self._learn(origin, file, link)
+
+    async def is_known(self, origin: Origin) -> bool:
+        """Whether there is a job for an act, and not a silent refusal.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+        """
+        place = await self._reception.store.run(operating.place(job_id(origin)))
+        return place is not None and place.state != REFUSED_STATE
 
     async def overhear(self, body: Json, incoming: Incoming) -> None:
         """Rate or translate a person's message where that is switched on.
@@ -117,6 +129,15 @@ class Unasked:
             await self._reception.receive(customs.rating_of(origin, said))
         if language:
             await self._reception.receive(customs.translation_of(origin, said.text, language))
+
+    async def _learn(self, origin: Origin, file: SharedFile, link: str) -> None:
+        try:
+            task = await self._sources.downloads.lesson(file, link)
+        except RefusedError as error:
+            incoming = customs.taught(origin, file, None, error.to_reply())
+        else:
+            incoming = customs.taught(origin, file, task)
+        await self._reception.receive(incoming)
 
     async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
         """The files of a message; those of the one that it points at if it has none.
