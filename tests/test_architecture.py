@@ -176,6 +176,9 @@ PURE: dict[str, set[str]] = {
     "worker.knowledge.answers": {"markdown_it"},
     "worker.knowledge.words": {"snowballstemmer"},
     "worker.prompts": {"jinja2"},
+    "worker.sentiment.ratings": set(),
+    "worker.sentiment.cleaning": set(),
+    "worker.sentiment.fitting": set(),
 }
 """What each pure file may reach besides Python's own library."""
 EFFECTS = {"asyncio", "socket", "subprocess", "threading", "time", "os", "random", "secrets"}

@@ -155,3 +155,19 @@ async def test_a_rating_without_a_mark_or_that_failed_shows_nothing(
 
     assert platform.marks == []
     assert not platform.is_asked.is_set()
+
+
+async def test_a_rating_that_has_noticed_a_drop_is_told_to_the_channel(
+    bots_store: Store, scribe: Scribe, quiet_redis: str
+) -> None:
+    platform = SlowPlatform()
+    platform.may_post.set()
+    job = make_job(Kind.TAG, TAGGED, "hm", task=Tag("alice"))
+    await asyncio.to_thread(scribe.accept_job, job)
+    await asyncio.to_thread(scribe.answer, job, "The mood has dropped.")
+
+    async with showing(bots_store, platform, quiet_redis):
+        await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+    assert platform.texts == ["The mood has dropped."]
+    assert platform.marks == []
