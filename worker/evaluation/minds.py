@@ -1,0 +1,68 @@
+"""A chat model for evaluations: opened without Redis or Celery, asked many things at once."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+
+from shared.settings import Settings
+from worker.engine.batching import BatchingEngine, EngineOptions
+from worker.engine.generation import Request, Sampling
+from worker.engine.models import LoadedModel, ModelChoice, load_model
+from worker.prompts import Prompt
+from worker.speech import say
+from worker.writing import Mind
+
+SLOTS = 8
+"""Texts written at once: as many as a small team's busy minute has."""
+CACHE_TOKENS = 16_384
+LIKELIEST = Sampling()
+
+
+@contextlib.contextmanager
+def open_mind(model: str, settings: Settings) -> Iterator[Mind]:
+    """Load a model and open an engine around it.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read.
+    """
+    loaded = load_model(choice_of(model, settings), say)
+    with engine_around(loaded, settings) as engine:
+        yield Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+
+
+def choice_of(model: str, settings: Settings) -> ModelChoice:
+    """A model by the words of ``PARLEY_MODEL``, on the settings' device."""
+    return ModelChoice(model, settings.device, settings.dtype, settings.cache_dir)
+
+
+@contextlib.contextmanager
+def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingEngine]:
+    """An engine that is open while the block runs."""
+    options = EngineOptions(settings.max_new_tokens, SLOTS, CACHE_TOKENS)
+    engine = BatchingEngine(loaded, options)
+    try:
+        engine.open()
+        yield engine
+    finally:
+        engine.close()
+
+
+def write_all(mind: Mind, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST) -> list[str]:
+    """What the model writes for each prompt; as many at once as the engine has slots."""
+    written: list[str] = []
+    numbers = itertools.count()
+    for start in range(0, len(prompts), SLOTS):
+        generations = [
+            mind.engine.submit(
+                Request(
+                    f"eval-{next(numbers)}",
+                    prompt.token_ids,
+                    prompt.max_new_tokens,
+                    sampling,
+                    prompt.stop,
+                )
+            )
+            for prompt in prompts[start : start + SLOTS]
+        ]
+        written += ["".join(generation) for generation in generations]
+    return written
