@@ -117,7 +117,9 @@ class Unasked:
             redis.RedisError, TimeoutError, OSError: as ``take``.
         """
         origin = incoming.origin
-        language = self._customs.translate_channels.get(origin.channel)
+        # What is said to us is answered, in whatever language.
+        is_to_us = incoming.situation.mentions_us
+        language = "" if is_to_us else self._customs.translate_channels.get(origin.channel, "")
         is_rated = origin.channel in self._customs.sentiment_channels
         is_heard = body["event"].get("type") == "message" and incoming.situation.is_from_person
         if not is_heard or not incoming.text or not (language or is_rated):

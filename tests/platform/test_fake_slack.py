@@ -315,6 +315,148 @@ async def test_users_channels_and_reactions_answer(
     assert [c["id"] for c in joined["channels"]] == ["C1", opened]
 
 
+# Scopes, files, pins
+
+
+async def test_a_method_without_its_scope_is_refused(
+    slack: FakeSlack, client: AsyncWebClient
+) -> None:
+    slack.scopes = slack.scopes - {"files:write", "users:read"}
+
+    upload = client.files_getUploadURLExternal(filename="a.png", length=3)
+    assert await error_of(upload) == "missing_scope"
+    assert await error_of(client.users_info(user="U1")) == "missing_scope"
+    posted = await client.chat_postMessage(channel="C1", text="still allowed")
+    assert "users:read" not in posted.headers["x-oauth-scopes"].split(",")
+
+
+async def test_an_upload_is_shown_once_it_is_complete_and_ready(
+    slack: FakeSlack, client: AsyncWebClient
+) -> None:
+    place = await client.files_getUploadURLExternal(filename="a.png", length=3, alt_txt="A")
+    image = {"type": "image", "slack_file": {"id": place["file_id"]}, "alt_text": "A"}
+    async with aiohttp.ClientSession() as session:
+        early = client.files_completeUploadExternal(files=[{"id": place["file_id"]}])
+        assert await error_of(early) == "file_not_found"
+        async with session.post(place["upload_url"], data=b"four") as wrong:
+            assert wrong.status == 400
+        async with session.post(place["upload_url"], data=b"png") as right:
+            assert right.status == 200
+    unfinished = client.chat_postMessage(channel="C1", text="x", blocks=[image])
+    assert await error_of(unfinished) == "invalid_blocks"
+    await client.files_completeUploadExternal(files=[{"id": place["file_id"], "title": "A"}])
+    slack.num_file_refusals = 1
+
+    too_soon = client.chat_postMessage(channel="C1", text="x", blocks=[image])
+    assert await error_of(too_soon) == "invalid_blocks"
+    await client.chat_postMessage(channel="C1", text="x", blocks=[image])
+    unknown = image | {"slack_file": {"id": "F9"}}
+    for broken in (unknown, image | {"alt_text": ""}, {"type": "image", "alt_text": "A"}):
+        refused = client.chat_postMessage(channel="C1", text="x", blocks=[broken])
+        assert await error_of(refused) == "invalid_blocks"
+
+    (message,) = slack.messages("C1")
+    assert message.blocks == [image]
+    assert slack.files[0].content == b"png"
+
+
+async def test_a_shared_file_is_given_to_who_may_read_it(slack: FakeSlack) -> None:
+    message = await slack.share("C1", "U1", {"plan.md": "# Plan"}, "learn this")
+    address = message.files[0]["url_private_download"]
+    headers = {"Authorization": f"Bearer {slack.bot_token}"}
+
+    async with aiohttp.ClientSession() as session:
+        async with session.get(address, headers=headers) as given:
+            content = await given.text()
+        async with session.get(address) as asked:
+            page = await asked.text()
+        slack.scopes = slack.scopes - {"files:read"}
+        async with session.get(address, headers=headers) as refused:
+            status, kind = refused.status, refused.content_type
+
+    assert content == "# Plan"
+    assert "Sign in" in page
+    assert (status, kind) == (200, "text/html")
+    (delivery,) = slack.deliveries_of(message.ts)
+    assert delivery.event["subtype"] == "file_share"
+    assert delivery.event["files"][0]["name"] == "plan.md"
+
+
+async def test_pins_are_told_of_and_listed(slack: FakeSlack, client: AsyncWebClient) -> None:
+    message = await slack.say("C1", "U1", "remember this")
+
+    await slack.pin("C1", message.ts, "U2")
+    listed = await client.pins_list(channel="C1")
+    await slack.unpin("C1", message.ts, "U2")
+    after = await client.pins_list(channel="C1")
+
+    assert [item["message"]["text"] for item in listed["items"]] == ["remember this"]
+    assert after["items"] == []
+    events = [d.event for d in slack.deliveries if d.event["type"].startswith("pin_")]
+    assert [event["type"] for event in events] == ["pin_added", "pin_removed"]
+    assert {event["item"]["message"]["ts"] for event in events} == {message.ts}
+
+
+async def test_permalinks_name_the_thread_of_a_reply(
+    slack: FakeSlack, client: AsyncWebClient
+) -> None:
+    root = await slack.say("C1", "U1", "root")
+    reply = await slack.say("C1", "U1", "reply", root.ts)
+
+    answers = [
+        await client.chat_getPermalink(channel="C1", message_ts=message.ts)
+        for message in (root, reply)
+    ]
+
+    place = "https://fake.slack.com/archives/C1/p"
+    assert [answer["permalink"] for answer in answers] == [
+        f"{place}{root.ts.replace('.', '')}",
+        f"{place}{reply.ts.replace('.', '')}?thread_ts={root.ts}&cid=C1",
+    ]
+
+
+async def test_members_come_by_pages(slack: FakeSlack, client: AsyncWebClient) -> None:
+    everybody = [f"U{number:03d}" for number in range(150)]
+    slack.add_channel("C2", "large", members=everybody)
+
+    first = await client.conversations_members(channel="C2")
+    cursor = first["response_metadata"]["next_cursor"]
+    second = await client.conversations_members(channel="C2", cursor=cursor)
+
+    assert [*first["members"], *second["members"]] == everybody
+    assert second["response_metadata"]["next_cursor"] == ""
+
+
+async def test_what_one_person_sees_is_not_shown_in_a_thread_without_replies(
+    slack: FakeSlack, client: AsyncWebClient
+) -> None:
+    bare, begun = await slack.say("C1", "U1", "bare"), await slack.say("C1", "U1", "begun")
+    await slack.say("C1", "U1", "a reply", begun.ts)
+
+    for thread in (bare, begun):
+        await client.chat_postEphemeral(channel="C1", user="U1", text="psst", thread_ts=thread.ts)
+
+    shown = [m.is_shown for m in slack.messages("C1") if m.is_ephemeral_for]
+    assert shown == [False, True]
+
+
+async def test_a_command_is_shown_to_all_if_its_answer_is_and_says_nothing(
+    slack: FakeSlack,
+) -> None:
+    listener = Listener(slack)
+
+    async def show(ack: Callable[..., Awaitable[None]]) -> None:
+        await ack({"response_type": "in_channel"})
+
+    listener.app.command("/show")(show)
+    async with by_socket(listener):
+        delivery = await slack.slash("C1", "U1", "/show", "me")
+        await slack.wait_for(lambda: delivery.state == "acked")
+
+    (message,) = slack.messages("C1")
+    assert (message.user, message.text) == ("U1", "/show me")
+
+
 # Streams and statuses
 
 
