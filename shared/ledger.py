@@ -114,7 +114,7 @@ def accept(
         is_said_sparingly: whether the author reads that refusal at most once a minute.
     """
     origin = job.origin
-    bare = dataclasses.replace(job, text="")
+    bare = dataclasses.replace(job, text="", task=None)
     most = allowance or NO_ALLOWANCE
     args: tuple[str | int, ...] = (
         job.id,

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from shared import keys, ledger
-from shared.jobs import Job
+from shared.jobs import Job, Kind
 from shared.ledger import Accepted, Allowance
 from shared.replies import Failed, Final
+from shared.tasks import Learn
 from tests.integration.ledger_steps import (
     LIMITS,
     claim,
@@ -61,6 +62,18 @@ def test_what_is_too_much_is_refused_with_one_sentence(
     assert keys.WAIT_MARK not in sentence_of(reply)
     assert replies_of(store, silent) == []
     assert told.text.encode() not in (store.client.hget(keys.job(told.id), "job") or b"")
+
+
+def test_of_a_task_that_is_refused_nothing_is_kept(store: Store) -> None:
+    few = dataclasses.replace(PLENTY, user_per_min=1)
+    ask(store, message(1, "1"), few)
+    secret = "what somebody wrote"
+    task = Learn("plan.txt", content=secret)
+
+    refused = dataclasses.replace(message(2, secret), kind=Kind.LEARN, task=task)
+    assert ask(store, refused, few).refused == "user_rate"
+
+    assert secret.encode() not in (store.client.hget(keys.job(refused.id), "job") or b"")
 
 
 def test_a_refused_message_that_comes_again_is_known(store: Store) -> None:

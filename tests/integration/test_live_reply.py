@@ -13,8 +13,8 @@ from bots.store import Store, open_store
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import Limits
-from shared.replies import Failed, Final, Picture, Tagged
-from shared.tasks import Tag
+from shared.replies import Done, Failed, Final, Picture, Tagged
+from shared.tasks import Tag, Translate
 from tests.chaos.way_out import Scribe, scribe_at
 
 TAGGED = Origin(Platform.SLACK, "T1", "C1", "2.0", "2.0", "U1", act="tag")
@@ -155,6 +155,30 @@ async def test_a_rating_without_a_mark_or_that_failed_shows_nothing(
 
     assert platform.marks == []
     assert not platform.is_asked.is_set()
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Done("Bonjour."), ["Bonjour."]),
+        (Done(""), []),
+        (Failed("deadline", "I could not answer this in time."), []),
+    ],
+    ids=["translated", "nothing-to-translate", "failed"],
+)
+async def test_what_nobody_asked_for_is_shown_if_it_says_something(
+    bots_store: Store, scribe: Scribe, quiet_redis: str, reply: Final, expected: list[str]
+) -> None:
+    platform = SlowPlatform()
+    platform.may_post.set()
+    job = make_job(Kind.TRANSLATE, TAGGED, "Hello.", task=Translate("fr", is_unasked=True))
+    await asyncio.to_thread(scribe.accept_job, job)
+    await asyncio.to_thread(scribe.answer, job, reply)
+
+    async with showing(bots_store, platform, quiet_redis):
+        await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+    assert platform.texts == expected
 
 
 async def test_a_rating_that_has_noticed_a_drop_is_told_to_the_channel(
