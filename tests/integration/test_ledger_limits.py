@@ -70,7 +70,7 @@ def test_of_a_task_that_is_refused_nothing_is_kept(store: Store) -> None:
     secret = "what somebody wrote"
     task = Learn("plan.txt", content=secret)
 
-    refused = dataclasses.replace(message(2, secret), kind=Kind.LEARN, task=task)
+    refused = dataclasses.replace(message(2, "2"), kind=Kind.LEARN, task=task)
     assert ask(store, refused, few).refused == "user_rate"
 
     assert secret.encode() not in (store.client.hget(keys.job(refused.id), "job") or b"")
