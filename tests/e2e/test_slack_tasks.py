@@ -371,10 +371,11 @@ async def test_a_flag_and_a_menu_translate_for_who_used_them(slack: FakeSlack, r
     message = await slack.say(room.id, BOB, "Good morning, the build is green again today.")
 
     await slack.react(room.id, message.ts, ALICE, "flag-de")
-    await room.private_answer()
+    await room.private_answer(containing="wrote this translation")
     num_said = len(room.said())
+    # Bob reads Slack in English, as the message is
     await slack.use_message_shortcut(room.id, message.ts, BOB, "parley_translate")
-    await room.private_answer(user=BOB)
+    await room.private_answer(user=BOB, containing="This is in English already")
     await room.settled()
 
     assert num_said == 1
