@@ -4,6 +4,8 @@
 itself.
 """
 
+import dataclasses
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -75,6 +77,54 @@ def evaluate_sentiment(
     choice = ClassifierChoice(settings.sentiment_model, settings.device)
     chosen = sentiment.own_texts(texts) if texts else sentiment.held_out_texts()
     show(sentiment.evaluate_sentiment(choice, chosen), sys.stdout, as_json=as_json)
+
+
+@evaluations.command("translation")
+def evaluate_translation(
+    context: typer.Context,
+    pairs: Annotated[
+        Path | None,
+        typer.Argument(help="Your own sentences: a text, a tab, its translation by a person."),
+    ] = None,
+    *,
+    to: Annotated[str | None, typer.Option(help="The language of the translations.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print chrF against translations by people, beside the untranslated source."""
+    from worker.evaluation import translation  # noqa: PLC0415 - seconds of import
+    from worker.evaluation.choosing import translating  # noqa: PLC0415 - the same
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    examples = translation.read_examples(pairs, to)
+    with translating(context.obj) as (name, translate):
+        evaluation = translation.evaluate_translation(examples, name, translate)
+    show(evaluation, sys.stdout, as_json=as_json)
+
+
+@evaluations.command("models")
+def evaluate_models(
+    models: Annotated[list[str], typer.Argument(help="Folders or hub ids, or the word default.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run every task's evaluation and a bench on each model; recommend one by stated rules."""
+    from worker.evaluation import models as choosing  # noqa: PLC0415 - seconds of import
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    show(choosing.evaluate_models(models), sys.stdout, as_json=as_json)
+
+
+@evaluations.command("model", hidden=True)
+def evaluate_model(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A folder or hub id, or the word default.")],
+) -> None:
+    """Measure one model, for `models`: one JSON object."""
+    from worker.evaluation.models import measure_model  # noqa: PLC0415 - seconds of import
+
+    candidate = measure_model(model, context.obj)
+    sys.stdout.write(json.dumps(dataclasses.asdict(candidate)) + "
+")
 
 
 @trainings.command("sentiment")

@@ -1,0 +1,217 @@
+"""Models compared: each is loaded in a process of its own, benched, and given every task.
+
+What does not depend on the chat model (finding passages, sentiment) is measured by its own
+commands, and not again for each model.
+"""
+
+import dataclasses
+import json
+import resource
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from shared.errors import StartupError
+from shared.settings import Settings
+from shared.tasks import Length
+from worker.composing import TOKENS, rendered_for
+from worker.engine.conversion import DEFAULT_MODEL
+from worker.engine.generation import Request, Sampling
+from worker.engine.models import DEFAULT, load_model
+from worker.evaluation import checks
+from worker.evaluation.checks import Candidate
+from worker.evaluation.minds import choice_of, engine_around, write_all
+from worker.evaluation.report import Evaluation, Figure, Table
+from worker.evaluation.translation import (
+    by_chat_model,
+    evaluate_translation,
+    read_examples,
+)
+from worker.prompting.library import Library, read_library
+from worker.prompts import make_continuation, make_task_prompt
+from worker.speech import say
+from worker.writing import Mind
+
+NUM_SENTENCES = 10
+"""Translated into each language; ``parley eval translation`` takes all."""
+BENCH_TOKENS = 64
+BENCH_PROMPT = "The history of the port of Hamburg begins with"
+MAX_ANSWER_TOKENS = 60
+MB = 1_000_000
+KIB = 1024
+TIMEOUT_S = 600
+
+
+def evaluate_models(models: Sequence[str]) -> Evaluation:
+    """Measure each model and compare them.
+
+    Raises:
+        StartupError: one of them cannot be measured; the sentence says why.
+    """
+    candidates = [_measured_apart(model) for model in models]
+    best = checks.recommended(candidates)
+    figures: dict[str, Figure] = {
+        "models": {each.name: _figures(each) for each in candidates},
+        "recommended": best.name if best else None,
+    }
+    verdict = f"Recommended: {best.name}." if best else "Recommended: none, all are too slow here."
+    table = Table("Models", _COLUMNS, tuple(_row(each) for each in candidates))
+    remarks = (
+        verdict,
+        *checks.RULES,
+        *_EXPLAINED,
+    )
+    return Evaluation("models", figures, (table,), remarks)
+
+
+_EXPLAINED = (
+    (
+        "reading: share of 10 questions whose passage was read; writing: share of given facts in 5 "
+        "drafts, none for one that runs in circles; chrF: 30 sentences, untranslated in brackets."
+    ),
+    (
+        "Finding passages and sentiment do not depend on the chat model: see `parley eval qa` and "
+        "`parley eval sentiment`."
+    ),
+)
+_COLUMNS = (
+    *("model", "parameters", "load", "memory", "tokens/s alone", "tokens/s of 8"),
+    *("reading", "writing", "chrF"),
+)
+
+
+def _row(each: Candidate) -> tuple[str, ...]:
+    return (
+        each.name,
+        f"{each.millions:.0f} M",
+        f"{each.load_s:.1f} s",
+        f"{each.peak_mb:.0f} MB",
+        f"{each.tokens_per_s_1:.1f}",
+        f"{each.tokens_per_s_8:.1f}",
+        f"{each.reading:.2f}",
+        f"{each.writing:.2f}",
+        f"{each.chrf:.1f} ({each.chrf_copy:.1f})",
+    )
+
+
+def _figures(each: Candidate) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {
+        field.name: getattr(each, field.name)
+        for field in dataclasses.fields(each)
+        if field.name != "name"
+    }
+    return {**figures, "can_translate": checks.can_translate(each)}
+
+
+def _measured_apart(model: str) -> Candidate:
+    """Measure a model in a process of its own, whose memory is the model's."""
+    command = [sys.executable, "-m", "worker", "eval", "model", model]
+    run = subprocess.run(  # noqa: S603 - our own module, in this Python
+        command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=False
+    )
+    lines = run.stdout.strip().splitlines()
+    if run.returncode or not lines:
+        raise StartupError(f"The model {model} could not be measured: see above.")
+    return Candidate(**json.loads(lines[-1]))
+
+
+def measure_model(model: str, settings: Settings) -> Candidate:
+    """Load one model and measure it, in this process.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read.
+    """
+    started_s = time.monotonic()
+    loaded = load_model(choice_of(model, settings), say)
+    load_s = time.monotonic() - started_s
+    library = read_library(settings.prompts_dir)
+    with engine_around(loaded, settings) as engine:
+        mind = Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+        alone, together = _speed(mind, 1), _speed(mind, 8)
+        chrf, chrf_copy = _chrf(mind, library)
+        return Candidate(
+            name=DEFAULT_MODEL.name if model == DEFAULT else model.rstrip("/").rpartition("/")[2],
+            millions=round(loaded.num_parameters / MB, 1),
+            load_s=round(load_s, 2),
+            tokens_per_s_1=alone,
+            tokens_per_s_8=together,
+            reading=_reading(mind, library),
+            writing=_writing(mind, library),
+            chrf=chrf,
+            chrf_copy=chrf_copy,
+            peak_mb=round(_peak_bytes() / MB),
+        )
+
+
+def _speed(mind: Mind, num_requests: int) -> float:
+    """Tokens a second that all requests together get, after one that warms up."""
+    prompt = make_continuation(BENCH_PROMPT, mind.tokenizer, mind.limits, BENCH_TOKENS)
+    write_all(mind, [dataclasses.replace(prompt, max_new_tokens=4)])
+    started_s = time.monotonic()
+    requests = [
+        Request(f"bench-{number}", prompt.token_ids, BENCH_TOKENS, Sampling(1.0, 1.0, seed=number))
+        for number in range(num_requests)
+    ]
+    texts = ["".join(generation) for generation in map(mind.engine.submit, requests)]
+    num_tokens = sum(len(mind.tokenizer.encode(t, add_special_tokens=False)) for t in texts)
+    return round(num_tokens / (time.monotonic() - started_s), 1)
+
+
+def _chrf(mind: Mind, library: Library) -> tuple[float, float]:
+    """Means over languages of the model's score and the untranslated source's."""
+    examples = read_examples(None, None)
+    languages = dict.fromkeys(example.target for example in examples)
+    some = [
+        example
+        for language in languages
+        for example in [each for each in examples if each.target == language][:NUM_SENTENCES]
+    ]
+    figures = evaluate_translation(some, "", by_chat_model(mind, library)).figures
+    scores = json.loads(json.dumps(figures["chrf"])).values()
+    return tuple(
+        round(sum(score[who] for score in scores) / len(scores), 2) for who in ("parley", "copy")
+    )
+
+
+def _reading(mind: Mind, library: Library) -> float:
+    mark = f"====={secrets.token_hex(8)}====="
+    prompts = [
+        make_task_prompt(
+            library.render(
+                "answer", passages=f"[1] {each.passage}", question=each.question, mark=mark
+            ),
+            mind.tokenizer,
+            mind.limits,
+            MAX_ANSWER_TOKENS,
+        )
+        for each in checks.READINGS
+    ]
+    answers = write_all(mind, prompts)
+    read = [checks.is_read(a, each) for a, each in zip(answers, checks.READINGS, strict=True)]
+    return round(sum(read) / len(read), 2)
+
+
+def _writing(mind: Mind, library: Library) -> float:
+    prompts = [
+        make_task_prompt(
+            rendered_for(each.task, each.about, library, ""),
+            mind.tokenizer,
+            mind.limits,
+            TOKENS[Length.SHORT],
+        )
+        for each in checks.DRAFTINGS
+    ]
+    drafts = write_all(mind, prompts)
+    shares = [
+        0.0 if checks.runs_in_circles(draft) else checks.share_of_facts(draft, each.facts)
+        for draft, each in zip(drafts, checks.DRAFTINGS, strict=True)
+    ]
+    return round(sum(shares) / len(shares), 2)
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had; Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * KIB
