@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WAIT_S = 30
 READ_MESSAGE_HISTORY = 1 << 16
-EPHEMERAL, DEFERRED = 64, 5
+EPHEMERAL, SUPPRESS_EMBEDS, DEFERRED = 64, 4, 5
 FLAG = "🇫🇷"
 CODE = "zebra-4711"
 HANDBOOK = f"# The north tower\n\n## Vault\n\nThe vault of the tower opens with {CODE}.\n"
@@ -156,9 +156,13 @@ async def test_help_and_what_is_wrong_are_said_at_once_and_to_the_asker_alone(to
 
 
 async def test_a_translation_is_seen_by_the_asker_alone(town: Town) -> None:
-    asked = await town.call("translate", language="fr", text="Good morning, where is the tower?")
+    text = f"Good morning <@{town.bob.id}>, where is the tower? @everyone"
+    asked = await town.call("translate", language="fr", text=text)
 
     answer = await town.answer(asked)
+
+    assert answer.live_mentions == []
+    assert answer.flags & SUPPRESS_EMBEDS
 
     assert is_deferred(asked, private=True)
     assert answer.ephemeral_to == town.alice.id
@@ -201,9 +205,11 @@ async def test_who_may_not_read_a_channel_gets_no_summary_of_it(town: Town) -> N
     assert CODE not in answer.content
 
 
-async def test_an_upload_is_learned_for_its_channel_and_cited_nowhere_else(town: Town) -> None:
+async def test_an_upload_is_learned_for_its_channel_and_cited_nowhere_else(
+    town: Town, redis_server: str
+) -> None:
     mention = f"<@{town.discord.bot_user_id}> learn this"
-    await town.discord.say(town.here, town.bob, mention, attachments=[file(HANDBOOK)])
+    said = await town.discord.say(town.here, town.bob, mention, attachments=[file(HANDBOOK)])
     await town.sees(town.here, lambda seen: any("tower.md" in m.content for m in seen))
 
     cited = await town.answer(await town.call("ask", question=QUESTION), "[1]")
@@ -213,6 +219,10 @@ async def test_an_upload_is_learned_for_its_channel_and_cited_nowhere_else(town:
     assert not cited.is_ephemeral
     assert CODE not in elsewhere.content
     assert "tower.md" not in elsewhere.content
+
+    await town.discord.delete_message(said)
+    await until(lambda: not is_learned(redis_server, said))
+    assert CODE not in (await town.answer(await town.call("ask", question=QUESTION))).content
 
 
 async def test_a_file_is_learned_by_command_and_one_that_is_too_large_is_not(town: Town) -> None:
@@ -300,7 +310,9 @@ async def test_messages_are_rated_and_drawn_and_a_deleted_one_is_forgotten(
     assert not answer.is_ephemeral
 
 
-async def test_pinned_messages_are_learned_and_answer_questions_there(town: Town) -> None:
+async def test_pinned_messages_answer_questions_there_until_they_are_taken_down(
+    town: Town, redis_server: str
+) -> None:
     channel = place(town, PINNED)
     said = await town.discord.say(channel, town.bob, f"The vault of the tower opens with {CODE}.")
 
@@ -309,6 +321,10 @@ async def test_pinned_messages_are_learned_and_answer_questions_there(town: Town
     await town.sees(channel, lambda seen: any(m.reference == said.id for m in seen))
     answer = await town.answer(await town.call("ask", channel, question=QUESTION), "[1]")
     assert CODE in answer.content
+    assert is_learned(redis_server, said)
+
+    await town.discord.unpin(said)
+    await until(lambda: not is_learned(redis_server, said))
 
 
 async def test_an_answer_after_the_ticket_is_used_up_comes_as_a_message(town: Town) -> None:
@@ -339,6 +355,12 @@ async def test_a_command_is_acknowledged_and_refused_in_a_sentence_while_redis_i
             client.client_unpause()
 
     assert answer.content.startswith("I cannot take anything")
+
+
+def is_learned(redis_server: str, message: Message) -> bool:
+    """Whether there is a document from a message."""
+    with redis.Redis.from_url(redis_server) as client:
+        return any(str(message.id).encode() in value for value in client.hvals(keys.DOCUMENTS))
 
 
 async def until(condition: Callable[[], bool]) -> None:
