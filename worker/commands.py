@@ -123,8 +123,7 @@ def evaluate_model(
     from worker.evaluation.models import measure_model  # noqa: PLC0415 - seconds of import
 
     candidate = measure_model(model, context.obj)
-    sys.stdout.write(json.dumps(dataclasses.asdict(candidate)) + "
-")
+    sys.stdout.write(json.dumps(dataclasses.asdict(candidate)) + "\n")
 
 
 @trainings.command("sentiment")
