@@ -1,9 +1,12 @@
-"""The worker's checks for ``parley doctor``: the model and where it would run."""
+"""The worker's checks for ``parley doctor``: the models, where they would run, and the prompts."""
+
+from collections.abc import Callable
 
 from shared.checks import Check, print_checks
 from shared.errors import ParleyError
 from shared.settings import Settings
 from worker.engine.conversion import DEFAULT_MODEL, MANIFEST, WEIGHTS, folder_of, is_whole
+from worker.prompting.library import read_library
 
 MB = 1_000_000
 MILLION = 1_000_000
@@ -11,7 +14,16 @@ MILLION = 1_000_000
 
 def report(settings: Settings) -> int:
     """Print one line a check; the exit code is 1 if one failed."""
-    return print_checks([_check_model(settings), _check_device(settings)])
+    return print_checks(
+        [
+            _check_model(settings),
+            _check_device(settings),
+            _check_prompts(settings),
+            _check("embeddings", lambda: _embeddings(settings)),
+            _check("sentiment", lambda: _sentiment(settings)),
+            _check("translation", lambda: _translation(settings)),
+        ]
+    )
 
 
 def _silent(_sentence: str) -> None:
@@ -48,3 +60,43 @@ def _check_device(settings: Settings) -> Check:
         return Check.fail("device", str(error))
     dtype = str(pick_dtype(settings.dtype, device)).removeprefix("torch.")
     return Check.ok("device", f"{device.type}, {dtype}")
+
+
+def _check(name: str, find: Callable[[], str]) -> Check:
+    """What is found, or the fault that stands in its way."""
+    try:
+        return Check.ok(name, find())
+    except ParleyError as error:
+        return Check.fail(name, str(error))
+
+
+def _check_prompts(settings: Settings) -> Check:
+    def find() -> str:
+        library = read_library(settings.prompts_dir)
+        where = f", some from {settings.prompts_dir}" if settings.prompts_dir else ""
+        return f"{len(library.templates)} prompts{where}"
+
+    return _check("prompts", find)
+
+
+def _embeddings(settings: Settings) -> str:
+    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+
+    embedder = load_embedder(settings.embedding_model, settings.device)
+    return f"{embedder.name}, vectors of {embedder.width} numbers"
+
+
+def _sentiment(settings: Settings) -> str:
+    from worker.engine.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415
+
+    load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
+    return "ours" if settings.sentiment_model == "default" else settings.sentiment_model
+
+
+def _translation(settings: Settings) -> str:
+    if settings.translation_model is None:
+        return "by the chat model"
+    from worker.engine.seq2seq import load_seq2seq  # noqa: PLC0415 - as above
+
+    load_seq2seq(settings.translation_model, settings.device)
+    return settings.translation_model
