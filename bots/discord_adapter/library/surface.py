@@ -175,7 +175,7 @@ class DiscordSurface:
         """Mark a message. See ``surface.Surface``."""
         with translated():
             await (
-                self._at(int(job.origin.channel))
+                self._at(job.origin.channel)
                 .get_partial_message(int(job.origin.message))
                 .add_reaction(emoji)
             )
@@ -185,7 +185,7 @@ class DiscordSurface:
         if job.origin.ticket:
             return
         with contextlib.suppress(PlatformUnavailableError, UndeliverableError), translated():
-            await self._at(int(job.origin.channel)).typing()
+            await self._at(job.origin.channel).typing()
 
     async def _target(self, job: Job) -> Target:
         """Where an answer goes that no ticket takes there.
@@ -225,7 +225,7 @@ class DiscordSurface:
         """
         origin = job.origin
         emoji = acts.emoji_of(origin.act)
-        place = self._at(int(origin.channel))
+        place = self._at(origin.channel)
         try:
             with translated():
                 if emoji:
@@ -271,8 +271,8 @@ class DiscordSurface:
             raise PlatformUnavailableError("not connected")
         return self.client
 
-    def _at(self, channel: int) -> discord.PartialMessageable:
-        return self.connected().get_partial_messageable(channel)
+    def _at(self, channel: int | str) -> discord.PartialMessageable:
+        return self.connected().get_partial_messageable(int(channel))
 
 
 async def _post_by(
