@@ -112,3 +112,7 @@ def lesson(text: str, channel: str, name: str = "note.md", message: str = "") ->
     content = base64.b64encode(text.encode()).decode()
     task = Learn(name, content, f"https://slack.example/archives/{channel}/{name}")
     return make_job(Kind.LEARN, origin_in(channel, message=message), "", task=task)
+
+
+def channel_of_number(number: int) -> str:
+    return f"C{number:04}"

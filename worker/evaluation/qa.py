@@ -18,6 +18,7 @@ from shared.launcher.embedded_redis import embedded_redis
 from worker.engine.embedding import Embedding, Vectors
 from worker.evaluation.qa_set import QuestionSet
 from worker.evaluation.report import Evaluation, Figure, Table
+from worker.knowledge.chunks import passages_of, searched_text
 from worker.knowledge.evidence import LEXICAL_HALF, LEXICAL_SHARE, STRONG_FROM, THIN_BELOW
 from worker.knowledge.lexical import Lexicon
 from worker.knowledge.library import Library, Record, Stored, Submission, digest_of
@@ -159,6 +160,13 @@ def _searching(chosen: QuestionSet, embedding: Embedding) -> Iterator[Search]:
     ):
         library = Library(client)
         texts = _Remembering(embedding)
+        texts.embed(  # all at once, in batches of like length
+            [
+                searched_text(document.title, passage.path, passage.text)
+                for document in chosen.documents.values()
+                for passage in passages_of(document)
+            ]
+        )
         for name, document in chosen.documents.items():
             submission = Submission(document, name, EVERYWHERE, digest_of(name.encode()))
             library.put(submission, texts.embed, embedding.name)

@@ -99,4 +99,5 @@ def _without_mentions(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return SPECIAL.sub(r"\\\1", _without_mentions(_without_schemes(text)))
+    harmless = PICTURE.sub("", _without_mentions(_without_schemes(text)))
+    return SPECIAL.sub(r"\\\1", harmless)

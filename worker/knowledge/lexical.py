@@ -3,6 +3,7 @@
 Holds words and no texts: what is found is read from Redis again.
 """
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ class Bm25:
         self.names = tuple(names)
         self._index: bm25s.BM25 | None = None
         if any(words):
+            # Importing it sets a level of its own, below what an operator asked for.
+            logging.getLogger("bm25s").setLevel(logging.WARNING)
             self._index = bm25s.BM25(k1=K1, b=B)
             self._index.index([list(found) for found in words], show_progress=False)
 
