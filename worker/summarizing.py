@@ -15,7 +15,7 @@ from worker.engine.generation import Sampling
 from worker.leases import Held
 from worker.points import Point, line_of, listed, numbered, points_in, quoted, shown
 from worker.prompting.library import Library
-from worker.prompts import make_task_prompt
+from worker.prompts import Prompt, make_task_prompt
 from worker.store import Store
 from worker.works import Outcome
 from worker.writing import Draft, Mind
@@ -23,8 +23,8 @@ from worker.writing import Draft, Mind
 MAX_POINTS = 6
 MAX_NEW_TOKENS = 400
 """Six points of some 50 tokens, with room."""
-PROMPT_TOKENS = 300
-"""What the prompt takes up around the messages, with an operator's own words in it."""
+SPARE_TOKENS = 16
+"""Lines may be cut into tokens otherwise where they meet."""
 MAX_ROUNDS = 4
 """How often points are joined at most; each round leaves a fraction of them."""
 
@@ -60,7 +60,8 @@ class Summarizer:
         self, messages: Mapping[int, Quoted], what: str, wish: str, draft: Draft
     ) -> list[Point]:
         points: list[Point] = []
-        for part in self._parts(messages):
+        room = self._room("summarize", "messages", what, wish)
+        for part in self._parts(messages, room):
             answer = self._ask("summarize", draft, what, wish, messages=numbered(part))
             points += points_in(answer, part)
         for _ in range(MAX_ROUNDS):
@@ -82,13 +83,19 @@ class Summarizer:
     ) -> list[Point]:
         """Fewer points that say the same; only numbers that they had count."""
         joined: list[Point] = []
-        for some in self._fitting(points):
+        lines = {number: listed([point]) for number, point in enumerate(points)}
+        for numbers in self._fitting(lines, self._room("merge", "points", what, wish)):
+            some = [points[number] for number in numbers]
             known = {number: messages[number] for point in some for number in point.numbers}
             answer = self._ask("merge", draft, what, wish, points=listed(some))
             joined += points_in(answer, known)
         return joined
 
     def _ask(self, name: str, draft: Draft, what: str, wish: str, **data: str) -> str:
+        prompt = self._prompt(name, what, wish, **data)
+        return draft.write(prompt, Sampling(), is_shown=False).text
+
+    def _prompt(self, name: str, what: str, wish: str, **data: str) -> Prompt:
         mind = self._mind
         rendered = self._library.render(
             name,
@@ -98,41 +105,34 @@ class Summarizer:
             wish=f" What matters: {wish}" if wish else "",
             **data,
         )
-        prompt = make_task_prompt(rendered, mind.tokenizer, mind.limits, MAX_NEW_TOKENS)
-        return draft.write(prompt, Sampling(), is_shown=False).text
+        return make_task_prompt(rendered, mind.tokenizer, mind.limits, MAX_NEW_TOKENS)
 
-    def _parts(self, messages: Mapping[int, Quoted]) -> Iterator[dict[int, Quoted]]:
+    def _parts(self, messages: Mapping[int, Quoted], room: int) -> Iterator[dict[int, Quoted]]:
         """The messages in parts that fit into a prompt, the oldest first."""
-        part: dict[int, Quoted] = {}
-        room = self._room()
-        for number, message in messages.items():
-            length = self._length(line_of(number, message))
-            if part and length > room:
-                yield part
-                part, room = {}, self._room()
-            part[number] = message
-            room -= length
-        if part:
-            yield part
+        lines = {number: line_of(number, message) for number, message in messages.items()}
+        for numbers in self._fitting(lines, room):
+            yield {number: messages[number] for number in numbers}
 
-    def _fitting(self, points: Sequence[Point]) -> Iterator[list[Point]]:
-        some: list[Point] = []
-        room = self._room()
-        for point in points:
-            length = self._length(listed([point]))
-            if some and length > room:
+    def _fitting(self, lines: Mapping[int, str], room: int) -> Iterator[list[int]]:
+        """The numbers of lines that fit into a prompt together, in their order."""
+        some: list[int] = []
+        left = room
+        for number, line in lines.items():
+            length = self._length(line)
+            if some and length > left:
                 yield some
-                some, room = [], self._room()
-            some.append(point)
-            room -= length
+                some, left = [], room
+            some.append(number)
+            left -= length
         if some:
             yield some
 
-    def _room(self) -> int:
-        """How many tokens of messages fit into one prompt."""
+    def _room(self, name: str, field: str, what: str, wish: str) -> int:
+        """How many tokens of messages or points fit into one prompt."""
         limits = self._mind.limits
-        longest = min(MAX_NEW_TOKENS, limits.max_new_tokens)
-        return max(1, limits.max_total_tokens - longest - PROMPT_TOKENS)
+        empty = self._prompt(name, what, wish, **{field: ""})
+        used = len(empty.token_ids) + empty.max_new_tokens + SPARE_TOKENS
+        return max(1, limits.max_total_tokens - used)
 
     def _length(self, line: str) -> int:
         return len(self._mind.tokenizer.encode(f"{line}\n", add_special_tokens=False))

@@ -1,0 +1,253 @@
+"""Translations, summaries, drafts and completions: real Redis, real engine, small real models."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import MarianConfig, MarianMTModel
+
+from shared import keys, ledger
+from shared.errors import ModelUnavailableError, TranslationPairError
+from shared.jobs import Audience, Kind, Origin, Platform, make_job
+from shared.ledger import Claimant, Limits
+from shared.replies import Done, Failed
+from shared.settings import Settings
+from shared.tasks import Complete, Form, Length, Opt, Quoted, Summarize, Task, Translate, Write
+from tests.chaos.forward_passes import load
+from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
+from worker.engine.batching import BatchingEngine, EngineOptions
+from worker.engine.seq2seq import Pair, load_seq2seq
+from worker.leases import Held
+from worker.prompting.library import read_library
+from worker.store import Store
+from worker.wordings import works_of_words
+from worker.works import Outcome, Work
+from worker.writing import Mind
+
+LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+NUMBERS = itertools.count(1)
+SMALL, LARGE = 135_000_000, 7_000_000_000
+MESSAGES = tuple(
+    Quoted(author, text, f"https://example.org/{number}")
+    for number, (author, text) in enumerate(
+        [
+            ("Ana", "the release of the search service is on Friday"),
+            ("Ben", "ok"),
+            ("Cem", "I will test the search service before the release"),
+            ("Ana", "lunch?"),
+        ]
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def mind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mind]:
+    loaded = load(save_tiny_model(tmp_path_factory.mktemp("models") / "endless", ends=False))
+    engine = BatchingEngine(loaded, EngineOptions(120, 4, 8192))
+    try:
+        engine.open()
+        yield Mind(engine, loaded.tokenizer, engine.limits, SMALL)
+    finally:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def seq2seq(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Marian model with random weights and a byte tokenizer, in safetensors."""
+    folder = tmp_path_factory.mktemp("models") / "marian"
+    tokenizer = make_tokenizer(has_template=False)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(3)
+    config = MarianConfig(
+        vocab_size=len(tokenizer),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        decoder_start_token_id=tokenizer.pad_token_id,
+        forced_eos_token_id=tokenizer.eos_token_id,
+    )
+    MarianMTModel(config).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def works(store: Store, mind: Mind, **settings: object) -> dict[Kind, Work]:
+    chosen = Settings.model_validate({"PARLEY_TEMPERATURE": 0, "PARLEY_DEVICE": "cpu", **settings})
+    return works_of_words(chosen, store, mind, read_library(None))
+
+
+def held(store: Store, text: str, task: Task, act: str = "") -> Held:
+    """A job that a worker has in hand."""
+    kind = Kind(task.type)
+    message = f"{next(NUMBERS)}.5"
+    origin = Origin(Platform.SLACK, "T1", "C1", message, message, "U1", act)
+    job = make_job(kind, origin, text, task=task)
+    store.run(ledger.accept(job, LIMITS))
+    lease = store.run(ledger.claim(job.id, Claimant("w1", "token", 600_000, 9))).lease
+    assert lease
+    return Held(lease)
+
+
+def done(outcome: Outcome) -> str:
+    assert isinstance(outcome.reply, Done), outcome.reply
+    return outcome.reply.text
+
+
+ENGLISH = (
+    "Please come to the meeting with <@U7> at the office tomorrow 🎉 and bring `notes.md` along."
+)
+
+
+def test_a_translation_keeps_what_is_kept_and_warns_of_a_small_model(
+    store: Store, mind: Mind
+) -> None:
+    outcome = works(store, mind)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr")))
+
+    text = done(outcome)
+    assert [text.count(thing) for thing in ("<@U7>", "🎉", "`notes.md`")] == [1, 1, 1]
+    assert "meeting" not in text
+    assert "_A small model (135 million parameters) wrote this translation" in text
+    assert outcome.memory.turns[0].text == f"Translate into French: {ENGLISH}"
+
+
+def test_a_translation_of_a_command_is_no_part_of_the_conversation(
+    store: Store, mind: Mind
+) -> None:
+    outcome = works(store, mind)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr"), "command:1"))
+
+    assert outcome.memory.turns == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (ENGLISH, Done("This is in English already.")),
+        ("🎉 123", Failed("no_words", "There is nothing to translate in that: no words.")),
+    ],
+)
+def test_what_needs_no_translation_gets_a_sentence(
+    store: Store, mind: Mind, text: str, reply: Done | Failed
+) -> None:
+    assert works(store, mind)[Kind.TRANSLATE](held(store, text, Translate("en"))).reply == reply
+
+
+def test_a_translation_model_takes_the_chat_models_place(
+    store: Store, mind: Mind, seq2seq: Path
+) -> None:
+    task = works(store, mind, PARLEY_TRANSLATION_MODEL=str(seq2seq))[Kind.TRANSLATE]
+
+    text = done(task(held(store, f"{ENGLISH}\n\n```\ncode stays\n```", Translate("fr"))))
+
+    assert text.endswith("```\ncode stays\n```")
+    assert [text.count(thing) for thing in ("<@U7>", "🎉", "`notes.md`")] == [1, 1, 1]
+    assert "small model" not in text
+
+
+def test_a_batch_of_sentences_is_translated_as_one_by_one(seq2seq: Path) -> None:
+    model = load_seq2seq(str(seq2seq), "cpu")
+    model._model.double()  # where rounding decides no tie between two tokens
+    sentences = ["one", "two and three", "a much longer sentence than the others", "x " * 210]
+    pair = Pair("en", "fr")
+
+    together = model.translate(sentences, pair)
+
+    assert together == [model.translate([sentence], pair)[0] for sentence in sentences]
+    assert model.translate(sentences, pair, is_over=lambda: True) == []
+
+
+def test_a_model_of_one_pair_refuses_another(seq2seq: Path) -> None:
+    model = load_seq2seq(str(seq2seq), "cpu")
+    model._tokenizer.target_lang = "fra"  # as a Marian tokenizer has it
+
+    with pytest.raises(TranslationPairError, match="does not translate into German"):
+        model.translate(["one"], Pair("en", "de"))
+    assert len(model.translate(["one"], Pair("en", "fr"))) == 1
+
+
+def test_a_folder_without_a_translation_model_ends_the_start_with_a_sentence(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ModelUnavailableError, match="PARLEY_TRANSLATION_MODEL takes"):
+        load_seq2seq(str(tmp_path), "cpu")
+
+
+def test_a_small_models_summary_quotes_the_central_messages_with_their_links(
+    store: Store, mind: Mind
+) -> None:
+    task = Summarize(MESSAGES, "this thread")
+
+    outcome = works(store, mind)[Kind.SUMMARIZE](held(store, "", task))
+
+    assert done(outcome) == (
+        "**Summary of this thread** (4 messages)\n"
+        "- “the release of the search service is on Friday” ([Ana](https://example.org/0))\n"
+        "- “I will test the search service before the release” ([Cem](https://example.org/2))"
+    )
+    assert outcome.memory.turns == ()
+
+
+def test_a_summary_whose_points_name_no_message_quotes_instead(store: Store, mind: Mind) -> None:
+    """The small model writes letters alone: none of its points can be looked up."""
+    task = Summarize(MESSAGES * 60, "the last 4 hours")  # more than fits into one prompt
+
+    writing = works(store, mind, PARLEY_ANSWER_BY="writing")[Kind.SUMMARIZE]
+
+    text = done(writing(held(store, "", task)))
+    assert text.startswith("**Summary of the last 4 hours** (240 messages)\n- “")
+
+
+def test_a_draft_is_written_and_remembered(store: Store, mind: Mind) -> None:
+    task = Write(Form.EMAIL, "friendly", Length.SHORT)
+
+    outcome = works(store, mind)[Kind.WRITE](held(store, "the party", task))
+
+    assert len(done(outcome)) > 50
+    assert outcome.memory.turns[0].text == "Write an email about: the party"
+
+
+def test_a_reply_is_drafted_to_a_message(store: Store, mind: Mind) -> None:
+    task = Write(Form.REPLY, length=Length.SHORT, reply_to=MESSAGES[0])
+
+    assert len(done(works(store, mind)[Kind.WRITE](held(store, "", task, "menu:1")))) > 50
+
+
+def test_a_completion_goes_on_with_the_text_and_the_same_with_the_same_seed(
+    store: Store, mind: Mind
+) -> None:
+    complete = works(store, mind)[Kind.COMPLETE]
+    seeded, other = Complete(2.0, 0.95, 50, 7), Complete(2.0, 0.95, 50, 8)
+
+    texts = [
+        done(complete(held(store, "Once upon a time", task))) for task in (seeded, seeded, other)
+    ]
+
+    assert texts[0] == texts[1] != texts[2]
+    assert all(text.startswith("Once upon a time") for text in texts)
+    assert len(texts[0]) == len("Once upon a time") + 50  # a byte is a token
+
+
+def test_who_opts_out_is_noted_for_the_whole_workspace(store: Store, mind: Mind) -> None:
+    opt = works(store, mind)[Kind.OPT]
+    people = keys.opted_out("slack:T1")
+
+    assert "left out of summaries" in done(opt(held(store, "", Opt(is_out=True))))
+    assert store.client.smembers(people) == {b"U1"}
+    assert "count in summaries" in done(opt(held(store, "", Opt(is_out=False))))
+    assert store.client.smembers(people) == set()
+
+
+def test_nothing_that_one_person_alone_sees_is_remembered(store: Store, mind: Mind) -> None:
+    private = held(store, ENGLISH, Translate("fr"))
+    origin = replace(private.lease.job.origin, audience=Audience.ASKER)
+    lease = replace(private.lease, job=replace(private.lease.job, origin=origin))
+
+    assert works(store, mind)[Kind.TRANSLATE](Held(lease)).memory.turns == ()
