@@ -46,7 +46,8 @@ class Speed:
 
 def held_out_texts() -> list[Text]:
     """The fifth of the rated texts that is held out."""
-    return [Text(each.domain, each.label, each.text) for each in read_held_out()]
+    samples = sorted(read_held_out(), key=lambda sample: list(Domain).index(sample.domain))
+    return [Text(each.domain, each.label, each.text) for each in samples]
 
 
 def own_texts(file: Path) -> list[Text]:
@@ -54,8 +55,15 @@ def own_texts(file: Path) -> list[Text]:
     return [Text(OWN_TEXTS, label, text) for label, text in read_labelled(file)]
 
 
-def evaluate_sentiment(choice: ClassifierChoice, texts: Sequence[Text]) -> Evaluation:
+def evaluate_sentiment(
+    choice: ClassifierChoice, texts: Sequence[Text], num_alone: int = NUM_ALONE
+) -> Evaluation:
     """Measure the chosen model and the two baselines.
+
+    Args:
+        choice: of the model.
+        texts: to be rated.
+        num_alone: how many of them are rated one at a time too.
 
     Raises:
         ModelUnavailableError: one of the models is not there.
@@ -68,7 +76,7 @@ def evaluate_sentiment(choice: ClassifierChoice, texts: Sequence[Text]) -> Evalu
         "frozen": labels_by(load_head(), FrozenEncoder().vectors(words)),
     }
     scores = f1_of(texts, found)
-    speed = speed_of(classifier, load_plain(choice), speed_texts(texts))
+    speed = speed_of(classifier, load_plain(choice), speed_texts(texts), num_alone)
     return Evaluation(
         name="sentiment",
         figures=figures_of(scores, speed),
@@ -99,9 +107,11 @@ def speed_texts(texts: Sequence[Text]) -> list[str]:
     return tweets or [each.text for each in texts]
 
 
-def speed_of(classifier: Classifier, plain: Classifier, texts: Sequence[str]) -> Speed:
+def speed_of(
+    classifier: Classifier, plain: Classifier, texts: Sequence[str], num_alone: int
+) -> Speed:
     """Rate all together, and one after the other; the first calls, which warm up, do not count."""
-    few = texts[:NUM_ALONE]
+    few = texts[:num_alone]
     classifier.rate(texts)
     plain.rate(few[:1])
 

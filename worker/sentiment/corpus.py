@@ -74,8 +74,12 @@ def part_of(text: str) -> Part:
     return Part.VALIDATION if int.from_bytes(digest[4:8], "big") % 10 == 0 else Part.TRAINING
 
 
-def read_archive(archive: Path) -> list[Sample]:
+def read_archive(archive: Path, num_texts: int = NUM_TEXTS) -> list[Sample]:
     """All texts of the archive.
+
+    Args:
+        archive: the ``.tar.gz`` file.
+        num_texts: how many there have to be.
 
     Raises:
         StartupError: it is another file.
@@ -93,7 +97,7 @@ def read_archive(archive: Path) -> list[Sample]:
             ]
     except (OSError, tarfile.TarError, StopIteration, ValueError) as error:
         raise StartupError(_foreign(archive)) from error
-    if len(samples) != NUM_TEXTS:
+    if len(samples) != num_texts:
         raise StartupError(_foreign(archive))
     return samples
 
