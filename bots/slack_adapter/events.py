@@ -39,8 +39,9 @@ EVENT_FIELDS = (
     "thread_ts",
     "deleted_ts",
     "reaction",
-    "channel_id",
     "event_ts",
+    "item_channel",
+    "item_ts",
 )
 HTML = "text/html"
 FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
@@ -63,7 +64,8 @@ class Identity:
 def read_body(document: object) -> Json | None:
     """An event's envelope with the fields that are read here; None if it is none of Slack's.
 
-    Whatever else a body holds is left out: nobody behind this need be ready for it.
+    Whatever else a body holds is left out: nobody behind this need be ready for it. What was read
+    once can be read again.
     """
     if not isinstance(document, dict):
         return None

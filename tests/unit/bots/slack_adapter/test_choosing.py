@@ -172,6 +172,7 @@ def test_a_reactions_and_a_pins_message_is_read() -> None:
     for body in bodies:
         assert body is not None
         assert (body["event"]["item_channel"], body["event"]["item_ts"]) == ("C1", "1.5")
+        assert events.read_body(body) == body
 
 
 @pytest.mark.parametrize("item", [None, 7, {}, {"type": "file"}, {"type": "message", "ts": 1}])
