@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from docutils import core, nodes
 from docutils.parsers.rst import Directive, directives, roles
+from docutils.statemachine import StringList
 
 from worker.knowledge.documents import Document, Outline
 
@@ -27,6 +28,8 @@ SILENT = frozenset(
     testsetup testcleanup meta only ifconfig
     """.split()  # noqa: SIM905 - the same
 )
+MIN_WORDS = 3
+"""On a directive's own line: fewer are a version or a name."""
 SKIPPED = (
     nodes.comment,
     nodes.system_message,
@@ -95,7 +98,7 @@ class _AnyDirective(Directive):
     """A directive of Sphinx or of an extension: what it holds is read as text."""
 
     has_content = True
-    optional_arguments = 100
+    optional_arguments = 1
     final_argument_whitespace = True
     option_spec: ClassVar[dict[str, Any]] = _Options(name=directives.unchanged)
 
@@ -106,8 +109,12 @@ class _AnyDirective(Directive):
             return []
         if self.name in CODE:
             return [nodes.literal_block(text, text)]
+        # A text that begins on the directive's own line or the next one counts as its argument.
+        first, *more = "".join(self.arguments).split("\n")
+        begun = [*([first] if len(first.split()) >= MIN_WORDS else []), *more]
+        lines = StringList([*begun, "", *self.content] if begun else list(self.content), "")
         holder = nodes.container(text)
-        self.state.nested_parse(self.content, self.content_offset, holder)
+        self.state.nested_parse(lines, self.content_offset, holder)
         return list(holder.children)
 
 
