@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.languages import find_language, language_of_flag, name_of
+from shared.languages import find_language, language_of_flag, languages_like, name_of
 
 NAMES: list[tuple[str, str | None]] = [
     ("French", "fr"),
@@ -72,3 +72,12 @@ def test_a_flag_names_the_language_most_people_write_there(flag: str, code: str 
 
 def test_a_language_has_an_english_name_and_an_unknown_code_names_itself() -> None:
     assert [name_of(code) for code in ("fr", "nb", "xx")] == ["French", "Norwegian Bokmål", "xx"]
+
+
+def test_languages_to_choose_from_begin_with_what_was_typed_before_they_hold_it() -> None:
+    found = languages_like("Ger", 25)
+
+    assert found[0] == ("German", "de")
+    assert ("Swiss German", "gsw") not in found
+    assert len(languages_like("", 25)) == 25
+    assert languages_like("klingonese", 25) == []
