@@ -236,6 +236,8 @@ class Memory:
     """Clear what was remembered first."""
     max_turns: int = 0
     retention_ms: int = 0
+    job: Job | None = None
+    """How the job is kept from now on, if it held more than is needed to show its answer."""
 
 
 def finish(job_id: str, token: str, reply: Final, memory: Memory) -> Call[Finished]:
@@ -247,6 +249,7 @@ def finish(job_id: str, token: str, reply: Final, memory: Memory) -> Call[Finish
         int(memory.forget),
         memory.max_turns,
         memory.retention_ms,
+        codec.encode(memory.job) if memory.job else "",
         *(codec.encode(turn) for turn in memory.turns),
     )
 

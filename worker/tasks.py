@@ -16,10 +16,11 @@ import structlog
 
 from shared import ledger
 from shared.errors import CodecError, DeadlineError, EngineLostError, RefusedError
-from shared.jobs import JOB_ID_LENGTH, Kind
+from shared.jobs import JOB_ID_LENGTH, Job, Kind
 from shared.ledger import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
 from shared.replies import Failed, Final
+from shared.tasks import Learn
 from worker.leases import Ending, Held, LeaseKeeper
 from worker.solitude import Solitude
 from worker.store import Store
@@ -153,7 +154,8 @@ class TaskRunner:
     def _finish(self, held: Held, outcome: Outcome) -> Finished:
         """Finish, again and again while Redis is away: the answer is too dear to write it twice."""
         lease = held.lease
-        call = ledger.finish(lease.job.id, lease.token, outcome.reply, outcome.memory)
+        memory = dataclasses.replace(outcome.memory, job=_lighter(lease.job))
+        call = ledger.finish(lease.job.id, lease.token, outcome.reply, memory)
         for _ in range(FINISH_ATTEMPTS - 1):
             try:
                 return self._store.run(call)
@@ -170,6 +172,14 @@ class TaskRunner:
             self._publish(ready)
         except Exception as error:  # noqa: BLE001 - the ledger has the job, the sweep wakes it
             log.warning("publish_failed", job=ready.id, error=type(error).__name__)
+
+
+def _lighter(job: Job) -> Job | None:
+    """The job without the file that it brought, which nobody needs now; None if it has none."""
+    task = job.task
+    if not isinstance(task, Learn) or not task.content:
+        return None
+    return dataclasses.replace(job, task=dataclasses.replace(task, content=""))
 
 
 def _word(reply: Final) -> str:

@@ -200,7 +200,8 @@ return 1
 FINISH = (
     ENDING_PRELUDE
     + f"""
--- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, turn, ...
+-- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, job as it
+--   is kept or '', turn, ...
 -- Returns {{'finished', next id, next kind}} or {{'lost'}}.
 local id = ARGV[1]
 local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at', 'finished_by', 'state',
@@ -216,8 +217,9 @@ if not holds(id, ARGV[2]) then return {{'lost'}} end
 redis.call('HSET', job_key(id), 'finished_by', ARGV[2])
 local transcript, now = transcript_key(job[1]), now_ms()
 if ARGV[4] == '1' then redis.call('DEL', transcript) end
-if #ARGV > 6 then
-  for i = 7, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
+if ARGV[7] ~= '' then redis.call('HSET', job_key(id), 'job', ARGV[7]) end
+if #ARGV > 7 then
+  for i = 8, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
   redis.call('LTRIM', transcript, -ARGV[5], -1)
   redis.call('PEXPIRE', transcript, ARGV[6])
 end

@@ -1,14 +1,16 @@
 """The ledger's promises on a real Redis: once, in order, by the holder of the lease alone."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from shared import keys, ledger
-from shared.jobs import Job, Kind, Turn
+from shared import codec, keys, ledger
+from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger import Claimed, Hold, Lease, Limits, Memory, Ready
 from shared.replies import Failed, Snapshot
+from shared.tasks import Learn
 from tests.integration.ledger_steps import (
     DONE,
     LIMITS,
@@ -515,3 +517,16 @@ def test_the_transcript_is_kept_as_long_as_it_is_told(store: Store) -> None:
     converse(store, 2, Memory(turns(2), max_turns=4, retention_ms=1))
 
     wait_for(lambda: not store.client.exists(transcript))
+
+
+def test_a_file_that_was_learned_from_is_not_kept_with_its_job(store: Store) -> None:
+    origin = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1", act="learn")
+    job = make_job(Kind.LEARN, origin, "", task=Learn("a.txt", "QUJD"))
+    light = dataclasses.replace(job, task=Learn("a.txt", ""))
+    accept(store, job)
+    lease = lease_of(claim(store, job))
+
+    assert store.run(ledger.finish(job.id, lease.token, DONE, Memory(job=light))).counted
+
+    document: Any = store.client.hget(keys.job(job.id), "job")
+    assert codec.decode(document, Job) == light
