@@ -108,9 +108,14 @@ def _figures(each: Candidate) -> dict[str, Figure]:
 def _measured_apart(model: str) -> Candidate:
     """Measure a model in a process of its own, whose memory is the model's."""
     command = [sys.executable, "-m", "worker", "eval", "model", model]
-    run = subprocess.run(  # noqa: S603 - our own module, in this Python
-        command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=False
-    )
+    try:
+        run = subprocess.run(  # noqa: S603 - our own module, in this Python
+            command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StartupError(
+            f"The model {model} took more than {TIMEOUT_S // 60} minutes: it is too slow here."
+        ) from error
     lines = run.stdout.strip().splitlines()
     if run.returncode or not lines:
         raise StartupError(f"The model {model} could not be measured: see above.")
