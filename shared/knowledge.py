@@ -9,6 +9,11 @@ from shared.calls import Call, Raw
 from shared.jobs import Origin
 from shared.scripts import knowledge as scripts
 
+NO_VECTOR_SETS = (
+    "This Redis has no vector sets, which documents need: use Redis 8 or later, or leave "
+    "PARLEY_REDIS_URL out for the embedded one."
+)
+
 
 def drop(document_ids: Sequence[str]) -> Call[int]:
     """Remove documents with all their passages; answers how many there were."""

@@ -18,6 +18,7 @@ import redis
 from shared import keys
 from shared.checks import Check, print_checks
 from shared.errors import RedisUnavailableError, SettingsError
+from shared.knowledge import NO_VECTOR_SETS
 from shared.launcher.embedded_redis import find_redis_server
 from shared.launcher.processes import python_module
 from shared.redis_health import (
@@ -115,6 +116,7 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
             info: Any = client.info()
             server_s = float(client.time()[0])
             fsync = _ask_fsync(client)
+            has_vectors = _has_vector_sets(client)
         door = _check_door(url)
     except (redis.RedisError, ValueError, OSError) as error:
         return [Check.fail("redis", str(unreachable(url, type(error).__name__)))]
@@ -124,7 +126,18 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
     checks = [Check.fail("redis", problem) if problem else Check.ok("redis", found)]
     if info.get("aof_enabled") and (advice := fsync_advice(fsync)):
         checks.append(Check.warn("redis fsync", advice))
+    if not has_vectors:
+        checks.append(Check.warn("redis vector sets", NO_VECTOR_SETS))
     return [*checks, door, _skew(server_s)]
+
+
+def _has_vector_sets(client: redis.Redis) -> bool:
+    """Whether documents can be kept; a user without rights to them may well not know."""
+    try:
+        client.vset().vcard(keys.VECTORS)
+    except redis.ResponseError as error:
+        return "unknown command" not in str(error).lower()
+    return True
 
 
 def _ask_fsync(client: redis.Redis) -> str | None:

@@ -17,16 +17,13 @@ from redis.client import Pipeline
 
 from shared import keys
 from shared.errors import NoKnowledgeError
+from shared.knowledge import NO_VECTOR_SETS
 from worker.engine.embedding import Embed, Vectors
 from worker.knowledge.chunks import Passage, passage_id, passages_of, searched_text
 from worker.knowledge.documents import Block, Document
 from worker.knowledge.places import Place, filter_for
 
 ID_CHARS = 16
-NO_VECTORS = (
-    "This Redis has no vector sets, which documents need: use Redis 8 or later, or leave "
-    "PARLEY_REDIS_URL out for the embedded one."
-)
 FILTER_EFFORT = 10_000
 """Passages that a search looks at, at most, for some that may be seen from a place."""
 READ_AT_ONCE = 500
@@ -122,7 +119,7 @@ class Library:
             self._client.vset().vdim(keys.VECTORS)
         except redis.ResponseError as error:
             if "unknown command" in str(error).lower():
-                raise NoKnowledgeError(NO_VECTORS) from error
+                raise NoKnowledgeError(NO_VECTOR_SETS) from error
         # any other error says that there are no vectors yet
 
     def version(self) -> int:
