@@ -134,7 +134,7 @@ def train_sentiment(
         typer.Option(help="vaderSentiment-3.3.2.tar.gz from PyPI; absent: pip downloads it."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed trains the same model.")] = 1,
-    epochs: Annotated[int, typer.Option(min=1, help="Times that every text is seen.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every text is seen.")] = 5,
     out: Annotated[
         Path, typer.Option(help="Folder for weights and report; PARLEY_SENTIMENT_MODEL takes it.")
     ] = Path("sentiment-model"),

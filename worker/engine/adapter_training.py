@@ -43,7 +43,7 @@ class Example:
 class Recipe:
     """How long and in what order."""
 
-    num_epochs: int = 3
+    num_epochs: int = 5
     batch_size: int = 48
     seed: int = 1
 
