@@ -27,6 +27,9 @@ WAITED = PREFIX + "waited"
 KNOWLEDGE = PREFIX + "knowledge"
 """Hash: the embedding model of what was learned, and how often that has changed."""
 
+LESSONS = PREFIX + "lessons"
+"""Set: ``platform|team|channel|message`` of each message that something was learned from."""
+
 DOCUMENTS = PREFIX + "documents"
 """Hash: every document that questions are answered from -> its title, its place, its passages."""
 

@@ -4,6 +4,7 @@ from shared import keys
 
 _DROP = f"""
 local DOCUMENTS, VECTORS, KNOWLEDGE = '{keys.DOCUMENTS}', '{keys.VECTORS}', '{keys.KNOWLEDGE}'
+local LESSONS = '{keys.LESSONS}'
 local function drop(id, document)
   for _, passage in ipairs(document.passages) do
     redis.call('VREM', VECTORS, passage)
@@ -38,7 +39,8 @@ FORGET = (
     _DROP
     + """
 -- ARGV: platform, team, channel, message. Drops what was learned from that message.
--- Returns how many documents that were.
+-- Returns how many documents that were. Most messages that are deleted taught nothing.
+if redis.call('SREM', LESSONS, table.concat(ARGV, '|')) == 0 then return 0 end
 local num_dropped = 0
 local all = redis.call('HGETALL', DOCUMENTS)
 for i = 1, #all, 2 do

@@ -190,6 +190,10 @@ class Library:
             for name, passage in passages.items():
                 _write_passage(pipe, (name, mine), passage, record, vectors.get(name))
             pipe.hset(keys.DOCUMENTS, mine, json.dumps(dataclasses.asdict(record)))
+            if submission.message:
+                place = submission.place
+                lesson = (place.platform, place.team, place.channel, submission.message)
+                pipe.sadd(keys.LESSONS, "|".join(lesson))
             pipe.hset(keys.KNOWLEDGE, "model", model)
             pipe.hincrby(keys.KNOWLEDGE, "version", 1)
 
