@@ -85,14 +85,14 @@ def test_a_file_of_the_operators_takes_the_place_of_ours(tmp_path: Path) -> None
 
 USER = "version: 1\n[user]\n"
 FAULTS = [
-    ("transalte.txt", USER, "transalte.txt, which is no prompt: did you mean translate.txt?"),
+    ("translatex.txt", USER, "translatex.txt, which is no prompt: did you mean translate.txt?"),
     ("notes.md", "", "notes.md, which is no prompt: use one of answer.txt, merge.txt"),
     ("write.txt", "[user]\n{about}", "write.txt begins with a line such as `version: 1`."),
     ("write.txt", "version: 1\n[system]\nHi", r"write.txt needs a section \[user\]"),
-    ("write.txt", USER + "{abuot}", r"write.txt names {abuot}, and may name {about}, {form}"),
+    ("write.txt", USER + "{aboutx}", r"write.txt names {aboutx}, and may name {about}, {form}"),
     ("write.txt", USER + "{about.__class__}", r"names {about.__class__}, and may name"),
     ("write.txt", USER + "{about", r"write.txt has a brace too many in \[user\]"),
-    ("write.txt", USER + "x\n[asistant]\n", r"write.txt has a section \[asistant\]; there are"),
+    ("write.txt", USER + "x\n[assistantx]\n", r"write.txt has a section \[assistantx\]; there are"),
 ]
 
 
