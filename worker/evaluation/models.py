@@ -159,7 +159,8 @@ def _speed(mind: Mind, num_requests: int) -> float:
         Request(f"bench-{number}", prompt.token_ids, BENCH_TOKENS, Sampling(1.0, 1.0, seed=number))
         for number in range(num_requests)
     ]
-    texts = ["".join(generation) for generation in map(mind.engine.submit, requests)]
+    generations = [mind.engine.submit(request) for request in requests]  # all before any is read
+    texts = ["".join(generation) for generation in generations]
     num_tokens = sum(len(mind.tokenizer.encode(t, add_special_tokens=False)) for t in texts)
     return round(num_tokens / (time.monotonic() - started_s), 1)
 
