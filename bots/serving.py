@@ -1,5 +1,6 @@
 """Runs the adapters whose tokens are there, beside the HTTP server, until one of them fails."""
 
+import asyncio
 from collections.abc import Coroutine
 
 import pydantic
@@ -19,7 +20,7 @@ from bots.slack_adapter.library.web import SlackAccess, identify
 from bots.spool import Spool
 from shared.errors import SettingsError
 from shared.jobs import Platform
-from shared.languages import find_language
+from shared.languages import find_language, read_names
 from shared.settings import Settings
 
 SLACK_EVENTS_PATH = "/slack/events"
@@ -38,6 +39,7 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
 
 
 async def _serve(settings: Settings, wiring: Wiring) -> None:
+    await asyncio.to_thread(read_names)
     posts: dict[str, Handler] = {}
     links: list[Coroutine[None, None, None]] = []
     if settings.runs_slack:

@@ -56,6 +56,12 @@ def find_language(words: str) -> str | None:
     )
 
 
+def read_names() -> None:
+    """Read all names, which takes some 0.3 s: for who must not wait when the first is asked for."""
+    _by_english_name()
+    _by_own_name()
+
+
 def name_of(code: str) -> str:
     """A language's English name; the code itself if there is no such language."""
     return str(Locale(ENGLISH).languages.get(code, code))

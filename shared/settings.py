@@ -155,7 +155,7 @@ class Settings(pydantic.BaseModel):
         Literal["auto", "quoting", "writing"],
         pydantic.Field(
             alias="PARLEY_ANSWER_BY",
-            description="answers from documents: the passage word for word, or in the model's"
+            description="answers from documents, and summaries: word for word, or in the model's"
             " words; auto: quoting below a billion parameters",
         ),
     ] = "auto"
