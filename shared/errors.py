@@ -211,7 +211,7 @@ class FileTooLargeError(RefusedError):
 
     def __init__(self, name: str, num_mb: float, max_mb: float) -> None:
         super().__init__(
-            f"“{name}” has {num_mb:,.1f} MB; I can learn files of at most {max_mb:g} MB. "
+            f"The file “{name}” has {num_mb:,.1f} MB; I can learn from at most {max_mb:g} MB. "
             "Please upload it in parts."
         )
 

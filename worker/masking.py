@@ -60,16 +60,22 @@ class Sentence:
         return _woven(self.words, names)
 
     def restored(self, translation: str) -> str | None:
-        """Its translation with what is kept back in place; None if a number is lost or repeated."""
+        """Its translation with what is kept back in place; None if something is lost or repeated.
+
+        A mention that is glued to a word is lost, too.
+        """
         parts = re.split(r"\[(\d+)\]", translation) if self.kept else [translation]
         numbers = [int(number) for number in parts[1::2]]
         if sorted(numbers) != list(range(1, len(self.kept) + 1)):
             return None
-        return _woven(parts[::2], [self.kept[number - 1] for number in numbers])
+        text = _woven(parts[::2], [self.kept[number - 1] for number in numbers])
+        found = [match.group() for match in KEPT.finditer(text)]
+        return text if sorted(found) == sorted(self.kept) else None
 
     def woven(self, words: Sequence[str]) -> str:
-        """What is kept in its old order, with other words between."""
-        return _woven(words, self.kept)
+        """What is kept in its old order, with other words between, and blanks where they were."""
+        edged = [_edged(old, new) for old, new in zip(self.words, words, strict=True)]
+        return _woven(edged, self.kept)
 
 
 Piece = str | Sentence
@@ -125,6 +131,15 @@ def _woven(words: Sequence[str], between: Sequence[str]) -> str:
     return "".join(
         part for pair in itertools.zip_longest(words, between, fillvalue="") for part in pair
     )
+
+
+def _edged(old: str, new: str) -> str:
+    """The new words between the blanks of the old ones."""
+    core = old.strip()
+    if not core:
+        return old
+    before, _, after = old.partition(core)
+    return f"{before}{new.strip()}{after}"
 
 
 def _name(number: int) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.languages import sentences_of
@@ -75,7 +75,9 @@ TEXTS = st.lists(st.sampled_from(KEPT_THINGS + WORDS), max_size=12).flatmap(
 )
 
 
-@given(TEXTS, st.sampled_from(["keep", "drop", "twice", "turn", "none"]))
+@given(TEXTS, st.sampled_from(["keep", "drop", "twice", "turn", "none", "glue"]))
+@example("Hello @everyone ~~~\nwords in a fence\n~~~", "drop")
+@example("Hello @ana.b", "glue")
 def test_everything_kept_comes_through_any_translation(text: str, habit: str) -> None:
     """A translator that keeps the numbers, drops, repeats or turns them, or says nothing."""
     translated = "".join(
@@ -97,6 +99,8 @@ def _translated(piece: Sentence, habit: str) -> str:
 def _badly(asked: str, habit: str) -> str:
     numbers = [f"[{number}]" for number in range(1, asked.count("[") + 1)]
     names = {"keep": numbers, "drop": numbers[1:], "twice": numbers * 2, "turn": numbers[::-1]}
+    if habit == "glue":
+        return "Wort".join(["", *numbers, ""])
     return " Wort ".join(["", *names.get(habit, []), ""])
 
 
