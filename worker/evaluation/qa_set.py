@@ -97,8 +97,9 @@ def _read_questions(file: Path, documents: dict[str, Document]) -> tuple[Questio
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        text, tab, name = (part.strip() for part in line.partition("\t"))
-        if not (text and tab and name):
+        before, _, after = line.partition("\t")
+        text, name = before.strip(), after.strip()
+        if not (text and name):
             raise SettingsError(f"--questions {file}, line {number}: question, tab, file's name.")
         if name not in documents:
             raise SettingsError(f"--questions {file}, line {number}: there is no file {name}.")
