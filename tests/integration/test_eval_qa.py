@@ -17,8 +17,6 @@ QUESTIONS = (
     "How do I get a new badge?\tbadges\nHow are trains booked?\ttrains\n\n"
     "When is lunch?\tlunch\n"
 )
-    "How do I get a new badge?\tbadges\nHow are trains booked?\ttrains\n\nWhen is lunch?\tlunch\n"
-)
 
 
 @pytest.fixture
