@@ -14,8 +14,7 @@ DOCUMENTS = {
     "lunch.txt": "Lunch is served from noon until two in the canteen on the ground floor.\n",
 }
 QUESTIONS = (
-    "How do I get a new badge?\tbadges\nHow are trains booked?\ttrains\n\n"
-    "When is lunch?\tlunch\n"
+    "How do I get a new badge?\tbadges\nHow are trains booked?\ttrains\n\nWhen is lunch?\tlunch\n"
 )
 
 
