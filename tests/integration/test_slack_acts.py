@@ -156,7 +156,7 @@ async def test_a_slow_slack_delays_the_job_and_not_the_acknowledgement(
     (job,) = await wait_for_jobs(store, 1)
 
     assert job.kind is Kind.COMPLETE
-    assert slack.messages(CHANNEL) == []
+    assert {message.text for message in slack.messages(CHANNEL)} <= {"…"}
 
 
 async def test_what_is_refused_late_is_told_by_the_commands_address(
