@@ -33,6 +33,7 @@ from worker.knowledge.library import Library
 from worker.knowledge.search import Search
 from worker.leases import LeaseKeeper
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
+from worker.prompting.library import Library as Prompts
 from worker.prompting.library import read_library
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier
@@ -204,7 +205,8 @@ def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
     settings = parts.settings
     answerer = Answerer(parts.store, mind, _manner(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
-    asking = _asking(parts, mind)
+    prompts = read_library(settings.prompts_dir)
+    asking = _asking(parts, mind, prompts)
     return {
         Kind.CHAT: asking.chat(answerer.answer),
         Kind.ASK: asking.ask,
@@ -212,11 +214,11 @@ def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
         Kind.NEW: answerer.forget,
         Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(parts.store, time.time).report,
-        **works_of_words(settings, parts.store, mind, read_library(settings.prompts_dir)),
+        **works_of_words(settings, parts.store, mind, prompts),
     }
 
 
-def _asking(parts: _Parts, mind: Mind) -> Asking:
+def _asking(parts: _Parts, mind: Mind, prompts: Prompts) -> Asking:
     """Answers from documents; the embedding model is loaded when it is needed."""
     settings = parts.settings
 
@@ -233,7 +235,7 @@ def _asking(parts: _Parts, mind: Mind) -> Asking:
         max_upload_mb=settings.max_upload_mb,
     )
     search = Search(Library(parts.store.client), load)
-    return Asking(parts.store, mind, search, read_library(settings.prompts_dir), manner)
+    return Asking(parts.store, mind, search, prompts, manner)
 
 
 def _rater(settings: Settings) -> Rater:

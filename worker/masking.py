@@ -92,11 +92,6 @@ def take_apart(text: str, split: Split) -> list[Piece]:
     ]
 
 
-def add_up(pieces: Sequence[Piece]) -> str:
-    """The text that pieces were taken from."""
-    return "".join(p if isinstance(p, str) else p.woven(p.words) for p in pieces)
-
-
 def has_words(text: str) -> bool:
     """Whether there is anything to translate in it."""
     return any(char.isalpha() for char in text)

@@ -1,10 +1,12 @@
-"""A store for the tests of the ledger."""
+"""Stores for the tests of the ledger: a worker's, the bots', and a line that may be cut."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis
 
+import bots.store
+from tests.fakes.tcp_proxy import TcpProxy
 from worker.store import Store
 
 
@@ -12,3 +14,17 @@ from worker.store import Store
 def store(quiet_redis: str) -> Iterator[Store]:
     with redis.Redis.from_url(quiet_redis) as client:
         yield Store(client)
+
+
+@pytest.fixture
+async def bots_store(quiet_redis: str) -> AsyncIterator[bots.store.Store]:
+    store = await bots.store.open_store(quiet_redis, allow_volatile=False)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def line(quiet_redis: str) -> Iterator[TcpProxy]:
+    """What lies between the bots and their Redis."""
+    with TcpProxy(int(quiet_redis.rpartition(":")[2].partition("/")[0])) as proxy:
+        yield proxy

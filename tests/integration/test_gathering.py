@@ -1,6 +1,6 @@
 """Tasks that work on messages: they are fetched before the job is accepted, or it says why not."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from bots.intake import Incoming
 from bots.metrics import Metrics
 from bots.policy import Situation
 from bots.reception import Reception, Rules
-from bots.store import Store, open_store
+from bots.store import Store
 from shared.errors import PlatformUnavailableError
 from shared.jobs import Job, Kind, Origin, Platform
 from shared.ledger import Limits, Ready
@@ -40,14 +40,6 @@ class Shown:
         if self._messages is None:
             raise PlatformUnavailableError("503")
         return self._messages
-
-
-@pytest.fixture
-async def bots_store(quiet_redis: str) -> AsyncIterator[Store]:
-    store = await open_store(quiet_redis, allow_volatile=False)
-    yield store
-    await store.client.aclose()
-    await store.client.connection_pool.disconnect()
 
 
 async def receive(store: Store, gatherer: Gatherer | None, task: Task, wanted: Wanted) -> Job:

@@ -9,7 +9,7 @@ import pytest
 from bots.delivery import Delivery
 from bots.metrics import Metrics
 from bots.outbox import Outbox
-from bots.store import Store, open_store
+from bots.store import Store
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import Limits
@@ -72,14 +72,6 @@ class SlowPlatform:
 
     async def show_busy(self, job: Job) -> None:
         raise AssertionError(f"{job.id} has a placeholder")
-
-
-@pytest.fixture
-async def bots_store(quiet_redis: str) -> AsyncIterator[Store]:
-    store = await open_store(quiet_redis, allow_volatile=False)
-    yield store
-    await store.client.aclose()
-    await store.client.connection_pool.disconnect()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -45,13 +45,6 @@ async def slack() -> AsyncIterator[FakeSlack]:
             server.add_user(user, name)
         server.add_channel(CHANNEL, "general", members=[ALICE, BOB, server.bot_user_id])
         yield server
-
-
-@pytest.fixture
-def line(quiet_redis: str) -> Iterator[TcpProxy]:
-    """What lies between the bots and their Redis."""
-    with TcpProxy(int(quiet_redis.rpartition(":")[2].partition("/")[0])) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -35,13 +35,6 @@ ALLOWANCE = Allowance(user_per_min=20, channel_per_min=120, max_open_per_user=5,
 LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
 WAIT_S = 30
 DAY_MS = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def line(quiet_redis: str) -> Iterator[TcpProxy]:
-    """What lies between the bots and their Redis."""
-    with TcpProxy(int(quiet_redis.rpartition(":")[2].partition("/")[0])) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ and their parts. Pure, but for the stemmer's library.
 """
 
 import re
-from collections.abc import Sequence
 
 import snowballstemmer
 
@@ -40,10 +39,6 @@ class Words:
                 words.append(found)
             words.extend(self._stem(part) for part in parts if part not in STOP_WORDS)
         return words
-
-    def of_all(self, texts: Sequence[str]) -> list[list[str]]:
-        """The words of each text."""
-        return [self.of(text) for text in texts]
 
     def _stem(self, word: str) -> str:
         stem = self._stems.get(word)
