@@ -50,7 +50,7 @@ HELP = """\
 - `/learn`, or a file with the words “learn this”, teaches me a document, for this channel alone.
 - `/summarize` reads what was said here and tells you what matters.
 - `/translate`, the menu of a message, or a country's flag as a reaction translate, for you alone.
-- `/write` drafts an e-mail, an announcement, an ad, a piece of news or a reply.
+- `/write` drafts an e-mail, an announcement, an ad, news or a reply, for you alone.
 - `/complete` goes on with a text.
 - `/sentiment` draws how this channel has felt lately.
 - `/opt-out` leaves your messages out of summaries and ratings, `/opt-in` takes them in again.

@@ -169,17 +169,17 @@ async def test_a_translation_is_seen_by_the_asker_alone(town: Town) -> None:
     assert all(message.is_ephemeral for message in town.discord.replies(town.here))
 
 
-async def test_what_is_written_and_completed_is_for_all_unless_it_is_to_be_private(
+async def test_a_draft_is_for_who_asks_and_what_is_completed_for_all_unless_asked_otherwise(
     town: Town,
 ) -> None:
-    written = await town.call("write", form="email", about="the party on Friday", length="short")
+    draft = await town.call("write", form="email", about="the party on Friday", length="short")
     completed = await town.call("complete", text="Once upon a time", max_tokens=20, seed=7)
-    hidden = await town.call("write", form="ad", about="a lamp", private=True)
+    shown = await town.call("write", form="ad", about="a lamp", private=False)
 
-    assert not (await town.answer(written)).is_ephemeral
+    assert (await town.answer(draft)).ephemeral_to == town.alice.id
     assert not (await town.answer(completed)).is_ephemeral
-    assert (await town.answer(hidden)).ephemeral_to == town.alice.id
-    assert is_deferred(written, private=False)
+    assert not (await town.answer(shown)).is_ephemeral
+    assert is_deferred(draft, private=True)
 
 
 async def test_a_summary_links_to_messages_and_leaves_out_who_opted_out(town: Town) -> None:

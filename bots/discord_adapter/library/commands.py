@@ -189,7 +189,7 @@ async def _write(
     about: str,
     tone: str = "",
     length: LengthName = "medium",
-    private: bool = False,  # noqa: FBT001, FBT002 - an option
+    private: bool = True,  # noqa: FBT001, FBT002 - an option
 ) -> None:
     wish = acts.write(about, Form(form), tone, Length(length))
     await _take(interaction, "command:write", wish, is_private=private)
