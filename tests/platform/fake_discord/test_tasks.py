@@ -9,20 +9,7 @@ from discord import app_commands
 
 from tests.fakes.discord_model import Attachment, Channel, User
 from tests.fakes.discord_server import FakeDiscord
-from tests.platform.test_fake_discord import (
-    WAIT_S,
-    Api,
-    Bot,
-    ada,
-    api,
-    bot,
-    channel,
-    connect,
-    find_text_channel,
-    server,
-)
-
-__all__ = ["ada", "api", "bot", "channel", "connect", "server"]
+from tests.platform.fake_discord.clients import WAIT_S, Api, Bot, find_text_channel
 
 READ_MESSAGE_HISTORY = 1 << 16
 
