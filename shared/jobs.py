@@ -94,6 +94,11 @@ class Origin:
     audience: Audience = Audience.CHANNEL
     ticket: str = ""
     """What the platform wants to have back with an answer to a command; good for some minutes."""
+    parent: str = ""
+    """The channel that a thread hangs in, where a thread is a channel of its own; else empty.
+
+    Who is in the thread sees that channel, and not the other way round.
+    """
 
     @property
     def conversation(self) -> str:

@@ -7,13 +7,13 @@ is not in the documents. A chat is, too, when the documents plainly have it.
 import base64
 import binascii
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import redis
 
 from shared.errors import NoKnowledgeError, PromptTooLongError, UnreadableDocumentError
-from shared.jobs import Job, Turn
+from shared.jobs import Job, Origin, Turn
 from shared.ledger import Memory
 from shared.logs import get_logger
 from shared.replies import Done, FinishReason
@@ -34,7 +34,7 @@ from worker.knowledge.disarming import addresses_in
 from worker.knowledge.documents import clean
 from worker.knowledge.evidence import STRONG_FROM, THIN_BELOW
 from worker.knowledge.library import Submission, digest_of
-from worker.knowledge.places import Place, channel_of
+from worker.knowledge.places import Place, channel_of, view_of
 from worker.knowledge.reading import read_document
 from worker.knowledge.search import Findings, Found, Search
 from worker.leases import Held
@@ -130,7 +130,7 @@ class Asking:
         document = read_document(content, name, self._manner.max_upload_mb)
         origin = job.origin
         submission = Submission(
-            document, name, _place_of(job), digest_of(content), task.link, origin.message
+            document, name, _place(channel_of, job), digest_of(content), task.link, origin.message
         )
         embedding = self._search.embedding
         change = self._search.library.put(submission, embedding.embed, embedding.name)
@@ -143,7 +143,7 @@ class Asking:
         )
 
     def _find(self, job: Job) -> Findings:
-        return self._search.find(clean(job.text), _place_of(job), NUM_PASSAGES)
+        return self._search.find(clean(job.text), _place(view_of, job), NUM_PASSAGES)
 
     def _answer(self, held: Held, findings: Findings) -> Outcome:
         job = held.lease.job
@@ -199,9 +199,9 @@ def _content_of(task: Learn, text: str) -> bytes:
         raise UnreadableDocumentError("The file did not arrive whole: upload it again.") from error
 
 
-def _place_of(job: Job) -> Place:
+def _place(of: Callable[[Origin], Place], job: Job) -> Place:
     try:
-        return channel_of(job.origin)
+        return of(job.origin)
     except ValueError as error:
         raise NoKnowledgeError("There are no documents for a channel of this name.") from error
 

@@ -7,14 +7,14 @@ and the person an ``Incoming``.
 import dataclasses
 from dataclasses import dataclass
 
-from bots.discord_adapter.reading import DIRECT_TEAM, Facts, File, Place
+from bots.discord_adapter.reading import Facts, File, Place, origin_of
 from bots.discord_adapter.text import plain_text
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.intake import NEED_NO_TEXT, Incoming
 from bots.phrases.others import NOTE
 from bots.phrases.summarizing import summarized
 from bots.policy import Situation
-from shared.jobs import Audience, Origin, Platform
+from shared.jobs import Audience, Origin
 from shared.languages import find_language, language_of_flag
 from shared.tasks import (
     Ask,
@@ -103,24 +103,15 @@ def incoming_of(act: Act, wish: Wish) -> Incoming:
     """The wish of somebody, in words that every platform shares."""
     is_new = wish.text == NEW_WORDS and wish.task is None
     is_conversation = act.place.guild is None or act.place.parent is not None
-    origin = Origin(
-        platform=Platform.DISCORD,
-        team=team_of(act.place),
-        channel=str(act.place.channel),
+    origin = dataclasses.replace(
+        origin_of(act.place, act.id, act.user),
         thread="" if is_conversation else str(act.id),
-        message=str(act.id),
-        user=str(act.user),
         # To begin afresh is done with the conversation that the place itself is.
         act="" if is_new else act.name,
         audience=Audience.ASKER if act.is_private else Audience.CHANNEL,
         ticket=act.ticket,
     )
     return Incoming(origin, wish.text, ACT, task=wish.task, wanted=wish.wanted)
-
-
-def team_of(place: Place) -> str:
-    """The guild of a place; a name of its own for direct messages."""
-    return str(place.guild) if place.guild else DIRECT_TEAM
 
 
 # What commands ask for
@@ -245,16 +236,9 @@ def flagged(reaction: Reaction) -> Incoming | None:
     code = language_of_flag(reaction.emoji)
     if code is None:
         return None
-    act = f"{REACTION}:{reaction.emoji}:{reaction.user}"
-    place = reaction.place
-    origin = Origin(
-        platform=Platform.DISCORD,
-        team=team_of(place),
-        channel=str(place.channel),
-        thread="",
-        message=str(reaction.message),
-        user=str(reaction.user),
-        act=act,
+    origin = dataclasses.replace(
+        origin_of(reaction.place, reaction.message, reaction.user),
+        act=f"{REACTION}:{reaction.emoji}:{reaction.user}",
         audience=Audience.ASKER,
     )
     return Incoming(origin, "", ACT, task=Translate(code), wanted=Meant())
@@ -301,12 +285,8 @@ def pin_origin(facts: Facts) -> Origin:
 
 def _overheard(facts: Facts, act: str) -> Origin:
     place = facts.place
-    return Origin(
-        platform=Platform.DISCORD,
-        team=team_of(place),
-        channel=str(place.channel),
+    return dataclasses.replace(
+        origin_of(place, facts.message, facts.author),
         thread=str(facts.message) if place.guild and place.parent is None else "",
-        message=str(facts.message),
-        user=str(facts.author),
         act=act,
     )

@@ -33,6 +33,11 @@ class Place:
         """The name under which is kept what has been seen here."""
         return str(self.channel) if self.guild else f"{DIRECT_MARK}{self.channel}"
 
+    @property
+    def team(self) -> str:
+        """The guild; a name of its own for direct messages."""
+        return str(self.guild) if self.guild else DIRECT_TEAM
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -119,11 +124,12 @@ def origin_of(place: Place, message: int, author: int | None = None) -> Origin:
     """Where a message came from, before it is known what it replies to."""
     return Origin(
         platform=Platform.DISCORD,
-        team=str(place.guild) if place.guild else DIRECT_TEAM,
+        team=place.team,
         channel=str(place.channel),
         thread="",
         message=str(message),
         user=str(author or ""),
+        parent=str(place.parent or ""),
     )
 
 

@@ -225,6 +225,23 @@ async def test_an_upload_is_learned_for_its_channel_and_cited_nowhere_else(
     assert CODE not in (await town.answer(await town.call("ask", question=QUESTION))).content
 
 
+async def test_a_thread_reads_its_channels_documents_and_keeps_its_own(town: Town) -> None:
+    thread = town.discord.add_thread(town.here, "the tower")
+    own = file("# The cellar\n\nThe cellar of the tower opens with walrus-12.\n", "cellar.md")
+    asked = "With which code does the cellar of the tower open?"
+    await town.answer(await town.call("learn", file=file(HANDBOOK)), "tower.md")
+    await town.answer(await town.call("learn", thread, file=own), "cellar.md")
+
+    above = await town.answer(await town.call("ask", thread, question=QUESTION), "[1]")
+    within = await town.answer(await town.call("ask", thread, question=asked), "[1]")
+    below = await town.answer(await town.call("ask", question=asked))
+
+    assert CODE in above.content
+    assert "walrus-12" in within.content
+    assert "walrus" not in below.content
+    assert "cellar.md" not in below.content
+
+
 async def test_a_file_is_learned_by_command_and_one_that_is_too_large_is_not(town: Town) -> None:
     learned = await town.call("learn", file=file(HANDBOOK))
     refused = await town.call("learn", file=file("word " * 1_000, "book.md"))

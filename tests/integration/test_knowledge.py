@@ -12,7 +12,7 @@ import redis
 
 from shared import keys, knowledge
 from shared.errors import NoKnowledgeError, UnreadableDocumentError
-from shared.jobs import Kind, make_job
+from shared.jobs import Job, Kind, make_job
 from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.knowledge_desk import (
@@ -74,6 +74,11 @@ def submission(text: str, name: str = "a.md", place: Place = EVERYWHERE) -> Subm
     return Submission(document, name, place, digest=text)
 
 
+def of_thread(job: Job, parent: str = "C1") -> Job:
+    """The job as one from a thread."""
+    return dataclasses.replace(job, origin=dataclasses.replace(job.origin, parent=parent))
+
+
 def elements(client: redis.Redis) -> int:
     return int(client.vset().vcard(keys.VECTORS) or 0)
 
@@ -122,6 +127,25 @@ def test_upload_answers_in_its_channel_and_in_no_other(desk: Desk) -> None:
     assert not any("HALIBUT" in prompt for prompt in desk.prompts())
 
 
+def test_a_thread_is_answered_from_its_channel_and_the_channel_not_from_its_threads(
+    desk: Desk,
+) -> None:
+    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.quoting.learn, of_thread(lesson(CODE_WORD, "THREAD", "secret.md")))
+    trains, code = "How do I book a train?", "What is the code word of the finance channel?"
+    ask = desk.quoting.ask
+
+    assert "travel desk" in run(ask, of_thread(question(trains, "THREAD")))
+    assert "HALIBUT" in run(ask, of_thread(question(code, "THREAD")))
+    outside = [
+        run(ask, question(code, "C1")),
+        run(ask, of_thread(question(code, "OTHER"))),
+        run(ask, of_thread(question(code, "THREAD", "T2"))),
+    ]
+    assert not any("HALIBUT" in answer or "secret" in answer for answer in outside)
+    assert "travel desk" not in run(ask, question(trains, "THREAD")), "a thread of elsewhere"
+
+
 def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:
     """As if the vector set's attributes were wrong, or the index old."""
     run(desk.quoting.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
@@ -136,6 +160,8 @@ def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:
 
     assert library.nearest(vector, here, 5) == list(record.passages)
     assert library.read(list(record.passages), here) == []
+    below = dataclasses.replace(here, channel="CFINANCE", parent="C1")
+    assert library.read(list(record.passages), below)
 
 
 def test_team_and_everywhere_are_seen_from_channels(desk: Desk, embedder: Embedder) -> None:

@@ -3,6 +3,7 @@
 A document's place is stored with each of its passages and asked for again when one is read.
 """
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
@@ -26,10 +27,13 @@ class Place:
     platform: str = ANY
     team: str = ANY
     channel: str = ANY
+    parent: str = ""
+    """Of a place that is asked from, the channel that it hangs in as a thread; else empty. What is
+    for that channel is seen from the thread, and nothing of the thread from there."""
 
     def __post_init__(self) -> None:
         """Refuse what could be anything but a name."""
-        for part in (self.platform, self.team, self.channel):
+        for part in (self.platform, self.team, self.channel, self.parent or ANY):
             if part != ANY and not PART.fullmatch(part):
                 raise ValueError(f"{part!r} is no name of a platform, a team or a channel.")
 
@@ -40,24 +44,35 @@ class Place:
 
     def is_seen_from(self, other: "Place") -> bool:
         """Whether somebody in that channel may be answered from a document of this place."""
-        pairs = (
-            (self.platform, other.platform),
-            (self.team, other.team),
-            (self.channel, other.channel),
-        )
-        return all(mine in {ANY, theirs} for mine, theirs in pairs)
+        mine = (self.platform, self.team, self.channel)
+        return all(part in known for part, known in zip(mine, other.seen, strict=True))
+
+    @property
+    def seen(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """The platforms, teams and channels of what is seen from here."""
+        channels = {ANY, self.channel, self.parent or ANY}
+        return frozenset({ANY, self.platform}), frozenset({ANY, self.team}), frozenset(channels)
 
 
 EVERYWHERE = Place()
 
 
 def channel_of(origin: Origin) -> Place:
-    """The channel that a message stands in.
+    """The channel that a message stands in: whom what it teaches is for.
 
     Raises:
         ValueError: its ids are none that a platform would use.
     """
     return Place(origin.platform.value, origin.team, origin.channel)
+
+
+def view_of(origin: Origin) -> Place:
+    """The channel that a message stands in, as one from which something is asked.
+
+    Raises:
+        ValueError: as ``channel_of``.
+    """
+    return dataclasses.replace(channel_of(origin), parent=origin.parent)
 
 
 def parse_place(text: str) -> Place:
@@ -78,5 +93,7 @@ def filter_for(place: Place) -> str:
 
     https://redis.io/docs/latest/develop/data-types/vector-sets/filtered-search/
     """
-    names = (("platform", place.platform), ("team", place.team), ("channel", place.channel))
-    return " and ".join(f'(.{name} == "{ANY}" or .{name} == "{value}")' for name, value in names)
+    parts = []
+    for name, known in zip(("platform", "team", "channel"), place.seen, strict=True):
+        parts.append(" or ".join(f'.{name} == "{part}"' for part in sorted(known)))
+    return " and ".join(f"({part})" for part in parts)

@@ -56,6 +56,18 @@ def test_each_use_of_a_command_is_a_job_and_a_conversation_of_its_own() -> None:
     assert (first.ticket, first.audience) == ("ticket", Audience.CHANNEL)
 
 
+def test_what_is_done_in_a_thread_names_the_channel_that_it_hangs_in() -> None:
+    said = dataclasses.replace(SAID, place=THREAD)
+    lesson = acts.lesson_origin(said, File(7, "a.md", 5, "http://127.0.0.1/a.md"), said)
+    asked = acts.incoming_of(act(THREAD), acts.ask("why?")).origin
+    flagged = acts.flagged(Reaction(THREAD, 100, ALICE, "🇫🇷"))
+
+    assert flagged is not None
+    for origin in (lesson, asked, flagged.origin):
+        assert (origin.channel, origin.parent) == ("21", "20")
+    assert acts.incoming_of(act(CHANNEL), acts.ask("why?")).origin.parent == ""
+
+
 def test_an_answer_for_one_person_says_so() -> None:
     assert acts.incoming_of(act(private=True), acts.ask("why?")).origin.audience is Audience.ASKER
 

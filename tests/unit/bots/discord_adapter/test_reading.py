@@ -72,6 +72,14 @@ def test_a_deletion_names_the_same_job_as_the_message() -> None:
     assert job_id(origin_of(CHANNEL, 100)) == job_id(incoming.origin)
 
 
+def test_a_message_in_a_thread_names_the_channel_that_it_hangs_in() -> None:
+    incoming = to_incoming(facts(place=THREAD), frozenset())
+
+    assert (incoming.origin.channel, incoming.origin.parent) == ("21", "20")
+    # a deletion names no parent, and is the same message
+    assert job_id(origin_of(Place(10, 21), 100)) == job_id(incoming.origin)
+
+
 def test_an_id_tells_the_time() -> None:
     # docs.discord.com, Reference: 175928847299117063 is 2016-04-30 11:18:25.796 UTC
     assert written_at_s(175928847299117063) == 1462015105.796

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.errors import UnreadableDocumentError
 from worker.knowledge.chunks import MAX_CHARS, passages_of
 from worker.knowledge.documents import Block, Document, Section
-from worker.knowledge.places import Place, parse_place
+from worker.knowledge.places import Place, filter_for, parse_place
 from worker.knowledge.reading import read_document
 
 MARKDOWN = """---
@@ -187,6 +187,26 @@ def test_place_is_seen_from_where_it_should(place: Place, here: str, is_seen: bo
     assert place.is_seen_from(parse_place(here)) is is_seen
 
 
+@pytest.mark.parametrize(
+    ("channel", "is_seen"), [("THREAD", True), ("C1", True), ("C2", False), ("*", True)]
+)
+def test_from_a_thread_its_own_and_its_channels_documents_are_seen(
+    channel: str, *, is_seen: bool
+) -> None:
+    thread = Place("discord", "T1", "THREAD", parent="C1")
+
+    assert Place("discord", "T1", channel).is_seen_from(thread) is is_seen
+    assert not Place("discord", "T2", channel).is_seen_from(thread)
+    assert (f'"{channel}"' in filter_for(thread).rpartition(" and ")[2]) is is_seen
+
+
+def test_what_is_for_a_thread_is_not_seen_from_its_channel() -> None:
+    thread, channel = Place("discord", "T1", "THREAD", parent="C1"), Place("discord", "T1", "C1")
+
+    assert not thread.is_seen_from(channel)
+    assert "THREAD" not in filter_for(channel)
+
+
 @pytest.mark.parametrize("text", ["slack", "slack:", "irc:T1", 'slack:T1:C"1', "slack:T1:C1:x"])
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no place"):
@@ -196,3 +216,5 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 def test_name_that_would_end_a_filter_is_refused() -> None:
     with pytest.raises(ValueError, match="no name"):
         Place("slack", 'T1" or 1 == 1 or .team == "', "C1")
+    with pytest.raises(ValueError, match="no name"):
+        Place("discord", "T1", "C1", parent='C2" or 1 == 1 or .channel == "')
