@@ -208,8 +208,8 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
 async def _wait_for_worker(store: Store) -> None:
     """Wait until somebody can answer, and say so."""
     with rich.console.Console(stderr=True).status("Loading the model"):
-        while not await store.has_worker():  # noqa: ASYNC110
-            await asyncio.sleep(POLL_S)  # it is Redis that changes: there is no event to wait for
+        while not await store.has_worker():  # noqa: ASYNC110 - it is Redis that changes
+            await asyncio.sleep(POLL_S)
 
 
 async def _piped_lines() -> AsyncIterator[str]:

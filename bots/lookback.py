@@ -119,8 +119,7 @@ async def _turn(store: Store, platform: str, since_s: float) -> AsyncIterator[bo
     """
     lock, done = keys.lookback(platform), keys.lookback_done(platform)
     token = secrets.token_hex(8)
-    # The event that is waited for is another process's.
-    while not await store.client.set(lock, token, nx=True, ex=TURN_S):  # noqa: ASYNC110
+    while not await store.client.set(lock, token, nx=True, ex=TURN_S):  # noqa: ASYNC110 - other processes set no event
         await asyncio.sleep(WAIT_S)
     try:
         began_s = await _time_s(store)

@@ -133,9 +133,8 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
 
 def _load_and_answer(parts: _Parts) -> bool:
     """Load the model and run jobs; whether a signal ended that."""
-    # Seconds of import: only a worker that is going to serve pays them.
-    from worker.engine.batching import BatchingEngine, EngineOptions  # noqa: PLC0415
-    from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415
+    from worker.engine.batching import BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
+    from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - the same
 
     settings = parts.settings
     choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)

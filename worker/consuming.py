@@ -42,7 +42,7 @@ class ToughConsumer(Consumer):
         super().__init__(*args, **kwargs)
         self.channel_errors = (Exception,)
 
-    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 - Celery's own
+    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 - its types want whole seconds
         """Connect, however long it takes."""
         conn.ensure_connection(
             _note_no_connection,
@@ -67,7 +67,7 @@ def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
     class Signals(bootsteps.StartStopStep):
         """Comes after Celery's own handlers and before the first connection."""
 
-        def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's own
+        def start(self, parent: object) -> None:
             """All of them end the worker in Celery's warm way, and ``on_signal`` hears of it.
 
             Celery's second SIGINT waits for every task, and its SIGHUP starts another program.

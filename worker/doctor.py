@@ -52,7 +52,7 @@ def _check_model(settings: Settings) -> Check:
 
 
 def _check_device(settings: Settings) -> Check:
-    from worker.engine.devices import pick_device, pick_dtype  # noqa: PLC0415
+    from worker.engine.devices import pick_device, pick_dtype  # noqa: PLC0415 - seconds of import
 
     try:
         device = pick_device(settings.device)
@@ -87,7 +87,7 @@ def _embeddings(settings: Settings) -> str:
 
 
 def _sentiment(settings: Settings) -> str:
-    from worker.engine.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415
+    from worker.engine.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - the same
 
     load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
     return "ours" if settings.sentiment_model == "default" else settings.sentiment_model
@@ -96,7 +96,7 @@ def _sentiment(settings: Settings) -> str:
 def _translation(settings: Settings) -> str:
     if settings.translation_model is None:
         return "by the chat model"
-    from worker.engine.seq2seq import load_seq2seq  # noqa: PLC0415 - as above
+    from worker.engine.seq2seq import load_seq2seq  # noqa: PLC0415 - the same
 
     load_seq2seq(settings.translation_model, settings.device)
     return settings.translation_model

@@ -52,7 +52,7 @@ def report(settings: Settings) -> int:
         if importlib.util.find_spec(library) is None:
             print_checks([Check.warn(module, "not installed here")])
             continue
-        code |= subprocess.run(python_module(module, "doctor"), check=False).returncode  # noqa: S603
+        code |= subprocess.run(python_module(module, "doctor"), check=False).returncode  # noqa: S603 - our own modules
     return code
 
 
@@ -66,7 +66,8 @@ def health(settings: Settings, part: str) -> int:
         case "bots":
             return 0 if _answers(f"http://{settings.http_host}:{settings.http_port}/healthz") else 1
         case "worker":
-            return 0 if settings.redis_url and _has_worker_here(settings) else 1
+            url = settings.redis_url
+            return 0 if url and _has_worker_here(url.get_secret_value()) else 1
         case _:
             raise SettingsError("Usage: parley health worker, or parley health bots.")
 
@@ -79,11 +80,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _has_worker_here(settings: Settings) -> bool:
-    assert settings.redis_url is not None  # noqa: S101 - its caller looked
+def _has_worker_here(redis_url: str) -> bool:
     here = f"{socket.gethostname()}:".encode()
     try:
-        with _connect(settings.redis_url.get_secret_value()) as client:
+        with _connect(redis_url) as client:
             names: Any = client.zrange(keys.WORKERS, 0, -1)
             mine = [name.decode() for name in names if name.startswith(here)]
             return any(client.exists(keys.worker(name)) for name in mine)

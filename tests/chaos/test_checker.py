@@ -104,6 +104,6 @@ def test_finding_says_why() -> None:
         (REFUSED, "", REFUSED, True),
     ],
 )
-def test_text_is_taken_apart(text: str, answer: str, ending: str, is_final: bool) -> None:  # noqa: FBT001 - a case
+def test_text_is_taken_apart(text: str, answer: str, ending: str, *, is_final: bool) -> None:
     reading = read_text(text)
     assert (reading.answer, reading.ending, reading.is_final()) == (answer, ending, is_final)

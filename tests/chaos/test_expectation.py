@@ -46,8 +46,7 @@ def test_answers_before_are_remembered(reference: Reference) -> None:
 
 @pytest.mark.parametrize("is_swapped", [False, True])
 def test_two_that_were_open_at_once_may_be_remembered_either_way(
-    reference: Reference,
-    is_swapped: bool,  # noqa: FBT001 - a case
+    reference: Reference, *, is_swapped: bool
 ) -> None:
     spot = Spot("slack", "C1", "U1")
     one, two = ("q2", "q1") if is_swapped else ("q1", "q2")

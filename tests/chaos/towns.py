@@ -16,6 +16,7 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings as DiscordSettings
 from tests.fakes.slack_server import FakeSlack
+from tests.fakes.slack_store import Message
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.running import RunningModule
 
@@ -136,14 +137,13 @@ class SlackTown:
         return Origin(Platform.SLACK, self.slack.team_id, place, thread, message, ALICE)
 
     def visible(self, place: str) -> list[str]:
-        return [m.text for m in self.slack.messages(place) if self._is_ours(m.user, m.deleted)]
+        return [m.text for m in self._ours(place) if not m.deleted]
 
     def histories(self, place: str) -> list[list[str]]:
-        ours = [m for m in self.slack.messages(place) if m.user == self.slack.bot_user_id]
-        return [[*m.edits, m.text] for m in ours]
+        return [[*m.edits, m.text] for m in self._ours(place)]
 
-    def _is_ours(self, user: str | None, is_deleted: bool) -> bool:  # noqa: FBT001 - a pair
-        return user == self.slack.bot_user_id and not is_deleted
+    def _ours(self, place: str) -> list[Message]:
+        return [m for m in self.slack.messages(place) if m.user == self.slack.bot_user_id]
 
     def num_calls(self, kind: str) -> int:
         return len(self.slack.calls(SLACK_METHODS[kind]))

@@ -225,7 +225,7 @@ class FakeSlack(Settings, People, FaultPlan):
 
     # Sockets
 
-    def refuse_sockets(self, is_refusing: bool = True) -> None:  # noqa: FBT001, FBT002 - a switch
+    def refuse_sockets(self, *, is_refusing: bool = True) -> None:
         """Answer 503 to new websockets from now on; those open stay, tickets stay good."""
         self._sockets.is_refusing = is_refusing
 

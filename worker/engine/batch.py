@@ -89,7 +89,7 @@ class Batch(ContinuousBatchingManager):
     def _generation_loop_body(
         self,
         batch_processor: ContinuousBatchProcessor,
-        bootstrapping: bool,  # noqa: FBT001
+        bootstrapping: bool,  # noqa: FBT001 - by place, as the manager calls it
     ) -> bool:
         self.has_begun = True
         try:

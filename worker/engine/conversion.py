@@ -124,7 +124,7 @@ def _find_source(packaged: PackagedModel) -> Path:
 
 def _convert(source: Path, target: Path) -> None:
     import torch  # noqa: PLC0415 - seconds of import that a warm cache never pays
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - the same
 
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     model = AutoModelForCausalLM.from_pretrained(

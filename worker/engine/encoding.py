@@ -64,7 +64,7 @@ def load_tokenizer(place: str) -> Any:  # noqa: ANN401 - transformers has no com
     return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
 
 
-def token_ids_of(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:  # noqa: ANN401
+def token_ids_of(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:  # noqa: ANN401 - as above
     """Each text's tokens, with the model's marks around them; what is too long is cut."""
     if not texts:
         return []

@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
@@ -122,7 +127,7 @@ def _why(name: str, error: Exception) -> str:
     return f"The model {name} cannot be loaded ({reason}). {hint}"
 
 
-def _eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> tuple[int, ...]:  # noqa: ANN401
+def _eos_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     configured = model.generation_config.eos_token_id if model.generation_config else None
     if configured is None:
         configured = tokenizer.eos_token_id

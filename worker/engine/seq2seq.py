@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from babel.core import get_global
 from safetensors import SafetensorError
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from shared.errors import ModelUnavailableError, TranslationPairError
 from worker.engine.devices import pick_device
@@ -116,7 +116,7 @@ class Seq2Seq:
         return [str(text).strip() for text in texts]
 
 
-def language_tokens(tokenizer: Any) -> dict[str, str]:  # noqa: ANN401 - as above
+def language_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
     """ISO 639-1 code -> the token with which the model is told a language; empty for one pair."""
     names = {token.content for token in tokenizer.added_tokens_decoder.values()}
     names |= {str(name) for name in getattr(tokenizer, "all_special_tokens", ())}

@@ -6,7 +6,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import mammoth
 import pypdf
@@ -88,7 +87,7 @@ def _require_small(num_bytes: int, name: str) -> None:
         raise UnreadableDocumentError(f"The file {name}.docx is too large when it is unpacked.")
 
 
-def _no_image(_image: Any) -> list[Any]:  # noqa: ANN401 - mammoth has no types
+def _no_image(_image: object) -> list[object]:
     return []
 
 

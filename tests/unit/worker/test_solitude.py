@@ -76,7 +76,7 @@ def test_whoever_must_be_alone_waits_for_all_others() -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
-def test_nobody_enters_while_one_is_alone(alone: bool) -> None:  # noqa: FBT001 - a parameter
+def test_nobody_enters_while_one_is_alone(*, alone: bool) -> None:
     solitude = Solitude()
     hermit = Visitor(solitude, alone=True)
     assert wait(hermit.is_inside)
@@ -131,13 +131,13 @@ def test_one_who_waits_behind_can_give_up() -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
-def test_nobody_enters_for_whom_it_is_over_already(alone: bool) -> None:  # noqa: FBT001
+def test_nobody_enters_for_whom_it_is_over_already(*, alone: bool) -> None:
     with Solitude().entering(alone=alone, is_over=lambda: True) as has_entered:
         assert not has_entered
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
-def test_a_visit_that_fails_is_over(alone: bool) -> None:  # noqa: FBT001
+def test_a_visit_that_fails_is_over(*, alone: bool) -> None:
     solitude = Solitude()
     with pytest.raises(MemoryError), solitude.entering(alone=alone, is_over=lambda: False):
         raise MemoryError

@@ -48,7 +48,9 @@ BEGINNINGS: list[tuple[str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("posted", "text", "is_one"), BEGINNINGS)
-def test_is_beginning_of_knows_a_part_that_has_grown(posted: str, text: str, is_one: bool) -> None:  # noqa: FBT001 - a table's column
+def test_is_beginning_of_knows_a_part_that_has_grown(
+    posted: str, text: str, *, is_one: bool
+) -> None:
     assert is_beginning_of(posted, text) is is_one
 
 

@@ -1,5 +1,6 @@
 """What is quoted, what is cited, and what no reader of an answer can be led to."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,8 +86,6 @@ def test_small_models_quote(answer_by: str, num_parameters: int, *, expected: bo
 
 
 def test_ranks_and_measures() -> None:
-    import numpy as np  # noqa: PLC0415 - beside its only use
-
     scores = np.array([[0.9, 0.5], [0.9, 0.5], [0.7, 0.7], [0.0, 0.0]], dtype=np.float32)
 
     ranks = ranks_of(scores, [0, 1, 1, 0])

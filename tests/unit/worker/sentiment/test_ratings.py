@@ -30,7 +30,7 @@ def test_rating_keeps_a_score_on_the_scale() -> None:
 @pytest.mark.parametrize(
     ("score", "is_clear"), [(2.0, True), (1.9, False), (-2.5, True), (0.0, False)]
 )
-def test_rating_is_clear_from_its_boundary_on(score: float, is_clear: bool) -> None:  # noqa: FBT001 - a table's column
+def test_rating_is_clear_from_its_boundary_on(score: float, *, is_clear: bool) -> None:
     assert rating_of(score, Boundaries(clear=2.0)).is_clear is is_clear
 
 
