@@ -138,7 +138,7 @@ async def _suggest_languages(
     name="ask", description="Answer a question from the documents that I know here"
 )
 @app_commands.describe(question="What you want to know", private=PRIVATE)
-async def _ask(interaction: Interaction, question: str, private: bool = False) -> None:  # noqa: FBT001, FBT002 - an option
+async def _ask(interaction: Interaction, question: str, *, private: bool = False) -> None:
     await _take(interaction, "command:ask", acts.ask(question), is_private=private)
 
 
@@ -154,9 +154,10 @@ async def _ask(interaction: Interaction, question: str, private: bool = False) -
 async def _summarize(
     interaction: Interaction,
     hours: app_commands.Range[float, 0.1, acts.MAX_HOURS] | None = None,
-    since_me: bool = False,  # noqa: FBT001, FBT002 - an option
+    *,
+    since_me: bool = False,
     about: str = "",
-    private: bool = True,  # noqa: FBT001, FBT002 - an option
+    private: bool = True,
 ) -> None:
     wish = acts.summarize(_place_of(interaction), hours, about, since_me=since_me)
     await _take(interaction, "command:summarize", wish, is_private=private)
@@ -169,7 +170,8 @@ async def _translate(
     interaction: Interaction,
     language: str,
     text: str,
-    private: bool = True,  # noqa: FBT001, FBT002 - an option
+    *,
+    private: bool = True,
 ) -> None:
     wish = acts.translate(language, text)
     await _take(interaction, "command:translate", wish, is_private=private)
@@ -189,7 +191,8 @@ async def _write(
     about: str,
     tone: str = "",
     length: LengthName = "medium",
-    private: bool = True,  # noqa: FBT001, FBT002 - an option
+    *,
+    private: bool = True,
 ) -> None:
     wish = acts.write(about, Form(form), tone, Length(length))
     await _take(interaction, "command:write", wish, is_private=private)
@@ -206,14 +209,15 @@ async def _write(
     seed="The same seed goes on the same way again",
     private=PRIVATE,
 )
-async def _complete(  # noqa: PLR0913, PLR0917 - the options of a command
+async def _complete(  # noqa: PLR0913 - the options of a command
     interaction: Interaction,
     text: str,
     max_tokens: app_commands.Range[int, 1, 1000] = 50,
     temperature: app_commands.Range[float, 0.0, 2.0] = 1.0,
     top_p: app_commands.Range[float, 0.01, 1.0] = 1.0,
     seed: app_commands.Range[int, 0, 2**31] | None = None,
-    private: bool = False,  # noqa: FBT001, FBT002 - an option
+    *,
+    private: bool = False,
 ) -> None:
     wish = acts.complete(text, temperature, top_p, max_tokens, seed)
     await _take(interaction, "command:complete", wish, is_private=private)
@@ -224,7 +228,8 @@ async def _complete(  # noqa: PLR0913, PLR0917 - the options of a command
 async def _sentiment(
     interaction: Interaction,
     days: app_commands.Range[int, 1, acts.MAX_DAYS] = 30,
-    private: bool = False,  # noqa: FBT001, FBT002 - an option
+    *,
+    private: bool = False,
 ) -> None:
     wish = acts.sentiment(days)
     await _take(interaction, "command:sentiment", wish, is_private=private)
@@ -240,7 +245,8 @@ async def _learn(
     interaction: Interaction,
     file: discord.Attachment | None = None,
     text: str = "",
-    private: bool = False,  # noqa: FBT001, FBT002 - an option
+    *,
+    private: bool = False,
 ) -> None:
     wish = acts.learn(file_of(file) if file else None, text)
     await _take(interaction, "command:learn", wish, is_private=private)
