@@ -14,13 +14,12 @@ def channels_of(guild: discord.Guild) -> list[Readable]:
     return [*guild.text_channels, *guild.voice_channels, *guild.threads]
 
 
-def place_of(channel: object) -> Place:
+def place_of(channel: discord.abc.Snowflake) -> Place:
     """Where a channel of any kind is."""
     guild = getattr(channel, "guild", None)
     guild_id = guild.id if guild else getattr(channel, "guild_id", None)
     parent = channel.parent_id if isinstance(channel, discord.Thread) else None
-    channel_id: int = getattr(channel, "id")  # noqa: B009 - all kinds of channels have one
-    return Place(guild_id, channel_id, parent)
+    return Place(guild_id, channel.id, parent)
 
 
 def may_read(guild: discord.Guild, channel: Readable) -> bool:

@@ -111,8 +111,7 @@ class DiscordSurface:
                 files=_files(picture),
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
-                # None means none to discord.py, though its types do not say so.
-                reference=_reference(job) if is_reply else None,  # type: ignore[arg-type]
+                reference=_reference(job) if is_reply else None,  # type: ignore[arg-type]  # its types leave None out
             )
         return target.name(message.id)
 
@@ -236,7 +235,7 @@ class DiscordSurface:
                         CLOSED,
                         nonce=f"{job.id}-dm",
                         allowed_mentions=NOBODY,
-                        reference=None if origin.ticket else _reference(job),  # type: ignore[arg-type]  # as in ``_send``
+                        reference=None if origin.ticket else _reference(job),  # type: ignore[arg-type]  # its types leave None out
                     )
         except UndeliverableError as error:
             log.warning("closed_door_not_told", job=job.id, reason=str(error))
