@@ -58,6 +58,13 @@ class Taken:
     """The messages that have to be fetched before it is accepted."""
 
 
+def unasked(incoming: Incoming) -> Incoming:
+    """The same to be learned, but that nobody is told what comes of it."""
+    if not isinstance(incoming.task, Learn):
+        return incoming
+    return dataclasses.replace(incoming, task=dataclasses.replace(incoming.task, is_unasked=True))
+
+
 def may_be_ours(incoming: Incoming) -> bool:
     """Whether a message is for us, or might turn out to be."""
     return is_for_us(incoming.situation) or needs_lookup(incoming)

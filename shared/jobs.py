@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.tasks import Task, Translate
+from shared.tasks import Learn, Task, Translate
 
 JOB_ID_LENGTH = 20
 """Characters. Discord takes a nonce of at most 25; the rest names the part of a long answer."""
@@ -150,7 +150,7 @@ class Job:
     @property
     def is_unasked(self) -> bool:
         """Whether nobody waits for an answer: an empty one is not shown, and none is begun."""
-        return isinstance(self.task, Translate) and self.task.is_unasked
+        return isinstance(self.task, Translate | Learn) and self.task.is_unasked
 
 
 def job_id(origin: Origin) -> str:

@@ -125,6 +125,8 @@ class Learn:
     """The file's bytes as base64; empty for a document whose text is the job's."""
     link: str = ""
     """Where people find it."""
+    is_unasked: bool = False
+    """Nobody asked for it now: the answer is empty, and nothing is shown."""
     type: Literal["learn"] = "learn"
 
 

@@ -134,6 +134,8 @@ class Asking:
         )
         embedding = self._search.embedding
         change = self._search.library.put(submission, embedding.embed, embedding.name)
+        if task.is_unasked:
+            return Outcome(Done(""))
         passages = "passage" if change.num_passages == 1 else "passages"
         return Outcome(
             Done(

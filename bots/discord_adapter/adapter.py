@@ -115,7 +115,7 @@ class DiscordAdapter:
 
     def note_pins(self, place: Place) -> None:
         """The pinned messages of a place have changed."""
-        self._errands.note_pins(place)
+        self._errands.note_pins(place, is_heard=True)
 
     def note_listening(self, shard: int, *, is_listening: bool) -> None:
         """A shard hears again, with all that it missed, or hears no more."""
@@ -132,7 +132,7 @@ class DiscordAdapter:
     async def look_back(self, shard: int) -> None:
         """Look for what was said before a shard's session began and after the one before it."""
         for place in self._client().places(shard, self._pins_channels):
-            self._errands.note_pins(place)
+            self._errands.note_pins(place, is_heard=False)
         seen = self._seen[shard]
         window = Window(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
         if window.is_open:

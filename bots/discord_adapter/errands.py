@@ -16,7 +16,7 @@ from bots.discord_adapter.acts import Act, Reaction, Wish
 from bots.discord_adapter.learning import Library, pinned_text
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.reading import Facts, File, Place, origin_of
-from bots.intake import Incoming
+from bots.intake import Incoming, unasked
 from bots.policy import is_for_us
 from bots.reception import LEDGER_AWAY, Reception
 from bots.wording import parse_words
@@ -58,8 +58,8 @@ class Errands:
         self._store = reception.store
         self._customs = customs
         self._library = Library(surface, reception.store, customs.max_upload_mb)
-        self._pinned: asyncio.Queue[Place] = asyncio.Queue()
-        """Places whose pinned messages have changed."""
+        self._pinned: asyncio.Queue[tuple[Place, bool]] = asyncio.Queue()
+        """Places whose pinned messages have changed, and whether that was heard."""
 
     async def act(self, act: Act, wish: Wish) -> str:
         """Take what somebody asks for with a command or a menu.
@@ -126,27 +126,30 @@ class Errands:
                 for overheard in filter(None, wanted):
                     await self._reception.receive(overheard)
 
-    def note_pins(self, place: Place) -> None:
-        """The pinned messages of a place have changed, or may have while nobody listened."""
+    def note_pins(self, place: Place, *, is_heard: bool) -> None:
+        """The pinned messages of a place have changed, or may have while nobody listened.
+
+        What is learned from them is told only if it was heard: at a start it may be a great deal.
+        """
         if str(place.channel) in self._customs.pins_channels:
-            self._pinned.put_nowait(place)
+            self._pinned.put_nowait((place, is_heard))
 
     async def run(self) -> None:
         """Learn what is pinned, and forget what no longer is, until cancelled."""
         while True:
-            place = await self._pinned.get()
+            place, is_heard = await self._pinned.get()
             try:
-                await self._learn_pins(place)
+                await self._learn_pins(place, is_told=is_heard)
             except (PlatformError, *LEDGER_AWAY) as error:
                 # They are compared anew at the next change, and at the next start.
                 log.warning("pins_not_learned", error=type(error).__name__)
 
-    async def _learn_pins(self, place: Place) -> None:
+    async def _learn_pins(self, place: Place, *, is_told: bool) -> None:
         pins = await self._library.pins(place)
         for facts in pins.new:
             lessons = [lesson async for lesson in self._library.lessons(facts, asked=facts)]
             for lesson in filter(None, [pinned_text(facts), *lessons]):
-                if not await self._is_learned(lesson):
+                if not await self._is_learned(lesson if is_told else unasked(lesson)):
                     return  # too much at once: the rest comes with the next change
             await self._library.note_pin(place, facts.message, is_pinned=True)
         for message in pins.gone:

@@ -26,6 +26,7 @@ from bots.slack_adapter.library.app import EventsApp
 from bots.slack_adapter.library.history import Conversation, History
 from bots.slack_adapter.library.web import SlackAccess
 from bots.slack_adapter.people import People
+from bots.slack_adapter.pins import Pins
 from bots.slack_adapter.unasked import Sources, Unasked
 from bots.store import Store
 from shared.errors import PlatformError
@@ -91,6 +92,7 @@ class SlackAdapter:
         downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
         sources = Sources(sight.history, sight.gatherer, downloads)
         self._unasked = Unasked(me, reception, sources, customs)
+        self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)
         self._acts = Acts(me, reception, sight.people, sight.gatherer, self._unasked)
         self._hearing: dict[str, asyncio.Task[bool]] = {}
         """Event -> what is being done about it."""
@@ -109,7 +111,9 @@ class SlackAdapter:
     async def _serve(self, seen: Seen) -> None:
         if not self._is_by_socket:
             log.info("slack_ready", way_in="http")
-            await all_or_none(self._start(seen), self._marks.run(self._is_listening))
+            await all_or_none(
+                self._start(seen), self._pins.run(), self._marks.run(self._is_listening)
+            )
             return
         opened = self._app.make_sockets(NUM_SOCKETS)
         try:
@@ -118,6 +122,7 @@ class SlackAdapter:
             log.info("slack_ready", way_in="socket_mode")
             await all_or_none(
                 self._start(seen),
+                self._pins.run(),
                 sockets.watch(opened, self._after_gap),
                 self._marks.run(self._is_listening),
             )
@@ -173,7 +178,7 @@ class SlackAdapter:
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
             return
-        if await self._unasked.take(body):
+        if await self._unasked.take(body) or await self._pins.take(body):
             return
         origin = events.origin_of(body, self._me)
         if origin is None:
@@ -192,10 +197,12 @@ class SlackAdapter:
         return self._num_looking == 0
 
     async def _start(self, seen: Seen) -> None:
+        self._pins.look_soon()
         await self._look_back(seen)
         await asyncio.Event().wait()
 
     async def _after_gap(self) -> None:
+        self._pins.look_soon()
         await self._look_back(await self._marks.read())
 
     async def _look_back(self, seen: Seen) -> None:

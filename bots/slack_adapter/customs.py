@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bots.gathering import Meant
 from bots.intake import Incoming
 from bots.slack_adapter.commands import ACT
-from bots.slack_adapter.events import Json, SharedFile, is_timestamp
+from bots.slack_adapter.events import Json, SharedFile, is_timestamp, read_body
 from shared.jobs import Audience, Origin, Platform
 from shared.languages import language_of_flag
 from shared.replies import Failed
@@ -81,6 +81,35 @@ def pin_origin(event: Json, team: str) -> Origin | None:
         act=f"{PIN}:{event.get('event_ts', '')}",
         audience=Audience.ASKER,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A message that is pinned, as Slack lists it."""
+
+    origin: Origin
+    """As of the event that told of it, or should have."""
+    author: str
+
+
+def pinned_of(item: Json, channel: str, team: str) -> Pinned | None:
+    """A pinned message as Slack lists it; None if it is something else, such as a file.
+
+    docs.slack.dev/reference/methods/pins.list
+    """
+    event = {
+        "type": PIN_ADDED,
+        "user": str(item.get("created_by") or ""),
+        # Who takes a message down and pins it again has it learned again.
+        "event_ts": str(item.get("created") or ""),
+        "item": {**item, "channel": channel},
+    }
+    read = read_body({"event": event})
+    origin = pin_origin(read["event"], team) if read else None
+    message = item.get("message")
+    if origin is None or not isinstance(message, dict):
+        return None
+    return Pinned(origin, str(message.get("user") or ""))
 
 
 def pinned(origin: Origin, said: Quoted) -> Incoming:

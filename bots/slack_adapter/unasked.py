@@ -1,10 +1,10 @@
-"""Flags, files, pins, and what is done with messages because an operator has switched it on.
+"""Flags, files, and what is done with messages because an operator has switched it on.
 
 What is heard here is Slack's events: nothing is kept, Slack sends again what is not acknowledged.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -18,7 +18,7 @@ from bots.slack_adapter.files import Downloads
 from bots.slack_adapter.gatherer import SlackGatherer
 from bots.slack_adapter.library.history import History
 from bots.wording import parse_words
-from shared import knowledge, operating
+from shared import operating
 from shared.errors import PlatformError, RefusedError
 from shared.jobs import Origin, job_id
 from shared.logs import get_logger
@@ -52,23 +52,17 @@ class Unasked:
         """Message -> held while its files are fetched: a mention comes as two events."""
 
     async def take(self, body: Json) -> bool:
-        """Take a flag or a pin; False if the event is neither.
+        """Take a flag; False if the event tells of no reaction.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
         event: Json = body.get("event", {})
-        team = events.team_of(body, self._me)
-        if event.get("type") == customs.REACTION_ADDED:
-            if event.get("user") != self._me.user_id and (incoming := customs.flagged(event, team)):
-                await self._reception.receive(incoming)
-            return True
-        if (origin := customs.pin_origin(event, team)) is None:
+        if event.get("type") != customs.REACTION_ADDED:
             return False
-        if event["type"] == customs.PIN_REMOVED:
-            await self._reception.store.run(knowledge.forget(origin))
-        elif origin.channel in self._customs.pins_channels:
-            await self._learn_pin(origin)
+        team = events.team_of(body, self._me)
+        if event.get("user") != self._me.user_id and (incoming := customs.flagged(event, team)):
+            await self._reception.receive(incoming)
         return True
 
     async def teach(self, body: Json, incoming: Incoming) -> bool:
@@ -93,13 +87,28 @@ class Unasked:
 
     async def learn(self, origin: Origin, files: Sequence[SharedFile]) -> None:
         """Learn files, each as a job of its own, or say why not."""
-        place = origin.thread if origin.thread != origin.message else ""
-        link = events.permalink(self._me, origin.channel, origin.message, place)
         lock = self._learning.setdefault(f"{origin.channel} {origin.message}", asyncio.Lock())
         async with lock:
-            for file in files:
-                if not await self.is_known(customs.taught(origin, file, None).origin):
-                    await self._learn(origin, file, link)
+            async for lesson in self.lessons(origin, files):
+                await self._reception.receive(lesson)
+
+    async def lessons(self, origin: Origin, files: Sequence[SharedFile]) -> AsyncIterator[Incoming]:
+        """Files that are not known yet, each as something to be learned or as why it cannot be.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+        """
+        place = origin.thread if origin.thread != origin.message else ""
+        link = events.permalink(self._me, origin.channel, origin.message, place)
+        for file in files:
+            if await self.is_known(customs.taught(origin, file, None).origin):
+                continue
+            try:
+                task = await self._sources.downloads.lesson(file, link)
+            except RefusedError as error:
+                yield customs.taught(origin, file, None, error.to_reply())
+            else:
+                yield customs.taught(origin, file, task)
 
     async def is_known(self, origin: Origin) -> bool:
         """Whether there is a job for an act, and not a silent refusal.
@@ -132,15 +141,6 @@ class Unasked:
         if language:
             await self._reception.receive(customs.translation_of(origin, said.text, language))
 
-    async def _learn(self, origin: Origin, file: SharedFile, link: str) -> None:
-        try:
-            task = await self._sources.downloads.lesson(file, link)
-        except RefusedError as error:
-            incoming = customs.taught(origin, file, None, error.to_reply())
-        else:
-            incoming = customs.taught(origin, file, task)
-        await self._reception.receive(incoming)
-
     async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
         """The files of a message; those of the one that it points at if it has none.
 
@@ -153,19 +153,3 @@ class Unasked:
         if files:
             return [events.read_file(file) for file in files]
         return await self._sources.gatherer.files(origin)
-
-    async def _learn_pin(self, origin: Origin) -> None:
-        try:
-            message = await self._sources.history.message(origin.channel, origin.message)
-            if message is None or message.get("user") == self._me.user_id:
-                return  # what we have written ourselves is no evidence for anything
-            if message.get("user") in await self._reception.store.opted_out(origin.tenant):
-                return
-            (said,) = await self._sources.gatherer.quote(origin.channel, [message])
-        except PlatformError as error:
-            log.warning("pin_not_learned", error=type(error).__name__)
-            return
-        if said.text:
-            await self._reception.receive(customs.pinned(origin, said))
-        files = [events.read_file(file) for file in events.read_files(message.get("files"))]
-        await self.learn(origin, files)

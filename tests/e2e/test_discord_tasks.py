@@ -29,7 +29,7 @@ CODE = "zebra-4711"
 HANDBOOK = f"# The north tower\n\n## Vault\n\nThe vault of the tower opens with {CODE}.\n"
 QUESTION = "With which code does the vault of the tower open?"
 TEAM = 7_000_000_000_000_000_000
-RATED, TRANSLATED, PINNED = (TEAM + number for number in (1, 2, 3))
+RATED, TRANSLATED, PINNED, PINNED_BEFORE = (TEAM + number for number in (1, 2, 3, 4))
 """Channels that the settings name."""
 Option = str | float | bool | Attachment
 
@@ -76,8 +76,11 @@ async def discord(
     settings = Settings(rate_limit=None, global_rate_limit=None)
     async with FakeDiscord(settings=settings) as server:
         guild = server.add_guild("known", guild_id=TEAM)
-        for number in (RATED, TRANSLATED, PINNED):
+        for number in (RATED, TRANSLATED, PINNED, PINNED_BEFORE):
             server.add_channel(guild, "known", channel_id=number)
+        carol = server.add_user("carol")
+        old = f"The vault of the tower opens with {CODE}."
+        await server.pin(await server.say(PINNED_BEFORE, carol, old))
         data = tmp_path_factory.mktemp("data")
         bots = await start_bots(bots_settings(server, redis_server, data), "commands_synced")
         await server.wait_until_connected(timeout_s=WAIT_S)
@@ -94,7 +97,7 @@ def bots_settings(server: FakeDiscord, redis_url: str, data: Path) -> dict[str, 
         "PARLEY_DISCORD_GATEWAY_URL": server.gateway_url,
         "PARLEY_SENTIMENT_CHANNELS": str(RATED),
         "PARLEY_TRANSLATE_CHANNELS": f"{TRANSLATED}=fr",
-        "PARLEY_LEARN_PINS_CHANNELS": str(PINNED),
+        "PARLEY_LEARN_PINS_CHANNELS": f"{PINNED},{PINNED_BEFORE}",
         "PARLEY_MAX_UPLOAD_MB": "0.001",
         "DISCORD_TOKEN": server.token,
     }
@@ -342,6 +345,20 @@ async def test_pinned_messages_answer_questions_there_until_they_are_taken_down(
 
     await town.discord.unpin(said)
     await until(lambda: not is_learned(redis_server, said))
+
+
+async def test_what_was_pinned_before_the_start_is_learned_and_nobody_is_told(
+    town: Town, redis_server: str
+) -> None:
+    channel = place(town, PINNED_BEFORE)
+    (pinned,) = town.discord.messages(channel)[:1]
+    await until(lambda: is_learned(redis_server, pinned))
+    spoken = town.discord.replies(channel)
+
+    answer = await town.answer(await town.call("ask", channel, question=QUESTION), "[1]")
+
+    assert CODE in answer.content
+    assert spoken == []
 
 
 async def test_an_answer_after_the_ticket_is_used_up_comes_as_a_message(town: Town) -> None:

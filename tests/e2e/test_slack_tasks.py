@@ -3,14 +3,18 @@
 One bots process and one worker for all tests; each test has channels of its own.
 """
 
+import asyncio
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+import redis
 
+from shared import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack
@@ -21,10 +25,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WAIT_S = 40
 ALICE, BOB, EVE = "U0ALICE", "U0BOB", "U0EVE"
-RATED, TRANSLATED, PINNED = "C0RATED", "C0TRANSLATED", "C0PINNED"
+RATED, TRANSLATED, PINNED, PINNED_BEFORE = "C0RATED", "C0TRANSLATED", "C0PINNED", "C0BEFORE"
 """Channels that the settings name."""
 CODE = "zebra-4711"
 HANDBOOK = f"# The north tower\n\n## Vault\n\nThe vault of the tower opens with {CODE}.\n"
+CELLAR = "# The cellar\n\nThe cellar of the tower opens with walrus-12.\n"
 QUESTION = "With which code does the vault of the tower open?"
 
 
@@ -42,31 +47,49 @@ async def slack() -> AsyncIterator[FakeSlack]:
         server.add_user(ALICE, "alice", locale="fr-FR")
         server.add_user(BOB, "bob")
         server.add_user(EVE, "eve")
-        for channel in (RATED, TRANSLATED, PINNED):
+        for channel in (RATED, TRANSLATED, PINNED, PINNED_BEFORE):
             server.add_channel(channel, channel.lower(), members=[ALICE, BOB, server.bot_user_id])
         yield server
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def bots(
-    slack: FakeSlack, redis_server: str, worker: RunningModule
-) -> AsyncIterator[RunningModule]:
-    """A bots process with everything switched on."""
-    del worker
-    settings = {
-        "PARLEY_REDIS_URL": redis_server,
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def old_pins(slack: FakeSlack) -> tuple[Message, Message]:
+    """What was pinned before there were any bots: a message, and a file."""
+    note = await slack.say_unheard(PINNED_BEFORE, BOB, f"The vault of the tower opens with {CODE}.")
+    shared = await slack.share(PINNED_BEFORE, BOB, {"cellar.md": CELLAR})
+    for message in (note, shared):
+        await slack.pin(PINNED_BEFORE, message.ts, ALICE, is_heard=False)
+    return note, shared
+
+
+def bots_settings(slack: FakeSlack, redis_url: str) -> dict[str, str]:
+    """With everything switched on."""
+    return {
+        "PARLEY_REDIS_URL": redis_url,
         "PARLEY_HTTP_PORT": str(free_port()),
         "PARLEY_SLACK_API_URL": slack.api_url,
         "PARLEY_SENTIMENT_CHANNELS": RATED,
         "PARLEY_TRANSLATE_CHANNELS": f"{TRANSLATED}=French",
-        "PARLEY_LEARN_PINS_CHANNELS": PINNED,
+        # one that is Discord's, one that does not exist, and two of ours
+        "PARLEY_LEARN_PINS_CHANNELS": f"7000000000,C0ABSENT,{PINNED},{PINNED_BEFORE}",
         "PARLEY_MAX_UPLOAD_MB": "0.01",
         "PARLEY_USER_MESSAGES_PER_MIN": "1000",
         "PARLEY_MAX_OPEN_PER_USER": "100",
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_APP_TOKEN": slack.app_token,
     }
-    process = await start_bots(settings, "slack_ready")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def bots(
+    slack: FakeSlack,
+    redis_server: str,
+    worker: RunningModule,
+    old_pins: tuple[Message, Message],
+) -> AsyncIterator[RunningModule]:
+    """A bots process."""
+    del worker, old_pins
+    process = await start_bots(bots_settings(slack, redis_server), "slack_ready")
     await slack.wait_for_connections(1)
     yield process
     await stop_bots(process)
@@ -259,7 +282,7 @@ async def test_an_upload_answers_its_channel_and_no_other(
     refused = await here.answer(lambda m: "big.md" in m.text)
     assert {learned.thread_ts, refused.thread_ts} == {upload.ts}
     assert "at most 0.01 MB" in refused.text
-    assert [h["Authorization"] for h in slack.file_requests] == [f"Bearer {slack.bot_token}"]
+    assert {h["Authorization"] for h in slack.file_requests} == {f"Bearer {slack.bot_token}"}
 
     delivery = await here.ask(f"ask {QUESTION}")
     cited = await here.answer(lambda m: CODE in m.text)
@@ -313,6 +336,55 @@ async def test_pinned_messages_are_learned_and_forgotten(slack: FakeSlack) -> No
     await room.ask(f"ask {QUESTION}")
     answer = await room.answer(is_without_answer)
     assert CODE not in answer.text
+
+
+async def test_pins_that_nobody_heard_of_are_learned_and_forgotten_at_the_next_start(
+    slack: FakeSlack, redis_server: str, old_pins: tuple[Message, Message]
+) -> None:
+    room = Room(slack, PINNED_BEFORE)
+    old, shared = old_pins
+    client = redis.Redis.from_url(redis_server)
+    await until(lambda: learned(client, PINNED_BEFORE) == {old.ts, shared.ts})
+    version = version_of(client)
+    files_fetched = len(slack.file_requests)
+    new = await slack.say_unheard(PINNED_BEFORE, BOB, "The attic of the tower opens with yak-9.")
+    await slack.unpin(PINNED_BEFORE, old.ts, ALICE, is_heard=False)
+    await slack.pin(PINNED_BEFORE, new.ts, BOB, is_heard=False)
+
+    again = await start_bots(bots_settings(slack, redis_server), "slack_ready")
+    try:
+        await until(lambda: learned(client, PINNED_BEFORE) == {new.ts, shared.ts})
+    finally:
+        await stop_bots(again)
+
+    # one document went and one came; what has not changed is not fetched and not learned again
+    assert version_of(client) == version + 2
+    assert len(slack.file_requests) == files_fetched
+    assert room.said() == [], "nobody is told"
+    assert "pins_not_learned" in again.output, "a channel that is not there keeps no other away"
+    await room.ask(f"ask {QUESTION.replace('vault', 'cellar')}")
+    await room.answer(lambda m: "walrus-12" in m.text)
+    client.close()
+
+
+def version_of(client: redis.Redis) -> int:
+    """A number that grows with every document that comes, changes or goes."""
+    found = client.hget(keys.KNOWLEDGE, "version")
+    assert isinstance(found, bytes)
+    return int(found)
+
+
+def learned(client: redis.Redis, channel: str) -> set[str]:
+    """The messages of a channel that there are documents from."""
+    documents = [json.loads(value) for value in client.hvals(keys.DOCUMENTS)]
+    return {found["message"] for found in documents if found["channel"] == channel}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no event of the fake tells."""
+    async with asyncio.timeout(WAIT_S):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.1)
 
 
 async def test_a_message_is_learned_and_asked_about_from_its_menu(

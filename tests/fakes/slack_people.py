@@ -154,22 +154,24 @@ class People:
             shown.append(file_json(self._store, file))
         return await self.say(channel, user, text, thread_ts, shown)
 
-    async def pin(self, channel: str, ts: str, user: str) -> Message:
-        """Pin a message; the app gets `pin_added`."""
+    async def pin(self, channel: str, ts: str, user: str, *, is_heard: bool = True) -> Message:
+        """Pin a message; the app gets `pin_added`, unless that is lost."""
         store = self._store
         message = self._message_at(channel, ts)
         created_s = int(float(store.next_ts()))
         pin = Pin(channel=channel, ts=ts, user=store.user(user).id, created_s=created_s)
         store.pins[channel, ts] = pin
-        store.publish(events.pin_event(store, pin, message, user, is_added=True))
+        if is_heard:
+            store.publish(events.pin_event(store, pin, message, user, is_added=True))
         return message
 
-    async def unpin(self, channel: str, ts: str, user: str) -> Message:
-        """Take a pin away; the app gets `pin_removed`."""
+    async def unpin(self, channel: str, ts: str, user: str, *, is_heard: bool = True) -> Message:
+        """Take a pin away; the app gets `pin_removed`, unless that is lost."""
         message = self._message_at(channel, ts)
         pin = self._store.pins.pop((channel, ts))
         event = events.pin_event(self._store, pin, message, user, is_added=False)
-        self._store.publish(event)
+        if is_heard:
+            self._store.publish(event)
         return message
 
     async def slash(self, channel: str, user: str, command: str, text: str = "") -> Delivery:

@@ -146,6 +146,16 @@ def test_a_thread_is_answered_from_its_channel_and_the_channel_not_from_its_thre
     assert "travel desk" not in run(ask, question(trains, "THREAD")), "a thread of elsewhere"
 
 
+def test_what_nobody_asked_to_have_learned_is_learned_in_silence(desk: Desk) -> None:
+    job = lesson(HANDBOOK, "C1", "handbook.md")
+    assert isinstance(job.task, Learn)
+    unasked = dataclasses.replace(job, task=dataclasses.replace(job.task, is_unasked=True))
+
+    assert run(desk.quoting.learn, unasked) == ""
+
+    assert "travel desk" in run(desk.quoting.ask, question("How do I book a train?", "C1"))
+
+
 def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:
     """As if the vector set's attributes were wrong, or the index old."""
     run(desk.quoting.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))

@@ -136,6 +136,17 @@ class History:
         messages: list[Json] = answer["messages"]
         return messages[::-1]
 
+    async def pins(self, channel: str) -> list[Json]:
+        """What is pinned in a channel, the latest first: a hundred at most.
+
+        Raises:
+            PlatformError: Slack does not show it.
+        """
+        with translated():
+            answer = await self._client.pins_list(channel=channel)
+        found: list[Json] = answer["items"]
+        return found
+
     async def replies(self, channel: str, thread: str, after_s: float, most: int) -> list[Json]:
         """The messages of a thread after a time. Raises as ``messages`` does."""
         with translated():
