@@ -34,9 +34,9 @@ class Customs:
 
 
 def rating_of(origin: Origin, said: Quoted) -> Incoming:
-    """A message to be rated."""
+    """A message to be rated. What there is to tell of it is told to the channel, in no thread."""
     task = Tag(said.author, said.link, said.written_at_s)
-    return Incoming(dataclasses.replace(origin, act=TAG), said.text, ACT, task=task)
+    return Incoming(dataclasses.replace(origin, act=TAG, thread=""), said.text, ACT, task=task)
 
 
 def translation_of(origin: Origin, text: str, language: str) -> Incoming:

@@ -200,8 +200,9 @@ class DiscordSurface:
         if origin.act == acts.TRANSLATE and await self._has_thread(origin):
             # A thread has the id of the message that it hangs at.
             return Target(int(origin.message), is_reply=False, is_elsewhere=True)
-        # A command is no message that could be replied to.
-        return Target(int(origin.channel), is_reply=not origin.ticket)
+        # A command is no message that could be replied to; who was overheard has asked nothing.
+        is_reply = not origin.ticket and job.kind.is_answered
+        return Target(int(origin.channel), is_reply=is_reply)
 
     async def _has_thread(self, origin: Origin) -> bool:
         """Whether there is a thread at the message, made now if need be."""
