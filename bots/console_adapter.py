@@ -83,6 +83,9 @@ class ConsoleSurface:
     async def react(self, job: Job, emoji: str) -> None:
         """Nothing is marked in a terminal."""
 
+    async def unreact(self, job: Job, emoji: str) -> None:
+        """Nothing is marked in a terminal."""
+
     async def show_busy(self, job: Job) -> None:
         """The terminal shows that it waits by itself."""
 

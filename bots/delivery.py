@@ -114,11 +114,14 @@ class Delivery:
 
     async def _mark(self, job: Job, entry: Entry) -> None:
         """Show what came of a job that owes no answer, if anything: nobody misses it."""
-        reaction = entry.reply.reaction if isinstance(entry.reply, Tagged) else ""
+        tagged = entry.reply if isinstance(entry.reply, Tagged) else Tagged("")
         try:
-            if reaction:
+            if tagged.was:
                 async with self._pace.turn(job.origin.channel, lambda: Rank.NOTICE):
-                    await self._surface.react(job, reaction)
+                    await self._surface.unreact(job, tagged.was)
+            if tagged.reaction:
+                async with self._pace.turn(job.origin.channel, lambda: Rank.NOTICE):
+                    await self._surface.react(job, tagged.reaction)
         except PlatformError as error:
             log.info("message_not_marked", job=job.id, reason=type(error).__name__)
         try:

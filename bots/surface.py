@@ -86,6 +86,10 @@ class Surface(Protocol):
         """
         ...
 
+    async def unreact(self, job: Job, emoji: str) -> None:
+        """Take a mark of ours away, if it is there. Raises as ``edit`` does."""
+        ...
+
     async def show_busy(self, job: Job) -> None:
         """Show that an answer is coming; failures are nobody's business."""
         ...

@@ -3,12 +3,13 @@
 A rating says who wrote a message, where it stands and how it sounds, and nothing of what it says.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from shared import keys
 from shared.calls import Call, is_one, text_of
-from shared.jobs import Origin
+from shared.jobs import Origin, job_id
 from shared.ledger import Lease
 from shared.scripts import ratings as scripts
 
@@ -35,6 +36,20 @@ class Rated:
     """The mean that people would give it, from -4 to 4."""
     label: str
     """``positive``, ``neutral`` or ``negative``."""
+    reaction: str = ""
+    """The emoji with which the message is marked; empty for none."""
+    edited_at_s: float = 0.0
+    """When the rated text was changed, in seconds since 1970; 0 if it is the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What came of noting a rating."""
+
+    is_kept: bool
+    """False if the message is gone, was never rated, or has the rating of a later text."""
+    was: str = ""
+    """The emoji with which the message was marked for the text before; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +61,27 @@ class Page:
     """Where the next page begins; empty after the last."""
 
 
-def add(lease: Lease, rated: Rated) -> Call[bool]:
-    """Keep the rating of the lease's message; False if it has one, or the lease is lost."""
+def note(lease: Lease, rated: Rated) -> Call[Noted]:
+    """Keep the rating of the lease's message, in place of that of an earlier text.
+
+    A changed text is rated only where the first one was, or is about to be. Doing it twice is doing
+    it once. Nothing is kept if the lease is lost.
+    """
     origin = lease.job.origin
+    first = dataclasses.replace(origin, act=lease.job.kind)
     fields = (
         *("user", rated.user, "author", rated.author, "link", rated.link),
         *("written_at_s", repr(rated.written_at_s), "score", f"{rated.score:.3f}"),
-        *("label", rated.label),
+        *("label", rated.label, "reaction", rated.reaction),
+        *("edited_at_s", repr(rated.edited_at_s)),
     )
-    return Call(
-        scripts.ADD, (lease.job.id, lease.token, *_places(origin), rated.message, *fields), is_one
-    )
+    lead = (lease.job.id, lease.token, *_places(origin), rated.message, job_id(first))
+    return Call(scripts.NOTE, (*lead, repr(rated.edited_at_s), *fields), _noted)
+
+
+def _noted(raw: Any) -> Noted:  # noqa: ANN401 - a script's answer: a list
+    is_kept, was = raw
+    return Noted(bool(is_kept), text_of(was))
 
 
 def remove(origin: Origin) -> Call[bool]:
@@ -115,4 +140,6 @@ def _read(entry: list[bytes]) -> Rated:
         written_at_s=float(fields["written_at_s"]),
         score=float(fields["score"]),
         label=fields["label"],
+        reaction=fields.get("reaction", ""),
+        edited_at_s=float(fields.get("edited_at_s", 0)),
     )

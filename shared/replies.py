@@ -67,6 +67,8 @@ class Tagged:
     """``positive``, ``neutral`` or ``negative``."""
     reaction: str = ""
     """The emoji with which the message is marked; empty for none."""
+    was: str = ""
+    """The emoji with which it was marked before its text was changed, and no more."""
 
 
 Final = Done | Failed | Tagged

@@ -104,6 +104,8 @@ class Tag:
     """The name that people see."""
     link: str = ""
     written_at_s: float = 0.0
+    edited_at_s: float = 0.0
+    """When the text was changed, in seconds since 1970; 0 if it is the first one."""
     type: Literal["tag"] = "tag"
 
 

@@ -250,11 +250,15 @@ def emoji_of(act: str) -> str | None:
     return rest.rpartition(":")[0] if kind == REACTION else None
 
 
-def rating_of(facts: Facts) -> Incoming | None:
-    """A message to be rated; None if it says nothing."""
+def rating_of(facts: Facts, edited_at_s: float = 0.0) -> Incoming | None:
+    """A message to be rated; None if it says nothing.
+
+    ``edited_at_s``: when its text was changed; 0 if it is the first one.
+    """
     text = text_of(facts)
-    task = Tag(facts.author_name, facts.link, facts.written_at_s)
-    return Incoming(_overheard(facts, TAG), text, ACT, task=task) if text else None
+    task = Tag(facts.author_name, facts.link, facts.written_at_s, edited_at_s)
+    act = f"{TAG}:{edited_at_s:.6f}" if edited_at_s else TAG
+    return Incoming(_overheard(facts, act), text, ACT, task=task) if text else None
 
 
 def translation_of(facts: Facts, language: str) -> Incoming | None:

@@ -105,6 +105,10 @@ class DiscordAdapter:
         for message in messages:
             await self._inbox.withdraw(origin_of(place, message))
 
+    async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
+        """A message's text was changed."""
+        await self._errands.rate_again(facts, edited_at_s)
+
     async def act(self, act: Act, wish: Wish) -> str:
         """Somebody used a command or a menu."""
         return await self._errands.act(act, wish)

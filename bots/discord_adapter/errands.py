@@ -126,6 +126,16 @@ class Errands:
                 for overheard in filter(None, wanted):
                     await self._reception.receive(overheard)
 
+    async def rate_again(self, facts: Facts, edited_at_s: float) -> None:
+        """Rate a person's message whose text was changed, where that is switched on."""
+        is_rated = str(facts.place.channel) in self._customs.sentiment_channels
+        rating = acts.rating_of(facts, edited_at_s)
+        if not is_rated or rating is None or not facts.is_from_person or facts.is_ours:
+            return
+        with contextlib.suppress(*LEDGER_AWAY):  # nobody asked, so nobody is told
+            if not await self._has_opted_out(rating.origin, str(facts.author)):
+                await self._reception.receive(rating)
+
     def note_pins(self, place: Place, *, is_heard: bool) -> None:
         """The pinned messages of a place have changed, or may have while nobody listened.
 

@@ -178,6 +178,9 @@ class SlackAdapter:
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
             return
+        if edited := events.edited(body):
+            await self._unasked.rate_again(*edited)
+            return
         if await self._unasked.take(body) or await self._pins.take(body):
             return
         origin = events.origin_of(body, self._me)

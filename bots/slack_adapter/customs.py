@@ -33,10 +33,14 @@ class Customs:
     lookback_s: float = 0.0
 
 
-def rating_of(origin: Origin, said: Quoted) -> Incoming:
-    """A message to be rated. What there is to tell of it is told to the channel, in no thread."""
-    task = Tag(said.author, said.link, said.written_at_s)
-    return Incoming(dataclasses.replace(origin, act=TAG, thread=""), said.text, ACT, task=task)
+def rating_of(origin: Origin, said: Quoted, edited_at_s: float = 0.0) -> Incoming:
+    """A message to be rated. What there is to tell of it is told to the channel, in no thread.
+
+    ``edited_at_s``: when its text was changed; 0 if it is the first one.
+    """
+    task = Tag(said.author, said.link, said.written_at_s, edited_at_s)
+    act = f"{TAG}:{edited_at_s:.6f}" if edited_at_s else TAG
+    return Incoming(dataclasses.replace(origin, act=act, thread=""), said.text, ACT, task=task)
 
 
 def translation_of(origin: Origin, text: str, language: str) -> Incoming:

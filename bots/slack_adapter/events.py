@@ -23,7 +23,7 @@ LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 MENTION = "app_mention"
 MESSAGE_TYPES = frozenset({"message", MENTION})
-DELETED = "message_deleted"
+DELETED, CHANGED = "message_deleted", "message_changed"
 TIMESTAMP = re.compile(r"[0-9]{1,12}\.[0-9]{1,8}")
 ENVELOPE_FIELDS = ("type", "team_id", "api_app_id", "event_id", "challenge")
 EVENT_FIELDS = (
@@ -80,6 +80,7 @@ def read_body(document: object) -> Json | None:
     if files := read_files(event.get("files")):
         kept["files"] = files
     kept |= _read_item(event.get("item"))
+    kept |= _read_change(event)
     return {**outer, "event": kept} if kept else outer
 
 
@@ -129,6 +130,19 @@ def _read_item(item: object) -> dict[str, str]:
     return {"item_channel": channel, "item_ts": str(ts)}
 
 
+def _read_change(event: Json) -> dict[str, Json]:
+    """What a message reads now that was changed, and what it read before."""
+    messages = [event.get("message"), event.get("previous_message")]
+    if event.get("subtype") != CHANGED or not all(isinstance(m, dict) for m in messages):
+        return {}
+    now, before = (
+        {name: found[name] for name in EVENT_FIELDS if isinstance(found.get(name), str)}
+        for found in messages
+        if isinstance(found, dict)
+    )
+    return {"message": now, "previous_message": {"text": before.get("text", "")}}
+
+
 def is_persons_event(body: Json) -> bool:
     """Whether an event is a message that a person has just written."""
     event: Json = body.get("event", {})
@@ -143,6 +157,22 @@ def deleted_origin(body: Json, me: Identity) -> Origin | None:
     if event.get("subtype") != DELETED or not channel or not deleted:
         return None
     return Origin(Platform.SLACK, team_of(body, me), str(channel), "", str(deleted), "")
+
+
+def edited(body: Json) -> tuple[Json, float] | None:
+    """A message whose text was changed, as the event of a new one would tell of it; and when.
+
+    None if the event says nothing of the kind: Slack calls it a change, too, when it shows what is
+    behind a link.
+    """
+    event: Json = body.get("event", {})
+    now, before = event.get("message"), event.get("previous_message")
+    if not now or not before or not is_timestamp(event.get("ts")):
+        return None
+    if now.get("text", "") == before["text"]:
+        return None
+    place = {name: event[name] for name in ("channel", "channel_type") if name in event}
+    return {**body, "event": {**now, **place}}, float(event["ts"])
 
 
 def team_of(body: Json, me: Identity) -> str:

@@ -141,6 +141,27 @@ class Unasked:
         if language:
             await self._reception.receive(customs.translation_of(origin, said.text, language))
 
+    async def rate_again(self, body: Json, edited_at_s: float) -> None:
+        """Rate a person's message whose text was changed, where that is switched on.
+
+        Args:
+            body: the message, as if it were new.
+            edited_at_s: when it was changed, in seconds since 1970.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        event: Json = body["event"]
+        origin = events.origin_of(body, self._me)
+        if origin is None or origin.channel not in self._customs.sentiment_channels:
+            return
+        if not event.get("text") or not events.is_from_person(event, self._me):
+            return
+        if origin.user in await self._reception.store.opted_out(origin.tenant):
+            return
+        (said,) = await self._sources.gatherer.quote(origin.channel, [event])
+        await self._reception.receive(customs.rating_of(origin, said, edited_at_s))
+
     async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
         """The files of a message; those of the one that it points at if it has none.
 

@@ -9,15 +9,32 @@ from shared.scripts.prelude import ENDING_PRELUDE, PRELUDE
 TRIM_AT_ONCE = 16
 """Entries that are looked at for every new one: more go than come, and no step takes long."""
 
-ADD = (
+NOTE = (
     PRELUDE
     + f"""
--- ARGV: job, token, stream, hash, message, then the entry's fields and values. Adds a rating, once
--- a message, unless the lease is lost: then the message may be gone. Returns 1 or 0.
-local stream, rated, message = ARGV[3], ARGV[4], ARGV[5]
-if not holds(ARGV[1], ARGV[2]) then return 0 end
-if redis.call('HEXISTS', rated, message) == 1 then return 0 end
-local entry = redis.call('XADD', stream, '*', 'message', message, unpack(ARGV, 6))
+-- ARGV: job, token, stream, hash, message, the job that rates the message's first text, when this
+-- text was written (0: it is the first), then the entry's fields and values. Keeps the rating of a
+-- message's latest text, unless the lease is lost: then the message may be gone. A changed text is
+-- rated only if the first one is, or will be: a message that is gone has no rating.
+-- Returns {{1 or 0, the reaction for the text before}}.
+local stream, rated, message, edited = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
+if not holds(ARGV[1], ARGV[2]) then return {{0, ''}} end
+local last, was = redis.call('HGET', rated, message), ''
+if last then
+  local old = {{}}
+  for _, found in ipairs(redis.call('XRANGE', stream, last, last)) do
+    for i = 1, #found[2], 2 do old[found[2][i]] = found[2][i + 1] end
+  end
+  local seen = tonumber(old.edited_at_s or '0')
+  if seen == edited then return {{1, old.was or ''}} end
+  if seen > edited then return {{0, ''}} end
+  was = old.reaction or ''
+  redis.call('XDEL', stream, last)
+elseif edited > 0 then
+  local state = redis.call('HGET', job_key(ARGV[6]), 'state')
+  if state ~= 'waiting' and state ~= 'queued' and state ~= 'running' then return {{0, ''}} end
+end
+local entry = redis.call('XADD', stream, '*', 'message', message, 'was', was, unpack(ARGV, 8))
 redis.call('HSET', rated, message, entry)
 local surplus = redis.call('XLEN', stream) - {keys.MAX_RATINGS}
 local too_old = now_ms() - {keys.RATING_LIFETIME_MS}
@@ -29,7 +46,7 @@ for _, old in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', {TRIM_AT_ON
 end
 redis.call('PEXPIRE', stream, {keys.RATING_LIFETIME_MS})
 redis.call('PEXPIRE', rated, {keys.RATING_LIFETIME_MS})
-return 1
+return {{1, was}}
 """
 )
 

@@ -70,6 +70,9 @@ class SlowPlatform:
         if self.refuses_marks:
             raise UndeliverableError("no permission")
 
+    async def unreact(self, job: Job, emoji: str) -> None:
+        self.marks.remove((job.origin.message, emoji))
+
     async def show_busy(self, job: Job) -> None:
         raise AssertionError(f"{job.id} has a placeholder")
 

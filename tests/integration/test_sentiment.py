@@ -8,7 +8,7 @@ import pytest
 
 from shared import keys, ledger, ratings
 from shared.jobs import Kind, Origin, Platform, make_job
-from shared.ledger import Claimant, Lease, Limits
+from shared.ledger import Claimant, Lease, Limits, Memory
 from shared.ratings import FIRST, Rated
 from shared.replies import Done, Tagged
 from shared.tasks import Report, Tag, Task
@@ -44,13 +44,15 @@ def rater() -> Iterator[Rater]:
     rater.close()
 
 
-def lease_of(store: Store, text: str, number: int, task: Task, user: str = "U1") -> Lease:
+def lease_of(
+    store: Store, text: str, number: int, task: Task, user: str = "U1", act: str = ""
+) -> Lease:
     """A job that a worker has in hand."""
     kind = Kind(task.type)
-    origin = Origin(Platform.SLACK, "T1", "C1", "", f"{number}.0", user, act=kind)
+    origin = Origin(Platform.SLACK, "T1", "C1", "", f"{number}.0", user, act=act or kind)
     job = make_job(kind, origin, text, task=task)
     store.run(ledger.accept(job, LIMITS))
-    claimant = Claimant("w1", f"token{number}", lease_ms=600_000, max_attempts=9)
+    claimant = Claimant("w1", f"token{number}{act}", lease_ms=600_000, max_attempts=9)
     lease = store.run(ledger.claim(job.id, claimant)).lease
     assert lease
     return lease
@@ -117,6 +119,63 @@ def test_message_that_is_rated_twice_counts_once(store: Store, rater: Rater) -> 
     assert tagger.tag(Held(lease)).reply == tagger.tag(Held(lease)).reply
 
     assert len(kept(store, lease)) == 1
+
+
+def changed(store: Store, text: str, number: int, edited_at_s: float) -> Lease:
+    """A message whose text was changed, as a worker has it in hand."""
+    task = Tag("ana", f"https://example.org/{number}", NOW_S - number, edited_at_s)
+    return lease_of(store, text, number, task, act=f"tag:{edited_at_s:.6f}")
+
+
+def test_changed_message_has_the_rating_of_its_latest_text(store: Store, rater: Rater) -> None:
+    tagger = Tagger(store, rater.rate, Marking(), now_s)
+    tagger.tag(Held(overheard(store, PRAISE, 1)))
+    early, late = changed(store, PLAIN, 1, NOW_S + 10), changed(store, BLAME, 1, NOW_S + 20)
+
+    after = tagger.tag(Held(late)).reply
+    again = tagger.tag(Held(late)).reply
+    overtaken = tagger.tag(Held(early)).reply
+
+    assert after == again == Tagged("negative", "🙁", was="🙂")
+    assert overtaken == Tagged("neutral"), "it neither marks the message nor takes a mark away"
+    (rated,) = kept(store, late)
+    assert (rated.label, rated.edited_at_s) == ("negative", NOW_S + 20)
+    assert rated.written_at_s == NOW_S - 1
+
+
+def test_changed_message_keeps_its_mark_if_it_sounds_as_before(store: Store, rater: Rater) -> None:
+    tagger = Tagger(store, rater.rate, Marking(), now_s)
+    tagger.tag(Held(overheard(store, PRAISE, 1)))
+
+    assert tagger.tag(Held(changed(store, PRAISE, 1, NOW_S))).reply == Tagged("positive", "🙂")
+
+
+def test_text_that_was_changed_before_it_was_rated_does_not_count(
+    store: Store, rater: Rater
+) -> None:
+    tagger = Tagger(store, rater.rate, Marking(), now_s)
+    first, second = overheard(store, PRAISE, 1), changed(store, BLAME, 1, NOW_S)
+
+    assert tagger.tag(Held(second)).reply == Tagged("negative", "🙁")
+    assert tagger.tag(Held(first)).reply == Tagged("positive")
+
+    assert [rated.label for rated in kept(store, first)] == ["negative"]
+
+
+def test_message_that_was_deleted_or_never_rated_is_not_rated_when_it_was_changed(
+    store: Store, rater: Rater
+) -> None:
+    tagger = Tagger(store, rater.rate, Marking(), now_s)
+    first = overheard(store, PRAISE, 1)
+    tagger.tag(Held(first))
+    store.run(ledger.finish(first.job.id, first.token, Tagged("positive"), Memory()))
+    gone, unknown = changed(store, BLAME, 1, NOW_S), changed(store, BLAME, 2, NOW_S)
+    store.run(ratings.remove(first.job.origin))
+
+    replies = [tagger.tag(Held(lease)).reply for lease in (gone, unknown)]
+
+    assert replies == [Tagged("negative"), Tagged("negative")]
+    assert kept(store, first) == []
 
 
 def test_message_that_was_deleted_has_no_rating_any_more(store: Store, rater: Rater) -> None:
@@ -189,7 +248,7 @@ def note(store: Store, number: int, score: float, age_s: float) -> None:
     label = "positive" if score >= 0.5 else "negative" if score <= -0.5 else "neutral"
     link = f"https://example.org/{number}"
     rated = Rated(f"{number}.0", "U1", "ana", link, NOW_S - age_s, score, label)
-    assert store.run(ratings.add(lease, rated))
+    assert store.run(ratings.note(lease, rated)).is_kept
 
 
 def let_the_mood_drop(store: Store) -> None:

@@ -52,10 +52,14 @@ class Tagger:
         """Rate a message. See ``works.Work``."""
         job = held.lease.job
         rating = self._rate(job.text)
-        self._store.run(ratings.add(held.lease, self._rated(job, rating)))
-        if drop := self._new_drop(job):
+        rated = self._rated(job, rating)
+        noted = self._store.run(ratings.note(held.lease, rated))
+        if not noted.is_kept:
+            return Outcome(Tagged(rating.label))
+        if not rated.edited_at_s and (drop := self._new_drop(job)):
             return Outcome(Done(drop_text(drop)))
-        return Outcome(Tagged(rating.label, reaction_of(rating, self._marking)))
+        was = noted.was if noted.was != rated.reaction else ""
+        return Outcome(Tagged(rating.label, rated.reaction, was))
 
     def _rated(self, job: Job, rating: Rating) -> Rated:
         task = job.task if isinstance(job.task, Tag) else Tag(author="")
@@ -67,6 +71,8 @@ class Tagger:
             written_at_s=task.written_at_s or self._now_s(),
             score=rating.score,
             label=rating.label,
+            reaction=reaction_of(rating, self._marking),
+            edited_at_s=task.edited_at_s,
         )
 
     def _new_drop(self, job: Job) -> Drop | None:

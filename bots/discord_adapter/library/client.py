@@ -78,6 +78,10 @@ class Hearer(Protocol):
         """Messages were deleted."""
         ...
 
+    async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
+        """A message's text was changed, at a time in seconds since 1970."""
+        ...
+
     async def act(self, act: Act, wish: Wish) -> str:
         """Somebody used a command or a menu; what is to be said instead of an answer, if any."""
         ...
@@ -174,6 +178,13 @@ class Client(discord.AutoShardedClient):
     async def on_message(self, message: discord.Message) -> None:
         """Hand a message on."""
         await self.hearer.hear(facts_of(message, self.user))
+
+    async def on_raw_message_edit(self, edited: discord.RawMessageUpdateEvent) -> None:
+        """Hand a change on; Discord calls it one, too, when it shows what is behind a link."""
+        message = edited.message
+        if message.edited_at is not None:
+            facts = facts_of(message, self.user)
+            await self.hearer.hear_again(facts, message.edited_at.timestamp())
 
     async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
         """Hand a deletion on."""

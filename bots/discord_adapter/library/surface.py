@@ -179,6 +179,16 @@ class DiscordSurface:
                 .add_reaction(emoji)
             )
 
+    async def unreact(self, job: Job, emoji: str) -> None:
+        """Take a mark of ours away. See ``surface.Surface``."""
+        client = self.connected()
+        with contextlib.suppress(UndeliverableError), translated():
+            await (
+                self._at(job.origin.channel)
+                .get_partial_message(int(job.origin.message))
+                .remove_reaction(emoji, discord.Object(client.user_id or 0))
+            )
+
     async def show_busy(self, job: Job) -> None:
         """Show that we are typing; an unanswered command says so by itself."""
         if job.origin.ticket:

@@ -133,6 +133,18 @@ class SlackSurface:
                 if fault_of(error)[0] != "already_reacted":
                     raise
 
+    async def unreact(self, job: Job, emoji: str) -> None:
+        """Take a mark of ours away. See ``surface.Surface``."""
+        origin = job.origin
+        with translated():
+            try:
+                await self._client.reactions_remove(
+                    channel=origin.channel, timestamp=origin.message, name=name_of_emoji(emoji)
+                )
+            except SlackApiError as error:
+                if fault_of(error)[0] != "no_reaction":
+                    raise
+
     async def show_busy(self, job: Job) -> None:
         """The placeholder shows it."""
 

@@ -137,3 +137,52 @@ def test_no_text_trips_the_reader(text: str) -> None:
     assert origin is not None
 
     assert intake(events.to_incoming(known, origin, ME, is_auto_reply=False), 100) is not None
+
+
+CHANGE = {
+    "subtype": "message_changed",
+    "ts": "1700000009.000100",
+    "user": None,
+    "text": None,
+    "message": {"type": "message", "user": "U1", "ts": MESSAGE["ts"], "text": "y", "blocks": []},
+    "previous_message": {"user": "U1", "ts": MESSAGE["ts"], "text": "x"},
+}
+
+
+def test_a_changed_message_is_the_message_with_another_text() -> None:
+    known = body(**CHANGE)
+    again = events.read_body(known)
+    found = events.edited(known)
+
+    assert again == known, "what was read once can be read again"
+    assert found is not None
+    changed, edited_at_s = found
+    assert (changed["event"]["text"], edited_at_s) == ("y", 1700000009.0001)
+    assert events.is_from_person(changed["event"], ME)
+    written, rewritten = events.origin_of(body(), ME), events.origin_of(changed, ME)
+    assert written == rewritten
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {**CHANGE, "message": {**MESSAGE, "text": "x", "attachments": [{"text": "a link"}]}},
+        {**CHANGE, "message": "y"},
+        {**CHANGE, "message": {}},
+        {**CHANGE, "previous_message": None},
+        {**CHANGE, "previous_message": ["x"]},
+        {**CHANGE, "ts": "now"},
+        {**CHANGE, "subtype": "message_replied"},
+    ],
+)
+def test_what_changes_no_text_is_no_change(event: dict[str, object]) -> None:
+    assert events.edited(body(**event)) is None
+
+
+def test_a_bots_change_is_no_persons() -> None:
+    mine = {**CHANGE, "message": {**MESSAGE, "user": "U0ME", "bot_id": "B1", "text": "y"}}
+    found = events.edited(body(**mine))
+
+    assert found is not None
+    assert not events.is_from_person(found[0]["event"], ME)
