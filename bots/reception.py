@@ -42,7 +42,7 @@ LATE_S = 60.0
 """From this age on a message counts as late, and its answer says so."""
 MINUTE_S = 60.0
 MAX_WITHDRAWN = 1_000
-ACTS_OF_MESSAGES = ("", "tag", "translate", "pin")
+ACTS_OF_MESSAGES = ("", "tag", "translate")
 """What is done with a message because it was written there, beside answering it."""
 
 

@@ -276,15 +276,17 @@ def taught(origin: Origin, task: Learn, text: str = "") -> Incoming:
 def lesson_origin(source: Facts, file: File, asked: Facts) -> Origin:
     """Where a file is from that somebody wants to have learned.
 
-    It is the message that holds it, so that the one goes with the other.
+    It is the message that holds it, so that the one goes with the other. What is taken down and
+    pinned again is learned again.
     """
-    origin = _overheard(source, f"{LEARN}:{file.id}:{asked.message}")
+    pinned = f":{asked.pinned_at_s:.6f}" if asked.pinned_at_s else ""
+    origin = _overheard(source, f"{LEARN}:{file.id}:{asked.message}{pinned}")
     return dataclasses.replace(origin, user=str(asked.author))
 
 
 def pin_origin(facts: Facts) -> Origin:
-    """Where the text of a pinned message is from."""
-    return _overheard(facts, PIN)
+    """Where the text of a pinned message is from; each time that it is pinned is an act."""
+    return _overheard(facts, f"{PIN}:{facts.pinned_at_s:.6f}")
 
 
 def _overheard(facts: Facts, act: str) -> Origin:

@@ -104,6 +104,7 @@ class DiscordAdapter:
         """Messages were deleted."""
         for message in messages:
             await self._inbox.withdraw(origin_of(place, message))
+        self._errands.note_pins(place, is_heard=True)  # one may be being learned just now
 
     async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
         """A message's text was changed."""

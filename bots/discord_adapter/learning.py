@@ -88,7 +88,12 @@ class Library:
         """
         pinned = await self._surface.connected().pins(place)
         opted_out = await self._store.opted_out(tenant_of(place))
-        now = {str(facts.message): facts for facts in pinned if str(facts.author) not in opted_out}
+        now = {
+            str(facts.message): facts
+            for facts in pinned
+            # What we have written ourselves is no evidence for anything.
+            if not facts.is_ours and str(facts.author) not in opted_out
+        }
         members: Any = await self._store.client.smembers(_key(place))
         known = {member.decode() for member in members}
         new = tuple(facts for message, facts in now.items() if message not in known)

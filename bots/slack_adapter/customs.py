@@ -1,6 +1,6 @@
 """What is done with messages unasked, and with flags, files and pins, as ``Incoming``. Pure.
 
-``tag``, ``translate`` and ``pin`` are what ``bots.reception`` takes back with a deleted message.
+``tag`` and ``translate`` are what ``bots.reception`` takes back with a deleted message.
 """
 
 import dataclasses

@@ -346,6 +346,13 @@ async def test_pinned_messages_answer_questions_there_until_they_are_taken_down(
     await town.discord.unpin(said)
     await until(lambda: not is_learned(redis_server, said))
 
+    await town.discord.pin(said)
+    await until(lambda: is_learned(redis_server, said))
+    await town.discord.pin(answer)
+    await town.discord.unpin(said)
+    await until(lambda: not is_learned(redis_server, said))
+    assert not is_learned(redis_server, answer), "what the bot has written is no evidence"
+
 
 async def test_what_was_pinned_before_the_start_is_learned_and_nobody_is_told(
     town: Town, redis_server: str

@@ -106,8 +106,8 @@ class Channel:
     denied_code: int | None = None
     denied: dict[int, int] = field(default_factory=dict)
     """User -> permissions, as bits, that an overwrite takes from them here."""
-    pins: list[int] = field(default_factory=list)
-    """Pinned messages, the latest first."""
+    pins: dict[int, datetime] = field(default_factory=dict)
+    """Pinned messages, and when they were pinned; the latest last."""
 
     @property
     def is_readable(self) -> bool:

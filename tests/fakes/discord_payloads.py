@@ -320,8 +320,8 @@ def deletion_json(world: "World", message: Message) -> Json:
 def pins_event_json(channel: Channel) -> Json:
     """Return what CHANNEL_PINS_UPDATE carries."""
     place = {"channel_id": str(channel.id)} | _guild_field(channel)
-    last = snowflake_time(channel.pins[0]).isoformat() if channel.pins else None
-    return place | {"last_pin_timestamp": last}
+    last = next(reversed(channel.pins.values()), None)
+    return place | {"last_pin_timestamp": last.isoformat() if last else None}
 
 
 def reaction_event_json(world: "World", message: Message, user_id: int, emoji: str) -> Json:

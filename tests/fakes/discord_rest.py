@@ -21,7 +21,7 @@ from tests.fakes.discord_forms import read_draft, read_edit
 from tests.fakes.discord_gateway import Gateway
 from tests.fakes.discord_http import Answer, Call, Route
 from tests.fakes.discord_mentions import REGULAR_DEFAULT
-from tests.fakes.discord_model import Channel, Message, TypingCall, snowflake_time
+from tests.fakes.discord_model import Channel, Message, TypingCall
 from tests.fakes.discord_settings import Json
 from tests.fakes.discord_world import World
 
@@ -180,10 +180,10 @@ class Rest:
     def _list_pins(self, call: Call) -> Answer:
         """Return the pinned messages, the latest first (Message, Get Channel Pins)."""
         channel = self._channel(call)
-        pinned = [self._world.find_message(channel.id, pin) for pin in channel.pins]
+        found = self._world.find_message
         items = [
-            {"pinned_at": snowflake_time(m.id).isoformat(), "message": self._show(m)}
-            for m in pinned
+            {"pinned_at": when.isoformat(), "message": self._show(found(channel.id, pin))}
+            for pin, when in reversed(channel.pins.items())
         ]
         return Answer({"items": items, "has_more": False})
 

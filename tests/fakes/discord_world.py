@@ -290,7 +290,7 @@ class World:
         """Mark a message as deleted and dispatch that; it is pinned no more."""
         message.deleted = True
         channel = self.channels[message.channel_id]
-        channel.pins = [pin for pin in channel.pins if pin != message.id]
+        channel.pins.pop(message.id, None)
         if message.is_ephemeral:
             self.changes.notify()
             return
@@ -311,9 +311,9 @@ class World:
     def pin(self, message: Message, *, is_pinned: bool) -> None:
         """Pin a message or take it down, and dispatch that."""
         channel = self.channels[message.channel_id]
-        channel.pins = [pin for pin in channel.pins if pin != message.id]
+        channel.pins.pop(message.id, None)
         if is_pinned:
-            channel.pins.insert(0, message.id)
+            channel.pins[message.id] = datetime.now(UTC)
         self._emit_message("MESSAGE_UPDATE", message)
         event = Event(
             "CHANNEL_PINS_UPDATE",

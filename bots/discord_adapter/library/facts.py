@@ -54,6 +54,7 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         files=files_of(message),
         replied_files=files_of(original) if isinstance(original, discord.Message) else (),
         replied_link=original.jump_url if isinstance(original, discord.Message) else "",
+        pinned_at_s=message.pinned_at.timestamp() if message.pinned_at else 0.0,
     )
 
 
