@@ -103,15 +103,27 @@ def evaluate_translation(
 
 @evaluations.command("models")
 def evaluate_models(
+    context: typer.Context,
     models: Annotated[list[str], typer.Argument(help="Folders or hub ids, or the word default.")],
     *,
     as_json: AsJson = False,
 ) -> None:
     """Run every task's evaluation and a bench on each model; recommend one by stated rules."""
-    from worker.evaluation import models as choosing  # noqa: PLC0415 - seconds of import
+    from worker.engine.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
+    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - the same
+    from worker.evaluation import models as choosing  # noqa: PLC0415 - the same
+    from worker.evaluation import qa, qa_set, sentiment  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
 
-    show(choosing.evaluate_models(models), sys.stdout, as_json=as_json)
+    settings: Settings = context.obj
+    candidates = choosing.measure_models(models)
+    embedding = load_embedder(settings.embedding_model, settings.device)
+    choice = ClassifierChoice(settings.sentiment_model, settings.device)
+    alike = (
+        qa.evaluate_qa(qa_set.shipped_set(qa_set.REPORT), embedding),
+        sentiment.evaluate_sentiment(choice, sentiment.held_out_texts()),
+    )
+    show(choosing.compare(candidates, alike), sys.stdout, as_json=as_json)
 
 
 @evaluations.command("model", hidden=True)

@@ -164,7 +164,8 @@ def load_adapted(place: str, file: Path) -> tuple[AdaptedEncoder, Any, dict[str,
     """
     with safe_open(file, framework="pt") as opened:
         notes: dict[str, str] = opened.metadata()
-        tensors = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118
+        names = opened.keys()
+        tensors = {name: opened.get_tensor(name).float() for name in names}
     shape = Shape(*(int(notes[name]) for name in ("num_layers", "rank", "num_cues")))
     model, tokenizer = new_adapted(place, shape)
     try:

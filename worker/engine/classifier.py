@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from shared.errors import ModelUnavailableError
 from worker.engine.adapter import AdaptedEncoder, load_adapted
-from worker.engine.devices import pick_device
+from worker.engine.devices import fastest_dtype, pick_device
 from worker.engine.encoding import (
     DEFAULT,
     batches_by_length,
@@ -153,13 +153,6 @@ def load_default(
         nn.Module.to(model.encoder, dtype=fastest_dtype(device))  # the head stays in float32
     boundaries = Boundaries(*(float(notes[name]) for name in ("negative", "positive", "clear")))
     return AdaptedClassifier(model.to(device=device), tokenizer, Lexicon(), boundaries)
-
-
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """The number format for the encoder: bfloat16 where the processor computes with it."""
-    if device.type != "cpu" or torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - no other way
-        return torch.bfloat16
-    return torch.float32
 
 
 def fastest_name(device: str) -> str:

@@ -1,7 +1,6 @@
 """A chat model for evaluations: opened without Redis or Celery, asked many things at once."""
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 
 from shared.settings import Settings
@@ -12,8 +11,8 @@ from worker.prompts import Prompt
 from worker.speech import say
 from worker.writing import Mind
 
-SLOTS = 8
-"""Texts written at once: as many as a small team's busy minute has."""
+SLOTS = 32
+"""Texts written at once: an evaluation has many, and nobody waits for the first."""
 CACHE_TOKENS = 16_384
 LIKELIEST = Sampling()
 
@@ -49,20 +48,9 @@ def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingE
 
 def write_all(mind: Mind, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST) -> list[str]:
     """What the model writes for each prompt; as many at once as the engine has slots."""
-    written: list[str] = []
-    numbers = itertools.count()
-    for start in range(0, len(prompts), SLOTS):
-        generations = [
-            mind.engine.submit(
-                Request(
-                    f"eval-{next(numbers)}",
-                    prompt.token_ids,
-                    prompt.max_new_tokens,
-                    sampling,
-                    prompt.stop,
-                )
-            )
-            for prompt in prompts[start : start + SLOTS]
-        ]
-        written += ["".join(generation) for generation in generations]
-    return written
+    requests = [
+        Request(f"eval-{number}", prompt.token_ids, prompt.max_new_tokens, sampling, prompt.stop)
+        for number, prompt in enumerate(prompts)
+    ]
+    generations = [mind.engine.submit(request) for request in requests]  # all before any is read
+    return ["".join(generation) for generation in generations]

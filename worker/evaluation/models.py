@@ -1,7 +1,7 @@
 """Models compared: each is loaded in a process of its own, benched, and given every task.
 
-What does not depend on the chat model (finding passages, sentiment) is measured by its own
-commands, and not again for each model.
+What does not depend on the chat model (finding passages, sentiment) is measured once, by whoever
+asks, and shown below.
 """
 
 import dataclasses
@@ -44,26 +44,32 @@ KIB = 1024
 TIMEOUT_S = 600
 
 
-def evaluate_models(models: Sequence[str]) -> Evaluation:
-    """Measure each model and compare them.
+def measure_models(models: Sequence[str]) -> list[Candidate]:
+    """Measure each model, one after the other.
 
     Raises:
         StartupError: one of them cannot be measured; the sentence says why.
     """
-    candidates = [_measured_apart(model) for model in models]
+    return [_measured_apart(model) for model in models]
+
+
+def compare(candidates: Sequence[Candidate], alike: Sequence[Evaluation]) -> Evaluation:
+    """Put models side by side and recommend one.
+
+    Args:
+        candidates: what was measured of each.
+        alike: the tasks that come out alike with every chat model, measured.
+    """
     best = checks.recommended(candidates)
     figures: dict[str, Figure] = {
         "models": {each.name: _figures(each) for each in candidates},
         "recommended": best.name if best else None,
+        **{each.name: each.figures for each in alike},
     }
     verdict = f"Recommended: {best.name}." if best else "Recommended: none, all are too slow here."
     table = Table("Models", _COLUMNS, tuple(_row(each) for each in candidates))
-    remarks = (
-        verdict,
-        *checks.RULES,
-        *_EXPLAINED,
-    )
-    return Evaluation("models", figures, (table,), remarks)
+    tables = (table, *(shown for each in alike for shown in each.tables))
+    return Evaluation("models", figures, tables, (verdict, *checks.RULES, *_EXPLAINED))
 
 
 _EXPLAINED = (
@@ -71,10 +77,7 @@ _EXPLAINED = (
         "reading: share of 10 questions whose passage was read; writing: share of given facts in 5 "
         "drafts, none for one that runs in circles; chrF: 30 sentences, untranslated in brackets."
     ),
-    (
-        "Finding passages and sentiment do not depend on the chat model: see `parley eval qa` and "
-        "`parley eval sentiment`."
-    ),
+    "The other tables do not depend on the chat model: other models of Parley's do that work.",
 )
 _COLUMNS = (
     *("model", "parameters", "load", "memory", "tokens/s alone", "tokens/s of 8"),
