@@ -14,9 +14,10 @@ from bots.intake import Incoming
 from bots.reception import LEDGER_AWAY, Reception
 from bots.render.slack import render_for_slack
 from bots.slack_adapter import commands, shortcuts
+from bots.slack_adapter.bodies import Json, read_file
 from bots.slack_adapter.commands import Command
-from bots.slack_adapter.events import Identity, Json, read_file
 from bots.slack_adapter.gatherer import SlackGatherer
+from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.library.faults import translated
 from bots.slack_adapter.library.respond import respond
 from bots.slack_adapter.people import People

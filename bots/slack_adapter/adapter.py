@@ -1,11 +1,9 @@
 """Slack's messages into the reception: those that it tells us of, and those that we look for.
 
-Slack sends again what is not acknowledged, so nothing is kept here. It sends nothing to an app that
-has no connection, and gives up after some minutes: then its history is looked through.
+Slack sends again what is not acknowledged, so nothing is kept here.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +11,23 @@ from aiohttp import web
 
 from bots.adapters import all_or_none
 from bots.ending import end
-from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
 from bots.marks import Marks, Seen
 from bots.reception import LEDGER_AWAY, Reception
 from bots.slack_adapter import events, sockets
 from bots.slack_adapter.acts import Acts
+from bots.slack_adapter.bodies import Json, read_body
 from bots.slack_adapter.customs import Customs
-from bots.slack_adapter.events import Json
 from bots.slack_adapter.files import Downloads
 from bots.slack_adapter.gatherer import SlackGatherer
+from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.library.app import EventsApp
-from bots.slack_adapter.library.history import Conversation, History
+from bots.slack_adapter.library.history import History
 from bots.slack_adapter.library.web import SlackAccess
+from bots.slack_adapter.looking import Looking, thread_name
 from bots.slack_adapter.people import People
 from bots.slack_adapter.pins import Pins
 from bots.slack_adapter.unasked import Sources, Unasked
 from bots.store import Store
-from shared.errors import PlatformError
 from shared.jobs import Platform
 from shared.logs import get_logger
 
@@ -37,22 +35,8 @@ log = get_logger(__name__)
 
 NUM_SOCKETS = 2
 """Slack refreshes connections now and then; with two, one of them is always open."""
-MAX_CONVERSATIONS = 200
-"""Looked through after a gap; those that were used last."""
-MAX_THREADS = 50
-"""The same, of threads that we take part in: their messages are in no channel's history."""
 HEAR_S = 2.5
 """Slack sends an event again that is not acknowledged within three seconds."""
-SEPARATOR = ":"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A part of a conversation to look through: the channel itself, or one of its threads."""
-
-    conversation: Conversation
-    after_s: float
-    thread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ class Sight:
     gatherer: SlackGatherer
 
 
-def sight_of(access: SlackAccess, me: events.Identity, store: Store) -> Sight:
+def sight_of(access: SlackAccess, me: Identity, store: Store) -> Sight:
     """What reads a workspace."""
     history = History(access)
     people = People(history)
@@ -77,7 +61,7 @@ class SlackAdapter:
     def __init__(
         self,
         access: SlackAccess,
-        me: events.Identity,
+        me: Identity,
         reception: Reception,
         sight: Sight,
         customs: Customs,
@@ -86,9 +70,8 @@ class SlackAdapter:
         self._me = me
         self._reception = reception
         self._auto_reply_channels = customs.auto_reply_channels
-        self._lookback_s = customs.lookback_s
+        self._looking = Looking(me, sight.history, reception.store, customs.lookback_s)
         self._marks = Marks(reception.store, Platform.SLACK)
-        self._history = sight.history
         downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
         sources = Sources(sight.history, sight.gatherer, downloads)
         self._unasked = Unasked(me, reception, sources, customs)
@@ -97,7 +80,6 @@ class SlackAdapter:
         self._hearing: dict[str, asyncio.Task[bool]] = {}
         """Event -> what is being done about it."""
         self._app = EventsApp(access, me, self)
-        self._num_looking = 0
 
     async def run(self) -> None:
         """Serve until cancelled. See ``adapters.Adapter``."""
@@ -135,7 +117,7 @@ class SlackAdapter:
 
     def is_unwanted(self, body: Json) -> bool:
         """Whether an event is one of a flood. See ``app.Hearer``."""
-        known = events.read_body(body)
+        known = read_body(body)
         if known is None or not events.is_persons_event(known):
             return False
         origin = events.origin_of(known, self._me)
@@ -192,85 +174,18 @@ class SlackAdapter:
         if not await self._unasked.teach(body, incoming):
             job = await self._reception.receive(incoming, age_s)
             if job is not None and job.origin.thread:
-                self._marks.note_thread(f"{origin.channel}{SEPARATOR}{job.origin.thread}")
+                self._marks.note_thread(thread_name(origin.channel, job.origin.thread))
         await self._unasked.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
 
     def _is_listening(self) -> bool:
-        return self._num_looking == 0
+        return not self._looking.is_under_way
 
     async def _start(self, seen: Seen) -> None:
         self._pins.look_soon()
-        await self._look_back(seen)
+        await self._looking.look_back(seen, self._take)
         await asyncio.Event().wait()
 
     async def _after_gap(self) -> None:
         self._pins.look_soon()
-        await self._look_back(await self._marks.read())
-
-    async def _look_back(self, seen: Seen) -> None:
-        """Look for what was said while nobody heard."""
-        window = Window(seen, self._lookback_s, float)
-        if not window.is_open:
-            return
-        self._num_looking += 1
-        try:
-            await look_back(
-                self._reception.store,
-                Platform.SLACK,
-                seen.now_s,
-                lambda: self._look_through(window),
-            )
-        finally:
-            self._num_looking -= 1
-
-    async def _look_through(self, window: Window) -> int:
-        conversations = await self._conversations(window)
-        by_id = {conversation.id: conversation for conversation in conversations}
-        spans = [Span(c, window.start_s(c.id)) for c in conversations]
-        for name in window.seen.threads[:MAX_THREADS]:
-            channel, _, thread = name.partition(SEPARATOR)
-            if channel in by_id:
-                spans.append(Span(by_id[channel], window.start_s(channel), thread))
-        return await look_through(spans, lambda span: self._look_at(span, window))
-
-    async def _conversations(self, window: Window) -> Sequence[Conversation]:
-        """Where we are; if Slack does not say, where we have been."""
-        latest = window.seen.latest
-        try:
-            found = await self._history.conversations(len(latest) + MAX_CONVERSATIONS)
-        except PlatformError as error:
-            log.warning("conversations_not_listed", reason=str(error))
-            found = [Conversation(channel, channel.startswith("D")) for channel in latest]
-        found.sort(key=lambda c: float(latest.get(c.id, 0)), reverse=True)
-        return found[:MAX_CONVERSATIONS]
-
-    async def _look_at(self, span: Span, window: Window) -> int:
-        channel = span.conversation.id
-        if span.thread:
-            return await self._look_at_thread(span, window)
-        messages = await self._history.messages(channel, span.after_s, MAX_MESSAGES)
-        num_found = await self._take_found(messages, span, window)
-        for message in messages:
-            if float(message.get("latest_reply") or 0) > span.after_s:
-                thread = Span(span.conversation, span.after_s, str(message["ts"]))
-                num_found += await self._look_at_thread(thread, window)
-        return num_found
-
-    async def _look_at_thread(self, span: Span, window: Window) -> int:
-        found = await self._history.replies(
-            span.conversation.id, span.thread, span.after_s, MAX_MESSAGES
-        )
-        # Slack shows the message that began the thread in any case.
-        replies = [message for message in found if message.get("ts") != span.thread]
-        return await self._take_found(replies, span, window)
-
-    async def _take_found(self, messages: Sequence[Json], span: Span, window: Window) -> int:
-        conversation = span.conversation
-        for message in messages:
-            body = events.history_body(
-                message, conversation.id, self._me, is_direct=conversation.is_direct
-            )
-            if body is not None:
-                await self._take(body, is_found=True, now_s=window.seen.now_s)
-        return len(messages)
+        await self._looking.look_back(await self._marks.read(), self._take)

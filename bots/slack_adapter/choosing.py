@@ -5,7 +5,9 @@ Messages are as Slack has them, the oldest first.
 
 from collections.abc import Collection, Sequence
 
-from bots.slack_adapter.events import Identity, Json, is_from_person
+from bots.slack_adapter.bodies import Json
+from bots.slack_adapter.events import is_from_person
+from bots.slack_adapter.identity import Identity
 
 MAX_MESSAGES = 500
 """For one task; of more, the latest."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from bots.intake import NEW_WORDS, Incoming
 from bots.policy import Situation
-from bots.slack_adapter.events import Identity, Json, plain_text
+from bots.slack_adapter.bodies import Json
+from bots.slack_adapter.identity import Identity
+from bots.slack_adapter.text import plain_text
 from bots.wording import Parsed, parse_command
 from shared.jobs import Audience, Origin, Platform
 from shared.tasks import Translate

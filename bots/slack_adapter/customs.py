@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from bots.gathering import Meant
 from bots.intake import Incoming
+from bots.slack_adapter.bodies import Json, SharedFile, is_timestamp, read_body
 from bots.slack_adapter.commands import ACT
-from bots.slack_adapter.events import Json, SharedFile, is_timestamp, read_body
 from shared.jobs import Audience, Origin, Platform
 from shared.languages import language_of_flag
 from shared.replies import Failed

@@ -4,143 +4,18 @@ One mention arrives as two events, ``app_mention`` and ``message``, with the sam
 become the same Incoming, so the ledger sees one message.
 """
 
-import html
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from bots.intake import Incoming
 from bots.policy import Situation
+from bots.slack_adapter.bodies import Json, is_timestamp, read_body
+from bots.slack_adapter.identity import Identity
+from bots.slack_adapter.text import USER_MENTION, plain_text
 from shared.jobs import Origin, Platform
 
 PERSONS_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
 """Subtypes that a person's own message may have; all others are edits, notices or bots."""
-USER_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|([^>]*))?>")
-CHANNEL_OR_GROUP = re.compile(r"<(?:#|!subteam\^)[A-Z0-9]+\|([^>]*)>")
-BROADCAST = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
-LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
-
 MENTION = "app_mention"
 MESSAGE_TYPES = frozenset({"message", MENTION})
-DELETED, CHANGED = "message_deleted", "message_changed"
-TIMESTAMP = re.compile(r"[0-9]{1,12}\.[0-9]{1,8}")
-ENVELOPE_FIELDS = ("type", "team_id", "api_app_id", "event_id", "challenge")
-EVENT_FIELDS = (
-    "type",
-    "subtype",
-    "channel",
-    "channel_type",
-    "team",
-    "user",
-    "bot_id",
-    "text",
-    "ts",
-    "thread_ts",
-    "deleted_ts",
-    "reaction",
-    "event_ts",
-    "item_channel",
-    "item_ts",
-)
-HTML = "text/html"
-FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
-MAX_FILES = 10
-"""Slack shares at most so many files with one message."""
-
-Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who we are in this workspace."""
-
-    user_id: str
-    team_id: str
-    url: str = ""
-    """The workspace's address, with a slash at its end."""
-
-
-def read_body(document: object) -> Json | None:
-    """An event's envelope with the fields that are read here; None if it is none of Slack's.
-
-    Whatever else a body holds is left out: nobody behind this need be ready for it. What was read
-    once can be read again.
-    """
-    if not isinstance(document, dict):
-        return None
-    event = document.get("event", {})
-    if not isinstance(event, dict):
-        return None
-    is_sound = all(isinstance(event.get(name), str | None) for name in EVENT_FIELDS)
-    outer = {name: document[name] for name in ENVELOPE_FIELDS if name in document}
-    if not is_sound or not all(isinstance(value, str) for value in outer.values()):
-        return None
-    kept = {name: event[name] for name in EVENT_FIELDS if event.get(name) is not None}
-    if files := read_files(event.get("files")):
-        kept["files"] = files
-    kept |= _read_item(event.get("item"))
-    kept |= _read_change(event)
-    return {**outer, "event": kept} if kept else outer
-
-
-def read_files(files: object) -> list[Json]:
-    """The files of a message, with the fields that are read here."""
-    if not isinstance(files, list):
-        return []
-    return [
-        {name: file[name] for name in FILE_FIELDS if isinstance(file.get(name), str | int)}
-        for file in files[:MAX_FILES]
-        if isinstance(file, dict) and isinstance(file.get("id"), str)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class SharedFile:
-    """A file of a message."""
-
-    id: str
-    name: str
-    url: str
-    num_bytes: int
-    is_html: bool
-
-
-def read_file(file: Json) -> SharedFile:
-    """A file as ``events.read_files`` leaves it."""
-    size = file.get("size")
-    return SharedFile(
-        id=str(file["id"]),
-        name=str(file.get("name") or "file"),
-        url=str(file.get("url_private_download") or file.get("url_private") or ""),
-        num_bytes=size if isinstance(size, int) else 0,
-        is_html=file.get("mimetype") == HTML,
-    )
-
-
-def _read_item(item: object) -> dict[str, str]:
-    """Which message a reaction or a pin is about."""
-    if not isinstance(item, dict) or item.get("type") != "message":
-        return {}
-    message = item.get("message")
-    ts = message.get("ts") if isinstance(message, dict) else item.get("ts")
-    channel = item.get("channel")
-    if not isinstance(channel, str) or not is_timestamp(ts):
-        return {}
-    return {"item_channel": channel, "item_ts": str(ts)}
-
-
-def _read_change(event: Json) -> dict[str, Json]:
-    """What a message reads now that was changed, and what it read before."""
-    messages = [event.get("message"), event.get("previous_message")]
-    if event.get("subtype") != CHANGED or not all(isinstance(m, dict) for m in messages):
-        return {}
-    now, before = (
-        {name: found[name] for name in EVENT_FIELDS if isinstance(found.get(name), str)}
-        for found in messages
-        if isinstance(found, dict)
-    )
-    return {"message": now, "previous_message": {"text": before.get("text", "")}}
+DELETED = "message_deleted"
 
 
 def is_persons_event(body: Json) -> bool:
@@ -199,11 +74,6 @@ def origin_of(body: Json, me: Identity) -> Origin | None:
     )
 
 
-def is_timestamp(ts: object) -> bool:
-    """Whether this names a message: seconds and a counter."""
-    return isinstance(ts, str) and TIMESTAMP.fullmatch(ts) is not None
-
-
 def history_body(message: Json, channel: str, me: Identity, *, is_direct: bool) -> Json | None:
     """A message of a channel's history as the event that told, or should have told, of it."""
     place = {"channel": channel, "channel_type": "im" if is_direct else "channel"}
@@ -242,39 +112,3 @@ def is_from_person(event: Json, me: Identity) -> bool:
     user = event.get("user")
     is_persons = event.get("subtype") in PERSONS_SUBTYPES and not event.get("bot_id")
     return bool(user) and user != me.user_id and is_persons
-
-
-def plain_text(text: str, me: Identity, names: Mapping[str, str] | None = None) -> str:
-    """A message's text without Slack's markup: our mention goes, others become names.
-
-    ``names`` are those of people by their ids, where Slack has not put them into the text.
-    """
-    known = names or {}
-
-    def name(found: re.Match[str]) -> str:
-        if found[1] == me.user_id:
-            return ""
-        return f"@{found[2] or known.get(found[1], found[1])}"
-
-    text = USER_MENTION.sub(name, text)
-    text = CHANNEL_OR_GROUP.sub(lambda found: found[1], text)
-    text = BROADCAST.sub(lambda found: f"@{found[1]}", text)
-    text = LINK.sub(lambda found: f"{found[2]} ({found[1]})" if found[2] else found[1], text)
-    return html.unescape(text).strip()
-
-
-def mentioned_in(text: str) -> set[str]:
-    """The people whom a message's text names by their ids alone."""
-    return {found[1] for found in USER_MENTION.finditer(text) if not found[2]}
-
-
-def permalink(me: Identity, channel: str, ts: str, thread: str = "") -> str:
-    """Where people find a message; empty if the workspace's address is not known.
-
-    Made as ``chat.getPermalink`` makes it, without a call for each message.
-    """
-    if not me.url:
-        return ""
-    address = f"{me.url}archives/{channel}/p{ts.replace('.', '')}"
-    is_reply = thread not in {"", ts}
-    return f"{address}?thread_ts={thread}&cid={channel}" if is_reply else address

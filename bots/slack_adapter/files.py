@@ -9,7 +9,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from bots.slack_adapter.events import HTML, SharedFile
+from bots.slack_adapter.bodies import HTML, SharedFile
 from shared.errors import FileTooLargeError, FileUnavailableError
 from shared.logs import get_logger
 from shared.tasks import Learn

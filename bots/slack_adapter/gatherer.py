@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
-from bots.slack_adapter import choosing, events
-from bots.slack_adapter.events import Identity, Json, SharedFile, read_file, read_files
+from bots.slack_adapter import choosing
+from bots.slack_adapter.bodies import Json, SharedFile, is_timestamp, read_file, read_files
+from bots.slack_adapter.identity import Identity, permalink
 from bots.slack_adapter.library.history import History
 from bots.slack_adapter.people import People
+from bots.slack_adapter.text import mentioned_in, plain_text
 from bots.store import Store
 from shared.errors import NotAMemberError, NoThreadError
 from shared.jobs import Origin
@@ -74,14 +76,14 @@ class SlackGatherer:
 
     async def quote(self, channel: str, messages: Sequence[Json]) -> list[Quoted]:
         """Messages with the names that people see, and as plain text."""
-        mentioned = {who for message in messages for who in events.mentioned_in(message["text"])}
+        mentioned = {who for message in messages for who in mentioned_in(message["text"])}
         authors = {str(message["user"]) for message in messages if message.get("user")}
         names = await self._people.names(mentioned | authors)
         return [
             Quoted(
                 author=names.get(str(message.get("user")), str(message.get("username") or "bot")),
-                text=events.plain_text(message["text"], self._me, names),
-                link=events.permalink(
+                text=plain_text(message["text"], self._me, names),
+                link=permalink(
                     self._me, channel, message["ts"], str(message.get("thread_ts") or "")
                 ),
                 written_at_s=float(message["ts"]),
@@ -111,7 +113,7 @@ class SlackGatherer:
                 assert_never(wanted)
 
     async def _meant(self, origin: Origin) -> list[Json]:
-        if origin.act and events.is_timestamp(origin.message):
+        if origin.act and is_timestamp(origin.message):
             message = await self._history.message(origin.channel, origin.message)
             return [message] if message else []
         if origin.thread and origin.thread != origin.message:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
-from bots.slack_adapter.events import Json
+from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.library.history import History
 from shared.errors import ElsewhereError, PlatformError
 from shared.languages import find_language

@@ -13,7 +13,8 @@ from typing import Any
 from bots.intake import Incoming, unasked
 from bots.reception import LEDGER_AWAY, Reception
 from bots.slack_adapter import customs, events
-from bots.slack_adapter.events import Identity, Json
+from bots.slack_adapter.bodies import Json, read_file, read_files
+from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.unasked import Sources, Unasked
 from shared import keys, knowledge
 from shared.errors import PlatformError
@@ -146,7 +147,7 @@ class Pins:
         (said,) = await self._sources.gatherer.quote(origin.channel, [message])
         if said.text:
             yield customs.pinned(origin, said)
-        files = [events.read_file(file) for file in events.read_files(message.get("files"))]
+        files = [read_file(file) for file in read_files(message.get("files"))]
         async for lesson in self._unasked.lessons(origin, files):
             yield lesson
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from bots.gathering import From
 from bots.intake import Incoming
-from bots.slack_adapter import events
+from bots.slack_adapter.bodies import Json, is_timestamp, read_files
 from bots.slack_adapter.commands import ACT, audience
-from bots.slack_adapter.events import Identity, Json
+from bots.slack_adapter.identity import Identity
 from shared.errors import NothingThereError
 from shared.jobs import Origin, Platform
 from shared.tasks import Ask, Form, Learn, Quoted, Report, Summarize, Task, Translate, Write
@@ -55,7 +55,7 @@ def read_shortcut(payload: Json, me: Identity) -> Shortcut | None:
     ts, where, who = message.get("ts"), channel.get("id"), user.get("id")
     if callback not in TASKS or not all(isinstance(name, str) for name in (trigger, where, who)):
         return None
-    if not events.is_timestamp(ts):
+    if not is_timestamp(ts):
         return None
     thread = str(message.get("thread_ts") or "")
     origin = Origin(
@@ -69,7 +69,7 @@ def read_shortcut(payload: Json, me: Identity) -> Shortcut | None:
         act=f"{MENU}:{trigger}",
         ticket=str(payload.get("response_url") or ""),
     )
-    files = tuple(events.read_files(message.get("files")))
+    files = tuple(read_files(message.get("files")))
     return Shortcut(
         str(callback), origin, str(message.get("user") or ""), str(message.get("text") or ""), files
     )

@@ -12,10 +12,11 @@ from bots.intake import Incoming
 from bots.policy import is_for_us
 from bots.reception import Reception
 from bots.slack_adapter import customs, events
+from bots.slack_adapter.bodies import Json, SharedFile, read_file, read_files
 from bots.slack_adapter.customs import Customs
-from bots.slack_adapter.events import Identity, Json, SharedFile
 from bots.slack_adapter.files import Downloads
 from bots.slack_adapter.gatherer import SlackGatherer
+from bots.slack_adapter.identity import Identity, permalink
 from bots.slack_adapter.library.history import History
 from bots.wording import parse_words
 from shared import operating
@@ -99,7 +100,7 @@ class Unasked:
             redis.RedisError, TimeoutError: the ledger could not be asked in time.
         """
         place = origin.thread if origin.thread != origin.message else ""
-        link = events.permalink(self._me, origin.channel, origin.message, place)
+        link = permalink(self._me, origin.channel, origin.message, place)
         for file in files:
             if await self.is_known(customs.taught(origin, file, None).origin):
                 continue
@@ -170,7 +171,7 @@ class Unasked:
         files = event.get("files")
         if not files and event.get("type") == events.MENTION:
             message = await self._sources.history.message(origin.channel, origin.message)
-            files = events.read_files((message or {}).get("files"))
+            files = read_files((message or {}).get("files"))
         if files:
-            return [events.read_file(file) for file in files]
+            return [read_file(file) for file in files]
         return await self._sources.gatherer.files(origin)

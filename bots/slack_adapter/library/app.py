@@ -25,8 +25,8 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from bots.slack_adapter import events
-from bots.slack_adapter.events import Json
+from bots.slack_adapter.bodies import Json, read_body
+from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.library.faults import translated
 from bots.slack_adapter.library.web import SlackAccess, make_client, socket_faults
 from shared.logs import get_logger
@@ -66,7 +66,7 @@ class Hearer(Protocol):
 class EventsApp:
     """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
 
-    def __init__(self, access: SlackAccess, me: events.Identity, hearer: Hearer) -> None:
+    def __init__(self, access: SlackAccess, me: Identity, hearer: Hearer) -> None:
         self._access = access
         self._hearer = hearer
         self._app = AsyncApp(
@@ -108,7 +108,7 @@ class EventsApp:
 
     async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
         """Hand an event on; Bolt acknowledges it only if that goes well."""
-        known = events.read_body(body)
+        known = read_body(body)
         if known is None:
             log.warning("event_malformed")
         elif not await self._hearer.hear(known):
@@ -124,7 +124,7 @@ class EventsApp:
 
 
 def _known(
-    access: SlackAccess, me: events.Identity
+    access: SlackAccess, me: Identity
 ) -> Callable[[], Coroutine[None, None, AuthorizeResult]]:
     """Who we are, as Bolt wants it; known since the start.
 
@@ -224,7 +224,7 @@ def _read_event(raw: bytes) -> AsyncBoltRequest | None:
     Bolt gets what is read here and no more: it trips over odd fields.
     """
     try:
-        body = events.read_body(json.loads(raw))
+        body = read_body(json.loads(raw))
     except (ValueError, RecursionError):
         return None
     if body is None:

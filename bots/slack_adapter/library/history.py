@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bots.slack_adapter.events import Json
+from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.library.faults import translated
 from bots.slack_adapter.library.web import SlackAccess, make_client
 from shared.errors import ElsewhereError, UndeliverableError

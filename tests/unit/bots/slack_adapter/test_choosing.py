@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from bots.slack_adapter import choosing, customs, events
+from bots.slack_adapter import choosing, customs
 from bots.slack_adapter.blocks import MAX_SECTION_CHARS, cut, with_image
+from bots.slack_adapter.bodies import SharedFile, read_body, read_file, read_files
 from bots.slack_adapter.emoji import name_of_emoji
-from bots.slack_adapter.events import Identity
 from bots.slack_adapter.files import is_slacks
+from bots.slack_adapter.identity import Identity, permalink
 from shared.jobs import Audience
 from shared.replies import Picture
 from shared.tasks import Translate
@@ -163,21 +164,19 @@ def test_a_flag_asks_for_a_translation_for_who_put_it_there() -> None:
 def test_a_reactions_and_a_pins_message_is_read() -> None:
     item = {"type": "message", "channel": "C1"}
     bodies = [
-        events.read_body({"event": {"type": "reaction_added", "item": {**item, "ts": "1.5"}}}),
-        events.read_body(
-            {"event": {"type": "pin_added", "item": {**item, "message": {"ts": "1.5"}}}}
-        ),
+        read_body({"event": {"type": "reaction_added", "item": {**item, "ts": "1.5"}}}),
+        read_body({"event": {"type": "pin_added", "item": {**item, "message": {"ts": "1.5"}}}}),
     ]
 
     for body in bodies:
         assert body is not None
         assert (body["event"]["item_channel"], body["event"]["item_ts"]) == ("C1", "1.5")
-        assert events.read_body(body) == body
+        assert read_body(body) == body
 
 
 @pytest.mark.parametrize("item", [None, 7, {}, {"type": "file"}, {"type": "message", "ts": 1}])
 def test_an_item_that_is_no_message_is_left_out(item: object) -> None:
-    body = events.read_body({"event": {"type": "reaction_added", "item": item}})
+    body = read_body({"event": {"type": "reaction_added", "item": item}})
 
     assert body == {"event": {"type": "reaction_added"}}
 
@@ -189,11 +188,9 @@ def test_files_are_read_with_what_is_needed_of_them() -> None:
         7,
     ]
 
-    (kept,) = events.read_files(files)
+    (kept,) = read_files(files)
 
-    assert events.read_file(kept) == events.SharedFile(
-        "F1", "plan.pdf", "https://u", 7, is_html=False
-    )
+    assert read_file(kept) == SharedFile("F1", "plan.pdf", "https://u", 7, is_html=False)
 
 
 @pytest.mark.parametrize(
@@ -208,4 +205,4 @@ def test_files_are_read_with_what_is_needed_of_them() -> None:
     ],
 )
 def test_permalinks_are_slacks(thread: str, expected: str) -> None:
-    assert events.permalink(ME, "C1", "1700000000.000100", thread) == expected
+    assert permalink(ME, "C1", "1700000000.000100", thread) == expected

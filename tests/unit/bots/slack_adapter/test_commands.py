@@ -7,7 +7,7 @@ import pytest
 
 from bots.gathering import From, LastHours, Meant
 from bots.slack_adapter import commands, shortcuts
-from bots.slack_adapter.events import Identity
+from bots.slack_adapter.identity import Identity
 from shared.errors import NothingThereError
 from shared.jobs import Audience, job_id
 from shared.tasks import Ask, Complete, Form, Learn, Quoted, Report, Summarize, Translate, Write

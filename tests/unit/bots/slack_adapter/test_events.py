@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bots.intake import intake, may_be_ours, needs_lookup
 from bots.slack_adapter import events
-from bots.slack_adapter.events import Identity, Json
+from bots.slack_adapter.bodies import EVENT_FIELDS, Json, read_body
+from bots.slack_adapter.identity import Identity
 from shared.jobs import job_id
 
 ME = Identity("U0ME", "T1")
@@ -14,7 +15,7 @@ MESSAGE = {"type": "message", "channel": "C1", "user": "U1", "ts": "1700000000.0
 
 
 def body(**event: object) -> Json:
-    known = events.read_body({"team_id": "T1", "event": {**MESSAGE, **event}})
+    known = read_body({"team_id": "T1", "event": {**MESSAGE, **event}})
     assert known is not None
     return known
 
@@ -75,7 +76,7 @@ def test_a_deletion_names_the_same_job_as_the_message() -> None:
     ],
 )
 def test_what_slack_never_sends_is_none_of_its_events(document: object) -> None:
-    assert events.read_body(document) is None
+    assert read_body(document) is None
 
 
 @pytest.mark.parametrize(
@@ -86,9 +87,7 @@ def test_a_message_without_a_proper_timestamp_is_no_message(ts: str) -> None:
 
 
 def test_what_is_not_read_is_left_out() -> None:
-    known = events.read_body(
-        {"team_id": "T1", "authorizations": 5, "event": {**MESSAGE, "blocks": [1]}}
-    )
+    known = read_body({"team_id": "T1", "authorizations": 5, "event": {**MESSAGE, "blocks": [1]}})
 
     assert known == {"team_id": "T1", "event": MESSAGE}
 
@@ -115,12 +114,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = st.dictionaries(st.sampled_from(events.EVENT_FIELDS), JSON)
+FIELDS = st.dictionaries(st.sampled_from(EVENT_FIELDS), JSON)
 
 
 @given(st.fixed_dictionaries({"event": FIELDS | JSON}, optional={"team_id": JSON, "type": JSON}))
 def test_no_body_trips_the_reader(document: dict[str, object]) -> None:
-    known = events.read_body(document)
+    known = read_body(document)
     if known is None:
         return
     events.is_persons_event(known)
@@ -151,7 +150,7 @@ CHANGE = {
 
 def test_a_changed_message_is_the_message_with_another_text() -> None:
     known = body(**CHANGE)
-    again = events.read_body(known)
+    again = read_body(known)
     found = events.edited(known)
 
     assert again == known, "what was read once can be read again"

@@ -1,0 +1,135 @@
+"""What was said on Slack while nobody heard it: looked for in its history.
+
+Slack sends nothing to an app that has no connection, and gives up after some minutes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
+from bots.marks import Seen
+from bots.slack_adapter import events
+from bots.slack_adapter.bodies import Json
+from bots.slack_adapter.identity import Identity
+from bots.slack_adapter.library.history import Conversation, History
+from bots.store import Store
+from shared.errors import PlatformError
+from shared.jobs import Platform
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+MAX_CONVERSATIONS = 200
+"""Looked through after a gap; those that were used last."""
+MAX_THREADS = 50
+"""The same, of threads that we take part in: their messages are in no channel's history."""
+SEPARATOR = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a conversation to look through: the channel itself, or one of its threads."""
+
+    conversation: Conversation
+    after_s: float
+    thread: str = ""
+
+
+class Taker(Protocol):
+    """Who is told of what was found."""
+
+    async def __call__(self, body: Json, *, is_found: bool, now_s: float) -> None:
+        """Take a message as the event that told, or should have told, of it."""
+        ...
+
+
+def thread_name(channel: str, thread: str) -> str:
+    """A thread as it is remembered, to be looked through."""
+    return f"{channel}{SEPARATOR}{thread}"
+
+
+class Looking:
+    """Looks through the histories of one workspace."""
+
+    def __init__(self, me: Identity, history: History, store: Store, lookback_s: float) -> None:
+        """``lookback_s``: how old a message may be to be taken late."""
+        self._me = me
+        self._history = history
+        self._store = store
+        self._lookback_s = lookback_s
+        self._num_looking = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something may be there that has not been found yet."""
+        return self._num_looking > 0
+
+    async def look_back(self, seen: Seen, take: Taker) -> None:
+        """Look for what was said since something was seen."""
+        window = Window(seen, self._lookback_s, float)
+        if not window.is_open:
+            return
+        self._num_looking += 1
+        try:
+            await look_back(
+                self._store,
+                Platform.SLACK,
+                seen.now_s,
+                lambda: self._look_through(window, take),
+            )
+        finally:
+            self._num_looking -= 1
+
+    async def _look_through(self, window: Window, take: Taker) -> int:
+        conversations = await self._conversations(window)
+        by_id = {conversation.id: conversation for conversation in conversations}
+        spans = [Span(c, window.start_s(c.id)) for c in conversations]
+        for name in window.seen.threads[:MAX_THREADS]:
+            channel, _, thread = name.partition(SEPARATOR)
+            if channel in by_id:
+                spans.append(Span(by_id[channel], window.start_s(channel), thread))
+        return await look_through(spans, lambda span: self._look_at(span, window, take))
+
+    async def _conversations(self, window: Window) -> Sequence[Conversation]:
+        """Where we are; if Slack does not say, where we have been."""
+        latest = window.seen.latest
+        try:
+            found = await self._history.conversations(len(latest) + MAX_CONVERSATIONS)
+        except PlatformError as error:
+            log.warning("conversations_not_listed", reason=str(error))
+            found = [Conversation(channel, channel.startswith("D")) for channel in latest]
+        found.sort(key=lambda c: float(latest.get(c.id, 0)), reverse=True)
+        return found[:MAX_CONVERSATIONS]
+
+    async def _look_at(self, span: Span, window: Window, take: Taker) -> int:
+        channel = span.conversation.id
+        if span.thread:
+            return await self._look_at_thread(span, window, take)
+        messages = await self._history.messages(channel, span.after_s, MAX_MESSAGES)
+        num_found = await self._take_found(messages, span, window, take)
+        for message in messages:
+            if float(message.get("latest_reply") or 0) > span.after_s:
+                thread = Span(span.conversation, span.after_s, str(message["ts"]))
+                num_found += await self._look_at_thread(thread, window, take)
+        return num_found
+
+    async def _look_at_thread(self, span: Span, window: Window, take: Taker) -> int:
+        found = await self._history.replies(
+            span.conversation.id, span.thread, span.after_s, MAX_MESSAGES
+        )
+        # Slack shows the message that began the thread in any case.
+        replies = [message for message in found if message.get("ts") != span.thread]
+        return await self._take_found(replies, span, window, take)
+
+    async def _take_found(
+        self, messages: Sequence[Json], span: Span, window: Window, take: Taker
+    ) -> int:
+        conversation = span.conversation
+        for message in messages:
+            body = events.history_body(
+                message, conversation.id, self._me, is_direct=conversation.is_direct
+            )
+            if body is not None:
+                await take(body, is_found=True, now_s=window.seen.now_s)
+        return len(messages)
