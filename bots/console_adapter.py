@@ -21,9 +21,9 @@ from bots.intake import Incoming
 from bots.policy import Situation
 from bots.reception import LEDGER_AWAY, Reception
 from bots.store import Store
+from bots.surface import Piece
 from shared import keys
 from shared.jobs import Job, Origin, Platform
-from shared.replies import Picture
 
 QUIT_WORDS = frozenset({"/quit", "/exit"})
 HELP = "Ask me anything. /new begins a new conversation, /quit ends."
@@ -59,18 +59,16 @@ class ConsoleSurface:
         del job
         return True
 
-    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
         """Print the beginning of an answer; of a picture, what it shows."""
-        if picture:
-            text = f"{text}\n\n[{picture.description}]"
         self._printed = ""
-        self._show(text)
+        self._show(_text_of(piece))
         return f"{job.id}-{part}"
 
-    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Print what is new in an answer."""
         del job, message
-        self._show(f"{text}\n\n[{picture.description}]" if picture else text)
+        self._show(_text_of(piece))
 
     async def delete(self, job: Job, message: str) -> None:
         """What is printed stays."""
@@ -117,6 +115,13 @@ class ConsoleSurface:
             )
             self._live.start()
         self._live.update(rich.markdown.Markdown(text), refresh=True)
+
+
+def _text_of(piece: Piece) -> str:
+    """What is printed; of a picture, what it shows."""
+    if piece.picture is None:
+        return piece.text
+    return f"{piece.text}\n\n[{piece.picture.description}]"
 
 
 class ConsoleAdapter:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import redis
 
+from bots.controls import Controls, controls_for
 from bots.pace import Allowance, Pace, Rank
-from bots.posts import Desk, Piece, Posts
+from bots.posts import Desk, Posts
 from bots.render.final import final_text, with_lateness
 from bots.render.waiting import OPEN, waiting_notice
-from bots.surface import Entry
+from bots.surface import Entry, Piece
 from shared import operating
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
 from shared.jobs import Audience, Job
@@ -192,7 +193,9 @@ class LiveReply:
                 text = await self._newest() if has_turn else None
                 if text is None:
                     return True
-                turnstile = await self._posts.show(self._pieces(text), is_final=False)
+                turnstile = await self._posts.show(
+                    self._pieces(text, controls_for(self.job, is_over=False)), is_final=False
+                )
                 if self._posts.may_cover:
                     await self._uncover()
         except UndeliverableError as error:
@@ -217,12 +220,13 @@ class LiveReply:
 
     def _ending(self, reply: Final) -> list[Piece]:
         picture = reply.picture if isinstance(reply, Done) else None
-        return self._pieces(with_lateness(self.job.late_s, final_text(reply)), picture)
+        text = with_lateness(self.job.late_s, final_text(reply))
+        return self._pieces(text, controls_for(self.job, is_over=True), picture)
 
-    def _pieces(self, text: str, picture: Picture | None = None) -> list[Piece]:
-        """The text as messages; the picture stands in the last of them."""
+    def _pieces(self, text: str, controls: Controls, picture: Picture | None = None) -> list[Piece]:
+        """The text as messages; the picture and the buttons stand in the last of them."""
         *parts, last = self._surface.render(text)
-        return [*map(Piece, parts), Piece(last, picture)]
+        return [*map(Piece, parts), Piece(last, picture, controls)]
 
     async def _newest(self) -> str | None:
         """What is to be read by now; None for nothing at all."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import redis
 
 from bots.store import Store
-from bots.surface import Surface
+from bots.surface import Piece, Surface
 from shared import keys, showing
 from shared.errors import (
     MessageGoneError,
@@ -25,7 +25,6 @@ from shared.errors import (
 from shared.jobs import Job
 from shared.ledger import Limits
 from shared.logs import get_logger
-from shared.replies import Picture
 from shared.showing import Part, Turnstile
 
 log = get_logger(__name__)
@@ -46,14 +45,6 @@ class Desk:
     """This process, to the ledger."""
     remove: Callable[[Job, str], None]
     """Have a message taken away, some time soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What stands in one message."""
-
-    text: str
-    picture: Picture | None = None
 
 
 class _PostIsTooLateError(Exception):
@@ -169,7 +160,7 @@ class Posts:
     async def _edit(self, message: str, piece: Piece, *, is_final: bool) -> None:
         self._require_turn()
         try:
-            await self._surface.edit(self._job, message, piece.text, piece.picture)
+            await self._surface.edit(self._job, message, piece)
         except PlatformSilentError:
             self.is_in_doubt = True
             raise
@@ -185,7 +176,7 @@ class Posts:
         for number, piece in enumerate(parts):
             if message := await self._store.find_part(self._job.id, number):
                 with contextlib.suppress(MessageGoneError):
-                    await self._surface.edit(self._job, message, piece.text, piece.picture)
+                    await self._surface.edit(self._job, message, piece)
         self.may_cover = False
 
     async def _find(self, states: list[str], number: int, text: str) -> str:
@@ -226,7 +217,7 @@ class Posts:
     async def _post(self, number: int, piece: Piece) -> str:
         self._require_turn()
         try:
-            message = await self._surface.post(self._job, number, piece.text, piece.picture)
+            message = await self._surface.post(self._job, number, piece)
         except (UndeliverableError, RateLimitedError):
             await self._store.run(showing.note_not_posted(self._job.id, number))
             raise

@@ -7,8 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bots.controls import Controls
 from shared.jobs import Job
 from shared.replies import Final, Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What stands in one message."""
+
+    text: str
+    picture: Picture | None = None
+    controls: Controls = Controls.NONE
 
 
 class Surface(Protocol):
@@ -45,7 +55,7 @@ class Surface(Protocol):
         """Whether what is posted for this job can be edited; else nothing but its ending is."""
         ...
 
-    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
         """Post one part of the answer; returns the message's id.
 
         The job's origin says who may see it.
@@ -57,7 +67,7 @@ class Surface(Protocol):
         """
         ...
 
-    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Replace a posted part. Raises as ``post`` does, and ``MessageGoneError``."""
         ...
 

@@ -10,10 +10,11 @@ from bots.delivery import Delivery
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.store import Store
+from bots.surface import Piece
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import Limits
-from shared.replies import Done, Failed, Final, Picture, Tagged
+from shared.replies import Done, Failed, Final, Tagged
 from shared.tasks import Tag, Translate
 from tests.chaos.way_out import Scribe, scribe_at
 
@@ -46,17 +47,17 @@ class SlowPlatform:
     def can_edit(self, job: Job) -> bool:
         return bool(job)
 
-    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
-        assert not picture
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
+        assert not piece.picture
         self.is_asked.set()
         await self.may_post.wait()
-        self.texts.append(text)
+        self.texts.append(piece.text)
         return f"{job.id}-{part}"
 
-    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
         assert message.startswith(job.id)
-        assert not picture
-        self.texts.append(text)
+        assert not piece.picture
+        self.texts.append(piece.text)
         self.is_edited.set()
 
     async def delete(self, job: Job, message: str) -> None:

@@ -20,6 +20,7 @@ from bots.slack_adapter.customs import Customs
 from bots.slack_adapter.library.surface import SlackSurface
 from bots.slack_adapter.library.web import SlackAccess, identify
 from bots.store import Store, open_store
+from bots.surface import Piece
 from shared import keys
 from shared.errors import NotAMemberError, NoThreadError, UndeliverableError
 from shared.jobs import Audience, Job, Kind, Origin, Platform, make_job
@@ -359,8 +360,8 @@ async def test_a_picture_is_uploaded_once_and_waited_for(slack: FakeSlack, bot: 
     job = answer_job(Audience.CHANNEL)
     slack.num_file_refusals = 2
 
-    message = await bot.surface.post(job, 0, "The mood", PICTURE)
-    await bot.surface.edit(job, message, "The mood again", PICTURE)
+    message = await bot.surface.post(job, 0, Piece("The mood", PICTURE))
+    await bot.surface.edit(job, message, Piece("The mood again", PICTURE))
 
     (shown,) = slack.messages(CHANNEL)
     assert shown.text == "The mood again"
@@ -375,7 +376,7 @@ async def test_a_picture_that_slack_refuses_leaves_its_text_and_a_sentence(
 ) -> None:
     slack.fail_next(method, error="restricted_action")
 
-    await bot.surface.post(answer_job(Audience.CHANNEL), 0, "The mood", PICTURE)
+    await bot.surface.post(answer_job(Audience.CHANNEL), 0, Piece("The mood", PICTURE))
 
     (shown,) = slack.messages(CHANNEL)
     assert shown.blocks == []
@@ -388,8 +389,8 @@ async def test_what_one_person_sees_is_posted_once_and_neither_edited_nor_found(
 ) -> None:
     job = answer_job(Audience.ASKER)
 
-    message = await bot.surface.post(job, 0, "For you", None)
-    await bot.surface.edit(job, message, "For everybody", None)
+    message = await bot.surface.post(job, 0, Piece("For you"))
+    await bot.surface.edit(job, message, Piece("For everybody"))
     await bot.surface.delete(job, message)
 
     (shown,) = slack.messages(CHANNEL)
@@ -404,7 +405,7 @@ async def test_without_an_address_a_place_that_we_are_not_in_takes_nothing(
     slack.fail_next("chat.postEphemeral", error="user_not_in_channel")
 
     with pytest.raises(UndeliverableError):
-        await bot.surface.post(answer_job(Audience.ASKER), 0, "For you", None)
+        await bot.surface.post(answer_job(Audience.ASKER), 0, Piece("For you"))
 
 
 async def test_an_address_that_is_used_up_takes_nothing(slack: FakeSlack, bot: Bot) -> None:
@@ -412,7 +413,7 @@ async def test_an_address_that_is_used_up_takes_nothing(slack: FakeSlack, bot: B
     job = answer_job(Audience.ASKER, f"{slack.base_url}response/unknown")
 
     with pytest.raises(UndeliverableError):
-        await bot.surface.post(job, 0, "For you", None)
+        await bot.surface.post(job, 0, Piece("For you"))
 
 
 async def test_a_reaction_that_is_there_is_as_good_as_put_there(slack: FakeSlack, bot: Bot) -> None:

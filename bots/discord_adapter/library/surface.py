@@ -18,6 +18,7 @@ from bots.discord_adapter.library.client import NOBODY, Client
 from bots.discord_adapter.library.faults import translated
 from bots.discord_adapter.library.webhook import ORIGINAL, TicketOverError, Webhook, is_good
 from bots.render.discord import is_beginning_of, render_for_discord
+from bots.surface import Piece
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Audience, Job, Origin
 from shared.logs import get_logger
@@ -79,7 +80,7 @@ class DiscordSurface:
         del job
         return True
 
-    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
         """Post, the first part as a reply to the question. See ``surface.Surface``.
 
         The nonce is the job's: Discord answers a repeated post with the message that it has. If
@@ -88,42 +89,40 @@ class DiscordSurface:
         """
         if webhook := self._webhook(job):
             with contextlib.suppress(TicketOverError):
-                return await _post_by(webhook, job, part, text, picture)
+                return await _post_by(webhook, job, part, piece)
         try:
             target = await self._target(job)
             for nonce in _nonces(job, part):
                 with contextlib.suppress(MessageGoneError):
-                    return await self._send(job, target, part, text, nonce, picture)
+                    return await self._send(job, target, part, piece, nonce)
         except UndeliverableError as error:
             if _code_of(error) in CLOSED_CODES:
                 await self._own_up(job)
             raise
         raise UndeliverableError("deleted again and again")
 
-    async def _send(
-        self, job: Job, target: Target, part: int, text: str, nonce: str, picture: Picture | None
-    ) -> str:
+    async def _send(self, job: Job, target: Target, part: int, piece: Piece, nonce: str) -> str:
         is_reply = target.is_reply and part == 0
         with translated():
             message = await self._at(target.channel).send(
-                text,
+                piece.text,
                 nonce=nonce,
-                files=_files(picture),
+                files=_files(piece.picture),
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
                 reference=_reference(job) if is_reply else None,  # type: ignore[arg-type]  # its types leave None out
             )
         return target.name(message.id)
 
-    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         if webhook := self._webhook_of(job, message):
-            with contextlib.suppress(TicketOverError), _content(text, picture) as params:
+            with contextlib.suppress(TicketOverError), _content(piece) as params:
                 await webhook.edit(message, params)
                 return
         channel, number = _where(job, message)
         # discord.py's own edit of a message that is only known by its id cannot keep embeds away.
-        with translated(), _content(text, picture) as params:
+        with translated(), _content(piece) as params:
             await self.connected().http.edit_message(channel, number, params=params)
 
     async def delete(self, job: Job, message: str) -> None:
@@ -285,24 +284,20 @@ class DiscordSurface:
         return self.connected().get_partial_messageable(int(channel))
 
 
-async def _post_by(
-    webhook: Webhook, job: Job, part: int, text: str, picture: Picture | None
-) -> str:
+async def _post_by(webhook: Webhook, job: Job, part: int, piece: Piece) -> str:
     """Put the first part where Discord says that we are thinking, and others below it."""
     if part == 0:
-        with contextlib.suppress(MessageGoneError), _content(text, picture) as params:
+        with contextlib.suppress(MessageGoneError), _content(piece) as params:
             return await webhook.edit(ORIGINAL, params)
-    with _content(text, picture, is_ephemeral=_is_private(job)) as params:
+    with _content(piece, is_ephemeral=_is_private(job)) as params:
         return await webhook.send(params)
 
 
-def _content(
-    text: str, picture: Picture | None, *, is_ephemeral: bool = False
-) -> discord.http.MultipartParameters:
+def _content(piece: Piece, *, is_ephemeral: bool = False) -> discord.http.MultipartParameters:
     flags = discord.MessageFlags(suppress_embeds=True)
     flags.ephemeral = is_ephemeral
     return discord.http.handle_message_parameters(
-        text, files=_files(picture), allowed_mentions=NOBODY, flags=flags
+        piece.text, files=_files(piece.picture), allowed_mentions=NOBODY, flags=flags
     )
 
 

@@ -11,15 +11,15 @@ from slack_sdk.errors import SlackApiError
 
 from bots.render.slack import render_for_slack
 from bots.slack_adapter.blocks import with_image
+from bots.slack_adapter.bodies import is_timestamp
 from bots.slack_adapter.emoji import name_of_emoji
-from bots.slack_adapter.events import is_timestamp
 from bots.slack_adapter.library.faults import fault_of, translated
 from bots.slack_adapter.library.pictures import Pictures
 from bots.slack_adapter.library.respond import respond
 from bots.slack_adapter.library.web import SlackAccess, make_client
+from bots.surface import Piece
 from shared.errors import ElsewhereError
 from shared.jobs import Audience, Job
-from shared.replies import Picture
 
 EDIT_EVERY_S = 1.0
 PLACEHOLDER = "…"
@@ -54,11 +54,11 @@ class SlackSurface:
         """Slack shows what only one person sees once, and for good."""
         return job.origin.audience is Audience.CHANNEL
 
-    async def post(self, job: Job, part: int, text: str, picture: Picture | None = None) -> str:
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
         """Post in the thread of the question, or for one person. See ``surface.Surface``."""
         origin = job.origin
         if origin.audience is Audience.ASKER:
-            return await self._post_privately(job, part, text, picture)
+            return await self._post_privately(job, part, piece)
 
         async def post(content: Mapping[str, Any]) -> str:
             payload = {"job_id": job.id, "part": part}
@@ -73,9 +73,9 @@ class SlackSurface:
             return str(answer["ts"])
 
         with translated():
-            return await self._pictures.show(job.id, text, picture, post)
+            return await self._pictures.show(job.id, piece.text, piece.picture, post)
 
-    async def edit(self, job: Job, message: str, text: str, picture: Picture | None = None) -> None:
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         if job.origin.audience is Audience.ASKER:
             return  # it stands there as it was posted, if it is known to have been
@@ -87,7 +87,7 @@ class SlackSurface:
             return message
 
         with translated():
-            await self._pictures.show(job.id, text, picture, update)
+            await self._pictures.show(job.id, piece.text, piece.picture, update)
 
     async def delete(self, job: Job, message: str) -> None:
         """Delete a posted message. See ``surface.Surface``."""
@@ -148,7 +148,7 @@ class SlackSurface:
     async def show_busy(self, job: Job) -> None:
         """The placeholder shows it."""
 
-    async def _post_privately(self, job: Job, part: int, text: str, picture: Picture | None) -> str:
+    async def _post_privately(self, job: Job, part: int, piece: Piece) -> str:
         """Post for the person who asked alone, in the same place.
 
         Where we are not, Slack takes it by the address that came with the command or menu.
@@ -168,10 +168,10 @@ class SlackSurface:
 
         try:
             with translated():
-                return await self._pictures.show(job.id, text, picture, post)
+                return await self._pictures.show(job.id, piece.text, piece.picture, post)
         except ElsewhereError:
             if not origin.ticket:
                 raise
             with translated():
-                await respond(origin.ticket, with_image(text, None, picture)["text"])
+                await respond(origin.ticket, with_image(piece.text, None, piece.picture)["text"])
             return f"{job.id}.{part}"

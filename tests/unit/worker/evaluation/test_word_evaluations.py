@@ -64,7 +64,7 @@ def test_chrf_is_100_for_the_translation_itself_and_low_for_the_source() -> None
 
     figures = evaluate_translation(examples, "perfect", perfect).figures["chrf"]
 
-    assert figures == {"de": {"pairs": 60, "parley": 100.0, "copy": pytest.approx(24, abs=8)}}
+    assert figures == {"de": {"pairs": 20, "parley": 100.0, "copy": pytest.approx(24, abs=10)}}
 
 
 CANDIDATE = Candidate("small", 135, 1.0, 900, 20.0, 60.0, 0.5, 0.5, 17.4, 21.4)
