@@ -195,9 +195,12 @@ def translate_message(facts: Facts, locale: str) -> Wish:
     return _about(facts, Wish(text_of(facts), Translate(find_language(locale) or "en")))
 
 
-def ask_about_message(facts: Facts) -> Wish:
-    """An answer from the documents to what the message says."""
-    return _about(facts, Wish(text_of(facts), Ask()))
+def ask_about(facts: Facts, question: str) -> Wish:
+    """An answer to a question about the message."""
+    text = text_of(facts)
+    said = "\n".join(f"> {line}" for line in text.splitlines())
+    words = f"{question.strip()}\n\n{facts.author_name} wrote:\n{said}".strip()
+    return _about(facts, Wish(words if text else ""))
 
 
 def reply_to_message(facts: Facts) -> Wish:

@@ -137,8 +137,31 @@ async def test_commands_are_known_in_servers_and_in_direct_messages_with_us(
     assert by_kind[1] == set(words.split())
     menus = {"Translate", "Summarize from here", "Draft a reply", "Sentiment", "Ask about this"}
     assert by_kind[3] == menus
-    assert all(command["contexts"] == [0, 1] for command in commands)
-    assert all(command["integration_types"] == [0] for command in commands)
+    assert all(command["contexts"] in ([0, 1], [0, 1, 2]) for command in commands)
+    taken_along = {c["name"] for c in commands if c["integration_types"] == [0, 1]}
+    assert taken_along == {
+        *("ask", "translate", "write", "complete", "help"),
+        *("Translate", "Draft a reply", "Ask about this"),
+    }
+    assert all((1 in c["integration_types"]) is (2 in c["contexts"]) for c in commands)
+
+
+@pytest.mark.parametrize("locale", ["de", "fr", "es-ES", "es-419"])
+async def test_every_name_and_description_is_there_in_other_languages(
+    discord: FakeDiscord, locale: str
+) -> None:
+    commands = discord.world.commands[None]
+    options = [option for command in commands for option in command.get("options", [])]
+    choices = [choice for option in options for choice in option.get("choices", [])]
+
+    missing = [
+        thing[field]
+        for thing in (*commands, *options, *choices)
+        for field in ("name", "description")
+        if thing.get(field) and locale not in (thing.get(f"{field}_localizations") or {})
+    ]
+
+    assert missing == []
 
 
 async def test_languages_are_suggested_while_their_name_is_typed(town: Town) -> None:
@@ -269,13 +292,29 @@ async def test_files_of_the_message_that_is_replied_to_are_learned_one_by_one(to
 
 async def test_menus_of_a_message_answer_its_reader_alone(town: Town) -> None:
     said = await town.discord.say(town.here, town.bob, "Shall we move the launch to Friday?")
-    names = ("Translate", "Draft a reply", "Ask about this", "Summarize from here", "Sentiment")
+    names = ("Translate", "Draft a reply", "Summarize from here", "Sentiment")
 
     for name in names:
         called = await town.discord.call_message_menu(said, town.alice, name, locale="fr")
         answer = await town.answer(called)
         assert answer.ephemeral_to == town.alice.id, name
         assert is_deferred(called, private=True), name
+
+
+async def test_a_question_about_a_message_is_asked_in_a_form(town: Town) -> None:
+    said = await town.discord.say(town.here, town.bob, "Shall we move the launch to Friday?")
+    called = await town.discord.call_message_menu(said, town.alice, "Ask about this", locale="fr")
+    form = await town.discord.wait_for(lambda: called.response, WAIT_S)
+    assert form is not None
+    assert form["data"]["title"] == "Poser une question"
+
+    asked = await town.discord.submit_modal(
+        town.here, town.alice, form["data"]["custom_id"], {"question": "When is that?"}
+    )
+
+    answer = await town.answer(asked)
+    assert answer.ephemeral_to == town.alice.id
+    assert is_deferred(asked, private=True)
 
 
 async def test_a_flag_has_a_message_translated_for_who_put_it_there(town: Town) -> None:

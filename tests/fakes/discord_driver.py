@@ -11,7 +11,7 @@ from tests.fakes.discord_errors import MISSING_ACCESS
 from tests.fakes.discord_faults import Fault, FaultKind, Faults
 from tests.fakes.discord_forms import Edit
 from tests.fakes.discord_gateway import Gateway
-from tests.fakes.discord_interactions import BUTTON, Interactions, OptionValue, Place
+from tests.fakes.discord_interactions import BUTTON, Input, Interactions, OptionValue, Place
 from tests.fakes.discord_mentions import REGULAR_DEFAULT, AllowedMentions
 from tests.fakes.discord_model import (
     Attachment,
@@ -114,7 +114,7 @@ class Driver:
         self.world.channels[to_id(channel_id)].denied_code = None
 
     def deny_member(self, channel_id: Ref, user_id: Ref, permissions: int) -> None:
-        """Take permissions, as bits, from a user in a channel; the fake itself asks for none."""
+        """Take permissions, as bits, from a user in a channel; interactions tell what is left."""
         user = self.world.users[to_id(user_id)]
         self.world.deny(self.world.channels[to_id(channel_id)], user, permissions)
 
@@ -268,9 +268,9 @@ class Driver:
         )
 
     async def submit_modal(
-        self, channel_id: Ref, user_id: Ref, custom_id: str, inputs: dict[str, str]
+        self, channel_id: Ref, user_id: Ref, custom_id: str, inputs: dict[str, Input]
     ) -> Interaction:
-        """Send a form: the text for each of its inputs by custom id."""
+        """Send a form: the text, or the choices, for each of its fields by custom id."""
         place = Place(to_id(channel_id), to_id(user_id))
         return await self._done(self._interactions.submit_modal(place, custom_id, inputs))
 

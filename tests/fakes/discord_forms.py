@@ -6,6 +6,7 @@ Pure: a request body in, a Draft out, or the ApiError that Discord would answer.
 from dataclasses import dataclass, field
 
 from tests.fakes import discord_settings as limits
+from tests.fakes.discord_commands import check_rows
 from tests.fakes.discord_errors import (
     EMPTY_MESSAGE,
     api_error,
@@ -147,6 +148,7 @@ def check_components(components: list[Json], flags: int, body: Json) -> None:
     """Refuse too many components, and legacy fields beside components of the second version."""
     if count_components(components) > limits.MAX_COMPONENTS:
         raise too_long("components", limits.MAX_COMPONENTS)
+    check_rows(components)
     if not flags & limits.MESSAGE_IS_COMPONENTS_V2:
         return
     for name in ("content", "embeds"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from tests.fakes import discord_errors as errors
 from tests.fakes import discord_payloads as payloads
 from tests.fakes import discord_settings as limits
+from tests.fakes.discord_commands import check_form
 from tests.fakes.discord_errors import api_error, not_found
 from tests.fakes.discord_forms import read_draft, read_edit
 from tests.fakes.discord_http import Answer, Call, Route
@@ -29,18 +30,22 @@ ANSWER_DEFERRED = 5
 ANSWER_DEFERRED_UPDATE = 6
 ANSWER_UPDATE = 7
 ANSWER_CHOICES = 8
+ANSWER_FORM = 9
 # Application Command Type, and Application Command Option Type by the type of its value
 SLASH = 1
 MESSAGE_MENU = 3
 SUBCOMMAND = 1
 OPTION_TYPES: dict[type, int] = {str: 3, int: 4, bool: 5, float: 10}
 BUTTON = 2
+SELECT = 3
 TEXT_INPUT = 4
+LABEL = 18
 
 CALLBACK = "/interactions/{interaction_id}/{token}/callback"
 WEBHOOK = "/webhooks/{application_id}/{token}"
 WEBHOOK_MESSAGE = f"{WEBHOOK}/messages/{{message_id}}"
 
+Input = str | list[str]
 OptionValue = str | int | bool | float | Attachment
 ATTACHMENT_OPTION = 11
 
@@ -118,13 +123,10 @@ class Interactions:
             data["values"] = values
         return self._deliver(place, COMPONENT, data)
 
-    def submit_modal(self, place: Place, custom_id: str, inputs: dict[str, str]) -> Interaction:
-        """Send a form with text inputs."""
-        rows = [
-            {"type": 1, "components": [{"type": TEXT_INPUT, "custom_id": key, "value": value}]}
-            for key, value in inputs.items()
-        ]
-        return self._deliver(place, MODAL_SUBMIT, {"custom_id": custom_id, "components": rows})
+    def submit_modal(self, place: Place, custom_id: str, inputs: dict[str, Input]) -> Interaction:
+        """Send a form with text inputs and choices; a choice is a list."""
+        fields = [_field(key, value) for key, value in inputs.items()]
+        return self._deliver(place, MODAL_SUBMIT, {"custom_id": custom_id, "components": fields})
 
     def find_component(self, message: Message, custom_id: str) -> int:
         """Return the type of a component on a message.
@@ -209,6 +211,8 @@ class Interactions:
         data = call.body.get("data") or {}
         if kind == ANSWER_MESSAGE:
             return self._post(interaction, call, data)
+        if kind == ANSWER_FORM:
+            check_form(data)
         if kind == ANSWER_DEFERRED:
             flags = limits.MESSAGE_LOADING | (
                 int(data.get("flags") or 0) & limits.MESSAGE_EPHEMERAL
@@ -326,6 +330,14 @@ class Interactions:
 
     def _show(self, message: Message) -> Json:
         return payloads.message_json(self._world, message, has_content_intent=True)
+
+
+def _field(custom_id: str, value: Input) -> Json:
+    """What was put into one field of a form."""
+    given: Json = {"type": TEXT_INPUT, "custom_id": custom_id, "value": value}
+    if isinstance(value, list):
+        given = {"type": SELECT, "custom_id": custom_id, "values": value}
+    return {"type": LABEL, "component": given}
 
 
 def _wants_body(call: Call, name: str) -> bool:

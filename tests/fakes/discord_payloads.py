@@ -374,8 +374,13 @@ def interaction_json(world: "World", interaction: Interaction) -> Json:
         "guild_id": str(guild.id),
         "guild": {"id": str(guild.id), "locale": LOCALE, "features": []},
         "guild_locale": LOCALE,
-        "member": member | {"permissions": ALL_PERMISSIONS},
+        "member": member | {"permissions": _permissions_in(channel, interaction.user_id)},
     }
+
+
+def _permissions_in(channel: Channel, user_id: int) -> str:
+    """What a member may do in a channel: all but what was taken from them there."""
+    return str(int(ROLE_PERMISSIONS) & ~channel.denied.get(user_id, 0))
 
 
 def application_json(world: "World") -> Json:

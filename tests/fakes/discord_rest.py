@@ -9,6 +9,7 @@ import re
 from tests.fakes import discord_errors as errors
 from tests.fakes import discord_payloads as payloads
 from tests.fakes import discord_settings as limits
+from tests.fakes.discord_commands import check_commands
 from tests.fakes.discord_errors import (
     api_error,
     form_error,
@@ -248,13 +249,13 @@ class Rest:
     def _overwrite_commands(self, call: Call) -> Answer:
         scope = self._scope(call)
         given = call.record.body if isinstance(call.record.body, list) else []
-        _check_commands(given)
+        check_commands(given)
         self._world.commands[scope] = [self._register(command, scope) for command in given]
         return Answer(self._world.commands[scope])
 
     def _create_command(self, call: Call) -> Answer:
         scope = self._scope(call)
-        _check_commands([call.body])
+        check_commands([call.body])
         command = self._register(call.body, scope)
         others = [c for c in self._world.commands.get(scope, []) if c["id"] != command["id"]]
         self._world.commands[scope] = [*others, command]
@@ -322,22 +323,3 @@ def _read_emoji(call: Call) -> str:
     if emoji.isascii() and not _CUSTOM_EMOJI.fullmatch(emoji):
         raise api_error(400, errors.UNKNOWN_EMOJI)
     return emoji
-
-
-def _check_commands(commands: list[Json]) -> None:
-    """Application Commands: names are there, short, and unique in their type; not too many."""
-    seen: dict[int, set[str]] = {}
-    for index, command in enumerate(commands):
-        name = str(command.get("name") or "")
-        if not name:
-            raise required(f"{index}.name")
-        if len(name) > limits.MAX_COMMAND_NAME_CHARS:
-            raise too_long(f"{index}.name", limits.MAX_COMMAND_NAME_CHARS)
-        names = seen.setdefault(command.get("type", 1), set())
-        if name in names:
-            code = "APPLICATION_COMMANDS_DUPLICATE_NAME"
-            raise form_error(str(index), code, "Application command names must be unique")
-        names.add(name)
-    for kind, names in seen.items():
-        if len(names) > limits.MAX_COMMANDS_PER_TYPE.get(kind, 1):
-            raise api_error(400, 30032)

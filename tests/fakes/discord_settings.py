@@ -59,9 +59,8 @@ MAX_COMPONENTS = 40
 MAX_COMPONENTS_TEXT_CHARS = 4_000
 # Channel (Start Thread from Message)
 MAX_THREAD_NAME_CHARS = 100
-# Application Commands (Registering a Command; naming)
+# Application Commands (Registering a Command)
 MAX_COMMANDS_PER_TYPE = {1: 100, 2: 15, 3: 15}
-MAX_COMMAND_NAME_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import discord
 import discord.http
 
 from bots.discord_adapter.library.client import Client, DiscordAccess, Hearer
-from bots.discord_adapter.library.commands import Commands
 from bots.discord_adapter.library.faults import start_up_faults
 from bots.discord_adapter.library.surface import DiscordSurface
+from bots.discord_adapter.library.tree import Commands
 from bots.ending import end
 from shared.logs import get_logger
 

@@ -147,7 +147,9 @@ def test_menus_work_on_the_message_they_were_called_from() -> None:
     assert isinstance(reply, Write)
     assert reply.reply_to == acts.quoted(SAID)
     assert acts.summarize_from_message(SAID).wanted == From("100")
-    assert acts.ask_about_message(dataclasses.replace(SAID, text="")).sentence
+    asked = acts.ask_about(SAID, " Who is that? ")
+    assert (asked.text, asked.author) == ("Who is that?\n\n wrote:\n> Salut @alice!", BOB)
+    assert acts.ask_about(dataclasses.replace(SAID, text=""), "why?").sentence
 
 
 @pytest.mark.parametrize(("emoji", "language"), [("🇫🇷", "fr"), ("🇯🇵", "ja"), ("🇬🇧", "en")])

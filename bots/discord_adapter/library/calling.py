@@ -1,0 +1,75 @@
+"""How what people call is acknowledged, handed on and, where no answer comes, told.
+
+Discord waits three seconds for a word, so a call is acknowledged before anything is done with it.
+"""
+
+import aiohttp
+import discord
+
+from bots.discord_adapter.acts import Act, Wish
+from bots.discord_adapter.library.client import NOBODY, Client
+from bots.discord_adapter.library.facts import place_of
+from bots.discord_adapter.reading import Place
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+Interaction = discord.Interaction[Client]
+AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+"""What discord.py raises if Discord does not take what we say."""
+ACKNOWLEDGED_CODE = 40060
+TOO_LATE_CODE = 10062
+
+
+async def take(interaction: Interaction, name: str, wish: Wish, *, is_private: bool) -> None:
+    """Acknowledge what somebody asks for, and hand it on."""
+    if wish.sentence:
+        await say(interaction, wish.sentence)
+        return
+    if not await acknowledge(interaction, is_private=is_private):
+        return
+    user, ticket = interaction.user.id, interaction.token
+    act = Act(place_of_call(interaction), interaction.id, user, name, ticket, is_private)
+    if sentence := await interaction.client.hearer.act(act, wish):
+        await say_instead(interaction, sentence)
+
+
+async def acknowledge(interaction: Interaction, *, is_private: bool) -> bool:
+    """Have Discord show that we are thinking; False if it has told the person that we are not.
+
+    In doubt the call is taken: its answer finds a way when the ticket does not open one.
+    """
+    try:
+        await interaction.response.defer(ephemeral=is_private, thinking=True)
+    except discord.HTTPException as error:
+        if error.code == TOO_LATE_CODE:
+            log.warning("command_too_late")
+            return False
+        if error.code != ACKNOWLEDGED_CODE:  # another process of ours was quicker, or is gone
+            log.warning("command_not_acknowledged", status=error.status)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("command_not_acknowledged", error=type(error).__name__)
+    return True
+
+
+async def say(interaction: Interaction, sentence: str) -> None:
+    """A sentence for the person who called, in place of an answer."""
+    if interaction.response.is_done():
+        await interaction.edit_original_response(content=sentence, allowed_mentions=NOBODY)
+    else:
+        await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+
+
+async def say_instead(interaction: Interaction, sentence: str) -> None:
+    """A sentence where Discord says that we are thinking."""
+    try:
+        await interaction.edit_original_response(content=sentence, allowed_mentions=NOBODY)
+    except AWAY as error:
+        log.warning("command_not_answered", error=type(error).__name__)
+
+
+def place_of_call(interaction: Interaction) -> Place:
+    """Where somebody called."""
+    if interaction.channel is not None:
+        return place_of(interaction.channel)
+    return Place(interaction.guild_id, interaction.channel_id or 0)
