@@ -13,10 +13,12 @@ from bots.discord_adapter.library.client import DiscordAccess
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.loop_lag import watch_loop
-from bots.slack_adapter.adapter import SlackAdapter, sight_of
+from bots.slack_adapter.adapter import SlackAdapter
 from bots.slack_adapter.customs import Customs as SlackCustoms
 from bots.slack_adapter.library.surface import SlackSurface
-from bots.slack_adapter.library.web import SlackAccess, identify
+from bots.slack_adapter.library.web import Account, SlackAccess, identify
+from bots.slack_adapter.opening import one_workspace
+from bots.slack_adapter.workspace import sight_of
 from bots.spool import Spool
 from shared.errors import SettingsError
 from shared.jobs import Platform
@@ -66,10 +68,10 @@ async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link
         max_upload_mb=settings.max_upload_mb,
         lookback_s=settings.lookback_s,
     )
-    me = await identify(access)
-    sight = sight_of(access, me, wiring.store)
+    account = Account(access, await identify(access))
+    sight = sight_of(account, wiring.store)
     link = Link(wiring, SlackSurface(access), Platform.SLACK, sight.gatherer)
-    return SlackAdapter(access, me, link.reception, sight, customs), link
+    return one_workspace(account, link.reception, sight, customs), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:

@@ -1,4 +1,4 @@
-"""Slack's messages into the reception: those that it tells us of, and those that we look for.
+"""Slack's way in: its events, commands and menus, each to the workspace that it happened in.
 
 Slack sends again what is not acknowledged, so nothing is kept here.
 """
@@ -11,22 +11,14 @@ from aiohttp import web
 
 from bots.adapters import all_or_none
 from bots.ending import end
+from bots.lookback import Window, look_back
 from bots.marks import Marks, Seen
-from bots.reception import LEDGER_AWAY, Reception
+from bots.reception import LEDGER_AWAY
 from bots.slack_adapter import events, sockets
-from bots.slack_adapter.acts import Acts
 from bots.slack_adapter.bodies import Json, read_body
-from bots.slack_adapter.customs import Customs
-from bots.slack_adapter.files import Downloads
-from bots.slack_adapter.gatherer import SlackGatherer
-from bots.slack_adapter.identity import Identity
-from bots.slack_adapter.library.app import EventsApp
-from bots.slack_adapter.library.history import History
+from bots.slack_adapter.library.app import Authorize, EventsApp
 from bots.slack_adapter.library.web import SlackAccess
-from bots.slack_adapter.looking import Looking, thread_name
-from bots.slack_adapter.people import People
-from bots.slack_adapter.pins import Pins
-from bots.slack_adapter.unasked import Sources, Unasked
+from bots.slack_adapter.workspaces import Workspaces
 from bots.store import Store
 from shared.jobs import Platform
 from shared.logs import get_logger
@@ -40,19 +32,12 @@ HEAR_S = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What is read of one workspace, by everybody with the same memory."""
+class Hindsight:
+    """What has been heard, and how far back to look for what was not."""
 
-    history: History
-    people: People
-    gatherer: SlackGatherer
-
-
-def sight_of(access: SlackAccess, me: Identity, store: Store) -> Sight:
-    """What reads a workspace."""
-    history = History(access)
-    people = People(history)
-    return Sight(history, people, SlackGatherer(history, people, store, me))
+    store: Store
+    marks: Marks
+    lookback_s: float
 
 
 class SlackAdapter:
@@ -61,53 +46,41 @@ class SlackAdapter:
     def __init__(
         self,
         access: SlackAccess,
-        me: Identity,
-        reception: Reception,
-        sight: Sight,
-        customs: Customs,
+        authorize: Authorize,
+        workspaces: Workspaces,
+        hindsight: Hindsight,
     ) -> None:
+        """``access``: the app's; its bot token is not used."""
         self._is_by_socket = access.app_token is not None
-        self._me = me
-        self._reception = reception
-        self._auto_reply_channels = customs.auto_reply_channels
-        self._looking = Looking(me, sight.history, reception.store, customs.lookback_s)
-        self._marks = Marks(reception.store, Platform.SLACK)
-        downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
-        sources = Sources(sight.history, sight.gatherer, downloads)
-        self._unasked = Unasked(me, reception, sources, customs)
-        self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)
-        self._acts = Acts(me, reception, sight.people, sight.gatherer, self._unasked)
+        self._workspaces = workspaces
+        self._hindsight = hindsight
+        self._marks = hindsight.marks
+        self._num_looking = 0
         self._hearing: dict[str, asyncio.Task[bool]] = {}
         """Event -> what is being done about it."""
-        self._app = EventsApp(access, me, self)
+        self._app = EventsApp(access, authorize, self)
 
     async def run(self) -> None:
         """Serve until cancelled. See ``adapters.Adapter``."""
         seen = await self._marks.read()
+        await self._workspaces.open_all()
         try:
             await self._serve(seen)
         finally:
-            await self._acts.close()
             await end(list(self._hearing.values()))
 
     async def _serve(self, seen: Seen) -> None:
+        parts = (self._start(seen), self._workspaces.run(), self._marks.run(self._is_listening))
         if not self._is_by_socket:
             log.info("slack_ready", way_in="http")
-            await all_or_none(
-                self._start(seen), self._pins.run(), self._marks.run(self._is_listening)
-            )
+            await all_or_none(*parts)
             return
         opened = self._app.make_sockets(NUM_SOCKETS)
         try:
             for socket in opened:
                 await socket.open()
             log.info("slack_ready", way_in="socket_mode")
-            await all_or_none(
-                self._start(seen),
-                self._pins.run(),
-                sockets.watch(opened, self._after_gap),
-                self._marks.run(self._is_listening),
-            )
+            await all_or_none(*parts, sockets.watch(opened, self._after_gap))
         finally:
             await asyncio.gather(*(socket.close() for socket in opened))
 
@@ -120,11 +93,8 @@ class SlackAdapter:
         known = read_body(body)
         if known is None or not events.is_persons_event(known):
             return False
-        origin = events.origin_of(known, self._me)
-        if origin is None or not self._reception.floods.holds_off(origin.asker):
-            return False
-        self._marks.note(origin.channel, origin.message)
-        return True
+        workspace = self._workspaces.known(events.team_named_in(known))
+        return workspace is not None and workspace.is_unwanted(known)
 
     async def hear(self, body: Json) -> bool:
         """Take an event. See ``app.Hearer``.
@@ -142,50 +112,54 @@ class SlackAdapter:
 
     async def obey(self, payload: Json) -> dict[str, Any]:
         """Take a slash command. See ``app.Hearer``."""
-        return await self._acts.command(payload)
+        workspace = await self._workspaces.find(str(payload.get("team_id") or ""))
+        return await workspace.obey(payload) if workspace else {}
 
     async def use(self, payload: Json) -> None:
         """Take a menu's entry. See ``app.Hearer``."""
-        await self._acts.shortcut(payload)
+        team = payload.get("team") or {}
+        workspace = await self._workspaces.find(str(team.get("id") or ""))
+        if workspace:
+            await workspace.use(payload)
 
     async def _hear(self, body: Json) -> bool:
         try:
-            await self._take(body)
+            workspace = await self._workspaces.find(events.team_named_in(body))
+            if workspace is not None:
+                await workspace.take(body)
         except LEDGER_AWAY as error:
             log.warning("event_not_accepted", error=type(error).__name__)
             return False
         return True
 
-    async def _take(self, body: Json, *, is_found: bool = False, now_s: float = 0.0) -> None:
-        if deleted := events.deleted_origin(body, self._me):
-            await self._reception.withdraw(deleted)
-            return
-        if edited := events.edited(body):
-            await self._unasked.rate_again(*edited)
-            return
-        if await self._unasked.take(body) or await self._pins.take(body):
-            return
-        origin = events.origin_of(body, self._me)
-        if origin is None:
-            return
-        is_auto_reply = origin.channel in self._auto_reply_channels
-        incoming = events.to_incoming(body, origin, self._me, is_auto_reply=is_auto_reply)
-        age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
-        if not await self._unasked.teach(body, incoming):
-            job = await self._reception.receive(incoming, age_s)
-            if job is not None and job.origin.thread:
-                self._marks.note_thread(thread_name(origin.channel, job.origin.thread))
-        await self._unasked.overhear(body, incoming)
-        self._marks.note(origin.channel, origin.message)
-
     def _is_listening(self) -> bool:
-        return not self._looking.is_under_way
+        return self._num_looking == 0
 
     async def _start(self, seen: Seen) -> None:
-        self._pins.look_soon()
-        await self._looking.look_back(seen, self._take)
+        await self._look_back(seen)
         await asyncio.Event().wait()
 
     async def _after_gap(self) -> None:
-        self._pins.look_soon()
-        await self._looking.look_back(await self._marks.read(), self._take)
+        await self._look_back(await self._marks.read())
+
+    async def _look_back(self, seen: Seen) -> None:
+        """Look for what was said while nobody heard."""
+        for workspace in self._workspaces.opened:
+            workspace.look_soon()
+        window = Window(seen, self._hindsight.lookback_s, float)
+        if not window.is_open:
+            return
+        self._num_looking += 1
+        try:
+            await look_back(
+                self._hindsight.store,
+                Platform.SLACK,
+                seen.now_s,
+                lambda: self._look_through(window),
+            )
+        finally:
+            self._num_looking -= 1
+
+    async def _look_through(self, window: Window) -> int:
+        found = [await workspace.look_through(window) for workspace in self._workspaces.opened]
+        return sum(found)

@@ -52,8 +52,13 @@ def edited(body: Json) -> tuple[Json, float] | None:
 
 def team_of(body: Json, me: Identity) -> str:
     """The workspace that an event happened in."""
+    return team_named_in(body) or me.team_id
+
+
+def team_named_in(body: Json) -> str:
+    """The workspace that an event names; empty if it names none."""
     # event.team may be absent from one of a mention's two events; the envelope has it always.
-    return str(body.get("team_id") or body.get("event", {}).get("team") or me.team_id)
+    return str(body.get("team_id") or body.get("event", {}).get("team") or "")
 
 
 def origin_of(body: Json, me: Identity) -> Origin | None:

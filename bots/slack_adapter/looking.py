@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
-from bots.marks import Seen
+from bots.lookback import MAX_MESSAGES, Window, look_through
 from bots.slack_adapter import events
 from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.library.history import Conversation, History
-from bots.store import Store
 from shared.errors import PlatformError
-from shared.jobs import Platform
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -52,36 +49,12 @@ def thread_name(channel: str, thread: str) -> str:
 class Looking:
     """Looks through the histories of one workspace."""
 
-    def __init__(self, me: Identity, history: History, store: Store, lookback_s: float) -> None:
-        """``lookback_s``: how old a message may be to be taken late."""
+    def __init__(self, me: Identity, history: History) -> None:
         self._me = me
         self._history = history
-        self._store = store
-        self._lookback_s = lookback_s
-        self._num_looking = 0
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether something may be there that has not been found yet."""
-        return self._num_looking > 0
-
-    async def look_back(self, seen: Seen, take: Taker) -> None:
-        """Look for what was said since something was seen."""
-        window = Window(seen, self._lookback_s, float)
-        if not window.is_open:
-            return
-        self._num_looking += 1
-        try:
-            await look_back(
-                self._store,
-                Platform.SLACK,
-                seen.now_s,
-                lambda: self._look_through(window, take),
-            )
-        finally:
-            self._num_looking -= 1
-
-    async def _look_through(self, window: Window, take: Taker) -> int:
+    async def look_through(self, window: Window, take: Taker) -> int:
+        """Look for what was said in a time; how many messages were found."""
         conversations = await self._conversations(window)
         by_id = {conversation.id: conversation for conversation in conversations}
         spans = [Span(c, window.start_s(c.id)) for c in conversations]

@@ -15,10 +15,12 @@ from bots.adapters import Link, Wiring
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
 from bots.slack_adapter.acts import AWAY, TOO_MUCH
-from bots.slack_adapter.adapter import Sight, SlackAdapter, sight_of
+from bots.slack_adapter.adapter import SlackAdapter
 from bots.slack_adapter.customs import Customs
 from bots.slack_adapter.library.surface import SlackSurface
-from bots.slack_adapter.library.web import SlackAccess, identify
+from bots.slack_adapter.library.web import Account, SlackAccess, identify
+from bots.slack_adapter.opening import one_workspace
+from bots.slack_adapter.workspace import Sight, sight_of
 from bots.store import Store, open_store
 from bots.surface import Piece
 from shared import keys
@@ -78,10 +80,10 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
     wiring = Wiring(
         store, "redis://127.0.0.1:1/0", LIMITS, FEW, 1000, frozenset(), woken.append, Metrics()
     )
-    me = await identify(access)
-    sight, surface = sight_of(access, me, store), SlackSurface(access)
+    account = Account(access, await identify(access))
+    sight, surface = sight_of(account, store), SlackSurface(access)
     link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
-    adapter = SlackAdapter(access, me, link.reception, sight, Customs())
+    adapter = one_workspace(account, link.reception, sight, Customs())
     task = asyncio.create_task(adapter.run())
     if by_socket:
         await slack.wait_for_connections(2)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -26,9 +26,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bots.slack_adapter.bodies import Json, read_body
-from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.library.faults import translated
-from bots.slack_adapter.library.web import SlackAccess, make_client, socket_faults
+from bots.slack_adapter.library.web import Account, SlackAccess, make_client, socket_faults
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -40,6 +39,8 @@ ANY = re.compile(".*")
 PARTS = ("team", "enterprise", "user", "channel", "message", "view", "container")
 WORDS = ("type", "callback_id", "trigger_id", "response_url", "action_ts")
 FORM = "application/x-www-form-urlencoded"
+Authorize = Callable[..., Awaitable[AuthorizeResult]]
+"""Bolt calls it with those of its arguments that it names, such as ``team_id``."""
 JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 
 
@@ -66,12 +67,12 @@ class Hearer(Protocol):
 class EventsApp:
     """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
 
-    def __init__(self, access: SlackAccess, me: Identity, hearer: Hearer) -> None:
+    def __init__(self, access: SlackAccess, authorize: Authorize, hearer: Hearer) -> None:
         self._access = access
         self._hearer = hearer
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
-            authorize=_known(access, me),
+            authorize=authorize,
             process_before_response=True,
             request_verification_enabled=False,  # it trips over odd requests; see _is_signed
         )
@@ -123,23 +124,26 @@ class EventsApp:
         return BoltResponse(status=200, body="")
 
 
-def _known(
-    access: SlackAccess, me: Identity
-) -> Callable[[], Coroutine[None, None, AuthorizeResult]]:
-    """Who we are, as Bolt wants it; known since the start.
+def known_as(account: Account) -> Authorize:
+    """Who we are in the one workspace that there is, as Bolt wants it; known since the start.
 
     Left to itself Bolt asks ``auth.test``, and acknowledges the event unhandled if that fails.
     """
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(
-            enterprise_id=None,
-            team_id=me.team_id,
-            bot_user_id=me.user_id,
-            bot_token=access.bot_token,
-        )
+        return authorized(account)
 
     return authorize
+
+
+def authorized(account: Account) -> AuthorizeResult:
+    """Who we are in a workspace, as Bolt wants it."""
+    return AuthorizeResult(
+        enterprise_id=None,
+        team_id=account.me.team_id,
+        bot_user_id=account.me.user_id,
+        bot_token=account.access.bot_token,
+    )
 
 
 class _Handler(AsyncSocketModeHandler):

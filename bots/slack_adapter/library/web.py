@@ -29,6 +29,14 @@ class SlackAccess:
     signing_secret: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who we are in a workspace, and how we talk to it."""
+
+    access: SlackAccess
+    me: Identity
+
+
 def make_client(
     access: SlackAccess, *, is_idempotent: bool, is_patient: bool = True
 ) -> AsyncWebClient:
