@@ -12,6 +12,7 @@ from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.reception import LEDGER_AWAY, Reception, Rules
 from bots.store import Store
+from bots.verbs import Verbs
 from bots.wake import Waker
 from shared import ledger
 from shared.ledger import Allowance, Limits, Ready
@@ -64,6 +65,9 @@ class Link:
         rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars)
         self._waker = Waker(wiring.wake)
         self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules, gatherer)
+        self.verbs = Verbs(
+            wiring.store, self.delivery, self._waker.wake, wiring.limits, wiring.max_chars
+        )
         self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 

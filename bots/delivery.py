@@ -16,12 +16,13 @@ from bots.pace import Allowance, Pace, Rank
 from bots.posts import Desk
 from bots.store import Store
 from bots.surface import Entry, Surface
-from shared import ledger, showing
+from shared import showing, verbs
 from shared.errors import CodecError, PlatformError, RateLimitedError, UndeliverableError
 from shared.jobs import Job
 from shared.ledger import Limits, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Tagged
+from shared.verbs import Did
 
 __all__ = ["Delivery", "Entry", "Surface"]
 
@@ -141,8 +142,8 @@ class Delivery:
         Raises:
             redis.RedisError, TimeoutError: the ledger could not be asked; nothing has changed.
         """
-        withdrawn = await self.store.run(ledger.withdraw(job_id))
-        if withdrawn is None:
+        withdrawn = await self.store.run(verbs.withdraw(job_id))
+        if withdrawn.did is not Did.WITHDRAWN:
             return None
         log.info("job_withdrawn", job=job_id)
         if job := await self.find_job(job_id):

@@ -74,6 +74,11 @@ class Store:
         document: Any = await self.client.hget(keys.job(job_id), "job")
         return codec.decode(document, Job) if document else None
 
+    async def state_of(self, job_id: str) -> str | None:
+        """The state of a job; None if the ledger does not know it."""
+        state: Any = await self.client.hget(keys.job(job_id), "state")
+        return state.decode() if state is not None else None
+
     async def find_part(self, job_id: str, part: int) -> str | None:
         """The message that a part of an answer stands in, if it is noted."""
         message: Any = await self.client.hget(keys.job(job_id), f"part:{part}")

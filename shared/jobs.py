@@ -131,6 +131,19 @@ class Turn:
     role: str
     """``user`` or ``assistant``."""
     text: str
+    job: str = ""
+    """The id of the job that left it here, which takes it away again if it is run anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a channel wants to be answered, where that differs from the worker's own settings."""
+
+    system_prompt: str | None = None
+    language: str = ""
+    """ISO 639-1 code; empty for the language of the question."""
+    retention_ms: int | None = None
+    """How long the conversation is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,10 @@ class Job:
     """How long ago it was written when it was found, if nobody was there to hear it; else 0."""
     task: Task | None = None
     """What is asked for besides an answer; its kind is the job's."""
+    num_retries: int = 0
+    """How often somebody wanted another answer to it."""
+    manner: Manner | None = None
+    """How its channel wants to be answered; None: as the worker's settings say."""
 
     @property
     def is_unasked(self) -> bool:

@@ -24,6 +24,9 @@ SERVICE = PREFIX + "service"
 WAITED = PREFIX + "waited"
 """String: written before each wait for replicas, so that there is something to wait for."""
 
+LOOK = PREFIX + "look"
+"""Pub/sub channel: ids of jobs whose runs have to look at their leases at once."""
+
 KNOWLEDGE = PREFIX + "knowledge"
 """Hash: the embedding model of what was learned, and how often that has changed."""
 
@@ -38,6 +41,18 @@ VECTORS = PREFIX + "vectors"
 
 WORKERS = PREFIX + "workers"
 """Sorted set: worker name -> when it was last alive, in ms."""
+
+PREFERENCES = PREFIX + "preferences"
+"""Hash: ``PLATFORM:TEAM|CHANNEL`` -> what a channel, or with no channel a workspace, prefers."""
+
+PREFERENCES_CHANGES = PREFIX + "preferences_changes"
+"""String: how often one of them has been changed, so that nobody reads them all for nothing."""
+
+PREFERENCES_NEWS = PREFIX + "preferences_news"
+"""Pub/sub channel: whose preferences have just been changed."""
+
+AUDIT = PREFIX + "audit"
+"""Stream: who changed which setting."""
 
 WAIT_MARK = "@WAIT@"
 """Stands in a refusal for the seconds to wait, which are known when the message is refused."""
@@ -79,6 +94,12 @@ MOOD_LOOK_EVERY_MS = 10 * 60 * 1000
 MOOD_ALERT_EVERY_MS = 24 * 3600 * 1000
 """A channel is told of a drop at most so often."""
 
+MAX_AUDIT = 10_000
+"""Changes of settings that are remembered: years of them."""
+
+USED_LIFETIME_MS = 2 * 24 * 3600 * 1000
+"""What was used in a day is of no use after it; twice as long, for clocks that are put back."""
+
 OVERTAKEN_BY_MS = 2_000
 """Celery's queue is first in, first out: a job that is not claimed while one that was queued so
 much later is, has been lost on its way."""
@@ -112,6 +133,11 @@ def snapshot(job_id: str) -> str:
 def ending(job_id: str) -> str:
     """String: a job's final reply, for a while: what a process that was frozen may have covered."""
     return f"{PREFIX}ending:{job_id}"
+
+
+def feedback(asker: str) -> str:
+    """Hash: what a person said of answers: a job's id -> ``good`` or ``bad``."""
+    return f"{PREFIX}feedback:{asker}"
 
 
 def mailbox(conversation: str) -> str:
@@ -159,6 +185,37 @@ def told(name: str) -> str:
     return f"{PREFIX}told:{name}"
 
 
+def used(scope: str, name: str) -> str:
+    """Hash, with the day's number behind it: messages and tokens that a person (``user``) or a
+    channel (``channel``) has used that day."""
+    return f"{PREFIX}used:{scope}:{name}"
+
+
+def asked(person: str) -> str:
+    """Sorted set: the conversations in which a person asked -> when that was last, in ms."""
+    return f"{PREFIX}asked:{person}"
+
+
+def questions(person: str) -> str:
+    """Sorted set: the jobs of a person that are remembered -> when they were accepted, in ms."""
+    return f"{PREFIX}questions:{person}"
+
+
+def talk(conversation: str) -> str:
+    """List: who has spoken in a thread of ours since we were last spoken to, the latest first."""
+    return f"{PREFIX}talk:{conversation}"
+
+
+def muted(conversation: str) -> str:
+    """String: exists while we are to be silent in a thread unless we are mentioned."""
+    return f"{PREFIX}muted:{conversation}"
+
+
+def bots_heard(place: str) -> str:
+    """Set: messages of other bots that we answered in a channel since a person spoke to us."""
+    return f"{PREFIX}bots_heard:{place}"
+
+
 def seen(platform: str) -> str:
     """Hash: channel -> the latest message of it that was seen; ``*`` -> when we last looked."""
     return f"{PREFIX}seen:{platform}"
@@ -182,6 +239,11 @@ def lookback_done(platform: str) -> str:
 def session_starts(name: str) -> str:
     """Hash: how many new sessions this bot may begin with Discord now."""
     return f"{PREFIX}session_starts:{name}"
+
+
+def budget(name: str) -> str:
+    """Hash: how many calls are left of what a platform takes, for all processes together."""
+    return f"{PREFIX}budget:{name}"
 
 
 def opted_out(tenant: str) -> str:

@@ -13,7 +13,7 @@ from shared import codec, keys
 from shared.calls import Call, Raw, is_one, text_of
 from shared.errors import ChannelBusyError, QueueFullError, TooManyMessagesError, TooManyOpenError
 from shared.jobs import Job, Kind, Turn
-from shared.replies import Failed, Final, Snapshot
+from shared.replies import Done, Failed, Final, FinishReason, Snapshot
 from shared.scripts import jobs as scripts
 
 
@@ -85,6 +85,7 @@ class Hold(StrEnum):
 
     HELD = "held"
     LOST = "lost"
+    STOPPED = "stopped"
     EXPIRED = "expired"
 
 
@@ -185,6 +186,7 @@ def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
         claimant.worker,
         codec.encode(EXPIRED),
         _exhausted(job_id),
+        codec.encode(STOPPED),
     )
 
     def read(raw: Raw) -> Claimed:
@@ -259,25 +261,6 @@ def finish(job_id: str, token: str, reply: Final, memory: Memory) -> Call[Finish
     return Call(scripts.FINISH, args, read)
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """A question was taken back: what had been posted of its answer, and which job may run next."""
-
-    posted: tuple[str, ...] = ()
-    ready: Ready | None = None
-
-
-def withdraw(job_id: str) -> Call[Withdrawn | None]:
-    """End a job whose message was deleted, unless it is over; None if there is nothing to do."""
-
-    def read(raw: Raw) -> Withdrawn | None:
-        if text_of(raw[0]) != "withdrawn":
-            return None
-        return Withdrawn(tuple(text_of(part) for part in raw[3:]), _ready(raw[1:3]))
-
-    return Call(scripts.WITHDRAW, (job_id,), read)
-
-
 def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
     """Find what is overdue: lost in Celery, its lease run out, or its deadline over."""
 
@@ -288,6 +271,8 @@ def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
     return Call(scripts.SWEEP, (max_jobs, codec.encode(EXPIRED)), read)
 
 
+STOPPED = Done("", FinishReason.CANCELLED)
+"""What ends an answer that was stopped before a word of it was written."""
 EXPIRED = Failed(
     code="deadline", sentence="I could not answer this in time. Please ask again in a while."
 )

@@ -20,6 +20,8 @@ class FinishReason(StrEnum):
     STOP = "stop"
     LENGTH = "length"
     """The answer reached ``PARLEY_MAX_NEW_TOKENS`` or the end of the model's context."""
+    CANCELLED = "cancelled"
+    """Somebody stopped it."""
 
 
 @dataclass(frozen=True, slots=True)

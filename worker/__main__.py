@@ -32,6 +32,7 @@ from worker.engine.generation import Sampling
 from worker.knowledge.library import Library
 from worker.knowledge.search import Search
 from worker.leases import LeaseKeeper
+from worker.listening import PAUSE_S, Listener
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.prompting.library import Library as Prompts
 from worker.prompting.library import read_library
@@ -185,10 +186,13 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         num_slots=settings.concurrency,
         deaf_after_checks=parts.patience.deaf_after_checks,
     )
+    listener = Listener(store, keeper)
     with contextlib.ExitStack() as stack:
         stack.callback(rater.close)
+        stack.callback(listener.close)
         for ticker in (
             Ticker("leases", keeper.interval_s, keeper.renew_all),
+            Ticker("look", PAUSE_S, listener.listen),
             Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
             Ticker("wedge", CHECK_EVERY_S, wedge.check),
         ):

@@ -1,19 +1,21 @@
 """A chat: the conversation so far and a message in, the model's answer out."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from shared.jobs import Job, Turn
 from shared.ledger import Lease, Memory
-from shared.replies import Done, Failed
+from shared.replies import Done, Failed, FinishReason
 from worker.engine.generation import Sampling
-from worker.leases import Held
+from worker.leases import Ending, Held
 from worker.prompts import ASSISTANT, USER, Prompt, Question, make_prompt
 from worker.store import Store
-from worker.works import Outcome
+from worker.works import NO_MEMORY, Outcome, RunEndedError
 from worker.writing import Draft, Mind
 
 FORGOTTEN = "I have forgotten this conversation. We start afresh."
 NOTHING_TO_SAY = "I have nothing to say to that."
+RETRY_TEMPERATURE, RETRY_TOP_P = 0.8, 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,19 @@ class Answerer:
         """Write an answer. See ``works.Work``."""
         lease = held.lease
         draft = Draft(self._store, self._mind.engine, held, lease.shown)
-        written = draft.write(self._prompt(lease), self._manner.sampling)
+        try:
+            finish_reason = draft.write(
+                self._prompt(lease), self._sampling(lease.job)
+            ).finish_reason
+        except RunEndedError:
+            if held.ending is not Ending.CANCELLED:
+                raise
+            finish_reason = FinishReason.CANCELLED
         answer = draft.text.strip()
-        if not answer:
+        if not answer and finish_reason is not FinishReason.CANCELLED:
             return Outcome(Failed(code="no_words", sentence=NOTHING_TO_SAY))
-        return Outcome(Done(answer, written.finish_reason), self._memory(lease.job, answer))
+        memory = self._memory(lease.job, answer) if answer else NO_MEMORY
+        return Outcome(Done(answer, finish_reason), memory)
 
     def forget(self, held: Held) -> Outcome:
         """Clear the conversation. See ``works.Work``."""
@@ -54,7 +64,14 @@ class Answerer:
         question = Question(manner.system_prompt, lease.history, lease.job.text, lease.shown)
         return make_prompt(question, self._mind.tokenizer, self._mind.limits)
 
+    def _sampling(self, job: Job) -> Sampling:
+        """Another answer is wanted where one was not liked: the likeliest words were those."""
+        sampling = self._manner.sampling
+        if not job.num_retries or sampling.temperature >= RETRY_TEMPERATURE:
+            return sampling
+        return dataclasses.replace(sampling, temperature=RETRY_TEMPERATURE, top_p=RETRY_TOP_P)
+
     def _memory(self, job: Job, answer: str) -> Memory:
-        turns = (Turn(USER, job.text), Turn(ASSISTANT, answer))
+        turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, answer, job.id))
         manner = self._manner
         return Memory(turns, max_turns=manner.max_turns, retention_ms=manner.retention_ms)

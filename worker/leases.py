@@ -22,6 +22,8 @@ class Ending(StrEnum):
     """Another run has the lease, or the job is over."""
     EXPIRED = "expired"
     """The job's deadline is over."""
+    CANCELLED = "cancelled"
+    """Somebody stopped the answer."""
     STOPPED = "stopped"
     """This worker ends: the job is handed back."""
 
@@ -115,12 +117,23 @@ class LeaseKeeper:
             if held.is_over:
                 held.num_turns_over += 1
                 continue
-            lease = held.lease
-            match self._store.run(ledger.renew(lease.job.id, lease.token, self._lease_ms)):
-                case Hold.LOST:
-                    held.end(Ending.LOST)
-                case Hold.EXPIRED:
-                    held.end(Ending.EXPIRED)
+            self._renew(held)
+
+    def look(self, job_id: str) -> None:
+        """Renew the leases of one job at once: something has happened to it."""
+        for held in self._present():
+            if held.lease.job.id == job_id and not held.is_over:
+                self._renew(held)
+
+    def _renew(self, held: Held) -> None:
+        lease = held.lease
+        match self._store.run(ledger.renew(lease.job.id, lease.token, self._lease_ms)):
+            case Hold.LOST:
+                held.end(Ending.LOST)
+            case Hold.STOPPED:
+                held.end(Ending.CANCELLED)
+            case Hold.EXPIRED:
+                held.end(Ending.EXPIRED)
 
     def close(self) -> None:
         """Take nothing new: leases that come from now on are handed back at once."""

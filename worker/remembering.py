@@ -24,5 +24,5 @@ class Remembering:
         """
         if job.origin.act or job.origin.audience is Audience.ASKER:
             return NOTHING
-        turns = (Turn(USER, asked), Turn(ASSISTANT, answer))
+        turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
         return Memory(turns, max_turns=self.max_turns, retention_ms=self.retention_ms)

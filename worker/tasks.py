@@ -19,7 +19,7 @@ from shared.errors import CodecError, DeadlineError, EngineLostError, RefusedErr
 from shared.jobs import JOB_ID_LENGTH, Job, Kind
 from shared.ledger import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
-from shared.replies import Failed, Final
+from shared.replies import Done, Failed, Final, FinishReason
 from shared.tasks import Learn
 from worker.leases import Ending, Held, LeaseKeeper
 from worker.solitude import Solitude
@@ -141,6 +141,8 @@ class TaskRunner:
 
     def _expired(self, held: Held, text: str) -> Outcome | None:
         """What is said about a run that had to end with so much text; None for nothing."""
+        if held.ending is Ending.CANCELLED:
+            return Outcome(Done(text.strip(), FinishReason.CANCELLED))
         if held.ending is not Ending.EXPIRED:
             return None
         return Outcome(DeadlineError(self._deadline_s).to_reply(text.strip()))

@@ -8,6 +8,7 @@ from shared.replies import Done, Failed, Final, FinishReason
 
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
+STOPPED_NOTE = "*(Stopped.)*"
 LENGTH_NOTE = "*(I stopped at my length limit. Say “go on” for more.)*"
 
 
@@ -16,6 +17,8 @@ def final_text(reply: Final) -> str:
     if isinstance(reply, Done):
         if reply.finish_reason is FinishReason.LENGTH:
             return f"{close_fence(reply.text)}\n\n{LENGTH_NOTE}"
+        if reply.finish_reason is FinishReason.CANCELLED:
+            return f"{close_fence(reply.text)}\n\n{STOPPED_NOTE}" if reply.text else STOPPED_NOTE
         return reply.text
     if not isinstance(reply, Failed):
         return ""

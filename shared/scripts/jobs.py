@@ -1,4 +1,4 @@
-"""The steps of a job: accepted, claimed, renewed, released, finished, withdrawn, swept."""
+"""The steps of a job: accepted, claimed, renewed, released, finished, swept."""
 
 from shared import keys
 from shared.scripts.prelude import ENDING_PRELUDE, PRELUDE
@@ -99,7 +99,7 @@ CLAIM = (
     ENDING_PRELUDE
     + """
 -- ARGV: id, token, lease_ms, max_attempts, worker, reply if the time is over, reply if attempts are
---   used up
+--   used up, reply if it was stopped
 -- Returns {'run', job, attempt, 1 if it is to run alone, snapshot or '', turn, turn, ...} or
 -- {'closed', next id, next kind} or {reason}.
 local id, max_attempts = ARGV[1], tonumber(ARGV[4])
@@ -112,6 +112,10 @@ if job[1] ~= 'queued' and job[1] ~= 'running' then return {job[1]} end
 local attempts = tonumber(job[3])
 if now >= tonumber(job[4]) then
   local next_job = close(id, with_shown(id, ARGV[6]), now)
+  return {'closed', next_job[1], next_job[2]}
+end
+if redis.call('HGET', job_key(id), 'stopped') then
+  local next_job = close(id, with_shown(id, ARGV[8]), now)
   return {'closed', next_job[1], next_job[2]}
 end
 if attempts >= max_attempts then
@@ -159,12 +163,14 @@ return 1
 RENEW = (
     ENDING_PRELUDE
     + """
--- ARGV: id, token, lease_ms. Returns 'held', 'lost' or 'expired' (the job's deadline is over).
+-- ARGV: id, token, lease_ms. Returns 'held', 'lost', 'stopped' (by whoever asked) or 'expired' (the
+-- job's deadline is over).
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return 'lost' end
 local now = now_ms()
 redis.call('HSET', job_key(id), 'lease_until', now + ARGV[3])
 redis.call('ZADD', OPEN, now + ARGV[3], id)
+if redis.call('HGET', job_key(id), 'stopped') then return 'stopped' end
 if now >= tonumber(redis.call('HGET', job_key(id), 'deadline')) then return 'expired' end
 return 'held'
 """
@@ -230,30 +236,6 @@ if queue_of(job[5]) == CHAT then
 end
 local next_job = close(id, ARGV[3], now)
 return {{'finished', next_job[1], next_job[2]}}
-"""
-)
-
-WITHDRAW = (
-    ENDING_PRELUDE
-    + f"""
--- ARGV: id. The message was deleted: nothing more is shown. Returns {{'unknown'}}, {{'over'}}, or
--- {{'withdrawn', next id or '', next kind or '', posted message, ...}}.
-local id = ARGV[1]
-local state = redis.call('HGET', job_key(id), 'state')
-if not state then return {{'unknown'}} end
-if state == 'delivered' or state == 'refused' or state == 'withdrawn' then return {{'over'}} end
-redis.call('ZREM', DEAD, id)
-local next_job = leave(id, 'withdrawn', now_ms())
-redis.call('DEL', ending_key(id))
-redis.call('PEXPIRE', job_key(id), {keys.DELIVERED_JOB_LIFETIME_MS})
-local answer = {{'withdrawn', next_job[1] or '', next_job[2] or ''}}
-local part = 0
-while true do
-  local posted = redis.call('HGET', job_key(id), 'part:' .. part)
-  if not posted then return answer end
-  table.insert(answer, posted)
-  part = part + 1
-end
 """
 )
 
