@@ -12,12 +12,13 @@ import pydantic
 
 from shared.errors import CodecError
 from shared.jobs import Job, Turn
+from shared.preferences import Stored
 from shared.replies import Done, Failed, Snapshot, Tagged
 
 VERSION = 1
 
-Wire = Job | Turn | Snapshot | Done | Failed | Tagged
-T = TypeVar("T", Job, Turn, Snapshot, Done, Failed, Tagged)
+Wire = Job | Turn | Snapshot | Done | Failed | Tagged | Stored
+T = TypeVar("T", Job, Turn, Snapshot, Done, Failed, Tagged, Stored)
 
 _TYPES: dict[str, type[Any]] = {
     "job": Job,
@@ -26,6 +27,7 @@ _TYPES: dict[str, type[Any]] = {
     "done": Done,
     "failed": Failed,
     "tagged": Tagged,
+    "preferences": Stored,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 

@@ -97,6 +97,12 @@ MOOD_ALERT_EVERY_MS = 24 * 3600 * 1000
 MAX_AUDIT = 10_000
 """Changes of settings that are remembered: years of them."""
 
+MAX_ASKED = 1_000
+"""Conversations of one person that are found again when they want to be forgotten."""
+
+MAX_QUESTIONS = 1_000
+"""The same of questions."""
+
 USED_LIFETIME_MS = 2 * 24 * 3600 * 1000
 """What was used in a day is of no use after it; twice as long, for clocks that are put back."""
 
@@ -186,8 +192,7 @@ def told(name: str) -> str:
 
 
 def used(scope: str, name: str) -> str:
-    """Hash, with the day's number behind it: messages and tokens that a person (``user``) or a
-    channel (``channel``) has used that day."""
+    """Hash: what a person (``user``) or a channel has used on a day, whose number stands behind."""
     return f"{PREFIX}used:{scope}:{name}"
 
 

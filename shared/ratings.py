@@ -103,12 +103,13 @@ def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[Page]:
         size: at most so many.
     """
     stream, _ = _places(origin)
+    return Call(scripts.PAGE, (stream, keys.opted_out(origin.tenant), start, size), read_page)
 
-    def read(raw: Any) -> Page:  # noqa: ANN401 - a script's answer: lists in a list
-        next_start, *entries = raw
-        return Page(tuple(_read(entry) for entry in entries), text_of(next_start))
 
-    return Call(scripts.PAGE, (stream, keys.opted_out(origin.tenant), start, size), read)
+def read_page(raw: Any) -> Page:  # noqa: ANN401 - a script's answer: lists in a list
+    """A page as the scripts answer it."""
+    next_start, *entries = raw
+    return Page(tuple(_read(entry) for entry in entries), text_of(next_start))
 
 
 def may_look(origin: Origin) -> Call[bool]:

@@ -1,0 +1,326 @@
+"""What a workspace and its channels prefer: plain data, and what comes of it all. Pure.
+
+There are three layers: the operator's settings, the workspace's preferences and the channel's. None
+means that the layer below decides. ``shared.rulebook`` keeps them, ``bots.preferring`` has them at
+hand.
+"""
+
+import dataclasses
+import math
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import StrEnum
+from typing import TypeVar
+
+from shared.jobs import Kind, Manner, Origin
+from shared.languages import name_of
+
+T = TypeVar("T")
+
+MAX_SYSTEM_PROMPT_CHARS = 4_000
+MAX_RETENTION_HOURS = 36_500 * 24
+MAX_ROLES = 50
+HOUR_MS = 3600 * 1000
+ALWAYS_ON = frozenset({Kind.CHAT, Kind.NEW, Kind.OPT})
+"""Cannot be switched off: an answer, to be forgotten, to be left out."""
+SWITCHABLE = tuple(kind for kind in Kind if kind not in ALWAYS_ON)
+
+
+class PreferenceError(ValueError):
+    """A preference that makes no sense; the sentence says what is wrong with which."""
+
+
+class WhenToSpeak(StrEnum):
+    """Which messages of a channel are answered. Commands always are, and direct messages."""
+
+    ALWAYS = "always"
+    """Every message of a person, but what is said to somebody else."""
+    QUESTIONS = "questions"
+    """Mentions and whatever goes on with an answer, and questions to nobody else."""
+    MENTIONS = "mentions"
+    """Mentions and whatever goes on with an answer."""
+    OFF = "off"
+    """Nothing but commands."""
+
+
+class ReplyPlace(StrEnum):
+    """Where an answer is posted."""
+
+    THREAD = "thread"
+    """In the thread of the question."""
+    CHANNEL = "channel"
+    """Below the question, in the channel itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """A span of every day in which only mentions, direct messages and commands are answered."""
+
+    start: time
+    end: time
+    """Exclusive. Before ``start``: the span goes over midnight. Equal to it: the whole day."""
+    zone: str
+    """IANA name of the time zone, such as ``Europe/Berlin``."""
+
+    def __post_init__(self) -> None:
+        """Check the zone.
+
+        Raises:
+            PreferenceError: there is none of this name.
+        """
+        try:
+            zoneinfo.ZoneInfo(self.zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise PreferenceError(
+                f"There is no time zone “{self.zone[:40]}”: write one such as Europe/Berlin."
+            ) from None
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether a moment, which knows its own zone, lies in the span."""
+        now = moment.astimezone(zoneinfo.ZoneInfo(self.zone)).time()
+        if self.start < self.end:
+            return self.start <= now < self.end
+        return now >= self.start or now < self.end
+
+    def __str__(self) -> str:
+        """As people write it: ``22:00-07:00 Europe/Berlin``."""
+        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+
+
+def parse_quiet_hours(text: str) -> QuietHours:
+    """Quiet hours as people write them: ``22:00-07:00 Europe/Berlin``; without a zone it is UTC.
+
+    Raises:
+        PreferenceError: they cannot be read.
+    """
+    span, _, zone = text.strip().partition(" ")
+    start, _, end = span.partition("-")
+    try:
+        from_time, to_time = time.fromisoformat(start), time.fromisoformat(end)
+    except ValueError:
+        raise PreferenceError(
+            "Quiet hours are written such as 22:00-07:00 Europe/Berlin."
+        ) from None
+    return QuietHours(from_time, to_time, zone.strip() or "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What may be used in a day; 0 is without limit, None as the layer below says."""
+
+    messages: int | None = None
+    tokens: int | None = None
+    """Those that the model reads and those that it writes."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            PreferenceError: one is negative.
+        """
+        if min(self.messages or 0, self.tokens or 0) < 0:
+            raise PreferenceError("A quota is a number of 0 or more; 0 is without limit.")
+
+
+NO_QUOTA = Quota()
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a workspace or a channel prefers; None is as the layer below says."""
+
+    when_to_speak: WhenToSpeak | None = None
+    reply_place: ReplyPlace | None = None
+    system_prompt: str | None = None
+    language: str | None = None
+    """ISO 639-1 code of the language that answers are in; empty for that of the question."""
+    retention_hours: float | None = None
+    """How long a silent conversation is remembered."""
+    tasks_off: frozenset[Kind] | None = None
+    """Of ``SWITCHABLE``."""
+    quiet_hours: QuietHours | None = None
+    user_quota: Quota = NO_QUOTA
+    """Of each person."""
+    channel_quota: Quota = NO_QUOTA
+    """Of each channel."""
+    role_quotas: Mapping[str, Quota] = field(default_factory=dict)
+    """Role, by the platform's id -> quota of each person who has it, in place of ``user_quota``.
+
+    Of several roles of a person the most generous counts.
+    """
+
+    def __post_init__(self) -> None:
+        """Check the bounds.
+
+        Raises:
+            PreferenceError: one is broken.
+        """
+        if self.system_prompt is not None and len(self.system_prompt) > MAX_SYSTEM_PROMPT_CHARS:
+            raise PreferenceError(
+                f"The system prompt has {len(self.system_prompt):,} characters; at most "
+                f"{MAX_SYSTEM_PROMPT_CHARS:,} are kept."
+            )
+        if self.language and name_of(self.language) == self.language:
+            raise PreferenceError(f"“{self.language[:40]}” is no language that I know.")
+        hours = self.retention_hours
+        if hours is not None and not (math.isfinite(hours) and 0 < hours <= MAX_RETENTION_HOURS):
+            raise PreferenceError(
+                f"A conversation is remembered for more than 0 and at most "
+                f"{MAX_RETENTION_HOURS:,} hours."
+            )
+        if fixed := sorted((self.tasks_off or frozenset()) & ALWAYS_ON):
+            raise PreferenceError(f"The task {fixed[0]} cannot be switched off.")
+        if len(self.role_quotas) > MAX_ROLES:
+            raise PreferenceError(f"At most {MAX_ROLES} roles can have a quota of their own.")
+
+
+NO_PREFERENCES = Preferences()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Preferences as they are kept."""
+
+    preferences: Preferences = NO_PREFERENCES
+    version: int = 0
+    """Grows with each change; 0 if there was none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What preferences are of: a whole workspace, or one channel of it."""
+
+    tenant: str
+    """As ``Origin.tenant``."""
+    channel: str = ""
+    """Empty for the workspace."""
+
+    @property
+    def name(self) -> str:
+        """What it is kept under."""
+        return f"{self.tenant}|{self.channel}"
+
+
+def scopes_of(origin: Origin) -> tuple[Scope, Scope]:
+    """The workspace and the channel of an origin; a thread's channel is the one it hangs in."""
+    return Scope(origin.tenant), Scope(origin.tenant, origin.parent or origin.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The operator's settings: what holds where nobody prefers anything."""
+
+    channels: Mapping[str, WhenToSpeak] = field(default_factory=dict)
+    """``PARLEY_AUTO_REPLY_CHANNELS``."""
+    user_quota: Quota = NO_QUOTA
+    channel_quota: Quota = NO_QUOTA
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What holds in a channel."""
+
+    when_to_speak: WhenToSpeak = WhenToSpeak.MENTIONS
+    reply_place: ReplyPlace | None = None
+    """None is as the platform's people are used to: a thread on Slack, the channel on Discord."""
+    system_prompt: str | None = None
+    """None: ``PARLEY_SYSTEM_PROMPT`` of the worker."""
+    language: str = ""
+    retention_ms: int | None = None
+    """None: ``PARLEY_RETENTION_DAYS``."""
+    tasks_off: frozenset[Kind] = frozenset()
+    quiet_hours: QuietHours | None = None
+    user_quota: Quota = NO_QUOTA
+    channel_quota: Quota = NO_QUOTA
+    role_quotas: Mapping[str, Quota] = field(default_factory=dict)
+
+    @property
+    def manner(self) -> Manner | None:
+        """What a worker has to know of it; None if nothing differs from its own settings."""
+        manner = Manner(self.system_prompt, self.language, self.retention_ms)
+        return None if manner == Manner() else manner
+
+    def quota_of(self, roles: frozenset[str]) -> Quota:
+        """The quota of a person who has these roles."""
+        of_roles = [self.role_quotas[role] for role in roles if role in self.role_quotas]
+        return Quota(
+            _most_generous([quota.messages for quota in of_roles], self.user_quota.messages),
+            _most_generous([quota.tokens for quota in of_roles], self.user_quota.tokens),
+        )
+
+
+def resolve(
+    workspace: Preferences, channel: Preferences, fallback: Fallback, channel_id: str = ""
+) -> Resolved:
+    """What holds in a channel.
+
+    Args:
+        workspace: its preferences.
+        channel: the channel's, which go first.
+        fallback: the operator's settings, which go last.
+        channel_id: the platform's, as settings name it.
+    """
+    # A channel that the operator has named is spoken of more closely than the whole workspace.
+    named = fallback.channels.get(channel_id)
+    when = _first(channel.when_to_speak, named, workspace.when_to_speak)
+    hours = _first(channel.retention_hours, workspace.retention_hours)
+    layers = (channel, workspace)
+    return Resolved(
+        when_to_speak=when or WhenToSpeak.MENTIONS,
+        reply_place=_first(*(layer.reply_place for layer in layers)),
+        system_prompt=_first(*(layer.system_prompt for layer in layers)) or None,
+        language=_first(*(layer.language for layer in layers)) or "",
+        retention_ms=None if hours is None else max(1, round(hours * HOUR_MS)),
+        tasks_off=_first(*(layer.tasks_off for layer in layers)) or frozenset(),
+        quiet_hours=_first(*(layer.quiet_hours for layer in layers)),
+        user_quota=_quota(channel.user_quota, workspace.user_quota, fallback.user_quota),
+        channel_quota=_quota(
+            channel.channel_quota, workspace.channel_quota, fallback.channel_quota
+        ),
+        role_quotas={**workspace.role_quotas, **channel.role_quotas},
+    )
+
+
+def changes(before: Preferences, after: Preferences) -> tuple[tuple[str, str, str], ...]:
+    """The fields that differ, each with what it was and what it is, as people read them."""
+    names = [part.name for part in dataclasses.fields(Preferences)]
+    return tuple(
+        (name, shown(getattr(before, name)), shown(getattr(after, name)))
+        for name in names
+        if getattr(before, name) != getattr(after, name)
+    )
+
+
+def shown(value: object) -> str:
+    """A preference as people read it; empty if there is none."""
+    match value:
+        case None:
+            return ""
+        case frozenset():
+            return ", ".join(sorted(str(item) for item in value)) or "none"
+        case Quota(messages, tokens):
+            parts = {"messages": messages, "tokens": tokens}
+            return ", ".join(f"{n:,} {unit}" for unit, n in parts.items() if n is not None)
+        case Mapping():
+            return "; ".join(f"{name}: {shown(item)}" for name, item in sorted(value.items()))
+        case _:
+            return str(value)
+
+
+def _first(*layers: T | None) -> T | None:
+    return next((layer for layer in layers if layer is not None), None)
+
+
+def _quota(*layers: Quota) -> Quota:
+    return Quota(
+        _first(*(layer.messages for layer in layers)), _first(*(layer.tokens for layer in layers))
+    )
+
+
+def _most_generous(limits: list[int | None], otherwise: int | None) -> int | None:
+    known = [limit for limit in limits if limit is not None]
+    if not known:
+        return otherwise
+    return 0 if 0 in known else max(known)
