@@ -1,7 +1,8 @@
 """Whose turn it is to call the platform: one call at a time in each place, endings first.
 
 A platform that says "not so fast" is left alone for as long as it asks; then one call goes ahead of
-all others and finds out whether it has had enough. Knows neither platforms nor the ledger.
+all others and finds out whether it has had enough. What all processes together may ask of it is a
+budget, which is asked before each turn. Knows neither platforms nor the ledger.
 """
 
 import asyncio
@@ -10,7 +11,9 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
+from shared.budget import Bucket
 from shared.errors import RateLimitedError
 
 Clock = Callable[[], float]
@@ -24,11 +27,25 @@ class Rank(IntEnum):
     NOTICE = 2
 
 
+class Budget(Protocol):
+    """What all processes together may ask of a platform."""
+
+    async def take(self, bucket: Bucket, rank: Rank) -> float:
+        """Take one call of a bucket; 0, or in how many seconds to ask again."""
+        ...
+
+    async def close(self, bucket: Bucket, for_s: float) -> None:
+        """Nobody calls for so long."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
     rank: Callable[[], Rank | None]
     number: int
     turn: asyncio.Future[bool]
+    from_s: float = 0.0
+    """Not before, by the loop's clock: the budget has said so."""
 
 
 @dataclass(eq=False, slots=True)
@@ -44,7 +61,9 @@ class _Place:
 class Pace:
     """The turns of one platform. For one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
+        """``budget``: None for a process that shares none."""
+        self._budget = budget
         self._places: dict[str, _Place] = {}
         self._numbers = itertools.count()
         self._calm_until_s = 0.0
@@ -53,7 +72,9 @@ class Pace:
         """Until then nothing goes out at all."""
 
     @contextlib.asynccontextmanager
-    async def turn(self, name: str, rank: Callable[[], Rank | None]) -> AsyncIterator[bool]:
+    async def turn(
+        self, name: str, rank: Callable[[], Rank | None], bucket: Bucket | None = None
+    ) -> AsyncIterator[bool]:
         """Wait for a turn in a place and have it while the block runs.
 
         A ``RateLimitedError`` that leaves the block is noted, and everybody waits as it says.
@@ -62,32 +83,56 @@ class Pace:
             name: the place.
             rank: asked whenever a turn is given away, and when somebody calls ``look``; None for
                 one who does not want it any more.
+            bucket: what the block's first call is taken from; None for a call that nobody counts.
 
         Yields:
             whether there is a turn; False if it was not wanted any more.
         """
-        place = self._places.setdefault(name, _Place())
-        has_turn = await self._take(name, place, rank)
+        has_turn = await self._take_paid(name, rank, bucket)
         try:
             yield has_turn
         except RateLimitedError as error:
-            self._slow_down(place, error)
+            self._slow_down(self._place(name), error)
+            if bucket and self._budget and not error.is_shared:
+                await self._budget.close(bucket, error.retry_after_s)
             raise
         finally:
             if has_turn:
-                place.is_taken = False
-                self._give(name, place)
+                self._free(name)
 
     def look(self, name: str) -> None:
         """Somebody who waits in this place may have another rank now."""
-        if place := self._places.get(name):
-            self._give(name, place)
+        if name in self._places:
+            self._give(name)
 
-    async def _take(self, name: str, place: _Place, rank: Callable[[], Rank | None]) -> bool:
+    async def _take_paid(
+        self, name: str, rank: Callable[[], Rank | None], bucket: Bucket | None
+    ) -> bool:
+        """Wait for a turn that the budget allows; others have the place's turns meanwhile."""
+        number, from_s = next(self._numbers), 0.0
+        while await self._take(name, rank, number, from_s):
+            if bucket is None or self._budget is None:
+                return True
+            wait_s = float("inf")
+            try:
+                wanted = rank()
+                wait_s = 0.0 if wanted is None else await self._budget.take(bucket, wanted)
+            finally:
+                if wait_s > 0:
+                    self._free(name)
+            if wait_s <= 0:
+                return True
+            from_s = asyncio.get_running_loop().time() + wait_s
+        return False
+
+    async def _take(
+        self, name: str, rank: Callable[[], Rank | None], number: int, from_s: float
+    ) -> bool:
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(rank, next(self._numbers), turn)
+        waiting = _Waiting(rank, number, turn, from_s)
+        place = self._place(name)
         place.waiting.append(waiting)
-        self._give(name, place)
+        self._give(name)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -95,11 +140,19 @@ class Pace:
                 place.waiting.remove(waiting)
             elif turn.done() and not turn.cancelled() and turn.result():
                 place.is_taken = False
-            self._give(name, place)
+            self._give(name)
             raise
 
-    def _give(self, name: str, place: _Place) -> None:
+    def _place(self, name: str) -> _Place:
+        return self._places.setdefault(name, _Place())
+
+    def _free(self, name: str) -> None:
+        self._place(name).is_taken = False
+        self._give(name)
+
+    def _give(self, name: str) -> None:
         """Give the place's turn to whoever is first, if it is free and the time has come."""
+        place = self._place(name)
         if place.timer:
             place.timer.cancel()
             place.timer = None
@@ -110,17 +163,31 @@ class Pace:
             _give_up(place, waiting)
         if place.is_taken:
             return
+        if not place.waiting:
+            self._forget(name, place)
+            return
+        starts = {who: self._start(place, who, ranks[who]) for who in place.waiting}
         loop = asyncio.get_running_loop()
-        from_s = max(place.closed_until_s, self._closed_until_s)
-        first = min(place.waiting, key=lambda who: (ranks[who], who.number), default=None)
-        if first and ranks[first] is not Rank.ENDING:
-            from_s = max(from_s, self._calm_until_s)
-        if loop.time() < from_s:
-            place.timer = loop.call_at(from_s, self._give, name, place)
-        elif first:
-            place.is_taken = True
-            place.waiting.remove(first)
-            first.turn.set_result(True)
+        ready = [who for who, from_s in starts.items() if from_s <= loop.time()]
+        if not ready:
+            place.timer = loop.call_at(min(starts.values()), self._give, name)
+            return
+        first = min(ready, key=lambda who: (ranks[who], who.number))
+        place.is_taken = True
+        place.waiting.remove(first)
+        first.turn.set_result(True)
+
+    def _start(self, place: _Place, who: _Waiting, rank: Rank | None) -> float:
+        """When somebody may have the place's turn, by the loop's clock."""
+        calm_s = self._calm_until_s if rank is not Rank.ENDING else 0.0
+        return max(place.closed_until_s, self._closed_until_s, calm_s, who.from_s)
+
+    def _forget(self, name: str, place: _Place) -> None:
+        """Forget a place that nobody is in or waits for, once it is open again."""
+        until_s = max(place.closed_until_s, self._closed_until_s)
+        loop = asyncio.get_running_loop()
+        if loop.time() < until_s:
+            place.timer = loop.call_at(until_s, self._give, name)
         else:
             self._places.pop(name, None)
 

@@ -275,11 +275,20 @@ class PlatformSilentError(PlatformUnavailableError):
 class RateLimitedError(PlatformUnavailableError):
     """Too much was asked of the platform: nothing was done, and nothing will be for a while."""
 
-    def __init__(self, retry_after_s: float, *, is_everywhere: bool = False) -> None:
-        """``is_everywhere``: not only for this kind of call, or in this place."""
+    def __init__(
+        self, retry_after_s: float, *, is_everywhere: bool = False, is_shared: bool = False
+    ) -> None:
+        """How long, and for whom.
+
+        Args:
+            retry_after_s: so long.
+            is_everywhere: not only for this kind of call, or in this place.
+            is_shared: other processes have been told.
+        """
         super().__init__(f"rate limited for {retry_after_s:g} s")
         self.retry_after_s = retry_after_s
         self.is_everywhere = is_everywhere
+        self.is_shared = is_shared
 
 
 class CodecError(ParleyError):

@@ -1,0 +1,174 @@
+"""What all bots processes together may ask of a platform: real Redis, several processes' views."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+import bots.store
+from bots.budget import Budget
+from bots.pace import Pace, Rank
+from shared import budget
+from shared.budget import Bucket
+from shared.errors import RateLimitedError
+from tests.fakes.tcp_proxy import TcpProxy
+from worker.store import Store
+
+PER_MINUTE, BURST, RESERVE = 60.0, 5, 2
+BUCKET = Bucket("slack:T1:chat.update", PER_MINUTE, BURST, RESERVE)
+T0_MS = 1_700_000_000_000
+WAIT_S = 20.0
+QUICK = Bucket("quick", per_minute=1_200.0, burst=5, reserve=2)
+"""One call each 50 ms."""
+
+
+def take(store: Store, at_s: float, rest: int = 0) -> float:
+    return store.run(budget.take(BUCKET, rest, T0_MS + round(at_s * 1000)))
+
+
+def test_a_bucket_gives_its_burst_at_once_and_then_evenly(store: Store) -> None:
+    # one a second; five at once, the sixth waits a second, which has half gone by then
+    taken = [take(store, 0.0) for _ in range(6)]
+
+    assert taken == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    assert take(store, 0.5) == 0.5
+    assert take(store, 1.0) == 0.0
+    assert take(store, 1.0) == 1.0
+    assert [take(store, 100.0) for _ in range(6)] == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+# rank -> how many of five it gets before it has to wait
+SHARES = {Rank.ENDING: 5, Rank.TEXT: 3, Rank.NOTICE: 1}
+
+
+@pytest.mark.parametrize("rank", SHARES)
+def test_what_is_less_urgent_leaves_a_reserve_for_what_is_more_so(store: Store, rank: Rank) -> None:
+    rest = rank * RESERVE
+    taken = [take(store, 0.0, rest) for _ in range(BURST + 1)]
+
+    assert taken.count(0.0) == SHARES[rank]
+    assert set(taken[SHARES[rank] :]) == {1.0}
+    assert [take(store, 0.0) for _ in range(rest)] == [0.0] * rest, "endings have the reserve"
+    assert take(store, 0.0) == 1.0
+
+
+def test_a_call_that_is_made_in_any_case_is_made_up_for(store: Store) -> None:
+    for _ in range(BURST + 2):
+        store.run(budget.spend(BUCKET, T0_MS))
+
+    assert take(store, 0.0) == 3.0, "two in debt, and one to take"
+    for _ in range(100):
+        store.run(budget.spend(BUCKET, T0_MS))
+    assert take(store, 0.0) == BURST + 1.0, "the debt has an end"
+
+
+def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: Store) -> None:
+    store.run(budget.close(BUCKET, 30.0, T0_MS))
+    store.run(budget.close(BUCKET, 10.0, T0_MS))
+
+    assert take(store, 0.0) == 30.0
+    assert take(store, 29.0) == 1.0
+    assert take(store, 30.0, rest=RESERVE) == RESERVE, "texts leave the first call to endings"
+    assert take(store, 30.0) == 0.0
+    assert take(store, 30.0) == 1.0, "it did not fill meanwhile"
+
+
+def test_a_full_bucket_is_forgotten(store: Store) -> None:
+    now_ms = store.client.time()[0] * 1000
+    store.run(budget.take(BUCKET, 0, now_ms))
+
+    (key,) = store.client.keys("parley:budget:*")
+    left_ms = store.client.pttl(key)
+
+    assert isinstance(left_ms, int)
+    assert 0 < left_ms <= 1000 + 1000, "a second to fill, and one more"
+
+
+@pytest.fixture
+async def stores(quiet_redis: str) -> AsyncIterator[list[bots.store.Store]]:
+    """The Redis of two bots processes."""
+    found = [await bots.store.open_store(quiet_redis, allow_volatile=False) for _ in range(2)]
+    yield found
+    for store in found:
+        await store.close()
+
+
+async def test_endings_of_any_process_go_before_texts_of_any(
+    stores: list[bots.store.Store],
+) -> None:
+    paces = [Pace(Budget(store)) for store in stores]
+    had: list[Rank] = []
+    texts_have_theirs = asyncio.Event()
+
+    async def have_turn(number: int, rank: Rank) -> None:
+        pace = paces[number % len(paces)]
+        async with pace.turn(f"C{number}", lambda: rank, QUICK):
+            had.append(rank)
+            if len(had) == QUICK.burst - QUICK.reserve:
+                texts_have_theirs.set()
+
+    texts = [asyncio.create_task(have_turn(number, Rank.TEXT)) for number in range(10)]
+    async with asyncio.timeout(WAIT_S):
+        await texts_have_theirs.wait()
+        endings = [asyncio.create_task(have_turn(number, Rank.ENDING)) for number in range(10)]
+        await asyncio.gather(*texts, *endings)
+
+    # A text may go between two endings if one of these was told to wait a moment too long.
+    first = had[: QUICK.burst - QUICK.reserve + 12]
+    assert first.count(Rank.ENDING) == 10, had
+    assert had[-5:] == [Rank.TEXT] * 5
+
+
+async def test_a_text_that_waits_for_the_budget_holds_up_no_ending_in_its_place(
+    stores: list[bots.store.Store],
+) -> None:
+    pace = Pace(Budget(stores[0]))
+    shared = Budget(stores[1])
+    bucket = Bucket("slow", per_minute=0.6, burst=2, reserve=1)
+    await shared.spend(bucket)  # another process has had what texts may have
+    had: list[str] = []
+    ranks: list[Rank | None] = [Rank.TEXT]
+
+    async def text() -> None:
+        async with pace.turn("C1", lambda: ranks[-1], bucket) as has_turn:
+            had.append("text" if has_turn else "given up")
+
+    waiting = asyncio.create_task(text())
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.sleep(0)  # it is the first in its place, and asks
+        async with pace.turn("C1", lambda: Rank.ENDING, bucket):
+            had.append("ending")
+        ranks.append(None)
+        pace.look("C1")
+        await waiting
+
+    assert had == ["ending", "given up"]
+
+
+async def test_a_limit_that_one_process_meets_is_known_to_the_other(
+    stores: list[bots.store.Store],
+) -> None:
+    pace, other = Pace(Budget(stores[0])), Budget(stores[1])
+
+    with pytest.raises(RateLimitedError):
+        async with pace.turn("C1", lambda: Rank.ENDING, QUICK):
+            raise RateLimitedError(30.0)
+
+    assert 29.0 < await other.take(QUICK, Rank.ENDING) <= 30.0
+
+
+async def test_without_redis_nobody_waits_for_the_budget(line: TcpProxy, quiet_redis: str) -> None:
+    port = quiet_redis.rpartition(":")[2].partition("/")[0]
+    store = await bots.store.open_store(
+        quiet_redis.replace(port, str(line.port)), allow_volatile=False
+    )
+    empty = Bucket("empty", per_minute=0.6, burst=1, reserve=0)
+    try:
+        assert await Budget(store).take(empty, Rank.ENDING) == 0.0
+        assert await Budget(store).take(empty, Rank.ENDING) > 0.0
+        line.pause()
+
+        assert await Budget(store).take(empty, Rank.ENDING) == 0.0
+    finally:
+        line.resume()
+        await store.close()
