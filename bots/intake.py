@@ -13,7 +13,7 @@ from bots.gathering import Wanted
 from bots.policy import Situation, is_for_us
 from bots.wording import parse_words
 from shared.errors import EmptyMessageError, MessageTooLongError
-from shared.jobs import Audience, Job, Kind, Origin, make_job
+from shared.jobs import Attachment, Audience, Job, Kind, Origin, make_job
 from shared.replies import Failed
 from shared.tasks import Learn, Opt, Report, Summarize, Task, Write
 
@@ -42,6 +42,8 @@ class Incoming:
     """What is asked for by a command, a menu or a reaction; None if the words say it."""
     wanted: Wanted | None = None
     """The messages that the task works on, if they have to be fetched."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files that came with it."""
     refusal: Failed | None = None
     """Why it cannot be done, if the adapter knows that already."""
 
@@ -132,12 +134,13 @@ def _take(incoming: Incoming) -> Taken | None:
     """The job for a message whose words have been read."""
     text, task = incoming.text, incoming.task
     kind = _kind_of(task, text)
-    if not text and not incoming.wanted and not _needs_no_text(task):
+    if not text and not incoming.attachments and not incoming.wanted and not _needs_no_text(task):
         situation = incoming.situation
         if not (situation.is_act or situation.is_direct or situation.mentions_us):
             return None  # a picture, or words that we may not read: nobody spoke to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
     job = make_job(kind, incoming.origin, text, incoming.late_s, task)
+    job = dataclasses.replace(job, attachments=incoming.attachments)
     return Taken(job, wanted=incoming.wanted)
 
 

@@ -147,6 +147,20 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message."""
+
+    name: str
+    """With its ending."""
+    content: str = ""
+    """Its bytes as base64, until it is read; empty if it was not fetched."""
+    text: str = ""
+    """What was read of it."""
+    note: str = ""
+    """A sentence for the asker: why it was not read, or not whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One accepted message."""
 
@@ -159,6 +173,8 @@ class Job:
     """How long ago it was written when it was found, if nobody was there to hear it; else 0."""
     task: Task | None = None
     """What is asked for besides an answer; its kind is the job's."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files that are a part of the question."""
     num_retries: int = 0
     """How often somebody wanted another answer to it."""
     manner: Manner | None = None

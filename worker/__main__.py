@@ -25,6 +25,7 @@ from worker import doctor
 from worker.answering import Answerer, Manner
 from worker.app import add_tasks, worker_arguments
 from worker.asking import Asking, AskingManner, is_quoting
+from worker.attaching import Attaching
 from worker.consuming import make_tough, run_celery
 from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
 from worker.engine.embedding import Embedding
@@ -210,14 +211,18 @@ def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
     prompts = read_library(settings.prompts_dir)
     asking = _asking(parts, mind, prompts)
+    attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
+    words = works_of_words(settings, parts.store, mind, prompts)
     return {
-        Kind.CHAT: asking.chat(answerer.answer),
+        Kind.CHAT: attaching.before(asking.chat(answerer.answer)),
         Kind.ASK: asking.ask,
         Kind.LEARN: asking.learn,
         Kind.NEW: answerer.forget,
         Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(parts.store, time.time).report,
-        **works_of_words(settings, parts.store, mind, prompts),
+        **words,
+        Kind.TRANSLATE: attaching.before(words[Kind.TRANSLATE]),
+        Kind.WRITE: attaching.before(words[Kind.WRITE]),
     }
 
 

@@ -104,8 +104,8 @@ class Asking:
 
         def answer(held: Held) -> Outcome:
             job = held.lease.job
-            if held.lease.shown or not job.text.strip():
-                return fall_back(held)  # it has been begun as a chat
+            if held.lease.shown or job.attachments or not job.text.strip():
+                return fall_back(held)  # begun as a chat, or about what came with it
             try:
                 findings = self._find(job)
             except (NoKnowledgeError, redis.RedisError) as error:

@@ -156,7 +156,8 @@ class TaskRunner:
     def _finish(self, held: Held, outcome: Outcome) -> Finished:
         """Finish, again and again while Redis is away: the answer is too dear to write it twice."""
         lease = held.lease
-        memory = dataclasses.replace(outcome.memory, job=_lighter(lease.job))
+        job = outcome.memory.job or _lighter(lease.job)
+        memory = dataclasses.replace(outcome.memory, job=job)
         call = ledger.finish(lease.job.id, lease.token, outcome.reply, memory)
         for _ in range(FINISH_ATTEMPTS - 1):
             try:
