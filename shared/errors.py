@@ -18,6 +18,8 @@ ParleyError
 │   ├── FileUnavailableError
 │   ├── NotAMemberError
 │   ├── NoThreadError
+│   ├── TaskOffError
+│   ├── QuotaError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
@@ -201,6 +203,31 @@ class NoThreadError(RefusedError):
     def __init__(self) -> None:
         super().__init__(
             "There is no thread here. Mention me in the thread that you mean and ask again."
+        )
+
+
+class TaskOffError(RefusedError):
+    """A task that is switched off where it was asked for."""
+
+    code = "task_off"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"The task “{task}” is switched off in this channel. Its administrators can switch it "
+            "on in my settings."
+        )
+
+
+class QuotaError(RefusedError):
+    """A person or a channel has used up what they may use in a day."""
+
+    code = "quota"
+
+    def __init__(self, whose: str, limit: int, unit: str) -> None:
+        """``whose``: ``You have`` or ``This channel has``."""
+        super().__init__(
+            f"{whose} used up today's {limit:,} {unit}. Ask me again after 00:00 UTC, when "
+            "counting begins anew."
         )
 
 

@@ -11,8 +11,15 @@ from enum import StrEnum
 
 from shared import codec, keys
 from shared.calls import Call, Raw, is_one, text_of
-from shared.errors import ChannelBusyError, QueueFullError, TooManyMessagesError, TooManyOpenError
-from shared.jobs import Job, Kind, Turn
+from shared.errors import (
+    ChannelBusyError,
+    QueueFullError,
+    QuotaError,
+    TooManyMessagesError,
+    TooManyOpenError,
+)
+from shared.jobs import Job, Kind, Origin, Turn
+from shared.quotas import Quotas, counted
 from shared.replies import Done, Failed, Final, FinishReason, Snapshot
 from shared.scripts import jobs as scripts
 
@@ -101,9 +108,10 @@ def accept(
     job: Job,
     limits: Limits,
     allowance: Allowance | None = None,
-    refusal: Failed | None = None,
+    refusal: Failed | Done | None = None,
     *,
     is_said_sparingly: bool = False,
+    quotas: Quotas | None = None,
 ) -> Call[Accepted]:
     """Record a message, once, unless its author, its channel or everybody asks too much.
 
@@ -113,9 +121,10 @@ def accept(
         allowance: None for people without limits.
         refusal: the job ends at once, with that reply.
         is_said_sparingly: whether the author reads that refusal at most once a minute.
+        quotas: what may be used in a day; None if this is not counted.
     """
     origin = job.origin
-    bare = dataclasses.replace(job, text="", task=None)
+    bare = dataclasses.replace(job, text="", task=None, attachments=())
     most = allowance or NO_ALLOWANCE
     args: tuple[str | int, ...] = (
         job.id,
@@ -138,6 +147,9 @@ def accept(
         most.max_open_per_user,
         most.max_queue,
         *_load_refusals(most),
+        origin.asker,
+        int(not origin.act),
+        *_quota_words(origin, quotas),
     )
 
     def read(raw: Raw) -> Accepted:
@@ -164,6 +176,28 @@ def _load_refusals(most: Allowance) -> tuple[str, ...]:
         QueueFullError(most.max_queue, wait),
     )
     return tuple(codec.encode(refusal.to_reply()) for refusal in refusals)
+
+
+def _quota_words(origin: Origin, quotas: Quotas | None) -> tuple[str | int, ...]:
+    """The counters with their limits, then what is said when one is used up."""
+    if quotas is None:
+        return ("",)
+    user, channel = counted(origin)
+    return (
+        *(user, quotas.user.messages or 0, quotas.user.tokens or 0),
+        *(channel, quotas.channel.messages or 0, quotas.channel.tokens or 0),
+        *_quota_refusals(quotas),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _quota_refusals(quotas: Quotas) -> tuple[str, ...]:
+    pairs = (("You have", quotas.user), ("This channel has", quotas.channel))
+    return tuple(
+        codec.encode(QuotaError(whose, limit or 0, unit).to_reply())
+        for whose, quota in pairs
+        for unit, limit in (("messages", quota.messages), ("tokens", quota.tokens))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +276,13 @@ class Memory:
     """How the job is kept from now on, if it held more than is needed to show its answer."""
 
 
-def finish(job_id: str, token: str, reply: Final, memory: Memory) -> Call[Finished]:
-    """End a job: reply to the outbox, turns to the transcript, next job of the conversation up."""
+def finish(
+    job_id: str, token: str, reply: Final, memory: Memory, num_tokens: int = 0
+) -> Call[Finished]:
+    """End a job: reply to the outbox, turns to the transcript, next job of the conversation up.
+
+    ``num_tokens``: what it took, those that were read and those that were written.
+    """
     args: tuple[str | int, ...] = (
         job_id,
         token,
@@ -252,6 +291,7 @@ def finish(job_id: str, token: str, reply: Final, memory: Memory) -> Call[Finish
         memory.max_turns,
         memory.retention_ms,
         codec.encode(memory.job) if memory.job else "",
+        num_tokens,
         *(codec.encode(turn) for turn in memory.turns),
     )
 

@@ -34,6 +34,8 @@ class Held:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.ending: Ending | None = None
+        self.num_tokens = 0
+        """What the model has read and written for it so far."""
         self.num_turns_over = 0
         """For how many turns of the keeper its run should have ended."""
         self._lock = threading.Lock()

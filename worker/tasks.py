@@ -158,7 +158,7 @@ class TaskRunner:
         lease = held.lease
         job = outcome.memory.job or _lighter(lease.job)
         memory = dataclasses.replace(outcome.memory, job=job)
-        call = ledger.finish(lease.job.id, lease.token, outcome.reply, memory)
+        call = ledger.finish(lease.job.id, lease.token, outcome.reply, memory, held.num_tokens)
         for _ in range(FINISH_ATTEMPTS - 1):
             try:
                 return self._store.run(call)

@@ -93,6 +93,7 @@ class Draft:
                 show(piece)
         finally:
             self._engine.cancel(request.id)
+            self._held.num_tokens += len(request.prompt_ids) + generation.num_tokens
         if generation.finish_reason is not None:
             return Written("".join(pieces), generation.finish_reason)
         if self._held.ending is Ending.STOPPED:

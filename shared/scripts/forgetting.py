@@ -38,7 +38,7 @@ for _, id in ipairs(redis.call('ZRANGE', questions, 0, -1)) do
       if document.body.text ~= '' or document.body.task ~= cjson.null then
         num_asked = num_asked + 1
       end
-      document.body.text, document.body.task = '', cjson.null
+      document.body.text, document.body.task, document.body.attachments = '', cjson.null, nil
       redis.call('HSET', job_key(id), 'job', cjson.encode(document))
     end
     redis.call('DEL', ending_key(id), snapshot_key(id))

@@ -1,15 +1,22 @@
 """The steps of a job: accepted, claimed, renewed, released, finished, swept."""
 
 from shared import keys
+from shared.scripts.forgetting import NOTE
 from shared.scripts.prelude import ENDING_PRELUDE, PRELUDE
+from shared.scripts.quotas import COUNTERS
 
 ACCEPT = (
     PRELUDE
+    + COUNTERS
+    + NOTE
     + f"""
 -- ARGV: id, job, kind, conversation, outbox, deadline_ms, presence key, retention_ms,
 --   refusal or '', '1' if that refusal is said once a minute, job without its text, asker or '',
 --   user bucket, messages a minute, channel bucket, messages a minute, told key,
---   open jobs an asker, jobs in the queue, replies: user's rate, channel's rate, open jobs, queue
+--   open jobs an asker, jobs in the queue, replies: user's rate, channel's rate, open jobs, queue,
+--   person, '1' if the conversation may be remembered, counters of the day or '': user's,
+--   messages, tokens, channel's, messages, tokens; replies: user's messages, user's tokens,
+--   channel's messages, channel's tokens
 -- Returns {{'duplicate'}}, {{'accepted', id and kind of what may run now}} or
 -- {{'refused', reason, 1 if the asker is told}}.
 local id, refusal, asker = ARGV[1], ARGV[9], ARGV[12]
@@ -75,11 +82,25 @@ if asker ~= '' then
   end
 end
 if refusal ~= '' and ARGV[10] == '1' then return refuse('too_long', 0, refusal) end
+if refusal == '' and ARGV[26] ~= '' then
+  local reply = {{messages = 32, tokens = 33}}
+  local what = exhausted(ARGV[26], ARGV[27], ARGV[28], now)
+  if what then return refuse('user_quota', 0, ARGV[reply[what]]) end
+  what = exhausted(ARGV[29], ARGV[30], ARGV[31], now)
+  if what then return refuse('channel_quota', 0, ARGV[reply[what] + 2]) end
+end
 record(ARGV[2])
+note_person(ARGV[24], id, ARGV[25] == '1' and ARGV[4], tonumber(ARGV[8]), now)
+redis.call('DEL', '{keys.talk("")}' .. ARGV[4])
 redis.call('SET', ARGV[7], 1, 'PX', ARGV[8])
 if refusal ~= '' then
   close(id, refusal, now)
   return {{'accepted'}}
+end
+if ARGV[26] ~= '' then
+  redis.call('HSET', job_key(id), 'user_counter', ARGV[26], 'channel_counter', ARGV[29])
+  use(ARGV[26], 'messages', 1, now)
+  use(ARGV[29], 'messages', 1, now)
 end
 if asker ~= '' then
   redis.call('HSET', job_key(id), 'asker', asker)
@@ -205,9 +226,10 @@ return 1
 
 FINISH = (
     ENDING_PRELUDE
+    + COUNTERS
     + f"""
 -- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, job as it
---   is kept or '', turn, ...
+--   is kept or '', tokens that it took, turn, ...
 -- Returns {{'finished', next id, next kind}} or {{'lost'}}.
 local id = ARGV[1]
 local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at', 'finished_by', 'state',
@@ -224,10 +246,15 @@ redis.call('HSET', job_key(id), 'finished_by', ARGV[2])
 local transcript, now = transcript_key(job[1]), now_ms()
 if ARGV[4] == '1' then redis.call('DEL', transcript) end
 if ARGV[7] ~= '' then redis.call('HSET', job_key(id), 'job', ARGV[7]) end
-if #ARGV > 7 then
-  for i = 8, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
+if #ARGV > 8 then
+  for i = 9, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
   redis.call('LTRIM', transcript, -ARGV[5], -1)
   redis.call('PEXPIRE', transcript, ARGV[6])
+end
+local counters = redis.call('HMGET', job_key(id), 'user_counter', 'channel_counter')
+if counters[1] and ARGV[8] ~= '0' then
+  use(counters[1], 'tokens', ARGV[8], now)
+  use(counters[2], 'tokens', ARGV[8], now)
 end
 if queue_of(job[5]) == CHAT then
   local took, before = now - tonumber(job[2]), tonumber(redis.call('GET', SERVICE) or '0')

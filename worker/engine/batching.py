@@ -96,6 +96,11 @@ class BatchGeneration:
         self._running = running
         self.finish_reason: FinishReason | None = None
 
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens have been written so far."""
+        return len(self._running.token_ids)
+
     def __iter__(self) -> Iterator[str]:
         """Pieces of text as they come. See ``generation.Generation``."""
         request = self._running.request

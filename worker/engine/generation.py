@@ -50,6 +50,11 @@ class Generation(Protocol):
         ...
 
     @property
+    def num_tokens(self) -> int:
+        """How many tokens have been written so far."""
+        ...
+
+    @property
     def finish_reason(self) -> FinishReason | None:
         """Why writing ended; None while it goes on and after a cancel."""
         ...
