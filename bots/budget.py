@@ -1,6 +1,7 @@
 """This process's way to the budget that all bots processes share, by method of a platform.
 
-Endings may use up all of it, texts so far leave a reserve for endings, notices one for texts too.
+Endings may use up all of it and try for more, texts so far leave a reserve for endings, notices one
+for texts, too.
 While Redis is away each process keeps its own pace, as if it were alone.
 """
 
@@ -50,7 +51,7 @@ class Budget:
             told_s = max((s for of, s in known.until_s.items() if of <= rank), default=now_s)
             if told_s > now_s:
                 return told_s - now_s
-            wait_s = await self._run(budget.take(bucket, rank * bucket.reserve), 0.0)
+            wait_s = await self._run(budget.take(bucket, rank), 0.0)
             known.until_s[rank] = now_s + wait_s
             return wait_s
 

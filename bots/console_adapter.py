@@ -18,11 +18,13 @@ import rich.markdown
 
 from bots.adapters import Link, Wiring
 from bots.intake import Incoming
+from bots.pace import Rank
 from bots.policy import Situation
 from bots.reception import LEDGER_AWAY, Reception
 from bots.store import Store
 from bots.surface import Piece
 from shared import keys
+from shared.budget import Bucket
 from shared.jobs import Job, Origin, Platform
 
 QUIT_WORDS = frozenset({"/quit", "/exit"})
@@ -41,7 +43,6 @@ class ConsoleSurface:
     edit_every_s = 0.0
     busy_every_s: float | None = None
     notice_every_s: float | None = None
-    placeholder: str | None = None
 
     def __init__(self, output: TextIO) -> None:
         self._output = output
@@ -53,6 +54,16 @@ class ConsoleSurface:
     def render(self, text: str) -> Sequence[str]:
         """A terminal takes any length."""
         return [text]
+
+    def placeholder(self, job: Job) -> str | None:
+        """The terminal shows that it waits by itself."""
+        del job
+        return None
+
+    def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
+        """A terminal takes any number of calls."""
+        del job, rank, is_begun
+        return None
 
     def can_edit(self, job: Job) -> bool:
         """What is printed can be gone on with."""

@@ -9,6 +9,7 @@ import random
 import secrets
 from collections.abc import Coroutine
 
+from bots.budget import Budget
 from bots.ending import end
 from bots.live_reply import FIRST_RETRY_S, LONGEST_RETRY_S, PASSING, LiveReply, Tools
 from bots.metrics import Metrics
@@ -47,7 +48,8 @@ class Delivery:
         """This presenter, to the ledger and to the outbox's consumer group."""
         self._surface = surface
         self._limits = limits
-        self._pace = Pace()
+        self._budget = Budget(store)
+        self._pace = Pace(self._budget)
         self._made: Tools | None = None
         self._live: dict[str, LiveReply] = {}
         self._last: dict[str, LiveReply] = {}
@@ -201,7 +203,8 @@ class Delivery:
             every_s = self._surface.notice_every_s
             clock = asyncio.get_running_loop().time
             notices = None if every_s is None else Allowance(NOTICES_AT_ONCE, every_s, clock)
-            desk = Desk(self.store, self._surface, self._limits, self.name, self._remove_soon)
+            remove = self._remove_soon
+            desk = Desk(self.store, self._surface, self._limits, self.name, remove, self._budget)
             self._made = Tools(desk, self._pace, notices, self._spawn)
         return self._made
 

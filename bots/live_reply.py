@@ -6,6 +6,7 @@ the newest text, else where the question stands in the queue.
 
 import asyncio
 import contextlib
+import dataclasses
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class LiveReply:
         self._surface = tools.desk.surface
         self._store = tools.desk.store
         self._posts = Posts(job, tools.desk)
+        self._place = job.origin.channel
+        """Where one call is made at a time."""
         self._changed = asyncio.Event()
         self._concluded = asyncio.Event()
         self.shown = asyncio.Event()
@@ -104,7 +107,7 @@ class LiveReply:
             self._after = after.shown
         self._concluded.set()
         self._changed.set()
-        self._tools.pace.look(self.job.origin.channel)
+        self._tools.pace.look(self._place)
 
     async def run(self) -> str | None:
         """Show texts as they come until the final one stands, or nothing is heard for long.
@@ -189,13 +192,12 @@ class LiveReply:
         """Show the text so far, or that there is none yet; False if others do."""
         try:
             await self._posts.clear_strays()
-            async with self._tools.pace.turn(self.job.origin.channel, self._rank) as has_turn:
+            bucket = self._posts.bucket(Rank.TEXT if self._has_text else Rank.NOTICE)
+            async with self._tools.pace.turn(self._place, self._rank, bucket) as has_turn:
                 text = await self._newest() if has_turn else None
                 if text is None:
                     return True
-                turnstile = await self._posts.show(
-                    self._pieces(text, controls_for(self.job, is_over=False)), is_final=False
-                )
+                turnstile = await self._posts.show(self._so_far(text), is_final=False)
                 if self._posts.may_cover:
                     await self._uncover()
         except UndeliverableError as error:
@@ -218,6 +220,11 @@ class LiveReply:
         ending = await self._store.find_ending(self.job.id)
         await self._posts.uncover(self._ending(ending) if ending else ())
 
+    def _so_far(self, text: str) -> list[Piece]:
+        pieces = self._pieces(text, controls_for(self.job, is_over=False))
+        is_notice = text is self._notice
+        return [dataclasses.replace(piece, is_notice=is_notice) for piece in pieces]
+
     def _ending(self, reply: Final) -> list[Piece]:
         picture = reply.picture if isinstance(reply, Done) else None
         text = with_lateness(self.job.late_s, final_text(reply))
@@ -237,7 +244,7 @@ class LiveReply:
         if self._tools.notices and asyncio.get_running_loop().time() >= self._notice_at_s:
             await self._look_at_queue(self._tools.notices)
         if self._notice is None and not self._is_quiet:
-            self._notice = self._surface.placeholder
+            self._notice = self._surface.placeholder(self.job)
         return self._notice
 
     async def _look_at_queue(self, notices: Allowance) -> None:
@@ -261,7 +268,8 @@ class LiveReply:
         retry_s = FIRST_RETRY_S
         while True:
             try:
-                async with self._tools.pace.turn(self.job.origin.channel, lambda: Rank.ENDING):
+                bucket = self._posts.bucket(Rank.ENDING)
+                async with self._tools.pace.turn(self._place, lambda: Rank.ENDING, bucket):
                     turnstile = await self._posts.show(parts, is_final=True)
                 if turnstile is Turnstile.GO:
                     return reply.code if isinstance(reply, Failed) else "done"

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 import redis
 
+from bots.budget import Budget
+from bots.pace import Rank
 from bots.store import Store
 from bots.surface import Piece, Surface
 from shared import keys, showing
+from shared.budget import Bucket
 from shared.errors import (
     MessageGoneError,
     PlatformError,
@@ -45,6 +48,8 @@ class Desk:
     """This process, to the ledger."""
     remove: Callable[[Job, str], None]
     """Have a message taken away, some time soon."""
+    budget: Budget
+    """What all processes together may ask of the platform."""
 
 
 class _PostIsTooLateError(Exception):
@@ -85,6 +90,10 @@ class Posts:
         """Whether the platform may have taken a post of which we know nothing."""
         return bool(self._doubtful_posts)
 
+    def bucket(self, rank: Rank) -> Bucket | None:
+        """What the platform counts the next call for this answer as."""
+        return self._surface.bucket(self._job, rank, is_begun=not self.is_empty)
+
     def forget(self) -> None:
         """Show everything once more the next time, whatever stands there."""
         self._shown.clear()
@@ -118,9 +127,14 @@ class Posts:
     ) -> None:
         """Show what differs; ``states`` are the ledger's, and become the messages' ids."""
         number = 0
+        is_paid = True  # the first call, by whoever has the turn
         try:
             for number, piece in enumerate(parts):
                 if self._shown.get(number) != piece:
+                    bucket = self.bucket(Rank.ENDING if is_final else Rank.TEXT)
+                    if bucket and not is_paid:
+                        await self._desk.budget.spend(bucket)
+                    is_paid = False
                     await self._show_part(states, number, piece, is_final=is_final)
                     self._shown[number] = piece
         except (PlatformError, _PostIsTooLateError):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bots.controls import Controls
+from bots.pace import Rank
+from shared.budget import Bucket
 from shared.jobs import Job
 from shared.replies import Final, Picture
 
@@ -19,6 +21,8 @@ class Piece:
     text: str
     picture: Picture | None = None
     controls: Controls = Controls.NONE
+    is_notice: bool = False
+    """It says where the question stands: nothing of it stays in the answer."""
 
 
 class Surface(Protocol):
@@ -42,9 +46,12 @@ class Surface(Protocol):
         """
         ...
 
-    @property
-    def placeholder(self) -> str | None:
+    def placeholder(self, job: Job) -> str | None:
         """Posted at once and replaced by the first text; None to post nothing before it."""
+        ...
+
+    def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
+        """What the platform counts the next post, or edit, of an answer as; None for nothing."""
         ...
 
     def render(self, text: str) -> Sequence[str]:

@@ -15,13 +15,16 @@ MS_PER_MINUTE = 60 * MS
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """So many calls at once, then evenly so many a minute."""
+    """So many calls at once, then evenly so many a minute: what a platform documents."""
 
     name: str
     per_minute: float
     burst: int
     reserve: int
-    """How many calls are kept back for what is more urgent, for each step of urgency."""
+    """How many calls are kept back for what is more urgent, for each step of urgency.
+
+    Twice as many are less than ``burst``.
+    """
 
     @property
     def per_ms(self) -> float:
@@ -29,36 +32,33 @@ class Bucket:
         return self.per_minute / MS_PER_MINUTE
 
 
-def take(bucket: Bucket, rest: int, now_ms: int | None = None) -> Call[float]:
-    """Take one call if ``rest`` more are left then; 0, or how long to wait in seconds.
+def take(bucket: Bucket, urgency: int, now_ms: int | None = None) -> Call[float]:
+    """Take one call; 0, or how long to wait in seconds.
 
     Args:
         bucket: of which.
-        rest: how many others are to be left, less than its burst.
+        urgency: 0 for endings; 1 and more leave so many reserves to what is more urgent.
         now_ms: the time, if it is not to be Redis's own.
     """
-    return _take(bucket, rest, now_ms, is_forced=False)
+    how = scripts.POLITE if urgency else scripts.ENDING
+    return _take(bucket, now_ms, how, urgency * bucket.reserve)
 
 
 def spend(bucket: Bucket, now_ms: int | None = None) -> Call[float]:
     """Count a call that is made in any case; later ones wait for it."""
-    return _take(bucket, 0, now_ms, is_forced=True)
+    return _take(bucket, now_ms, scripts.FORCED, 0)
 
 
 def close(bucket: Bucket, for_s: float, now_ms: int | None = None) -> Call[bool]:
     """Nobody calls for so long: the platform has said so."""
-    args = (*_size(bucket), round(for_s * MS), _time(now_ms))
-    return Call(scripts.CLOSE, args, is_one)
+    return Call(scripts.CLOSE, (*_size(bucket, now_ms), round(for_s * MS)), is_one)
 
 
-def _take(bucket: Bucket, rest: int, now_ms: int | None, *, is_forced: bool) -> Call[float]:
-    args = (*_size(bucket), rest, int(is_forced), _time(now_ms))
+def _take(bucket: Bucket, now_ms: int | None, how: str, rest: int) -> Call[float]:
+    args = (*_size(bucket, now_ms), how, rest)
     return Call(scripts.TAKE, args, lambda raw: int(str(raw)) / MS)
 
 
-def _size(bucket: Bucket) -> tuple[str, str, int]:
-    return bucket.name, f"{bucket.per_ms:.9f}", bucket.burst
-
-
-def _time(now_ms: int | None) -> str | int:
-    return "" if now_ms is None else now_ms
+def _size(bucket: Bucket, now_ms: int | None) -> tuple[str | int, ...]:
+    now = "" if now_ms is None else now_ms
+    return bucket.name, f"{bucket.per_ms:.9f}", bucket.burst, now

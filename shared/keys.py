@@ -106,6 +106,12 @@ MAX_QUESTIONS = 1_000
 USED_LIFETIME_MS = 2 * 24 * 3600 * 1000
 """What was used in a day is of no use after it; twice as long, for clocks that are put back."""
 
+BUDGET_OVERDRAFT = 20
+"""Endings may be shown so many times as fast as a platform documents, until it says no."""
+
+BUDGET_STRICT_MS = 10 * 60 * 1000
+"""For so long after it has said no, nothing goes beyond what it documents."""
+
 OVERTAKEN_BY_MS = 2_000
 """Celery's queue is first in, first out: a job that is not claimed while one that was queued so
 much later is, has been lost on its way."""

@@ -22,19 +22,24 @@ QUICK = Bucket("quick", per_minute=1_200.0, burst=5, reserve=2)
 """One call each 50 ms."""
 
 
-def take(store: Store, at_s: float, rest: int = 0) -> float:
-    return store.run(budget.take(BUCKET, rest, T0_MS + round(at_s * 1000)))
+def take(store: Store, at_s: float, rank: Rank = Rank.ENDING) -> float:
+    return store.run(budget.take(BUCKET, rank, T0_MS + round(at_s * 1000)))
+
+
+def say_no(store: Store, for_s: float) -> None:
+    """The platform wants to be left alone for so long."""
+    store.run(budget.close(BUCKET, for_s, T0_MS))
 
 
 def test_a_bucket_gives_its_burst_at_once_and_then_evenly(store: Store) -> None:
-    # one a second; five at once, the sixth waits a second, which has half gone by then
-    taken = [take(store, 0.0) for _ in range(6)]
+    # one a second; five at once, of which texts leave two
+    taken = [take(store, 0.0, Rank.TEXT) for _ in range(4)]
 
-    assert taken == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
-    assert take(store, 0.5) == 0.5
-    assert take(store, 1.0) == 0.0
-    assert take(store, 1.0) == 1.0
-    assert [take(store, 100.0) for _ in range(6)] == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    assert taken == [0.0, 0.0, 0.0, 1.0]
+    assert take(store, 0.5, Rank.TEXT) == 0.5
+    assert take(store, 1.0, Rank.TEXT) == 0.0
+    assert take(store, 1.0, Rank.TEXT) == 1.0
+    assert [take(store, 100.0, Rank.TEXT) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
 # rank -> how many of five it gets before it has to wait
@@ -43,39 +48,56 @@ SHARES = {Rank.ENDING: 5, Rank.TEXT: 3, Rank.NOTICE: 1}
 
 @pytest.mark.parametrize("rank", SHARES)
 def test_what_is_less_urgent_leaves_a_reserve_for_what_is_more_so(store: Store, rank: Rank) -> None:
-    rest = rank * RESERVE
-    taken = [take(store, 0.0, rest) for _ in range(BURST + 1)]
+    say_no(store, 0.0)
+    full_s = 10.0
+    taken = [take(store, full_s, rank) for _ in range(BURST + 1)]
 
     assert taken.count(0.0) == SHARES[rank]
     assert set(taken[SHARES[rank] :]) == {1.0}
-    assert [take(store, 0.0) for _ in range(rest)] == [0.0] * rest, "endings have the reserve"
-    assert take(store, 0.0) == 1.0
+    assert [take(store, full_s) for _ in range(rank * RESERVE)] == [0.0] * (rank * RESERVE)
+    assert take(store, full_s) == 1.0
+
+
+def test_endings_try_for_more_in_single_file_until_the_platform_says_no(store: Store) -> None:
+    assert [take(store, 0.0) for _ in range(BURST + 1)] == [0.0] * (BURST + 1)
+
+    # one a second, twenty times as fast
+    assert take(store, 0.0) == 0.05
+    assert take(store, 0.05) == 0.0
+    assert take(store, 0.05, Rank.TEXT) == RESERVE + 1 + 2 - 0.05, "two in debt"
+    store.run(budget.close(BUCKET, 3.0, T0_MS + 50))
+
+    assert take(store, 0.1) == 2.95
+    assert take(store, 6.05) == 0.0, "the debt is paid: 3 s after its word, 0.05 s were left"
+    assert take(store, 6.05) == 0.95
+    assert take(store, 600.0) == 0.0
+    assert [take(store, 604.0) for _ in range(BURST + 2)] == [0.0] * (BURST + 1) + [0.05]
 
 
 def test_a_call_that_is_made_in_any_case_is_made_up_for(store: Store) -> None:
     for _ in range(BURST + 2):
         store.run(budget.spend(BUCKET, T0_MS))
 
-    assert take(store, 0.0) == 3.0, "two in debt, and one to take"
+    assert take(store, 0.0, Rank.TEXT) == RESERVE + 1 + 2, "two in debt"
     for _ in range(100):
         store.run(budget.spend(BUCKET, T0_MS))
-    assert take(store, 0.0) == BURST + 1.0, "the debt has an end"
+    assert take(store, 0.0, Rank.TEXT) == RESERVE + 1 + BURST, "the debt has an end"
 
 
 def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: Store) -> None:
-    store.run(budget.close(BUCKET, 30.0, T0_MS))
-    store.run(budget.close(BUCKET, 10.0, T0_MS))
+    say_no(store, 30.0)
+    say_no(store, 10.0)
 
     assert take(store, 0.0) == 30.0
     assert take(store, 29.0) == 1.0
-    assert take(store, 30.0, rest=RESERVE) == RESERVE, "texts leave the first call to endings"
+    assert take(store, 30.0, Rank.TEXT) == RESERVE, "texts leave the first call to endings"
     assert take(store, 30.0) == 0.0
     assert take(store, 30.0) == 1.0, "it did not fill meanwhile"
 
 
 def test_a_full_bucket_is_forgotten(store: Store) -> None:
-    now_ms = store.client.time()[0] * 1000
-    store.run(budget.take(BUCKET, 0, now_ms))
+    seconds, _ = store.client.time()
+    store.run(budget.take(BUCKET, 0, seconds * 1000))
 
     (key,) = store.client.keys("parley:budget:*")
     left_ms = store.client.pttl(key)
@@ -99,6 +121,7 @@ async def test_endings_of_any_process_go_before_texts_of_any(
     paces = [Pace(Budget(store)) for store in stores]
     had: list[Rank] = []
     texts_have_theirs = asyncio.Event()
+    await stores[0].run(budget.close(QUICK, 0.0))
 
     async def have_turn(number: int, rank: Rank) -> None:
         pace = paces[number % len(paces)]
@@ -164,11 +187,11 @@ async def test_without_redis_nobody_waits_for_the_budget(line: TcpProxy, quiet_r
     )
     empty = Bucket("empty", per_minute=0.6, burst=1, reserve=0)
     try:
-        assert await Budget(store).take(empty, Rank.ENDING) == 0.0
-        assert await Budget(store).take(empty, Rank.ENDING) > 0.0
+        assert await Budget(store).take(empty, Rank.TEXT) == 0.0
+        assert await Budget(store).take(empty, Rank.TEXT) > 0.0
         line.pause()
 
-        assert await Budget(store).take(empty, Rank.ENDING) == 0.0
+        assert await Budget(store).take(empty, Rank.TEXT) == 0.0
     finally:
         line.resume()
         await store.close()

@@ -9,8 +9,10 @@ import pytest
 from bots.delivery import Delivery
 from bots.metrics import Metrics
 from bots.outbox import Outbox
+from bots.pace import Rank
 from bots.store import Store
 from bots.surface import Piece
+from shared.budget import Bucket
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import Limits
@@ -31,7 +33,6 @@ class SlowPlatform:
     edit_every_s = 3600.0
     busy_every_s: float | None = None
     notice_every_s: float | None = None
-    placeholder: str | None = "…"
 
     def __init__(self) -> None:
         self.is_asked = asyncio.Event()
@@ -43,6 +44,14 @@ class SlowPlatform:
 
     def render(self, text: str) -> Sequence[str]:
         return [text]
+
+    def placeholder(self, job: Job) -> str | None:
+        del job
+        return "…"
+
+    def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
+        del job, rank, is_begun
+        return None
 
     def can_edit(self, job: Job) -> bool:
         return bool(job)

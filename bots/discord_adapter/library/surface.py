@@ -17,8 +17,10 @@ from bots.discord_adapter import acts
 from bots.discord_adapter.library.client import NOBODY, Client
 from bots.discord_adapter.library.faults import translated
 from bots.discord_adapter.library.webhook import ORIGINAL, TicketOverError, Webhook, is_good
+from bots.pace import Rank
 from bots.render.discord import is_beginning_of, render_for_discord
 from bots.surface import Piece
+from shared.budget import Bucket
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Audience, Job, Origin
 from shared.logs import get_logger
@@ -27,6 +29,8 @@ from shared.replies import Picture
 log = get_logger(__name__)
 
 EDIT_EVERY_S = 1.0
+PER_MINUTE, BURST, RESERVE = 60.0, 5, 1
+"""Discord documents no figures, and tells its limits with each answer; this is what people see."""
 NOTICE_EVERY_S = 0.5
 TYPING_EVERY_S = 8.0
 """Discord shows "is typing" for ten seconds."""
@@ -65,7 +69,6 @@ class DiscordSurface:
     edit_every_s = EDIT_EVERY_S
     busy_every_s: float | None = TYPING_EVERY_S
     notice_every_s: float | None = NOTICE_EVERY_S
-    placeholder: str | None = None
 
     def __init__(self) -> None:
         self.client: Client | None = None
@@ -74,6 +77,19 @@ class DiscordSurface:
     def render(self, text: str) -> Sequence[str]:
         """Parts of Markdown within Discord's limit."""
         return render_for_discord(text)
+
+    def placeholder(self, job: Job) -> str | None:
+        """That we are typing shows that an answer is coming."""
+        del job
+        return None
+
+    def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
+        """A channel takes some five messages or edits in five seconds; webhooks are not counted."""
+        del rank, is_begun
+        origin = job.origin
+        if origin.ticket:
+            return None
+        return Bucket(f"discord:{origin.channel}", PER_MINUTE, BURST, RESERVE)
 
     def can_edit(self, job: Job) -> bool:
         """All that we post can be edited."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
+from bots.pace import Rank
 from bots.render.slack import render_for_slack
 from bots.slack_adapter.blocks import with_image
 from bots.slack_adapter.bodies import is_timestamp
@@ -17,7 +18,9 @@ from bots.slack_adapter.library.faults import fault_of, translated
 from bots.slack_adapter.library.pictures import Pictures
 from bots.slack_adapter.library.respond import respond
 from bots.slack_adapter.library.web import SlackAccess, make_client
+from bots.slack_adapter.tiers import POST, UPDATE, bucket_of
 from bots.surface import Piece
+from shared.budget import Bucket
 from shared.errors import ElsewhereError
 from shared.jobs import Audience, Job
 
@@ -39,7 +42,6 @@ class SlackSurface:
     edit_every_s = EDIT_EVERY_S
     busy_every_s: float | None = None
     notice_every_s: float | None = NOTICE_EVERY_S
-    placeholder: str | None = PLACEHOLDER
 
     def __init__(self, access: SlackAccess) -> None:
         self._poster = make_client(access, is_idempotent=False, is_patient=False)
@@ -49,6 +51,19 @@ class SlackSurface:
     def render(self, text: str) -> Sequence[str]:
         """Parts of mrkdwn within Slack's limits."""
         return render_for_slack(text)
+
+    def placeholder(self, job: Job) -> str | None:
+        """Slack shows nothing by itself."""
+        del job
+        return PLACEHOLDER
+
+    def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
+        """Slack counts a method's calls in a workspace, and posts in a channel."""
+        del rank
+        origin = job.origin
+        if origin.audience is Audience.ASKER:
+            return None
+        return bucket_of(origin.team, origin.channel, UPDATE if is_begun else POST)
 
     def can_edit(self, job: Job) -> bool:
         """Slack shows what only one person sees once, and for good."""
