@@ -18,10 +18,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import keys, ledger, operating, showing
+from shared import keys, ledger, operating, showing, verbs
 from shared.jobs import Job
 from shared.ledger import Claimant, Hold
 from shared.replies import Final, Snapshot
+from shared.verbs import Did
 from tests.integration.ledger_steps import (
     LIMITS,
     LONG_MS,
@@ -101,11 +102,36 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(job=accepted)
     def withdraw(self, job: Job) -> None:
         state = state_of(self.store, job)
-        withdrawn = self.store.run(ledger.withdraw(job.id))
-        assert (withdrawn is not None) == (state in {*OPEN_STATES, "done"})
-        if withdrawn is not None:
+        effect = self.store.run(verbs.withdraw(job.id))
+        is_withdrawn = effect.did is Did.WITHDRAWN
+        assert is_withdrawn == (state in {*OPEN_STATES, "done", "delivered"})
+        if is_withdrawn:
             self.held.pop(job.id, None)
-            assert set(withdrawn.posted) <= self.on_platform.get(job.id, set())
+            assert set(effect.posted) <= self.on_platform.get(job.id, set())
+
+    @rule(job=accepted)
+    def stop(self, job: Job) -> None:
+        state = state_of(self.store, job)
+        did = self.store.run(verbs.stop(job.id)).did
+        assert (did is Did.TOLD) == (state == "running")
+        assert (did is Did.STOPPED) == (state in {"waiting", "queued"})
+
+    @rule(job=accepted)
+    def write_again(self, job: Job) -> None:
+        """Somebody wants another answer, or has reworded the question."""
+        state = state_of(self.store, job)
+        did = self.store.run(verbs.again(job, LONG_MS)).did
+        assert (did is Did.AGAIN) == (state in {*OPEN_STATES, "delivered"})
+        if did is not Did.AGAIN:
+            return
+        self.held.pop(job.id, None)
+        self.finished.pop(job.id, None)
+        if state == "delivered":
+            self.ended.pop(job.id, None)
+            order = self.order[job.origin.thread]
+            if job.id in order:  # a message that was refused at once never had to be run
+                order.remove(job.id)
+            order.append(job.id)
 
     # --- workers
 
@@ -129,8 +155,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(run=runs, lease_ms=st.sampled_from([OVER_MS, LONG_MS]))
     def renew(self, run: Run, lease_ms: int) -> None:
         hold = self.store.run(ledger.renew(run[0].id, run[1], lease_ms))
-        assert (hold is Hold.HELD) == self.is_holder(*run)
-        if hold is Hold.HELD:
+        is_kept = hold in {Hold.HELD, Hold.STOPPED}
+        assert is_kept == self.is_holder(*run)
+        if is_kept:
             self.note_lease(run, lease_ms)
 
     @rule(run=runs)

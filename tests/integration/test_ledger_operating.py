@@ -2,11 +2,12 @@
 
 import pytest
 
-from shared import codec, keys, ledger, operating, showing
+from shared import codec, keys, ledger, operating, showing, verbs
 from shared.jobs import Job, Kind
-from shared.ledger import Ready, Withdrawn
+from shared.ledger import Ready
 from shared.operating import Place, WorkerReport, WorkerState
 from shared.replies import Failed, Snapshot
+from shared.verbs import Did, Effect
 from tests.integration.ledger_steps import (
     LIMITS,
     LONG_MS,
@@ -313,9 +314,9 @@ def test_a_withdrawn_question_is_answered_no_more(store: Store, state: str) -> N
         finish(store, job)
     accept(store, following)
 
-    withdrawn = store.run(ledger.withdraw(job.id))
+    withdrawn = store.run(verbs.withdraw(job.id))
 
-    assert withdrawn is not None
+    assert withdrawn.did is Did.WITHDRAWN
     assert withdrawn.posted == (("m0",) if state in {"running", "done"} else ())
     assert (withdrawn.ready is not None) == (state in {"queued", "running"})
     assert state_of(store, job) == "withdrawn"
@@ -323,19 +324,7 @@ def test_a_withdrawn_question_is_answered_no_more(store: Store, state: str) -> N
     assert not finish(store, job).counted
     assert show(store, job, "b1", is_final=True) == ("over",)
     assert not store.run(showing.note_posted(job, 1, "m1", LIMITS))
-    assert store.run(ledger.withdraw(job.id)) is None
-
-
-def test_an_answered_question_is_not_withdrawn(store: Store) -> None:
-    job = message(1)
-    accept(store, job)
-    claim(store, job)
-    finish(store, job)
-    deliver(store, job)
-
-    assert store.run(ledger.withdraw(job.id)) is None
-    assert store.run(ledger.withdraw("a" * 20)) is None
-    assert state_of(store, job) == "delivered"
+    assert store.run(verbs.withdraw(job.id)).did is Did.OVER
 
 
 def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None:
@@ -343,9 +332,9 @@ def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None
     accept(store, job)
     accept(store, following)
 
-    withdrawn = store.run(ledger.withdraw(job.id))
+    withdrawn = store.run(verbs.withdraw(job.id))
 
-    assert withdrawn == Withdrawn((), Ready(following.id, Kind.CHAT))
+    assert withdrawn == Effect(Did.WITHDRAWN, Ready(following.id, Kind.CHAT))
 
 
 def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
@@ -356,7 +345,7 @@ def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
         store.run(ledger.release(job.id, f"k{attempt}", is_blamed=True))
     claim(store, job, "k-last")
 
-    store.run(ledger.withdraw(job.id))
+    store.run(verbs.withdraw(job.id))
 
     assert store.run(operating.dead_letters(10)) == ()
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from shared import keys, ledger, ratings
+from shared import keys, ledger, ratings, verbs
 from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger import Claimant, Lease, Limits, Memory
 from shared.ratings import FIRST, Rated
 from shared.replies import Done, Tagged
 from shared.tasks import Report, Tag, Task
+from shared.verbs import Did
 from worker.engine.classifier import ClassifierChoice, load_classifier
 from worker.leases import Held
 from worker.sentiment.history import read_ratings
@@ -194,7 +195,7 @@ def test_message_that_is_deleted_while_it_is_rated_gets_no_rating(
     store: Store, rater: Rater
 ) -> None:
     lease = overheard(store, PRAISE, 1)
-    assert store.run(ledger.withdraw(lease.job.id))
+    assert store.run(verbs.withdraw(lease.job.id)).did is Did.WITHDRAWN
 
     Tagger(store, rater.rate, Marking(), now_s).tag(Held(lease))
 
