@@ -15,7 +15,8 @@ import redis
 
 from bots.adapters import Wiring
 from bots.metrics import Metrics
-from bots.store import open_store
+from bots.preferring import Preferring
+from bots.store import Store, open_store
 from shared.broker import build_celery, publish
 from shared.errors import RedisUnavailableError, SettingsError, StartupError
 from shared.ledger import Allowance, Limits, Ready
@@ -89,6 +90,10 @@ def _allowance(settings: Settings) -> Allowance:
     )
 
 
+def _preferring(settings: Settings, store: Store, redis_url: str) -> Preferring:
+    return Preferring(store, redis_url, settings.fallback, settings.admins)
+
+
 async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
     if settings.redis_url is None:
         raise SettingsError(
@@ -111,9 +116,9 @@ async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
         limits=Limits(settings.deadline_ms, settings.retention_ms),
         allowance=allowance,
         max_chars=settings.max_message_chars,
-        auto_reply_channels=settings.auto_reply_channels,
         wake=wake,
         metrics=Metrics(),
+        preferring=_preferring(settings, store, redis_url) if allowance else None,
     )
 
 

@@ -10,6 +10,7 @@ from bots.ending import end
 from bots.gathering import Gatherer
 from bots.metrics import Metrics
 from bots.outbox import Outbox
+from bots.preferring import Preferring
 from bots.reception import LEDGER_AWAY, Reception, Rules
 from bots.store import Store
 from bots.verbs import Verbs
@@ -46,9 +47,10 @@ class Wiring:
     allowance: Allowance | None
     """None where nobody's share is limited: at one's own terminal."""
     max_chars: int
-    auto_reply_channels: frozenset[str]
     wake: Callable[[Ready], None]
     metrics: Metrics
+    preferring: Preferring | None = None
+    """What workspaces and channels prefer; None at one's own terminal."""
 
 
 class Link:
@@ -62,7 +64,7 @@ class Link:
         gatherer: Gatherer | None = None,
     ) -> None:
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
-        rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars)
+        rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars, wiring.preferring)
         self._waker = Waker(wiring.wake)
         self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules, gatherer)
         self.verbs = Verbs(

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import pydantic
 
-from bots.intake import Incoming, clean, may_be_ours
+from bots.intake import Incoming, clean
 from bots.reception import LEDGER_AWAY, Reception
+from bots.situating import may_be_ours
 from bots.spool import Spool
 from shared.jobs import Origin
 from shared.logs import get_logger

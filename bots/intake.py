@@ -1,8 +1,7 @@
 """From one message on any platform to a job, or None if it is not for us. Pure.
 
-Adapters describe what they saw as an ``Incoming``. What only the ledger knows (do we take part in
-this thread?) is asked by ``bots.reception`` in between: ``needs_lookup`` says whether, and
-``followed`` puts the answer in.
+Adapters describe what they saw as an ``Incoming``. ``bots.situating`` puts in what only we know of
+the place where it stands.
 """
 
 import dataclasses
@@ -12,12 +11,22 @@ from dataclasses import dataclass
 from bots.gathering import Wanted
 from bots.policy import Situation, is_for_us
 from bots.wording import parse_words
-from shared.errors import EmptyMessageError, MessageTooLongError
+from shared.errors import EmptyMessageError, MessageTooLongError, TaskOffError
 from shared.jobs import Attachment, Audience, Job, Kind, Origin, make_job
-from shared.replies import Failed
+from shared.replies import Done, Failed
 from shared.tasks import Learn, Opt, Report, Summarize, Task, Write
 
 NEW_WORDS = frozenset({"/new", "forget this conversation"})
+MUTE_WORDS = {
+    **dict.fromkeys(("mute", "/mute", "mute this thread", "🔇"), True),
+    **dict.fromkeys(("unmute", "/unmute", "unmute this thread", "🔈", "🔊"), False),
+}
+MUTED = (
+    "I am silent in this thread now, unless somebody mentions me. Mention me and say “unmute” to "
+    "change that."
+)
+UNMUTED = "I answer in this thread again."
+NO_THREAD_TO_MUTE = "Say that in the thread in which I am to be silent."
 KEPT_CONTROLS = "\n\t"
 NEED_NO_TEXT = (Summarize, Report, Learn, Opt)
 
@@ -46,6 +55,10 @@ class Incoming:
     """Files that came with it."""
     refusal: Failed | None = None
     """Why it cannot be done, if the adapter knows that already."""
+    roles: frozenset[str] = frozenset()
+    """Ids of the roles of its author, where the platform says so without being asked."""
+    bot: str = ""
+    """The user id of the other bot that wrote it; empty if a person, we or nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +66,13 @@ class Taken:
     """A message that is ours; with a refusal it ends at once, with that sentence."""
 
     job: Job
-    refusal: Failed | None = None
+    refusal: Failed | Done | None = None
     is_said_sparingly: bool = False
     """Whether the author reads that sentence at most once a minute."""
     wanted: Wanted | None = None
     """The messages that have to be fetched before it is accepted."""
+    mutes: bool | None = None
+    """Whether we are to be silent in its thread from now on; None if nothing is said of it."""
 
 
 def unasked(incoming: Incoming) -> Incoming:
@@ -67,43 +82,34 @@ def unasked(incoming: Incoming) -> Incoming:
     return dataclasses.replace(incoming, task=dataclasses.replace(incoming.task, is_unasked=True))
 
 
-def may_be_ours(incoming: Incoming) -> bool:
-    """Whether a message is for us, or might turn out to be."""
-    return is_for_us(incoming.situation) or needs_lookup(incoming)
-
-
-def needs_lookup(incoming: Incoming) -> bool:
-    """Whether what the ledger knows about its conversation makes a difference."""
-    situation = incoming.situation
-    if not situation.is_from_person:
-        return False
-    if is_for_us(situation):
-        return bool(incoming.reply_to)  # it is answered in any case, but in which conversation?
-    return not situation.mentions_others and (incoming.in_thread or bool(incoming.reply_to))
-
-
-def followed(incoming: Incoming, thread: str | None) -> Incoming:
-    """The message after the look-up: the thread of ours that it goes on with; None if none."""
-    if thread is None:
-        return incoming
-    return dataclasses.replace(
-        incoming,
-        origin=dataclasses.replace(incoming.origin, thread=thread),
-        situation=dataclasses.replace(incoming.situation, is_follow_up=True),
-    )
-
-
-def intake(incoming: Incoming, max_chars: int) -> Taken | None:
+def intake(
+    incoming: Incoming, max_chars: int, tasks_off: frozenset[Kind] = frozenset()
+) -> Taken | None:
     """Decide about one message.
 
     Args:
         incoming: the message.
         max_chars: the longest text that is read, in characters.
+        tasks_off: the tasks that are switched off where it was written.
     """
     if not is_for_us(incoming.situation):
         return None
+    taken = _read(incoming, max_chars)
+    if taken is None or taken.refusal or taken.job.kind not in tasks_off:
+        return taken
+    job = taken.job
+    if job.is_unasked or not job.kind.is_answered:
+        return None
+    return Taken(make_job(job.kind, job.origin, ""), TaskOffError(job.kind).to_reply())
+
+
+def _read(incoming: Incoming, max_chars: int) -> Taken | None:
+    """What is asked for by a message that is for us."""
     text = clean(incoming.text)
     task, kind = incoming.task, _kind_of(incoming.task, text)
+    mutes = MUTE_WORDS.get(text.lower().rstrip(".!")) if task is None else None
+    if mutes is not None:
+        return _mute(incoming, text, mutes=mutes)
     if incoming.refusal:
         return Taken(make_job(kind, incoming.origin, ""), incoming.refusal)
     if len(text) > max_chars:
@@ -113,6 +119,14 @@ def intake(incoming: Incoming, max_chars: int) -> Taken | None:
     if task is None and kind is Kind.CHAT:
         return _take(_with_task_of_words(incoming, text))
     return _take(dataclasses.replace(incoming, text=text))
+
+
+def _mute(incoming: Incoming, text: str, *, mutes: bool) -> Taken:
+    """Somebody wants us to be silent in a thread, or no longer."""
+    job = make_job(Kind.CHAT, incoming.origin, text)
+    if not incoming.in_thread and not incoming.reply_to:
+        return Taken(job, Done(NO_THREAD_TO_MUTE))
+    return Taken(job, Done(MUTED if mutes else UNMUTED), mutes=mutes)
 
 
 def _with_task_of_words(incoming: Incoming, text: str) -> Incoming:

@@ -10,14 +10,18 @@ import dataclasses
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import redis
 
 from bots.delivery import Delivery
 from bots.floods import Floods
 from bots.gathering import Gatherer, Wanted, with_messages
-from bots.intake import Incoming, Taken, followed, intake, may_be_ours, needs_lookup
+from bots.intake import Incoming, Taken, intake
+from bots.preferring import Preferring
+from bots.situating import may_be_ours, situated
 from bots.store import Store
+from bots.threads import Threads
 from shared import knowledge, ledger, ratings
 from shared.errors import (
     NothingThereError,
@@ -28,6 +32,8 @@ from shared.errors import (
 from shared.jobs import Job, Origin, job_id
 from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
+from shared.preferences import Resolved
+from shared.quotas import Quotas
 from shared.tasks import Quoted
 
 log = get_logger(__name__)
@@ -53,6 +59,8 @@ class Rules:
     limits: Limits
     allowance: Allowance | None
     max_chars: int
+    preferring: Preferring | None = None
+    """What workspaces and channels prefer; None where nobody can."""
 
 
 def allowance_at(age_s: float, allowance: Allowance | None) -> Allowance | None:
@@ -85,6 +93,7 @@ class Reception:
     ) -> None:
         """``gatherer``: fetches the messages of tasks; None where there are none."""
         self.store = store
+        self.threads = Threads(store)
         self._gatherer = gatherer
         self.floods = Floods(rules.allowance)
         self._delivery = delivery
@@ -92,6 +101,26 @@ class Reception:
         self._rules = rules
         self._withdrawn: OrderedDict[str, None] = OrderedDict()
         """Messages that were deleted lately: one may be gone before it has been accepted."""
+
+    def resolved(self, origin: Origin) -> Resolved:
+        """What holds where a message came from: its workspace's and its channel's preferences."""
+        preferring = self._rules.preferring
+        return preferring.resolved(origin) if preferring else Resolved()
+
+    def situated(self, incoming: Incoming) -> Incoming:
+        """The message with what its channel prefers; ``receive`` does that by itself."""
+        return situated(incoming, self.resolved(incoming.origin), datetime.now(UTC))
+
+    async def mute(self, origin: Origin, *, is_muted: bool) -> bool:
+        """Somebody put the sign for silence to a message, or took it away.
+
+        Returns:
+            False if that message is in no thread of ours.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger is away.
+        """
+        return await self.threads.mute_at(origin, self._retention_ms(origin), is_muted=is_muted)
 
     async def receive(self, incoming: Incoming, age_s: float = 0.0) -> Job | None:
         """Record a message that is for us; the job if it is a new one that ends visibly.
@@ -103,6 +132,7 @@ class Reception:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
+        incoming = self.situated(incoming)
         asker = incoming.origin.asker
         if not may_be_ours(incoming) or self.floods.holds_off(asker):
             return None
@@ -111,14 +141,32 @@ class Reception:
         async with self._in_line(incoming):
             if self.floods.holds_off(asker):
                 return None
-            if needs_lookup(incoming):
-                incoming = followed(incoming, await self._thread_of(incoming))
-            taken = intake(incoming, self._rules.max_chars)
+            taken = await self._take(incoming)
             if taken is None or taken.wanted is None:
-                return await self._accept(taken, age_s)
+                return await self._accept(taken, incoming, age_s)
         taken = await self._with_messages(taken, taken.wanted)
         async with self._in_line(incoming):
-            return await self._accept(taken, age_s)
+            return await self._accept(taken, incoming, age_s)
+
+    async def _take(self, incoming: Incoming) -> Taken | None:
+        """Decide about a message, with what the ledger knows of its thread."""
+        origin = incoming.origin
+        incoming = await self.threads.looked_up(incoming)
+        resolved = self.resolved(origin)
+        taken = intake(incoming, self._rules.max_chars, resolved.tasks_off)
+        if taken is None:
+            await self.threads.note_aside(incoming, self._retention_ms(origin))
+            return None
+        if resolved.answer_bots:
+            await self.threads.note_spoken_to(incoming)
+        if taken.mutes is not None:
+            await self.threads.mute(
+                taken.job.origin, self._retention_ms(origin), is_muted=taken.mutes
+            )
+        return taken
+
+    def _retention_ms(self, origin: Origin) -> int:
+        return self.resolved(origin).retention_ms or self._rules.limits.retention_ms
 
     @contextlib.asynccontextmanager
     async def _in_line(self, incoming: Incoming) -> AsyncIterator[None]:
@@ -147,13 +195,6 @@ class Reception:
         """Wait until a job's final reply has been shown by this process."""
         await self._delivery.wait_delivered(job_id)
 
-    async def _thread_of(self, incoming: Incoming) -> str | None:
-        """The conversation of ours that a message goes on with."""
-        origin = incoming.origin
-        if incoming.reply_to:
-            return await self.store.find_thread(origin, incoming.reply_to)
-        return origin.thread if await self.store.takes_part(origin) else None
-
     async def _with_messages(self, taken: Taken, wanted: Wanted) -> Taken:
         """The job with the messages that it works on, or a refusal if there are none."""
         try:
@@ -175,20 +216,24 @@ class Reception:
             raise NothingThereError
         return messages
 
-    async def _accept(self, taken: Taken | None, age_s: float) -> Job | None:
-        rules = self._rules
+    async def _accept(self, taken: Taken | None, incoming: Incoming, age_s: float) -> Job | None:
         if taken is None or taken.job.id in self._withdrawn:
             return None
-        origin = taken.job.origin
+        origin, resolved = taken.job.origin, self.resolved(incoming.origin)
+        taken = dataclasses.replace(
+            taken, job=dataclasses.replace(taken.job, manner=resolved.manner)
+        )
         is_asked = taken.job.kind.is_answered and not taken.job.is_unasked
-        allowance = rules.allowance if is_asked else None
+        quotas = Quotas(resolved.quota_of(incoming.roles), resolved.channel_quota)
+        limits = dataclasses.replace(self._rules.limits, retention_ms=self._retention_ms(origin))
         accepted = await self.store.run_confirmed(
             ledger.accept(
                 taken.job,
-                rules.limits,
-                allowance_at(age_s, allowance),
+                limits,
+                allowance_at(age_s, self._rules.allowance if is_asked else None),
                 taken.refusal,
                 is_said_sparingly=taken.is_said_sparingly,
+                quotas=quotas if is_asked else None,
             )
         )
         if accepted.refused:

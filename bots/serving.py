@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 import pydantic
 
 from bots.adapters import Link, Wiring, all_or_none
-from bots.discord_adapter.adapter import Channels, DiscordAdapter, Keeping
+from bots.discord_adapter.adapter import DiscordAdapter, Keeping
 from bots.discord_adapter.errands import Customs
 from bots.discord_adapter.gatherer import DiscordGatherer
 from bots.discord_adapter.library.client import DiscordAccess
@@ -55,13 +55,15 @@ async def _serve(settings: Settings, wiring: Wiring) -> None:
     async with http_server(
         settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts
     ):
+        if wiring.preferring:
+            await wiring.preferring.refresh()
+            links.append(wiring.preferring.run())
         await all_or_none(*links, watch_loop(wiring.metrics))
 
 
 async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link]:
     access = slack_access(settings)
     customs = SlackCustoms(
-        auto_reply_channels=wiring.auto_reply_channels,
         sentiment_channels=settings.sentiment_channels,
         translate_channels=_languages(settings),
         pins_channels=settings.learn_pins_channels,
@@ -83,7 +85,7 @@ def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
         discord_access(settings),
         surface,
         link.reception,
-        Channels(wiring.auto_reply_channels, _customs(settings)),
+        _customs(settings),
         Keeping(spool, settings.lookback_s),
     )
     return adapter, link

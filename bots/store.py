@@ -94,10 +94,6 @@ class Store:
         document: Any = await self.client.get(keys.ending(job_id))
         return read_final(document) if document else None
 
-    async def takes_part(self, origin: Origin) -> bool:
-        """Whether we have been asked something in this conversation before."""
-        return bool(await self.client.exists(keys.presence(origin.conversation)))
-
     async def find_thread(self, origin: Origin, message: str) -> str | None:
         """The thread that one of our own messages belongs to; None if it is not ours."""
         key = keys.answer(origin.platform, origin.team, origin.channel, message)

@@ -103,6 +103,9 @@ MAX_ASKED = 1_000
 MAX_QUESTIONS = 1_000
 """The same of questions."""
 
+BOTS_HEARD_LIFETIME_MS = 3600 * 1000
+"""Bots that talked to us for too long are answered again after so long a silence."""
+
 USED_LIFETIME_MS = 2 * 24 * 3600 * 1000
 """What was used in a day is of no use after it; twice as long, for clocks that are put back."""
 

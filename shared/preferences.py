@@ -214,6 +214,8 @@ class Fallback:
 
     channels: Mapping[str, WhenToSpeak] = field(default_factory=dict)
     """``PARLEY_AUTO_REPLY_CHANNELS``."""
+    answer_bots: frozenset[str] = frozenset()
+    """``PARLEY_ANSWER_BOTS``."""
     user_quota: Quota = NO_QUOTA
     channel_quota: Quota = NO_QUOTA
 
@@ -232,6 +234,7 @@ class Resolved:
     """None: ``PARLEY_RETENTION_DAYS``."""
     tasks_off: frozenset[Kind] = frozenset()
     quiet_hours: QuietHours | None = None
+    answer_bots: frozenset[str] = frozenset()
     user_quota: Quota = NO_QUOTA
     channel_quota: Quota = NO_QUOTA
     role_quotas: Mapping[str, Quota] = field(default_factory=dict)
@@ -275,6 +278,7 @@ def resolve(
         retention_ms=None if hours is None else max(1, round(hours * HOUR_MS)),
         tasks_off=_first(*(layer.tasks_off for layer in layers)) or frozenset(),
         quiet_hours=_first(*(layer.quiet_hours for layer in layers)),
+        answer_bots=fallback.answer_bots,
         user_quota=_quota(channel.user_quota, workspace.user_quota, fallback.user_quota),
         channel_quota=_quota(
             channel.channel_quota, workspace.channel_quota, fallback.channel_quota

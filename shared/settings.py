@@ -15,6 +15,7 @@ import platformdirs
 import pydantic
 
 from shared.errors import SettingsError
+from shared.preferences import Fallback, Quota, WhenToSpeak
 
 PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
@@ -185,12 +186,58 @@ class Settings(pydantic.BaseModel):
         ),
     ] = 0
     auto_reply_channels: Annotated[
-        frozenset[str],
+        dict[str, WhenToSpeak],
         pydantic.Field(
             alias="PARLEY_AUTO_REPLY_CHANNELS",
-            description="channel ids, by commas, where every message is answered",
+            description="channel ids, by commas, where every message is answered;"
+            " `CHANNEL=questions`: only questions",
+        ),
+    ] = {}
+    answer_bots: Annotated[
+        frozenset[str],
+        pydantic.Field(
+            alias="PARLEY_ANSWER_BOTS",
+            description="user ids of other bots that are answered, by commas",
         ),
     ] = frozenset()
+    admins: Annotated[
+        frozenset[str],
+        pydantic.Field(
+            alias="PARLEY_ADMINS",
+            description="user ids, by commas, of people who may change settings in the chat, beside"
+            " the platforms' administrators",
+        ),
+    ] = frozenset()
+    quota_user_messages: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_QUOTA_USER_MESSAGES",
+            ge=0,
+            description="messages a day of a person; 0: any",
+        ),
+    ] = 0
+    quota_user_tokens: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_QUOTA_USER_TOKENS", ge=0, description="tokens a day of a person; 0: any"
+        ),
+    ] = 0
+    quota_channel_messages: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_QUOTA_CHANNEL_MESSAGES",
+            ge=0,
+            description="messages a day in a channel; 0: any",
+        ),
+    ] = 0
+    quota_channel_tokens: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_QUOTA_CHANNEL_TOKENS",
+            ge=0,
+            description="tokens a day in a channel; 0: any",
+        ),
+    ] = 0
     translate_channels: Annotated[
         dict[str, str],
         pydantic.Field(
@@ -377,11 +424,19 @@ class Settings(pydantic.BaseModel):
     ] = "INFO"
 
     @pydantic.field_validator(
-        "auto_reply_channels", "learn_pins_channels", "sentiment_channels", mode="before"
+        "answer_bots", "admins", "learn_pins_channels", "sentiment_channels", mode="before"
     )
     @classmethod
     def _split_by_commas(cls, value: object) -> object:
         return frozenset(_parts(value)) if isinstance(value, str) else value
+
+    @pydantic.field_validator("auto_reply_channels", mode="before")
+    @classmethod
+    def _split_modes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in _parts(value)]
+        return {channel.strip(): mode.strip() or WhenToSpeak.ALWAYS for channel, _, mode in pairs}
 
     @pydantic.field_validator("translate_channels", mode="before")
     @classmethod
@@ -412,6 +467,16 @@ class Settings(pydantic.BaseModel):
     def runs_discord(self) -> bool:
         """Whether there is what the Discord adapter needs."""
         return self.discord_token is not None
+
+    @property
+    def fallback(self) -> Fallback:
+        """What holds where no workspace and no channel prefers anything."""
+        return Fallback(
+            channels=self.auto_reply_channels,
+            answer_bots=self.answer_bots,
+            user_quota=Quota(self.quota_user_messages, self.quota_user_tokens),
+            channel_quota=Quota(self.quota_channel_messages, self.quota_channel_tokens),
+        )
 
     @property
     def deadline_ms(self) -> int:

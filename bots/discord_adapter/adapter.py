@@ -7,7 +7,7 @@ before it. So the inbox keeps what cannot be accepted, and marks remember what h
 import contextlib
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bots.adapters import all_or_none
 from bots.discord_adapter.acts import Act, Reaction, Wish
@@ -48,14 +48,6 @@ class Keeping:
     """How old a message that nobody heard may be; 0: none is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """What an operator has switched on where."""
-
-    auto_reply: frozenset[str] = frozenset()
-    customs: Customs = field(default_factory=Customs)
-
-
 class DiscordAdapter:
     """Discord's way in. See ``library.client.Hearer``."""
 
@@ -64,16 +56,16 @@ class DiscordAdapter:
         access: DiscordAccess,
         surface: DiscordSurface,
         reception: Reception,
-        channels: Channels,
+        customs: Customs,
         keeping: Keeping,
     ) -> None:
         self._access = access
         self._surface = surface
+        self._reception = reception
         self._store = reception.store
         self._floods = reception.floods
-        self._auto_reply_channels = channels.auto_reply
-        self._pins_channels = channels.customs.pins_channels
-        self._errands = Errands(surface, reception, channels.customs)
+        self._pins_channels = customs.pins_channels
+        self._errands = Errands(surface, reception, customs)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = Marks(reception.store, Platform.DISCORD)
@@ -151,7 +143,7 @@ class DiscordAdapter:
 
     async def _take(self, facts: Facts, *, is_found: bool) -> None:
         origin = origin_of(facts.place, facts.message, facts.author)
-        incoming = to_incoming(facts, self._auto_reply_channels)
+        incoming = self._reception.situated(to_incoming(facts))
         if not self._floods.holds_off(origin.asker) and not await self._errands.teach(
             facts, incoming
         ):

@@ -135,26 +135,25 @@ def origin_of(place: Place, message: int, author: int | None = None) -> Origin:
     )
 
 
-def to_incoming(facts: Facts, auto_reply_channels: frozenset[str]) -> Incoming:
+def to_incoming(facts: Facts) -> Incoming:
     """Describe a message in words that every platform shares."""
     place, our_ids = facts.place, facts.our_ids
     is_direct, is_thread = place.guild is None, place.parent is not None
-    is_auto_reply = bool({str(place.channel), str(place.parent)} & auto_reply_channels)
     origin = origin_of(place, facts.message, facts.author)
     reply_to = ""
-    if not (is_direct or is_thread or is_auto_reply):
+    if not (is_direct or is_thread):
         # Every message begins a conversation of its own, unless it replies to one of ours.
         origin = dataclasses.replace(origin, thread=origin.message)
         if facts.reply_to and facts.reply_to_author in {None, *our_ids}:
             reply_to = str(facts.reply_to)
+    replied = frozenset({facts.reply_to_author} if facts.reply_to_author else ())
     situation = Situation(
         is_from_person=facts.is_from_person and facts.author not in our_ids,
         is_direct=is_direct,
         mentions_us=bool((facts.mentioned | facts.pinged) & our_ids),
-        mentions_others=bool(facts.mentioned - our_ids),
+        mentions_others=bool((facts.mentioned | replied) - our_ids),
         # Said by Discord itself: the ledger may not know yet which message of ours it was.
-        is_follow_up=bool(reply_to) and facts.reply_to_author in our_ids,
-        is_auto_reply=is_auto_reply,
+        replies_to_us=bool(replied & our_ids),
     )
     return Incoming(
         origin,

@@ -24,7 +24,6 @@ PIN_ADDED, PIN_REMOVED, REACTION_ADDED = "pin_added", "pin_removed", "reaction_a
 class Customs:
     """What an operator has switched on, by channel; and how large a file may be."""
 
-    auto_reply_channels: frozenset[str] = frozenset()
     sentiment_channels: frozenset[str] = frozenset()
     translate_channels: Mapping[str, str] = field(default_factory=dict)
     """Channel -> language."""

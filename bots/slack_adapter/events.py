@@ -90,7 +90,7 @@ def is_direct_message(event: Json) -> bool:
     return event.get("channel_type") == "im" or str(event.get("channel", "")).startswith("D")
 
 
-def to_incoming(body: Json, origin: Origin, me: Identity, *, is_auto_reply: bool) -> Incoming:
+def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
     """Describe a message event in words that every platform shares."""
     event: Json = body["event"]
     text = str(event.get("text") or "")
@@ -100,7 +100,6 @@ def to_incoming(body: Json, origin: Origin, me: Identity, *, is_auto_reply: bool
         is_direct=is_direct_message(event),
         mentions_us=me.user_id in mentioned or event.get("type") == MENTION,
         mentions_others=bool(mentioned - {me.user_id}),
-        is_auto_reply=is_auto_reply,
     )
     return Incoming(
         origin,
@@ -109,6 +108,7 @@ def to_incoming(body: Json, origin: Origin, me: Identity, *, is_auto_reply: bool
         # A history shows the message that began a thread as one of the thread.
         in_thread=event.get("thread_ts") not in {None, origin.message},
         written_at_s=float(origin.message),
+        bot=origin.user if event.get("bot_id") and origin.user != me.user_id else "",
     )
 
 

@@ -51,7 +51,6 @@ class Workspace:
         access, me = account.access, account.me
         self._me = me
         self._reception = reception
-        self._auto_reply_channels = customs.auto_reply_channels
         self._marks = marks
         self._looking = Looking(me, sight.history)
         downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
@@ -108,8 +107,7 @@ class Workspace:
         origin = events.origin_of(body, self._me)
         if origin is None:
             return
-        is_auto_reply = origin.channel in self._auto_reply_channels
-        incoming = events.to_incoming(body, origin, self._me, is_auto_reply=is_auto_reply)
+        incoming = self._reception.situated(events.to_incoming(body, origin, self._me))
         age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
         if not await self._unasked.teach(body, incoming):
             job = await self._reception.receive(incoming, age_s)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bots.adapters import Link, Wiring
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
+from bots.budget import Budget
 from bots.metrics import Metrics
 from bots.slack_adapter.acts import AWAY, TOO_MUCH
 from bots.slack_adapter.adapter import SlackAdapter
@@ -77,11 +78,9 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
         slack.signing_secret,
     )
     woken: list[Ready] = []
-    wiring = Wiring(
-        store, "redis://127.0.0.1:1/0", LIMITS, FEW, 1000, frozenset(), woken.append, Metrics()
-    )
+    wiring = Wiring(store, "redis://127.0.0.1:1/0", LIMITS, FEW, 1000, woken.append, Metrics())
     account = Account(access, await identify(access))
-    sight, surface = sight_of(account, store), SlackSurface(access)
+    sight, surface = sight_of(account, store), SlackSurface(access, Budget(store))
     link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
     adapter = one_workspace(account, link.reception, sight, Customs())
     task = asyncio.create_task(adapter.run())

@@ -55,7 +55,6 @@ def make_wiring(store: Store, allowance: Allowance | None) -> Wiring:
         limits=LIMITS,
         allowance=allowance,
         max_chars=1000,
-        auto_reply_channels=frozenset(),
         wake=woken.append,
         metrics=Metrics(),
     )

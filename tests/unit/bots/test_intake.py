@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.gathering import LastHours, Meant, Wanted, WholeThread
-from bots.intake import Incoming, Taken, clean, intake
+from bots.intake import MUTED, NO_THREAD_TO_MUTE, UNMUTED, Incoming, Taken, clean, intake
 from bots.policy import Situation
 from shared import codec
 from shared.jobs import Audience, Job, Kind, Origin, Platform, job_id, make_job
-from shared.tasks import Translate
+from shared.replies import Done, Failed
+from shared.tasks import Tag, Translate
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "2.0", "U1")
 TO_US = Situation(is_from_person=True, mentions_us=True)
@@ -111,7 +112,7 @@ def test_intake_refuses_a_message_without_text(written: str) -> None:
     taken = intake(incoming(written), max_chars=100)
 
     assert taken is not None
-    assert taken.refusal is not None
+    assert isinstance(taken.refusal, Failed)
     assert taken.refusal.code == "empty"
     assert taken.job.text == ""
 
@@ -135,7 +136,7 @@ def test_intake_refuses_a_message_that_is_too_long_and_does_not_keep_it(
     if is_taken:
         assert taken.refusal is None
     else:
-        assert taken.refusal is not None
+        assert isinstance(taken.refusal, Failed)
         assert taken.refusal.code == "too_long"
         assert f"{len(written):,} characters" in taken.refusal.sentence
         assert "20,000" in taken.refusal.sentence
@@ -174,3 +175,50 @@ def test_intake_makes_only_jobs_that_can_be_written_down(text: str) -> None:
 
     assert taken is not None
     assert codec.decode(codec.encode(taken.job), Job) == taken.job
+
+
+@pytest.mark.parametrize(
+    ("written", "in_thread", "said", "mutes"),
+    [
+        ("mute", True, MUTED, True),
+        ("Mute this thread!", True, MUTED, True),
+        ("🔇", True, MUTED, True),
+        ("unmute.", True, UNMUTED, False),
+        ("mute", False, NO_THREAD_TO_MUTE, None),
+    ],
+)
+def test_a_thread_is_muted_by_a_word(
+    written: str, *, in_thread: bool, said: str, mutes: bool | None
+) -> None:
+    taken = intake(Incoming(ORIGIN, written, TO_US, in_thread=in_thread), max_chars=100)
+
+    assert taken is not None
+    assert (taken.refusal, taken.mutes) == (Done(said), mutes)
+
+
+def test_a_message_that_has_the_word_in_it_is_none_of_that() -> None:
+    taken = intake(Incoming(ORIGIN, "mute buttons", TO_US, in_thread=True), max_chars=100)
+
+    assert taken is not None
+    assert (taken.refusal, taken.mutes) == (None, None)
+
+
+def test_a_task_that_is_switched_off_is_refused_and_nothing_of_it_is_kept() -> None:
+    off = frozenset({Kind.TRANSLATE, Kind.TAG})
+
+    taken = intake(incoming("translate this to French: secret"), 100, off)
+
+    assert taken is not None
+    assert isinstance(taken.refusal, Failed)
+    assert "“translate” is switched off" in taken.refusal.sentence
+    assert (taken.job.text, taken.job.task, taken.wanted) == ("", None, None)
+
+
+@pytest.mark.parametrize("task", [Tag("Alice"), Translate("fr", is_unasked=True)])
+def test_what_nobody_asked_for_is_left_out_in_silence_where_it_is_off(
+    task: Tag | Translate,
+) -> None:
+    off = frozenset({Kind.TRANSLATE, Kind.TAG})
+
+    assert intake(Incoming(ORIGIN, "hello", TO_US, task=task), 100, off) is None
+    assert intake(incoming("hello"), 100, off) is not None

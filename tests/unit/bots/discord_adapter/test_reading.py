@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from bots.discord_adapter.reading import Facts, Place, id_at, origin_of, to_incoming, written_at_s
-from bots.intake import followed, may_be_ours, needs_lookup
+from bots.situating import Thread, followed, may_be_ours, needs_lookup
 from shared.jobs import job_id
 
 ME, ROLE, ALICE, BOB = 1, 2, 3, 4
@@ -28,7 +28,8 @@ def facts(**changes: object) -> Facts:
         (facts(mentioned=frozenset({BOB})), False, False),
         (facts(place=DIRECT), True, False),
         (facts(place=THREAD), True, True),
-        (facts(place=THREAD, mentioned=frozenset({BOB})), False, False),
+        # said to somebody else, which makes a difference to what is said after it
+        (facts(place=THREAD, mentioned=frozenset({BOB})), True, True),
         (facts(place=THREAD, mentioned=frozenset({ME})), True, False),
         (facts(reply_to=99, reply_to_author=ME), True, True),
         (facts(reply_to=99, reply_to_author=None), True, True),
@@ -42,38 +43,34 @@ def facts(**changes: object) -> Facts:
 def test_what_may_be_ours_is_known_without_the_ledger(
     message: Facts, *, may_be: bool, asks: bool
 ) -> None:
-    incoming = to_incoming(message, frozenset())
+    incoming = to_incoming(message)
 
     assert (may_be_ours(incoming), needs_lookup(incoming)) == (may_be, asks)
 
 
-@pytest.mark.parametrize("place", [CHANNEL, THREAD])
-def test_every_message_is_ours_in_an_auto_reply_channel_and_its_threads(place: Place) -> None:
-    incoming = to_incoming(facts(place=place), frozenset({"20"}))
-
-    assert incoming.situation.is_auto_reply
-    assert not needs_lookup(incoming)
-    assert incoming.origin.thread == ""
+def test_a_reply_to_somebody_else_is_said_to_them() -> None:
+    assert to_incoming(facts(reply_to=99, reply_to_author=BOB)).situation.mentions_others
+    assert not to_incoming(facts(reply_to=99, reply_to_author=ME)).situation.mentions_others
 
 
 def test_a_reply_goes_on_with_the_conversation_that_was_found() -> None:
-    incoming = to_incoming(facts(reply_to=99, reply_to_author=ME), frozenset())
+    incoming = to_incoming(facts(reply_to=99, reply_to_author=ME))
 
-    found, not_found = followed(incoming, "50"), followed(incoming, None)
+    found, not_found = followed(incoming, Thread("50")), followed(incoming, None)
 
-    assert (found.origin.thread, found.situation.is_follow_up) == ("50", True)
+    assert (found.origin.thread, found.situation.replies_to_us) == ("50", True)
     # Discord says that it is a reply to us; only the conversation is not known
-    assert (not_found.origin.thread, not_found.situation.is_follow_up) == ("100", True)
+    assert (not_found.origin.thread, not_found.situation.replies_to_us) == ("100", True)
 
 
 def test_a_deletion_names_the_same_job_as_the_message() -> None:
-    incoming = to_incoming(facts(reply_to=99), frozenset())
+    incoming = to_incoming(facts(reply_to=99))
 
     assert job_id(origin_of(CHANNEL, 100)) == job_id(incoming.origin)
 
 
 def test_a_message_in_a_thread_names_the_channel_that_it_hangs_in() -> None:
-    incoming = to_incoming(facts(place=THREAD), frozenset())
+    incoming = to_incoming(facts(place=THREAD))
 
     assert (incoming.origin.channel, incoming.origin.parent) == ("21", "20")
     # a deletion names no parent, and is the same message

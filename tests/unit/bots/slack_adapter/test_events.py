@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.intake import intake, may_be_ours, needs_lookup
+from bots.intake import intake
+from bots.situating import may_be_ours, needs_lookup
 from bots.slack_adapter import events
 from bots.slack_adapter.bodies import EVENT_FIELDS, Json, read_body
 from bots.slack_adapter.identity import Identity
@@ -29,7 +30,8 @@ def body(**event: object) -> Json:
         ({"channel": "D1"}, True, False),
         ({"channel_type": "im"}, True, False),
         ({"thread_ts": "1699999999.000100"}, True, True),
-        ({"thread_ts": "1699999999.000100", "text": "<@U2> hi"}, False, False),
+        # said to somebody else, which makes a difference to what is said after it
+        ({"thread_ts": "1699999999.000100", "text": "<@U2> hi"}, True, True),
         ({"thread_ts": MESSAGE["ts"]}, False, False),  # the thread's first message, in a history
         ({"channel": "D1", "subtype": "message_changed"}, False, False),
         ({"channel": "D1", "bot_id": "B1"}, False, False),
@@ -44,7 +46,7 @@ def test_what_may_be_ours_is_known_without_the_ledger(
     origin = events.origin_of(known, ME)
     assert origin is not None
 
-    incoming = events.to_incoming(known, origin, ME, is_auto_reply=False)
+    incoming = events.to_incoming(known, origin, ME)
 
     assert (may_be_ours(incoming), needs_lookup(incoming)) == (may_be, asks)
 
@@ -126,7 +128,7 @@ def test_no_body_trips_the_reader(document: dict[str, object]) -> None:
     events.deleted_origin(known, ME)
     origin = events.origin_of(known, ME)
     if origin is not None:
-        intake(events.to_incoming(known, origin, ME, is_auto_reply=True), max_chars=100)
+        intake(events.to_incoming(known, origin, ME), max_chars=100)
 
 
 @given(st.text(alphabet=st.characters()))
@@ -135,7 +137,7 @@ def test_no_text_trips_the_reader(text: str) -> None:
     origin = events.origin_of(known, ME)
     assert origin is not None
 
-    assert intake(events.to_incoming(known, origin, ME, is_auto_reply=False), 100) is not None
+    assert intake(events.to_incoming(known, origin, ME), 100) is not None
 
 
 CHANGE = {
