@@ -84,6 +84,13 @@ class Store:
         message: Any = await self.client.hget(keys.job(job_id), f"part:{part}")
         return message.decode() if message is not None else None
 
+    async def posted(self, job_id: str) -> frozenset[str]:
+        """The messages that the parts of an answer stand in."""
+        fields: Any = await self.client.hgetall(keys.job(job_id))
+        return frozenset(
+            value.decode() for name, value in fields.items() if name.startswith(b"part:")
+        )
+
     async def find_snapshot(self, job_id: str) -> Snapshot | None:
         """The text so far of a running job."""
         document: Any = await self.client.get(keys.snapshot(job_id))

@@ -18,6 +18,7 @@ from bots.slack_adapter import events, sockets
 from bots.slack_adapter.bodies import Json, read_body
 from bots.slack_adapter.library.app import Authorize, EventsApp
 from bots.slack_adapter.library.web import SlackAccess
+from bots.slack_adapter.workspace import Workspace
 from bots.slack_adapter.workspaces import Workspaces
 from bots.store import Store
 from shared.jobs import Platform
@@ -117,10 +118,17 @@ class SlackAdapter:
 
     async def use(self, payload: Json) -> None:
         """Take a menu's entry. See ``app.Hearer``."""
-        team = payload.get("team") or {}
-        workspace = await self._workspaces.find(str(team.get("id") or ""))
-        if workspace:
+        if workspace := await self._workspace_of(payload):
             await workspace.use(payload)
+
+    async def press(self, payload: Json) -> None:
+        """Take a pressed button. See ``app.Hearer``."""
+        if workspace := await self._workspace_of(payload):
+            await workspace.press(payload)
+
+    async def _workspace_of(self, payload: Json) -> Workspace | None:
+        team = payload.get("team") or {}
+        return await self._workspaces.find(str(team.get("id") or ""))
 
     async def _hear(self, body: Json) -> bool:
         try:

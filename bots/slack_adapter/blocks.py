@@ -28,16 +28,19 @@ def with_image(text: str, file: str | None, picture: Picture | None) -> dict[str
         return {"text": text}
     if file is None:
         return {"text": f"{text}\n\n[{picture.description}]\n{NO_PICTURE}"}
-    sections = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": part, "verbatim": True}}
-        for part in cut(text, MAX_SECTION_CHARS)
-    ]
+    sections = [section(part) for part in cut(text, MAX_SECTION_CHARS)]
     image = {
         "type": "image",
         "slack_file": {"id": file},
         "alt_text": picture.description[:MAX_ALT_CHARS],
     }
     return {"text": text, "blocks": [*sections, image]}
+
+
+def section(text: str) -> dict[str, Any]:
+    """A block of mrkdwn that is always shown whole."""
+    words = {"type": "mrkdwn", "text": text, "verbatim": True}
+    return {"type": "section", "text": words, "expand": True}
 
 
 def cut(text: str, most: int) -> list[str]:

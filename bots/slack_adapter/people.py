@@ -19,7 +19,10 @@ NAMED_FOR_S = 3600.0
 """Who changes their name is called by the old one for an hour."""
 PLACED_FOR_S = 60.0
 """Who leaves a channel may ask about it for a minute."""
+RANKED_FOR_S = 300.0
+"""Who is an administrator no more may act as one for five minutes."""
 DEFAULT_LANGUAGE = "en"
+RANKS = ("is_admin", "is_owner", "is_primary_owner")
 
 
 class Remembered(Generic[T]):
@@ -50,6 +53,8 @@ class People:
         self._history = history
         self._persons: Remembered[Json] = Remembered(NAMED_FOR_S)
         self._places: Remembered[bool] = Remembered(PLACED_FOR_S)
+        self._ranks: Remembered[bool] = Remembered(RANKED_FOR_S)
+        self._creators: Remembered[str] = Remembered(NAMED_FOR_S)
 
     async def name(self, user: str) -> str:
         """The name that people see; the id if Slack does not tell it."""
@@ -66,6 +71,27 @@ class People:
         """The language in which somebody reads Slack, as ISO 639-1."""
         locale = str((await self._person(user)).get("locale") or "")
         return find_language(locale) or DEFAULT_LANGUAGE
+
+    async def is_moderator(self, user: str) -> bool:
+        """Whether somebody is an administrator or an owner of the workspace.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+
+        async def ask() -> bool:
+            person = await self._history.person(user)
+            return any(person.get(rank) is True for rank in RANKS)
+
+        return await self._ranks.get(user, ask)
+
+    async def has_made(self, channel: str, user: str) -> bool:
+        """Whether somebody is the creator of a channel.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+        return await self._creators.get(channel, lambda: self._history.creator(channel)) == user
 
     async def may_ask(self, channel: str, user: str) -> bool:
         """Whether somebody is in a conversation.

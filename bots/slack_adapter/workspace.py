@@ -1,40 +1,27 @@
 """One workspace of Slack's: what comes of its events, commands and menus."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from bots.adapters import Link
+from bots.intake import Incoming
 from bots.lookback import Window
 from bots.marks import Marks
-from bots.reception import Reception
-from bots.slack_adapter import events
+from bots.slack_adapter import controls, events
 from bots.slack_adapter.acts import Acts
 from bots.slack_adapter.bodies import Json
+from bots.slack_adapter.clerk import Clerk
 from bots.slack_adapter.customs import Customs
+from bots.slack_adapter.errands import FORGET
 from bots.slack_adapter.files import Downloads
-from bots.slack_adapter.gatherer import SlackGatherer
-from bots.slack_adapter.library.history import History
+from bots.slack_adapter.library.screen import Screen
 from bots.slack_adapter.library.web import Account
 from bots.slack_adapter.looking import Looking, thread_name
-from bots.slack_adapter.people import People
 from bots.slack_adapter.pins import Pins
+from bots.slack_adapter.presses import Presses
+from bots.slack_adapter.promptness import Promptness
+from bots.slack_adapter.sight import Sight
 from bots.slack_adapter.unasked import Sources, Unasked
-from bots.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What is read of one workspace, by everybody with the same memory."""
-
-    history: History
-    people: People
-    gatherer: SlackGatherer
-
-
-def sight_of(account: Account, store: Store) -> Sight:
-    """What reads a workspace."""
-    history = History(account.access)
-    people = People(history)
-    return Sight(history, people, SlackGatherer(history, people, store, account.me))
+from shared.jobs import Origin
 
 
 class Workspace:
@@ -43,28 +30,33 @@ class Workspace:
     def __init__(
         self,
         account: Account,
-        reception: Reception,
+        link: Link,
         sight: Sight,
         customs: Customs,
         marks: Marks,
     ) -> None:
-        access, me = account.access, account.me
+        access, me, reception = account.access, account.me, link.reception
         self._me = me
         self._reception = reception
+        self._verbs = link.verbs
         self._marks = marks
         self._looking = Looking(me, sight.history)
         downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
         sources = Sources(sight.history, sight.gatherer, downloads)
         self._unasked = Unasked(me, reception, sources, customs)
         self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)
-        self._acts = Acts(me, reception, sight.people, sight.gatherer, self._unasked)
+        self._promptness = Promptness()
+        self._clerk = Clerk(me, link)
+        self._acts = Acts(me, link, sight, self._unasked, self._clerk, self._promptness)
+        screen = Screen(access)
+        self._presses = Presses(reception.store, link.verbs, sight, screen, self._promptness)
 
     async def run(self) -> None:
         """Do what is done in the background, until cancelled."""
         try:
             await self._pins.run()
         finally:
-            await self._acts.close()
+            await self._promptness.close()
 
     def look_soon(self) -> None:
         """Something may have happened without our hearing of it."""
@@ -90,6 +82,16 @@ class Workspace:
         """Take a menu's entry. See ``app.Hearer``."""
         await self._acts.shortcut(payload)
 
+    async def press(self, payload: Json) -> None:
+        """Take a pressed button. See ``app.Hearer``."""
+        press = controls.read_press(payload)
+        if press is None:
+            return
+        if press.verb == FORGET:
+            await self._promptness.tell_in_time(self._clerk.forget(press), press.ticket)
+        else:
+            await self._presses.press(press)
+
     async def take(self, body: Json, *, is_found: bool = False, now_s: float = 0.0) -> None:
         """Take an event.
 
@@ -100,14 +102,16 @@ class Workspace:
             await self._reception.withdraw(deleted)
             return
         if edited := events.edited(body):
-            await self._unasked.rate_again(*edited)
+            await self._take_edited(*edited)
+            return
+        if await self._presses.react(body.get("event", {}), events.team_of(body, self._me)):
             return
         if await self._unasked.take(body) or await self._pins.take(body):
             return
         origin = events.origin_of(body, self._me)
         if origin is None:
             return
-        incoming = self._reception.situated(events.to_incoming(body, origin, self._me))
+        incoming = self._incoming(body, origin)
         age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
         if not await self._unasked.teach(body, incoming):
             job = await self._reception.receive(incoming, age_s)
@@ -115,3 +119,13 @@ class Workspace:
                 self._marks.note_thread(thread_name(origin.channel, job.origin.thread))
         await self._unasked.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
+
+    async def _take_edited(self, body: Json, edited_at_s: float) -> None:
+        """A message that reads otherwise now: its answer and its rating follow."""
+        await self._unasked.rate_again(body, edited_at_s)
+        origin = events.origin_of(body, self._me)
+        if origin is not None and events.is_from_person(body["event"], self._me):
+            await self._verbs.edited(self._incoming(body, origin))
+
+    def _incoming(self, body: Json, origin: Origin) -> Incoming:
+        return self._reception.situated(events.to_incoming(body, origin, self._me))

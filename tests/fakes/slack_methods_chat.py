@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from tests.fakes import slack_events as events
+from tests.fakes.slack_blocks import check_blocks
 from tests.fakes.slack_calls import (
     ApiError,
     Call,
@@ -16,15 +17,7 @@ from tests.fakes.slack_calls import (
     read_message,
     writable_channel,
 )
-from tests.fakes.slack_files import check_slack_file
-from tests.fakes.slack_settings import (
-    MAX_BLOCK_TEXT_CHARS,
-    MAX_BLOCKS,
-    MAX_BLOCKS_CHARS,
-    MAX_MARKDOWN_TEXT_CHARS,
-    MAX_TEXT_CHARS,
-    Json,
-)
+from tests.fakes.slack_settings import MAX_MARKDOWN_TEXT_CHARS, MAX_TEXT_CHARS, Json
 from tests.fakes.slack_store import Channel, Message, Status, Store, Stream
 
 REACTION = re.compile(r"[a-z0-9_+'-]+(::skin-tone-[2-6])?")
@@ -82,7 +75,9 @@ def update(store: Store, call: Call) -> Json:
     if call.has("metadata"):
         message.metadata = _read_metadata(call)
     text = content.text if call.has("text") or call.has("markdown_text") else message.text
-    message.revise(text=text, blocks=content.blocks, by=store.settings.bot_user_id)
+    # Without the argument the blocks stay, and with them what people see.
+    blocks = content.blocks if call.has("blocks") else message.blocks
+    message.revise(text=text, blocks=blocks, by=store.settings.bot_user_id)
     store.changes.touch()
     store.publish(events.changed_event(store, message, before))
     shown = events.message_json(store, message, is_with_metadata=True)
@@ -138,6 +133,7 @@ def stop_stream(store: Store, call: Call) -> Json:
     if message.stream is not None:
         message.stream.is_stopped = True
     message.blocks = call.structures("blocks", "invalid_blocks")
+    check_blocks(store, message.blocks)
     if call.has("metadata"):
         message.metadata = _read_metadata(call)
     if call.has("session_status"):
@@ -226,31 +222,8 @@ def _read_content(store: Store, call: Call) -> Content:
         raise ApiError("msg_too_long")
     if not (text or blocks or attachments or markdown):
         raise ApiError("no_text")
-    _check_blocks(store, blocks)
+    check_blocks(store, blocks)
     return Content(text or markdown, blocks, attachments)
-
-
-def _check_blocks(store: Store, blocks: list[Json]) -> None:
-    if len(blocks) > MAX_BLOCKS or any(not block.get("type") for block in blocks):
-        raise ApiError("invalid_blocks")
-    for place, block in enumerate(blocks):
-        if block["type"] == "image":
-            check_slack_file(store, block, place)
-        most = MAX_BLOCK_TEXT_CHARS.get(str(block["type"]))
-        text = block.get("text")
-        shown = text.get("text", "") if isinstance(text, dict) else text
-        if most is not None and len(str(shown or "")) > most:
-            raise ApiError("invalid_blocks")
-    if sum(_num_chars(block) for block in blocks) > MAX_BLOCKS_CHARS:
-        raise ApiError("msg_blocks_too_long")
-
-
-def _num_chars(part: object) -> int:
-    if isinstance(part, dict):
-        return sum(_num_chars(v) for k, v in part.items() if k not in ("type", "block_id"))
-    if isinstance(part, list):
-        return sum(_num_chars(item) for item in part)
-    return len(part) if isinstance(part, str) else 0
 
 
 def _read_metadata(call: Call) -> Json | None:

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from tests.fakes import slack_events as events
 from tests.fakes import slack_files as files
 from tests.fakes import slack_methods_chat as chat
+from tests.fakes import slack_views as views
 from tests.fakes.slack_calls import (
     ApiError,
     Call,
@@ -21,7 +22,7 @@ from tests.fakes.slack_calls import (
     writable_channel,
 )
 from tests.fakes.slack_settings import MAX_SESSION_TITLE_CHARS, SESSION_STATUSES, Json
-from tests.fakes.slack_store import Channel, Message, Status, Store, View, ts_order
+from tests.fakes.slack_store import Channel, Message, Status, Store, ts_order
 
 # docs.slack.dev/reference/methods/conversations.history: argument limit
 _DEFAULT_PAGE, _MAX_PAGE = 100, 999
@@ -152,7 +153,8 @@ def _channel_json(store: Store, channel: Channel) -> Json:
     }
     if channel.is_im:
         return shown | {"user": next(iter(sorted(channel.members - {bot})), bot)}
-    return shown | {"name": channel.name, "name_normalized": channel.name}
+    names = {"name": channel.name, "name_normalized": channel.name}
+    return shown | names | ({"creator": channel.creator} if channel.creator else {})
 
 
 def conversations_open(store: Store, call: Call) -> Json:
@@ -257,37 +259,6 @@ def accept_assistant_setting(store: Store, call: Call) -> Json:
     return {}
 
 
-def publish_view(store: Store, call: Call) -> Json:
-    """views.publish: a user's Home tab."""
-    user = call.need("user_id")
-    if user not in store.users:
-        raise ApiError("user_not_found")
-    return _add_view(store, call, user)
-
-
-def open_view(store: Store, call: Call) -> Json:
-    """views.open: one view for each trigger."""
-    trigger = call.need("trigger_id", "invalid_trigger_id")
-    if trigger not in store.triggers:
-        raise ApiError("invalid_trigger_id")
-    user = store.triggers[trigger]
-    if not user:
-        raise ApiError("exchanged_trigger_id")
-    answer = _add_view(store, call, user)
-    store.triggers[trigger] = ""
-    return answer
-
-
-def _add_view(store: Store, call: Call, user: str) -> Json:
-    view = call.structure("view", "invalid_arguments")
-    if not isinstance(view, dict) or "type" not in view or "blocks" not in view:
-        raise ApiError("invalid_arguments")
-    stored = View(id=store.next_id("V"), method=call.method, user=user, view=view)
-    store.views.append(stored)
-    store.changes.touch()
-    return {"view": view | {"id": stored.id, "team_id": store.settings.team_id}}
-
-
 METHODS: dict[str, Callable[[Store, Call], Json]] = {
     "agents.sessions.setStatus": set_session_status,
     "assistant.threads.setStatus": set_assistant_status,
@@ -316,6 +287,7 @@ METHODS: dict[str, Callable[[Store, Call], Json]] = {
     "reactions.remove": chat.remove_reaction,
     "users.conversations": conversations_list,
     "users.info": users_info,
-    "views.open": open_view,
-    "views.publish": publish_view,
+    "views.open": views.open_view,
+    "views.publish": views.publish_view,
+    "views.update": views.update_view,
 }

@@ -12,7 +12,7 @@ from tests.fakes.slack_files import file_json
 from tests.fakes.slack_methods_chat import remove, set_reaction
 from tests.fakes.slack_responses import ResponseUrl, ResponseUrls
 from tests.fakes.slack_settings import Json
-from tests.fakes.slack_store import Channel, File, Message, Pin, Store, User
+from tests.fakes.slack_store import Channel, File, Message, Pin, Store, User, View
 
 
 class People:
@@ -187,7 +187,8 @@ class People:
     ) -> Delivery:
         """Press an element of a message's blocks; `value` replaces the element's own.
 
-        Raises `LookupError` if the message shows no element with that `action_id`.
+        Of feedback buttons `value` is that of the one that is pressed. Raises `LookupError` if the
+        message shows no element with that `action_id`.
         """
         message = self._message_at(channel, ts)
         action = _find_action(message.blocks, action_id)
@@ -219,12 +220,35 @@ class People:
             events.global_shortcut_payload(self._store, actor, callback_id)
         )
 
+    async def press_in_view(self, view_id: str, user: str, action_id: str) -> Delivery:
+        """Press an element of a view that the app opened, or of a Home tab."""
+        opened = self._view_at(view_id)
+        action = _find_action(opened.view["blocks"], action_id)
+        if action is None:
+            raise LookupError(f"view {view_id} has no element with action_id {action_id}")
+        payload = events.interaction(self._store, self._store.user(user)) | {
+            "type": "block_actions",
+            "container": {"type": "view", "view_id": view_id},
+            "view": opened.view | {"id": view_id, "state": {"values": {}}},
+            "actions": [action | {"action_ts": self._store.next_ts()}],
+        }
+        return await self.send_interactive(payload)
+
+    async def open_home(self, user: str, tab: str = "home") -> Delivery:
+        """Open the app's Home tab, or with `messages` its direct message."""
+        channel = self._store.open_im(user)
+        event = {
+            "type": "app_home_opened",
+            "user": user,
+            "channel": channel.id,
+            "tab": tab,
+            "event_ts": self._store.next_ts(),
+        }
+        return await self.emit(event)
+
     async def submit_view(self, view_id: str, user: str, values: Json) -> Delivery:
         """Submit a view that the app opened; `values` is its `state.values`."""
-        opened = next((v for v in self._store.views if v.id == view_id), None)
-        if opened is None:
-            raise LookupError(f"no view {view_id}")
-        view = opened.view | {"id": view_id, "state": {"values": values}}
+        view = self._view_at(view_id).view | {"id": view_id, "state": {"values": values}}
         payload = events.interaction(self._store, self._store.user(user))
         return await self.send_interactive(payload | {"type": "view_submission", "view": view})
 
@@ -260,6 +284,12 @@ class People:
                 if message.stream is not None:
                     message.stream.expires_at_s = 0.0
         self._store.changes.touch()
+
+    def _view_at(self, view_id: str) -> View:
+        for view in self._store.views:
+            if view.id == view_id:
+                return view
+        raise LookupError(f"no view {view_id}")
 
     def _message_at(self, channel: str, ts: str) -> Message:
         for message in self._store.messages(channel):

@@ -14,6 +14,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "conversations.info": _READ,
     "conversations.list": _READ,
     "conversations.members": _READ,
+    "conversations.open": ("im:write", "mpim:write"),
     "conversations.replies": _HISTORY,
     "files.completeUploadExternal": ("files:write",),
     "files.getUploadURLExternal": ("files:write",),

@@ -76,6 +76,9 @@ class Settings:
     # (github.com/slackapi/python-slack-sdk/issues/1658).
     num_file_refusals: int = 0
 
+    # Kinds of blocks that this workspace does not take.
+    refused_blocks: frozenset[str] = frozenset()
+
     # Not documented; github.com/slackapi/python-slack-sdk/issues/1859: dead after about 5 minutes
     stream_lifetime_s: float = 300.0
     # Not documented for text; msg_too_long is reported above 4,000 characters, for example in

@@ -188,7 +188,8 @@ def _envelope(delivery: Delivery, attempt: Attempt) -> Json:
         "type": delivery.kind,
         "envelope_id": attempt.envelope_id,
         "payload": delivery.payload,
-        "accepts_response_payload": delivery.kind == "slash_commands",
+        "accepts_response_payload": delivery.kind == "slash_commands"
+        or delivery.payload.get("type") == "view_submission",
     }
     if delivery.is_event:
         reason = "timeout" if attempt.number else ""

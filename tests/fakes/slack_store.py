@@ -71,6 +71,7 @@ class Channel:
     is_mpim: bool = False
     is_private: bool = False
     is_archived: bool = False
+    creator: str = ""
 
     @property
     def kind(self) -> str:

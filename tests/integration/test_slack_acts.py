@@ -12,16 +12,17 @@ import pytest
 from aiohttp import web
 
 from bots.adapters import Link, Wiring
-from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.budget import Budget
+from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
-from bots.slack_adapter.acts import AWAY, TOO_MUCH
+from bots.slack_adapter.acts import TOO_MUCH
 from bots.slack_adapter.adapter import SlackAdapter
 from bots.slack_adapter.customs import Customs
 from bots.slack_adapter.library.surface import SlackSurface
 from bots.slack_adapter.library.web import Account, SlackAccess, identify
 from bots.slack_adapter.opening import one_workspace
-from bots.slack_adapter.workspace import Sight, sight_of
+from bots.slack_adapter.promptness import AWAY
+from bots.slack_adapter.sight import Sight, sight_of
 from bots.store import Store, open_store
 from bots.surface import Piece
 from shared import keys
@@ -82,7 +83,7 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
     account = Account(access, await identify(access))
     sight, surface = sight_of(account, store), SlackSurface(access, Budget(store))
     link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
-    adapter = one_workspace(account, link.reception, sight, Customs())
+    adapter = one_workspace(account, link, sight, Customs())
     task = asyncio.create_task(adapter.run())
     if by_socket:
         await slack.wait_for_connections(2)

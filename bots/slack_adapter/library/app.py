@@ -63,6 +63,10 @@ class Hearer(Protocol):
         """An entry of a menu. Within some two seconds."""
         ...
 
+    async def press(self, payload: Json) -> None:
+        """A pressed button. Within some two seconds."""
+        ...
+
 
 class EventsApp:
     """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
@@ -83,6 +87,7 @@ class EventsApp:
         self._app.event("pin_removed")(self._on_event)
         self._app.command(ANY)(self._on_command)
         self._app.shortcut(ANY)(self._on_shortcut)
+        self._app.action(ANY)(self._on_action)
         self._app.event(ANY)(_ignore)
 
     def make_sockets(self, num_sockets: int) -> "list[Socket]":
@@ -121,6 +126,10 @@ class EventsApp:
 
     async def _on_shortcut(self, body: dict[str, Any]) -> BoltResponse:
         await self._hearer.use(body)
+        return BoltResponse(status=200, body="")
+
+    async def _on_action(self, body: dict[str, Any]) -> BoltResponse:
+        await self._hearer.press(body)
         return BoltResponse(status=200, body="")
 
 
@@ -251,6 +260,9 @@ def _read_form(raw: bytes) -> AsyncBoltRequest | None:
 
 def _is_sound(payload: Json) -> bool:
     """Whether an interaction has the shape that Bolt takes for granted."""
+    actions = payload.get("actions", [{}])
+    if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
+        return False
     parts = all(isinstance(payload.get(name), dict | None) for name in PARTS)
     return parts and all(isinstance(payload.get(name), str | None) for name in WORDS)
 

@@ -63,6 +63,16 @@ class History:
         found: Json = answer["channel"]
         return bool(found.get("is_member") or found.get("is_im"))
 
+    async def creator(self, channel: str) -> str:
+        """Who has made a conversation; empty if Slack does not tell it of this one.
+
+        Raises:
+            PlatformError: Slack does not say anything.
+        """
+        with translated():
+            answer = await self._client.conversations_info(channel=channel)
+        return str(answer["channel"].get("creator") or "")
+
     async def is_member(self, channel: str, user: str) -> bool:
         """Whether somebody is in a conversation, as far as its members can be listed.
 
@@ -107,6 +117,25 @@ class History:
             return None
         found: list[Json] = [message for message in answer["messages"] if message.get("ts") == ts]
         return found[0] if found else None
+
+    async def job_at(self, channel: str, ts: str) -> str:
+        """The job whose answer stands in one of our messages; empty if none does.
+
+        Raises:
+            PlatformError: Slack does not show it.
+        """
+        with translated():
+            answer = await self._client.conversations_replies(
+                channel=channel,
+                ts=ts,
+                latest=ts,
+                inclusive=True,
+                limit=1,
+                include_all_metadata=True,
+            )
+        found = [message for message in answer["messages"] if message.get("ts") == ts]
+        metadata = found[0].get("metadata") if found else None
+        return str((metadata or {}).get("event_payload", {}).get("job_id") or "")
 
     async def thread(self, channel: str, thread: str) -> list[Json]:
         """A thread from its first message on, up to a bound. Raises as ``messages`` does."""

@@ -4,27 +4,38 @@ What one person alone sees is posted once: Slack shows it, and neither finds nor
 stands in the same message as its text, so that whatever is true of a message is true of it.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
+from bots.budget import Budget
+from bots.controls import Controls
 from bots.pace import Rank
 from bots.render.slack import render_for_slack
 from bots.slack_adapter.blocks import with_image
 from bots.slack_adapter.bodies import is_timestamp
+from bots.slack_adapter.controls import with_controls
 from bots.slack_adapter.emoji import name_of_emoji
-from bots.slack_adapter.library.faults import fault_of, translated
-from bots.slack_adapter.library.pictures import Pictures
+from bots.slack_adapter.library.buttons import Buttons
+from bots.slack_adapter.library.faults import StreamingError, fault_of, translated
+from bots.slack_adapter.library.metering import Clock, Meter
+from bots.slack_adapter.library.pictures import Pictures, Show
 from bots.slack_adapter.library.respond import respond
+from bots.slack_adapter.library.sessions import Sessions
+from bots.slack_adapter.library.streaming import Streams
 from bots.slack_adapter.library.web import SlackAccess, make_client
-from bots.slack_adapter.tiers import POST, UPDATE, bucket_of
+from bots.slack_adapter.streamed import Rendered, answer_thread, is_after, is_direct
+from bots.slack_adapter.tiers import POST, START, UPDATE, bucket_of
 from bots.surface import Piece
 from shared.budget import Bucket
 from shared.errors import ElsewhereError
-from shared.jobs import Audience, Job
+from shared.jobs import Audience, Job, Origin
 
 EDIT_EVERY_S = 1.0
+BUSY_EVERY_S = 1800.0
+"""Slack ends a session's work by itself after an hour."""
 PLACEHOLDER = "…"
 NOTICE_EVERY_S = 3.0
 """``chat.update`` is good for 50 calls a minute in a workspace; answers need most of them."""
@@ -40,30 +51,39 @@ class SlackSurface:
     """Slack as delivery sees it."""
 
     edit_every_s = EDIT_EVERY_S
-    busy_every_s: float | None = None
+    busy_every_s: float | None = BUSY_EVERY_S
     notice_every_s: float | None = NOTICE_EVERY_S
 
-    def __init__(self, access: SlackAccess) -> None:
+    def __init__(self, access: SlackAccess, budget: Budget, clock: Clock = time.monotonic) -> None:
+        self._meter = Meter(budget)
         self._poster = make_client(access, is_idempotent=False, is_patient=False)
+        self._streams = Streams(self._poster, self._meter, clock)
         self._client = make_client(access, is_idempotent=True, is_patient=False)
         self._pictures = Pictures(self._client)
+        self._buttons = Buttons()
+        self._sessions = Sessions(self._client, self._meter, clock)
 
     def render(self, text: str) -> Sequence[str]:
-        """Parts of mrkdwn within Slack's limits."""
-        return render_for_slack(text)
+        """Parts of mrkdwn within Slack's limits; one alone knows its Markdown, to be streamed."""
+        parts = render_for_slack(text)
+        return parts if len(parts) > 1 else [Rendered(parts[0], text)]
 
     def placeholder(self, job: Job) -> str | None:
-        """Slack shows nothing by itself."""
-        del job
-        return PLACEHOLDER
+        """Slack shows nothing by itself, but in direct messages that we are at work."""
+        return None if self._streams.may_begin(job) else PLACEHOLDER
 
     def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
         """Slack counts a method's calls in a workspace, and posts in a channel."""
-        del rank
         origin = job.origin
         if origin.audience is Audience.ASKER:
             return None
-        return bucket_of(origin.team, origin.channel, UPDATE if is_begun else POST)
+        method = self._streams.method(job, is_final=rank is Rank.ENDING)
+        if method is None and is_begun:
+            method = UPDATE
+        elif method is None:
+            is_streamed = rank is Rank.TEXT and self._streams.may_begin(job)
+            method = START if is_streamed else POST
+        return bucket_of(origin.team, origin.channel, method)
 
     def can_edit(self, job: Job) -> bool:
         """Slack shows what only one person sees once, and for good."""
@@ -74,45 +94,87 @@ class SlackSurface:
         origin = job.origin
         if origin.audience is Audience.ASKER:
             return await self._post_privately(job, part, piece)
+        payload = {"job_id": job.id, "part": part}
+        metadata = {"event_type": METADATA_TYPE, "event_payload": payload}
+        if message := await self._streams.begin(job, piece, metadata):
+            return message
 
         async def post(content: Mapping[str, Any]) -> str:
-            payload = {"job_id": job.id, "part": part}
             answer = await self._poster.chat_postMessage(
                 channel=origin.channel,
-                thread_ts=origin.thread or None,
-                metadata={"event_type": METADATA_TYPE, "event_payload": payload},
+                thread_ts=answer_thread(origin) or None,
+                metadata=metadata,
                 **content,
                 **UNFETCHED,
                 **HARMLESS,
             )
             return str(answer["ts"])
 
-        with translated():
-            return await self._pictures.show(job.id, piece.text, piece.picture, post)
+        async with self._meter.calling(origin, POST):
+            message = await self._show(job, piece, post)
+        await self._end_session(job, piece)
+        return message
 
     async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         if job.origin.audience is Audience.ASKER:
             return  # it stands there as it was posted, if it is known to have been
+        is_streamed = self._streams.method(job, is_final=True) is not None
+        below = with_controls({"blocks": [{}]}, piece.controls, job.id)["blocks"][1:]
+        if await self._streams.go_on(job, message, piece, below):
+            return
+        if is_streamed:
+            await self._meter.count(job.origin, UPDATE)
+        try:
+            await self._update(job, message, piece)
+        except StreamingError:  # begun by a process that has died
+            await self._streams.end(job.origin, message)
+            await self._update(job, message, piece)
+        if not is_streamed:
+            await self._end_session(job, piece)
 
+    async def _update(self, job: Job, message: str, piece: Piece) -> None:
         async def update(content: Mapping[str, Any]) -> str:
             await self._client.chat_update(
                 channel=job.origin.channel, ts=message, **content, **HARMLESS
             )
             return message
 
-        with translated():
-            await self._pictures.show(job.id, piece.text, piece.picture, update)
+        async with self._meter.calling(job.origin, UPDATE):
+            await self._show(job, piece, update)
+
+    async def _end_session(self, job: Job, piece: Piece) -> None:
+        """Show that an answer is whole; a stream's end has done that already."""
+        if piece.controls is Controls.DONE:
+            await self._sessions.end(job)
+
+    async def _show(self, job: Job, piece: Piece, show: Show) -> str:
+        """Post or edit, with what belongs to the text; returns the message's id."""
+
+        async def with_buttons(content: Mapping[str, Any]) -> str:
+            return await self._buttons.show(content, piece.controls, job.id, show)
+
+        return await self._pictures.show(job.id, piece.text, piece.picture, with_buttons)
 
     async def delete(self, job: Job, message: str) -> None:
         """Delete a posted message. See ``surface.Surface``."""
         if job.origin.audience is Audience.ASKER:
             return  # Slack takes nothing back that one person alone sees
+        try:
+            await self._delete(job.origin, message)
+        except StreamingError:
+            await self._streams.end(job.origin, message)
+            await self._delete(job.origin, message)
+
+    async def _delete(self, origin: Origin, message: str) -> None:
         with translated():
-            await self._client.chat_delete(channel=job.origin.channel, ts=message)
+            await self._client.chat_delete(channel=origin.channel, ts=message)
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
-        """Look for a message of ours by its metadata. See ``surface.Surface``."""
+        """Look for a message of ours by its metadata. See ``surface.Surface``.
+
+        A message that is being streamed has none yet.
+        """
         del text
         origin = job.origin
         if origin.audience is Audience.ASKER:
@@ -124,17 +186,22 @@ class SlackSurface:
             "oldest": after or (origin.message if is_timestamp(origin.message) else None),
             "limit": SEARCH_LIMIT,
         }
+        thread = answer_thread(origin)
         with translated():
-            if origin.thread:
-                answer = await self._client.conversations_replies(ts=origin.thread, **search)
+            if thread:
+                answer = await self._client.conversations_replies(ts=thread, **search)
             else:
                 answer = await self._client.conversations_history(**search)
         wanted = {"job_id": job.id, "part": part}
-        return [
-            str(message["ts"])
+        found = [
+            (str(message["ts"]), message.get("metadata", {}).get("event_payload"))
             for message in answer["messages"]
-            if message.get("metadata", {}).get("event_payload") == wanted
+            if message.get("bot_id") or message.get("metadata")
         ]
+        ours = [ts for ts, payload in found if payload == wanted]
+        if is_direct(origin):  # nobody else writes there as a bot
+            ours += [ts for ts, payload in found if payload is None and is_after(ts, origin)]
+        return ours
 
     async def react(self, job: Job, emoji: str) -> None:
         """Mark a message. See ``surface.Surface``."""
@@ -161,7 +228,8 @@ class SlackSurface:
                     raise
 
     async def show_busy(self, job: Job) -> None:
-        """The placeholder shows it."""
+        """Show that we are at work in direct messages; elsewhere the placeholder shows it."""
+        await self._sessions.begin(job)
 
     async def _post_privately(self, job: Job, part: int, piece: Piece) -> str:
         """Post for the person who asked alone, in the same place.
