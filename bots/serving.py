@@ -84,7 +84,7 @@ def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     adapter = DiscordAdapter(
         discord_access(settings),
         surface,
-        link.reception,
+        link,
         _customs(settings),
         Keeping(spool, settings.lookback_s),
     )

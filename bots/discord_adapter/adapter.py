@@ -9,9 +9,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bots.adapters import all_or_none
+from bots.adapters import Link, all_or_none
 from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.buttons import Press, is_stop_sign
 from bots.discord_adapter.errands import Customs, Errands
+from bots.discord_adapter.handling import Handling
 from bots.discord_adapter.library.client import Client, DiscordAccess
 from bots.discord_adapter.library.serving import serve
 from bots.discord_adapter.library.surface import DiscordSurface
@@ -29,7 +31,6 @@ from bots.inbox import Inbox
 from bots.intake import Incoming
 from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
 from bots.marks import Marks, Seen
-from bots.reception import Reception
 from bots.spool import Spool
 from shared.errors import PlatformError, PlatformUnavailableError
 from shared.jobs import Platform
@@ -55,10 +56,11 @@ class DiscordAdapter:
         self,
         access: DiscordAccess,
         surface: DiscordSurface,
-        reception: Reception,
+        link: Link,
         customs: Customs,
         keeping: Keeping,
     ) -> None:
+        reception = link.reception
         self._access = access
         self._surface = surface
         self._reception = reception
@@ -66,6 +68,7 @@ class DiscordAdapter:
         self._floods = reception.floods
         self._pins_channels = customs.pins_channels
         self._errands = Errands(surface, reception, customs)
+        self._handling = Handling(surface, link.verbs)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = Marks(reception.store, Platform.DISCORD)
@@ -100,6 +103,8 @@ class DiscordAdapter:
 
     async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
         """A message's text was changed."""
+        if facts.is_from_person:
+            await self._handling.follow(to_incoming(facts, self._auto_reply_channels))
         await self._errands.rate_again(facts, edited_at_s)
 
     async def act(self, act: Act, wish: Wish) -> str:
@@ -108,7 +113,18 @@ class DiscordAdapter:
 
     async def react(self, reaction: Reaction) -> None:
         """Somebody put an emoji to a message."""
-        await self._errands.react(reaction)
+        if is_stop_sign(reaction.emoji):
+            await self._handling.stop_at(reaction)
+        else:
+            await self._errands.react(reaction)
+
+    async def press(self, press: Press) -> str:
+        """Somebody pressed a button under an answer."""
+        return await self._handling.press(press)
+
+    async def stop_all(self, place: Place, user: int) -> str:
+        """Somebody wants their answers in a place to be stopped."""
+        return await self._handling.stop_all(place, user)
 
     def note_pins(self, place: Place) -> None:
         """The pinned messages of a place have changed."""

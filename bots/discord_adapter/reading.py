@@ -87,6 +87,8 @@ class Facts:
     """Those of the message that it replies to."""
     replied_link: str = ""
     """Where that one stands."""
+    job: str = ""
+    """The job whose buttons it has, if it is an answer of ours."""
     pinned_at_s: float = 0.0
     """When it was pinned, in seconds since 1970, where pinned messages are listed; else 0."""
 

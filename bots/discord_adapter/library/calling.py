@@ -3,6 +3,8 @@
 Discord waits three seconds for a word, so a call is acknowledged before anything is done with it.
 """
 
+from collections.abc import Awaitable, Callable
+
 import aiohttp
 import discord
 
@@ -32,6 +34,15 @@ async def take(interaction: Interaction, name: str, wish: Wish, *, is_private: b
     act = Act(place_of_call(interaction), interaction.id, user, name, ticket, is_private)
     if sentence := await interaction.client.hearer.act(act, wish):
         await say_instead(interaction, sentence)
+
+
+async def tell(interaction: Interaction, find: Callable[[Place, int], Awaitable[str]]) -> None:
+    """Acknowledge what somebody asks for, and tell them alone what comes of it.
+
+    ``find``: the sentence, of the place and the person.
+    """
+    if await acknowledge(interaction, is_private=True):
+        await say_instead(interaction, await find(place_of_call(interaction), interaction.user.id))
 
 
 async def acknowledge(interaction: Interaction, *, is_private: bool) -> bool:

@@ -14,6 +14,7 @@ import discord.http
 import yarl
 
 from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.buttons import Press
 from bots.discord_adapter.library.facts import (
     Readable,
     channels_of,
@@ -88,6 +89,14 @@ class Hearer(Protocol):
 
     async def react(self, reaction: Reaction) -> None:
         """Somebody put an emoji to a message."""
+        ...
+
+    async def press(self, press: Press) -> str:
+        """Somebody pressed a button under an answer; what they are to be told, if anything."""
+        ...
+
+    async def stop_all(self, place: Place, user: int) -> str:
+        """Somebody wants their answers in a place to be stopped; what they are to be told."""
         ...
 
     def note_pins(self, place: Place) -> None:

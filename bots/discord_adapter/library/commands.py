@@ -7,7 +7,7 @@ from discord import app_commands
 
 from bots.discord_adapter import acts
 from bots.discord_adapter.acts import Wish
-from bots.discord_adapter.library.calling import Interaction, place_of_call, take
+from bots.discord_adapter.library.calling import Interaction, place_of_call, take, tell
 from bots.discord_adapter.library.facts import file_of
 from bots.discord_adapter.library.installs import anywhere
 from shared.languages import languages_like
@@ -168,6 +168,12 @@ async def _new(interaction: Interaction) -> None:
     await take(interaction, "command:new", Wish(acts.NEW_WORDS), is_private=False)
 
 
+@app_commands.command(name="stop", description="Stop the answers that I am writing for you here")
+@anywhere
+async def _stop(interaction: Interaction) -> None:
+    await tell(interaction, interaction.client.hearer.stop_all)
+
+
 @app_commands.command(name="help", description="What I can do here")
 @anywhere
 async def _help(interaction: Interaction) -> None:
@@ -185,5 +191,6 @@ COMMANDS: tuple[app_commands.Command[Any, ..., Any], ...] = (
     _opt_out,
     _opt_in,
     _new,
+    _stop,
     _help,
 )

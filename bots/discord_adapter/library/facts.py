@@ -1,7 +1,10 @@
 """discord.py's objects as our plain data."""
 
+from collections.abc import Iterator
+
 import discord
 
+from bots.discord_adapter.buttons import job_of
 from bots.discord_adapter.reading import Facts, File, Place
 
 PERSONS_TYPES = (discord.MessageType.default, discord.MessageType.reply)
@@ -54,8 +57,16 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         files=files_of(message),
         replied_files=files_of(original) if isinstance(original, discord.Message) else (),
         replied_link=original.jump_url if isinstance(original, discord.Message) else "",
+        job=job_of(_ids_of(message)),
         pinned_at_s=message.pinned_at.timestamp() if message.pinned_at else 0.0,
     )
+
+
+def _ids_of(message: discord.Message) -> Iterator[str]:
+    """The ids of a message's buttons."""
+    for row in message.components:
+        if isinstance(row, discord.ActionRow):
+            yield from filter(None, (child.custom_id for child in row.children))
 
 
 def files_of(message: discord.Message) -> tuple[File, ...]:

@@ -4,17 +4,22 @@ An answer to a command goes through the webhook that the command's ticket opens,
 What is for one person and cannot go there is a direct message.
 """
 
-import base64
 import contextlib
-import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import discord
-import discord.http
 
 from bots.discord_adapter import acts
+from bots.discord_adapter.library.buttons import buttons_of
 from bots.discord_adapter.library.client import NOBODY, Client
+from bots.discord_adapter.library.content import (
+    content_of,
+    files_of,
+    nonces_of,
+    reference_of,
+)
 from bots.discord_adapter.library.faults import translated
 from bots.discord_adapter.library.webhook import ORIGINAL, TicketOverError, Webhook, is_good
 from bots.pace import Rank
@@ -24,9 +29,9 @@ from shared.budget import Bucket
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Audience, Job, Origin
 from shared.logs import get_logger
-from shared.replies import Picture
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
 EDIT_EVERY_S = 1.0
 PER_MINUTE, BURST, RESERVE = 60.0, 5, 1
@@ -35,8 +40,8 @@ NOTICE_EVERY_S = 0.5
 TYPING_EVERY_S = 8.0
 """Discord shows "is typing" for ten seconds."""
 SEARCH_LIMIT = 300
-MAX_NONCES = 5
-"""A part is posted so often anew after somebody deleted it."""
+NOT_THERE_CODES = (10003, 50001, 50013)
+"""Unknown channel, missing access, missing permissions: a command is called there all the same."""
 CLOSED_CODES = (50007, 50278)
 """Cannot send messages to this user; the same for want of a server that both are in."""
 CLOSED = (
@@ -106,16 +111,19 @@ class DiscordSurface:
         if webhook := self._webhook(job):
             with contextlib.suppress(TicketOverError):
                 return await _post_by(webhook, job, part, piece)
-        try:
-            target = await self._target(job)
-            for nonce in _nonces(job, part):
+
+        async def post(target: Target) -> str:
+            for nonce in nonces_of(job, part):
                 with contextlib.suppress(MessageGoneError):
                     return await self._send(job, target, part, piece, nonce)
+            raise UndeliverableError("deleted again and again")
+
+        try:
+            return await self._within_reach(job, post)
         except UndeliverableError as error:
             if _code_of(error) in CLOSED_CODES:
                 await self._own_up(job)
             raise
-        raise UndeliverableError("deleted again and again")
 
     async def _send(self, job: Job, target: Target, part: int, piece: Piece, nonce: str) -> str:
         is_reply = target.is_reply and part == 0
@@ -123,22 +131,23 @@ class DiscordSurface:
             message = await self._at(target.channel).send(
                 piece.text,
                 nonce=nonce,
-                files=_files(piece.picture),
+                files=files_of(piece.picture),
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
-                reference=_reference(job) if is_reply else None,  # type: ignore[arg-type]  # its types leave None out
+                view=buttons_of(job.id, piece.controls),  # type: ignore[arg-type]  # its types leave None out
+                reference=reference_of(job) if is_reply else None,  # type: ignore[arg-type]  # its types leave None out
             )
         return target.name(message.id)
 
     async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         if webhook := self._webhook_of(job, message):
-            with contextlib.suppress(TicketOverError), _content(piece) as params:
+            with contextlib.suppress(TicketOverError), content_of(job, piece) as params:
                 await webhook.edit(message, params)
                 return
         channel, number = _where(job, message)
         # discord.py's own edit of a message that is only known by its id cannot keep embeds away.
-        with translated(), _content(piece) as params:
+        with _gone_if_closed(job, message), translated(), content_of(job, piece) as params:
             await self.connected().http.edit_message(channel, number, params=params)
 
     async def delete(self, job: Job, message: str) -> None:
@@ -148,7 +157,7 @@ class DiscordSurface:
                 await webhook.delete(message)
                 return
         channel, number = _where(job, message)
-        with translated():
+        with _gone_if_closed(job, message), translated():
             await self._at(channel).get_partial_message(number).delete()
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
@@ -161,7 +170,12 @@ class DiscordSurface:
         webhook = self._webhook(job)
         if webhook and (part == 0 or _is_private(job)):
             return []
-        target = await self._target(job)
+        return await self._within_reach(job, lambda at: self._find_at(at, job, part, text, after))
+
+    async def _find_at(
+        self, target: Target, job: Job, part: int, text: str, after: str | None
+    ) -> Sequence[str]:
+        webhook = self._webhook(job)
         asked = int(job.origin.message)
         found: list[str] = []
         async for message in self._ours(target.channel, _number(after) if after else asked):
@@ -219,15 +233,34 @@ class DiscordSurface:
         """
         origin = job.origin
         if _is_private(job):
-            with translated():
-                direct = await self.connected().create_dm(discord.Object(int(origin.user)))
-            return Target(direct.id, is_reply=False, is_elsewhere=True)
+            return await self._direct(job)
         if origin.act == acts.TRANSLATE and await self._has_thread(origin):
             # A thread has the id of the message that it hangs at.
             return Target(int(origin.message), is_reply=False, is_elsewhere=True)
         # A command is no message that could be replied to; who was overheard has asked nothing.
         is_reply = not origin.ticket and job.kind.is_answered
         return Target(int(origin.channel), is_reply=is_reply)
+
+    async def _direct(self, job: Job) -> Target:
+        """The direct messages of whoever asked."""
+        with translated():
+            direct = await self.connected().create_dm(discord.Object(int(job.origin.user)))
+        return Target(direct.id, is_reply=False, is_elsewhere=True)
+
+    async def _within_reach(self, job: Job, do: Callable[[Target], Awaitable[T]]) -> T:
+        """Do something where an answer goes that no ticket takes there.
+
+        People take Parley along to places that it is not in. What cannot go there any more, since
+        the ticket is used up, is a direct message.
+        """
+        target = await self._target(job)
+        try:
+            return await do(target)
+        except UndeliverableError as error:
+            is_away = job.origin.ticket and _code_of(error) in NOT_THERE_CODES
+            if not is_away or target.is_elsewhere:
+                raise
+        return await do(await self._direct(job))
 
     async def _has_thread(self, origin: Origin) -> bool:
         """Whether there is a thread at the message, made now if need be."""
@@ -261,7 +294,7 @@ class DiscordSurface:
                         CLOSED,
                         nonce=f"{job.id}-dm",
                         allowed_mentions=NOBODY,
-                        reference=None if origin.ticket else _reference(job),  # type: ignore[arg-type]  # its types leave None out
+                        reference=None if origin.ticket else reference_of(job),  # type: ignore[arg-type]  # its types leave None out
                     )
         except UndeliverableError as error:
             log.warning("closed_door_not_told", job=job.id, reason=str(error))
@@ -300,21 +333,24 @@ class DiscordSurface:
         return self.connected().get_partial_messageable(int(channel))
 
 
+@contextlib.contextmanager
+def _gone_if_closed(job: Job, message: str) -> Iterator[None]:
+    """What a ticket had put where we are not is out of reach: as good as gone."""
+    try:
+        yield
+    except UndeliverableError as error:
+        if job.origin.ticket and SEPARATOR not in message and _code_of(error) in NOT_THERE_CODES:
+            raise MessageGoneError("the command's ticket is used up") from error
+        raise
+
+
 async def _post_by(webhook: Webhook, job: Job, part: int, piece: Piece) -> str:
     """Put the first part where Discord says that we are thinking, and others below it."""
     if part == 0:
-        with contextlib.suppress(MessageGoneError), _content(piece) as params:
+        with contextlib.suppress(MessageGoneError), content_of(job, piece) as params:
             return await webhook.edit(ORIGINAL, params)
-    with _content(piece, is_ephemeral=_is_private(job)) as params:
+    with content_of(job, piece, is_ephemeral=_is_private(job)) as params:
         return await webhook.send(params)
-
-
-def _content(piece: Piece, *, is_ephemeral: bool = False) -> discord.http.MultipartParameters:
-    flags = discord.MessageFlags(suppress_embeds=True)
-    flags.ephemeral = is_ephemeral
-    return discord.http.handle_message_parameters(
-        piece.text, files=_files(piece.picture), allowed_mentions=NOBODY, flags=flags
-    )
 
 
 def _is_private(job: Job) -> bool:
@@ -335,23 +371,3 @@ def _code_of(error: Exception) -> int:
     """What Discord calls a fault; 0 if it is none of Discord's."""
     cause = error.__cause__
     return cause.code if isinstance(cause, discord.HTTPException) else 0
-
-
-def _files(picture: Picture | None) -> list[discord.File]:
-    if picture is None:
-        return []
-    content = io.BytesIO(base64.b64decode(picture.content))
-    return [discord.File(content, picture.name, description=picture.description)]
-
-
-def _nonces(job: Job, part: int) -> list[str]:
-    name = job.id if part == 0 else f"{job.id}-{part}"
-    return [name, *(f"{name}{again}" for again in "abcdefgh"[: MAX_NONCES - 1])]
-
-
-def _reference(job: Job) -> discord.MessageReference:
-    return discord.MessageReference(
-        message_id=int(job.origin.message),
-        channel_id=int(job.origin.channel),
-        fail_if_not_exists=False,
-    )
