@@ -104,7 +104,7 @@ class DiscordAdapter:
     async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
         """A message's text was changed."""
         if facts.is_from_person:
-            await self._handling.follow(to_incoming(facts, self._auto_reply_channels))
+            await self._handling.follow(to_incoming(facts))
         await self._errands.rate_again(facts, edited_at_s)
 
     async def act(self, act: Act, wish: Wish) -> str:
