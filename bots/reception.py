@@ -111,6 +111,11 @@ class Reception:
         """The message with what its channel prefers; ``receive`` does that by itself."""
         return situated(incoming, self.resolved(incoming.origin), datetime.now(UTC))
 
+    def quotas(self, origin: Origin, roles: frozenset[str] = frozenset()) -> Quotas:
+        """What a person with these roles, and their channel, may use in a day."""
+        resolved = self.resolved(origin)
+        return Quotas(resolved.quota_of(roles), resolved.channel_quota)
+
     async def mute(self, origin: Origin, *, is_muted: bool) -> bool:
         """Somebody put the sign for silence to a message, or took it away.
 
@@ -224,7 +229,6 @@ class Reception:
             taken, job=dataclasses.replace(taken.job, manner=resolved.manner)
         )
         is_asked = taken.job.kind.is_answered and not taken.job.is_unasked
-        quotas = Quotas(resolved.quota_of(incoming.roles), resolved.channel_quota)
         limits = dataclasses.replace(self._rules.limits, retention_ms=self._retention_ms(origin))
         accepted = await self.store.run_confirmed(
             ledger.accept(
@@ -233,7 +237,7 @@ class Reception:
                 allowance_at(age_s, self._rules.allowance if is_asked else None),
                 taken.refusal,
                 is_said_sparingly=taken.is_said_sparingly,
-                quotas=quotas if is_asked else None,
+                quotas=self.quotas(incoming.origin, incoming.roles) if is_asked else None,
             )
         )
         if accepted.refused:

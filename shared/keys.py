@@ -206,7 +206,7 @@ def used(scope: str, name: str) -> str:
 
 
 def asked(person: str) -> str:
-    """Sorted set: the conversations in which a person asked -> when that was last, in ms."""
+    """Sorted set: the conversations in which a person asked -> when they are forgotten, in ms."""
     return f"{PREFIX}asked:{person}"
 
 

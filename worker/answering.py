@@ -8,6 +8,7 @@ from shared.ledger import Lease, Memory
 from shared.replies import Done, Failed, FinishReason
 from worker.engine.generation import Sampling
 from worker.leases import Ending, Held
+from worker.manners import kept_ms, told
 from worker.prompts import ASSISTANT, USER, Prompt, Question, make_prompt
 from worker.store import Store
 from worker.works import NO_MEMORY, Outcome, RunEndedError
@@ -60,8 +61,8 @@ class Answerer:
         return Outcome(Done(FORGOTTEN), Memory(forget=True))
 
     def _prompt(self, lease: Lease) -> Prompt:
-        manner = self._manner
-        question = Question(manner.system_prompt, lease.history, lease.job.text, lease.shown)
+        system = told(lease.job, self._manner.system_prompt)
+        question = Question(system, lease.history, lease.job.text, lease.shown)
         return make_prompt(question, self._mind.tokenizer, self._mind.limits)
 
     def _sampling(self, job: Job) -> Sampling:
@@ -74,4 +75,5 @@ class Answerer:
     def _memory(self, job: Job, answer: str) -> Memory:
         turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, answer, job.id))
         manner = self._manner
-        return Memory(turns, max_turns=manner.max_turns, retention_ms=manner.retention_ms)
+        retention_ms = kept_ms(job, manner.retention_ms)
+        return Memory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)

@@ -6,6 +6,7 @@ is not in the documents. A chat is, too, when the documents plainly have it.
 
 import base64
 import binascii
+import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from worker.knowledge.places import Place, channel_of, view_of
 from worker.knowledge.reading import read_document
 from worker.knowledge.search import Findings, Found, Search
 from worker.leases import Held
+from worker.manners import in_language, kept_ms
 from worker.prompting.library import Library as Prompts
 from worker.prompts import ASSISTANT, USER, make_task_prompt
 from worker.store import Store
@@ -153,9 +155,10 @@ class Asking:
             text, reason = written
         else:
             text, reason = self._quote(job, findings.passages), FinishReason.STOP
-        turns = (Turn(USER, job.text), Turn(ASSISTANT, text))
+        turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, text, job.id))
         manner = self._manner
-        memory = Memory(turns, max_turns=manner.max_turns, retention_ms=manner.retention_ms)
+        retention_ms = kept_ms(job, manner.retention_ms)
+        memory = Memory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
         return Outcome(Done(text, reason), memory)
 
     def _quote(self, job: Job, passages: Sequence[Found]) -> str:
@@ -179,6 +182,8 @@ class Asking:
             rendered = self._prompts.render(
                 "answer", passages=passages_block(cited), question=job.text, mark=mark
             )
+            system = f"{rendered.system}{in_language(job)}"
+            rendered = dataclasses.replace(rendered, system=system)
             try:
                 prompt = make_task_prompt(rendered, self._mind.tokenizer, self._mind.limits)
                 draft = Draft(self._store, self._mind.engine, held)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.jobs import Audience, Job, Turn
 from shared.ledger import Memory
+from worker.manners import kept_ms
 from worker.prompts import ASSISTANT, USER
 
 NOTHING = Memory()
@@ -25,4 +26,4 @@ class Remembering:
         if job.origin.act or job.origin.audience is Audience.ASKER:
             return NOTHING
         turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
-        return Memory(turns, max_turns=self.max_turns, retention_ms=self.retention_ms)
+        return Memory(turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms))

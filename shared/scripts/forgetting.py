@@ -8,10 +8,12 @@ NOTE = f"""
 local function note_person(person, id, conversation, keep_ms, now)
   local asked, questions = '{keys.asked("")}' .. person, '{keys.questions("")}' .. person
   if conversation then
-    redis.call('ZADD', asked, now, conversation)
-    redis.call('ZREMRANGEBYSCORE', asked, '-inf', now - keep_ms)
+    -- Channels may remember for different times: each conversation is known as long as its own.
+    redis.call('ZADD', asked, now + keep_ms, conversation)
+    redis.call('ZREMRANGEBYSCORE', asked, '-inf', now)
     redis.call('ZREMRANGEBYRANK', asked, 0, -{keys.MAX_ASKED + 1})
-    redis.call('PEXPIRE', asked, string.format('%.0f', keep_ms))
+    local longest = redis.call('ZRANGE', asked, -1, -1, 'WITHSCORES')[2]
+    redis.call('PEXPIREAT', asked, string.format('%.0f', longest))
   end
   redis.call('ZADD', questions, now, id)
   redis.call('ZREMRANGEBYSCORE', questions, '-inf', now - {keys.DEAD_LIFETIME_MS})

@@ -90,7 +90,7 @@ if refusal == '' and ARGV[26] ~= '' then
   if what then return refuse('channel_quota', 0, ARGV[reply[what] + 2]) end
 end
 record(ARGV[2])
-note_person(ARGV[24], id, ARGV[25] == '1' and ARGV[4], tonumber(ARGV[8]), now)
+note_person(ARGV[24], id, ARGV[25] == '1' and ARGV[4], ARGV[8] + ARGV[6], now)
 redis.call('DEL', '{keys.talk("")}' .. ARGV[4])
 redis.call('SET', ARGV[7], 1, 'PX', ARGV[8])
 if refusal ~= '' then
