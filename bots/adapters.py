@@ -70,6 +70,7 @@ class Link:
         self.verbs = Verbs(
             wiring.store, self.delivery, self._waker.wake, wiring.limits, wiring.max_chars
         )
+        self.preferring = wiring.preferring
         self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 
