@@ -18,7 +18,7 @@ from bots.slack_adapter.customs import Customs as SlackCustoms
 from bots.slack_adapter.library.surface import SlackSurface
 from bots.slack_adapter.library.web import Account, SlackAccess, identify
 from bots.slack_adapter.opening import one_workspace
-from bots.slack_adapter.workspace import sight_of
+from bots.slack_adapter.sight import sight_of
 from bots.spool import Spool
 from shared.errors import SettingsError
 from shared.jobs import Platform
@@ -73,7 +73,7 @@ async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link
     account = Account(access, await identify(access))
     sight = sight_of(account, wiring.store)
     link = Link(wiring, SlackSurface(access), Platform.SLACK, sight.gatherer)
-    return one_workspace(account, link.reception, sight, customs), link
+    return one_workspace(account, link, sight, customs), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
