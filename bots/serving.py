@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 import pydantic
 
 from bots.adapters import Link, Wiring, all_or_none
+from bots.budget import Budget
 from bots.discord_adapter.adapter import DiscordAdapter, Keeping
 from bots.discord_adapter.errands import Customs
 from bots.discord_adapter.gatherer import DiscordGatherer
@@ -72,7 +73,7 @@ async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link
     )
     account = Account(access, await identify(access))
     sight = sight_of(account, wiring.store)
-    link = Link(wiring, SlackSurface(access), Platform.SLACK, sight.gatherer)
+    link = Link(wiring, SlackSurface(access, Budget(wiring.store)), Platform.SLACK, sight.gatherer)
     return one_workspace(account, link, sight, customs), link
 
 

@@ -103,7 +103,10 @@ class Origin:
     @property
     def conversation(self) -> str:
         """The key under which turns are remembered and kept in order; never read across."""
-        place = f"{self.platform}:{self.team}:{self.channel}:{self.thread}"
+        # On Slack each question in a direct message may have a thread; all of them are one talk.
+        is_direct = self.platform is Platform.SLACK and self.channel.startswith("D")
+        thread = "" if is_direct else self.thread
+        place = f"{self.platform}:{self.team}:{self.channel}:{thread}"
         return f"{place}:{self.message}:{self.act}" if self.act else place
 
     @property

@@ -53,3 +53,8 @@ def answer_thread(origin: Origin) -> str:
     In direct messages every question has one: Slack streams into threads only.
     """
     return origin.thread or (origin.message if is_direct(origin) else "")
+
+
+def is_after(ts: str, origin: Origin) -> bool:
+    """Whether a message was written after the question."""
+    return float(ts) > float(origin.message)

@@ -11,6 +11,16 @@ from enum import Enum
 
 from tests.fakes.slack_settings import Json
 
+# docs.slack.dev/apis/web-api/rate-limits and the methods' own pages
+TIERS = {
+    "agents.sessions.setStatus": 50,
+    "chat.appendStream": 100,
+    "chat.startStream": 20,
+    "chat.stopStream": 20,
+    "chat.update": 50,
+}
+POSTS_PER_MINUTE = 60
+
 OK = 200
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
@@ -131,6 +141,12 @@ class FaultPlan:
         self._limits[method] = RateLimit(
             per_minute=per_minute, burst=size, is_per_channel=is_per_channel
         )
+
+    def keep_tiers(self) -> None:
+        """Answer 429 to more than Slack documents, in every method that it has a figure for."""
+        for method, per_minute in TIERS.items():
+            self.rate_limit(method, per_minute)
+        self.rate_limit("chat.postMessage", POSTS_PER_MINUTE, burst=10, is_per_channel=True)
 
     def clear_faults(self) -> None:
         """Forget all faults and rate limits."""

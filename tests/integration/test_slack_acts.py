@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bots.adapters import Link, Wiring
 from bots.budget import Budget
+from bots.budget import Budget
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
 from bots.slack_adapter.acts import TOO_MUCH

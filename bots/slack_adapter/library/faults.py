@@ -51,8 +51,14 @@ PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset
 )
 """Errors after which trying again may help (docs.slack.dev, the methods' error tables); after all
 others it cannot."""
+STREAMING_ERRORS = frozenset({"streaming_state_conflict", "cant_delete_message"})
+"""What Slack says to who changes or deletes a message that is being streamed."""
 RATE_ERRORS = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 HTTP_SERVER_ERROR = 500
+
+
+class StreamingError(UndeliverableError):
+    """The message is being streamed: that has to end before it is changed otherwise."""
 
 
 @contextlib.contextmanager
@@ -79,6 +85,8 @@ def translated() -> Iterator[None]:
         name, status = fault_of(error)
         if status == HTTPStatus.TOO_MANY_REQUESTS or name in RATE_ERRORS:
             raise RateLimitedError(_retry_after_s(error)) from error
+        if name in STREAMING_ERRORS:
+            raise StreamingError(name) from error
         if name in GONE_ERRORS:
             raise MessageGoneError(name) from error
         if name in ELSEWHERE_ERRORS:

@@ -33,8 +33,6 @@ python-slack-sdk/issues/1859); after four we go on in the same message by ``chat
 FORGET_S = 900.0
 """Streams that another process has ended are forgotten after so long."""
 STOPPED_BY_USER = "stopped_by_user"
-CONFLICT_ERRORS = frozenset({"streaming_state_conflict", "cant_delete_message"})
-"""What Slack says to who changes or deletes a message that is being streamed."""
 BAD_BLOCKS = "invalid_blocks"
 
 
@@ -85,11 +83,11 @@ class Streams:
         text = _so_far(piece)
         if not text or not self.may_begin(job):
             return None
+        now_s = self._clock()
         async with self._meter.calling(job.origin, START):
             message = await self._start(job.origin, text)
         if message is None:
             return None
-        now_s = self._clock()
         self._open = {j: s for j, s in self._open.items() if now_s - s.begun_s < FORGET_S}
         self._open[job.id] = _Stream(message, metadata, now_s, text)
         return message
