@@ -86,6 +86,7 @@ class Act:
     """Such as ``command:ask``."""
     ticket: str
     is_private: bool
+    roles: frozenset[int] = frozenset()
 
 
 def is_empty(wish: Wish) -> bool:
@@ -111,7 +112,14 @@ def incoming_of(act: Act, wish: Wish) -> Incoming:
         audience=Audience.ASKER if act.is_private else Audience.CHANNEL,
         ticket=act.ticket,
     )
-    return Incoming(origin, wish.text, ACT, task=wish.task, wanted=wish.wanted)
+    return Incoming(
+        origin,
+        wish.text,
+        ACT,
+        task=wish.task,
+        wanted=wish.wanted,
+        roles=frozenset(map(str, act.roles)),
+    )
 
 
 # What commands ask for

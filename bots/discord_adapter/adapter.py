@@ -5,12 +5,14 @@ before it. So the inbox keeps what cannot be accepted, and marks remember what h
 """
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bots.adapters import Link, all_or_none
 from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.attaching import Files
 from bots.discord_adapter.buttons import Press, is_stop_sign
 from bots.discord_adapter.errands import Customs, Errands
 from bots.discord_adapter.handling import Handling
@@ -31,6 +33,8 @@ from bots.inbox import Inbox
 from bots.intake import Incoming
 from bots.lookback import MAX_MESSAGES, Window, look_back, look_through
 from bots.marks import Marks, Seen
+from bots.policy import is_for_us
+from bots.reception import LEDGER_AWAY
 from bots.spool import Spool
 from shared.errors import PlatformError, PlatformUnavailableError
 from shared.jobs import Platform
@@ -72,6 +76,7 @@ class DiscordAdapter:
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = Marks(reception.store, Platform.DISCORD)
+        self._files = Files(surface, self._marks, customs.max_upload_mb)
         self._inbox = Inbox(reception, keeping.spool, self._say)
         self._deaf_shards: set[int] = set()
         """Shards that do not hear, or have not yet looked for what they did not hear."""
@@ -160,12 +165,22 @@ class DiscordAdapter:
     async def _take(self, facts: Facts, *, is_found: bool) -> None:
         origin = origin_of(facts.place, facts.message, facts.author)
         incoming = self._reception.situated(to_incoming(facts))
-        if not self._floods.holds_off(origin.asker) and not await self._errands.teach(
-            facts, incoming
-        ):
-            await self._inbox.take(incoming, is_found=is_found)
-        self._marks.note(facts.place.mark, str(facts.message))
+        with self._files.accepting(facts):
+            if not self._floods.holds_off(origin.asker) and not await self._errands.teach(
+                facts, incoming
+            ):
+                await self._inbox.take(await self._with_files(facts, incoming), is_found=is_found)
         await self._errands.overhear(facts, incoming)
+
+    async def _with_files(self, facts: Facts, incoming: Incoming) -> Incoming:
+        """The message with its files, if it is a question to us."""
+        if not facts.files or not facts.is_from_person:
+            return incoming
+        with contextlib.suppress(*LEDGER_AWAY):  # in doubt it is
+            looked_up = await self._reception.threads.looked_up(incoming)
+            if not is_for_us(looked_up.situation):
+                return incoming
+        return dataclasses.replace(incoming, attachments=await self._files.fetch(facts.files))
 
     async def _look_through(self, shard: int, window: Window) -> int:
         spots = self._client().spots(shard)

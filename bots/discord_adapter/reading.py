@@ -56,6 +56,8 @@ class File:
     num_bytes: int
     url: str
     """Where Discord says that it lies; good for a day."""
+    media_type: str = ""
+    """What Discord takes it for; empty if it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Facts:
     reply_to: int | None = None
     reply_to_author: int | None = None
     """None if Discord does not say."""
+    roles: frozenset[int] = frozenset()
+    """Those of its author."""
     author_name: str = ""
     """The name that people see."""
     link: str = ""
@@ -164,4 +168,5 @@ def to_incoming(facts: Facts) -> Incoming:
         in_thread=is_thread,
         reply_to=reply_to,
         written_at_s=written_at_s(facts.message),
+        roles=frozenset(map(str, facts.roles)),
     )

@@ -121,6 +121,9 @@ class FakeDiscord(Driver):
 
     async def _send_file(self, request: web.Request) -> web.Response:
         wanted = int(request.match_info["file_id"])
+        self.world.downloads.append(request.match_info["filename"])
+        if not self.settings.hands_out_files:
+            return web.Response(status=404, text="This content is no longer available.")
         if given := self.world.uploads.get(wanted):
             return web.Response(body=given.content, content_type=given.content_type)
         for message in self.world.messages_in(int(request.match_info["channel_id"])):

@@ -108,6 +108,8 @@ class Settings:
     allow_presences: bool = True
     # While true, new gateway connections are refused with 503.
     is_gateway_down: bool = False
+    # While false, every file's address answers 404, as one whose day is over does.
+    hands_out_files: bool = True
     # Seconds for every lifetime and window above; a test may pass its own.
     clock: Callable[[], float] = time.monotonic
 

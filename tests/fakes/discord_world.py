@@ -84,6 +84,8 @@ class World:
         self.changes = Changes()
         self.listeners: list[Callable[[Event], None]] = []
         self.attachments_url = ""
+        self.downloads: list[str] = []
+        """Names of the files that were asked for, the oldest first."""
         self.is_token_reset = False
         self.bot = User(bot_user_id, "parley", bot=True)
         self.owner = User(bot_user_id + 1, "owner")

@@ -10,7 +10,7 @@ import discord
 
 from bots.discord_adapter.acts import Act, Wish
 from bots.discord_adapter.library.client import NOBODY, Client
-from bots.discord_adapter.library.facts import place_of
+from bots.discord_adapter.library.facts import place_of, roles_of
 from bots.discord_adapter.reading import Place
 from shared.logs import get_logger
 
@@ -30,8 +30,15 @@ async def take(interaction: Interaction, name: str, wish: Wish, *, is_private: b
         return
     if not await acknowledge(interaction, is_private=is_private):
         return
-    user, ticket = interaction.user.id, interaction.token
-    act = Act(place_of_call(interaction), interaction.id, user, name, ticket, is_private)
+    act = Act(
+        place_of_call(interaction),
+        interaction.id,
+        interaction.user.id,
+        name,
+        interaction.token,
+        is_private,
+        roles_of(interaction.user),
+    )
     if sentence := await interaction.client.hearer.act(act, wish):
         await say_instead(interaction, sentence)
 

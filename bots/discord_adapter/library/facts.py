@@ -52,6 +52,7 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         names=names | {role.id: role.name for role in message.role_mentions},
         reply_to=reference.message_id if reference else None,
         reply_to_author=original.author.id if isinstance(original, discord.Message) else None,
+        roles=roles_of(message.author),
         author_name=message.author.display_name,
         link=message.jump_url,
         files=files_of(message),
@@ -76,4 +77,12 @@ def files_of(message: discord.Message) -> tuple[File, ...]:
 
 def file_of(attachment: discord.Attachment) -> File:
     """A file that somebody attached."""
-    return File(attachment.id, attachment.filename, attachment.size, attachment.url)
+    media_type = attachment.content_type or ""
+    return File(attachment.id, attachment.filename, attachment.size, attachment.url, media_type)
+
+
+def roles_of(user: discord.abc.User) -> frozenset[int]:
+    """The roles of a person in a server, but for the one that everybody has."""
+    if not isinstance(user, discord.Member):
+        return frozenset()
+    return frozenset(role.id for role in user.roles if not role.is_default())

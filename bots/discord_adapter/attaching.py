@@ -1,0 +1,64 @@
+"""Fetches the files that come with a question, from where Discord says that they lie."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from bots import attaching
+from bots.attaching import MAX_FILES, MB, Offered
+from bots.discord_adapter.library.surface import DiscordSurface
+from bots.discord_adapter.reading import Facts, File
+from bots.marks import Marks
+from shared.errors import PlatformError
+from shared.jobs import Attachment
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Files:
+    """Fetches files, and keeps the messages that they hang at from being taken for seen."""
+
+    def __init__(self, surface: DiscordSurface, marks: Marks, max_mb: float) -> None:
+        """``max_mb``: the largest file that is fetched, in megabytes."""
+        self._surface = surface
+        self._marks = marks
+        self._max_mb = max_mb
+        self._open: defaultdict[str, set[int]] = defaultdict(set)
+        """Place -> messages that are not accepted yet."""
+        self._seen: dict[str, int] = {}
+        """Place -> the latest message that was seen while others were not accepted yet."""
+
+    async def fetch(self, files: Sequence[File]) -> tuple[Attachment, ...]:
+        """The files of a question; of those that are not fetched, the sentence why."""
+        found = await asyncio.gather(*map(self._fetch_one, files[:MAX_FILES]))
+        others = [Attachment(file.name) for file in files[MAX_FILES:]]
+        return attaching.within_bounds([*found, *others])
+
+    async def _fetch_one(self, file: File) -> Attachment:
+        offered = Offered(file.name, file.media_type, file.num_bytes)
+        if refused := attaching.refusal_of(offered, self._max_mb):
+            return refused
+        try:
+            client = self._surface.connected()
+            content = await client.download(file.url, int(self._max_mb * MB))
+        except PlatformError as error:
+            log.warning("file_not_fetched", error=type(error).__name__)
+            return attaching.not_fetched(file.name)
+        if content is None:  # larger than Discord had said
+            return attaching.not_fetched(file.name)
+        return attaching.fetched(file.name, content)
+
+    @contextlib.contextmanager
+    def accepting(self, facts: Facts) -> Iterator[None]:
+        """Until this ends well, the message is not seen: one that is lost is looked for again."""
+        place, message = facts.place.mark, facts.message
+        waiting = self._open[place]
+        waiting.add(message)
+        self._seen[place] = max(message, self._seen.get(place, 0))
+        yield
+        waiting.discard(message)
+        if not waiting:
+            del self._open[place]
+            self._marks.note(place, str(self._seen.pop(place)))
