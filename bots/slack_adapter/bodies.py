@@ -32,6 +32,8 @@ EVENT_FIELDS = (
 )
 HTML = "text/html"
 FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
+STREAMS = "streaming_message_ts"
+MAX_STREAMS = 10
 MAX_FILES = 10
 """Slack shares at most so many files with one message."""
 
@@ -60,6 +62,7 @@ def read_body(document: object) -> Json | None:
     if files := read_files(event.get("files")):
         kept["files"] = files
     kept |= _read_item(event.get("item"))
+    kept |= _read_streams(event.get(STREAMS))
     kept |= _read_change(event)
     return {**outer, "event": kept} if kept else outer
 
@@ -96,6 +99,13 @@ def read_file(file: Json) -> SharedFile:
         num_bytes=size if isinstance(size, int) else 0,
         is_html=file.get("mimetype") == HTML,
     )
+
+
+def _read_streams(messages: object) -> dict[str, list[str]]:
+    """The messages that were being streamed when somebody pressed Slack's own Stop."""
+    if not isinstance(messages, list):
+        return {}
+    return {STREAMS: [message for message in messages[:MAX_STREAMS] if is_timestamp(message)]}
 
 
 def _read_item(item: object) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Buttons and reactions on answers: each becomes a verb on a job."""
 
+import dataclasses
 from typing import Any
 
 from bots.slack_adapter import controls
-from bots.slack_adapter.bodies import Json
+from bots.slack_adapter.bodies import STREAMS, Json
 from bots.slack_adapter.controls import Press
 from bots.slack_adapter.library.screen import Screen
 from bots.slack_adapter.promptness import Promptness, Reply, mrkdwn
@@ -17,6 +18,7 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
+SESSION_STOPPED = "agent_session_stopped"
 STOP_REACTIONS = frozenset({"black_square_for_stop", "octagonal_sign"})
 
 
@@ -43,6 +45,9 @@ class Presses:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked.
         """
+        if event.get("type") == SESSION_STOPPED:
+            await self._halt(event, team)
+            return True
         if event.get("reaction") not in STOP_REACTIONS or not event.get("item_ts"):
             return False
         channel, user = str(event.get("item_channel")), str(event.get("user") or "")
@@ -54,6 +59,24 @@ class Presses:
         if said:
             self._promptness.spawn(self._whisper(job.origin, user, said))
         return True
+
+    async def _halt(self, event: Json, team: str) -> None:
+        """Stop what somebody has stopped by Slack's own button: the answers that were streamed.
+
+        Nothing was, if none had been begun; then all that they wait for in that place ends.
+        """
+        channel, user = str(event.get("channel") or ""), str(event.get("user") or "")
+        thread = str(event.get("thread_ts") or "")
+        place = Origin(Platform.SLACK, team, channel, thread, "", user)
+        found = [
+            await self._job_at(dataclasses.replace(place, message=message))
+            for message in event.get(STREAMS, ())
+        ]
+        jobs = [job for job in found if job]
+        for job in jobs:
+            await self._verbs.stop(job.id, Actor(user))
+        if not jobs:
+            await self._verbs.stop_all(place)
 
     async def _job_at(self, origin: Origin) -> Job | None:
         """The job of a question, or of a message that its answer stands in."""

@@ -20,6 +20,7 @@ from bots.slack_adapter.pins import Pins
 from bots.slack_adapter.presses import Presses
 from bots.slack_adapter.promptness import Promptness
 from bots.slack_adapter.sight import Sight
+from bots.slack_adapter.streamed import answer_thread
 from bots.slack_adapter.unasked import Sources, Unasked
 from shared.jobs import Origin
 
@@ -115,8 +116,8 @@ class Workspace:
         age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
         if not await self._unasked.teach(body, incoming):
             job = await self._reception.receive(incoming, age_s)
-            if job is not None and job.origin.thread:
-                self._marks.note_thread(thread_name(origin.channel, job.origin.thread))
+            if job is not None and (thread := answer_thread(job.origin)):
+                self._marks.note_thread(thread_name(origin.channel, thread))
         await self._unasked.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
 

@@ -58,15 +58,40 @@ async def test_mention_is_answered_in_its_thread_streamed_in_one_message(
     assert all(delivery.state == "acked" for delivery in slack.deliveries_of(asked.ts))
 
 
-async def test_direct_message_is_answered_outside_of_threads(
+async def test_direct_message_is_streamed_in_its_thread_and_all_of_them_are_one_conversation(
     slack: FakeSlack, slack_bots: RunningModule
 ) -> None:
-    await slack.say(DIRECT, ALICE, "hello there")
+    asked = await slack.say(DIRECT, ALICE, "hello there")
 
     (answer,) = await wait_whole(slack, DIRECT)
 
-    assert answer.thread_ts is None
-    assert slack_bots.events("job_accepted")
+    assert answer.thread_ts == asked.ts
+    assert slack.calls("chat.startStream")
+    assert answer.stream is not None
+    assert answer.stream.is_stopped
+    await slack.say(DIRECT, ALICE, "go on", thread_ts=asked.ts)
+    await slack.say(DIRECT, ALICE, "/new")
+    said = await slack.wait_for_message(DIRECT, containing="I have forgotten", timeout_s=WAIT_S)
+    assert said.thread_ts != asked.ts
+    answers_there = [message.thread_ts for message in answers(slack, DIRECT)]
+    assert answers_there == [asked.ts, asked.ts, said.thread_ts], "in turn: it is one conversation"
+    assert len(slack_bots.events("job_accepted")) == 3
+
+
+async def test_slacks_own_stop_ends_an_answer(slack: FakeSlack, slack_bots: RunningModule) -> None:
+    asked = await slack.say(DIRECT, ALICE, "tell me something long")
+    await slack.wait_for(
+        lambda: any(m.stream and not m.stream.is_stopped for m in answers(slack, DIRECT)),
+        timeout_s=WAIT_S,
+    )
+
+    stop = await slack.press_stop(DIRECT, asked.ts, ALICE)
+
+    await asyncio.to_thread(slack_bots.wait_for_event, "job_delivered")
+    (answer,) = answers(slack, DIRECT)
+    assert "Stopped." in answer.text
+    assert stop.state == "acked"
+    assert [status.status for status in slack.statuses][::-1][0] == "active"
 
 
 async def test_thread_follow_up_needs_no_mention_but_other_threads_do(

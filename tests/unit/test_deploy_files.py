@@ -290,6 +290,7 @@ def test_the_examples_tokens_are_refused_until_they_are_real() -> None:
 
 
 EVENT_SCOPES = {
+    "agent_session_stopped": {"assistant:write"},
     "app_mention": {"app_mentions:read"},
     "message.channels": {"channels:history"},
     "message.groups": {"groups:history"},
@@ -308,11 +309,15 @@ HISTORY = (
 )
 READ = {"channels:read", "groups:read", "im:read", "mpim:read"}
 METHOD_SCOPES: dict[str, set[str]] = {
+    "agents_sessions_setStatus": {"assistant:write"},
     "auth_test": set(),
     "apps_connections_open": set(),  # the app token's connections:write
+    "chat_appendStream": {"chat:write"},
     "chat_delete": {"chat:write"},
     "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write"},
+    "chat_startStream": {"chat:write"},
+    "chat_stopStream": {"chat:write"},
     "chat_update": {"chat:write"},
     "conversations_history": HISTORY,
     "conversations_info": READ,

@@ -85,6 +85,7 @@ class EventsApp:
         self._app.event("reaction_added")(self._on_event)
         self._app.event("pin_added")(self._on_event)
         self._app.event("pin_removed")(self._on_event)
+        self._app.event("agent_session_stopped")(self._on_event)
         self._app.command(ANY)(self._on_command)
         self._app.shortcut(ANY)(self._on_shortcut)
         self._app.action(ANY)(self._on_action)

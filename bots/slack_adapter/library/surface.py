@@ -123,15 +123,14 @@ class SlackSurface:
         below = with_controls({"blocks": [{}]}, piece.controls, job.id)["blocks"][1:]
         if await self._streams.go_on(job, message, piece, below):
             return
-        if is_streamed:
+        if is_streamed:  # the turn was taken for something else
             await self._meter.count(job.origin, UPDATE)
         try:
             await self._update(job, message, piece)
         except StreamingError:  # begun by a process that has died
             await self._streams.end(job.origin, message)
             await self._update(job, message, piece)
-        if not is_streamed:
-            await self._end_session(job, piece)
+        await self._end_session(job, piece)
 
     async def _update(self, job: Job, message: str, piece: Piece) -> None:
         async def update(content: Mapping[str, Any]) -> str:
@@ -144,7 +143,7 @@ class SlackSurface:
             await self._show(job, piece, update)
 
     async def _end_session(self, job: Job, piece: Piece) -> None:
-        """Show that an answer is whole; a stream's end has done that already."""
+        """Show that an answer is whole; the end of a stream does that by itself."""
         if piece.controls is Controls.DONE:
             await self._sessions.end(job)
 

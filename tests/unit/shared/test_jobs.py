@@ -111,6 +111,16 @@ def test_what_needs_no_chat_model_waits_in_queues_of_its_own() -> None:
     assert other == {Kind.TAG: "tag", Kind.REPORT: "tag", Kind.LEARN: "index"}
 
 
+def test_all_threads_of_a_direct_message_on_slack_are_one_conversation() -> None:
+    direct = dataclasses.replace(ORIGIN, channel="D1", thread="")
+    in_thread = dataclasses.replace(direct, thread="1.000100")
+    on_discord = dataclasses.replace(in_thread, platform=Platform.DISCORD)
+
+    assert in_thread.conversation == direct.conversation
+    assert in_thread.conversation != dataclasses.replace(direct, channel="D2").conversation
+    assert on_discord.conversation != dataclasses.replace(on_discord, thread="").conversation
+
+
 def test_each_act_upon_a_message_is_a_job_and_a_conversation_of_its_own() -> None:
     origins = [ORIGIN, *(dataclasses.replace(ORIGIN, act=act) for act in ("tag", "flag:U1:fr"))]
 

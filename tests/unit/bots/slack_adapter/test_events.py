@@ -140,6 +140,15 @@ def test_no_text_trips_the_reader(text: str) -> None:
     assert intake(events.to_incoming(known, origin, ME), 100) is not None
 
 
+def test_slacks_own_stop_names_the_messages_that_were_streamed() -> None:
+    stop = {"type": "agent_session_stopped", "streaming_message_ts": ["1.000100", 5, "x"]}
+
+    known = body(**stop)
+
+    assert known["event"]["streaming_message_ts"] == ["1.000100"]
+    assert read_body(known) == known, "what was read once can be read again"
+
+
 CHANGE = {
     "subtype": "message_changed",
     "ts": "1700000009.000100",
