@@ -1,7 +1,7 @@
 """Composition root of the bots: settings, Redis, and the adapters whose tokens are there.
 
 ``python -m bots`` runs them; ``python -m bots console`` chats in the terminal;
-``python -m bots doctor`` prints their checks.
+``python -m bots doctor`` prints their checks; ``python -m bots explain`` says what they would do.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Sequence
 import redis
 
 from bots.adapters import Wiring
+from bots.explaining import explain
 from bots.metrics import Metrics
 from bots.preferring import Preferring
 from bots.store import Store, open_store
@@ -34,18 +35,19 @@ def main(arguments: Sequence[str]) -> int:
             case []:
                 configure_logs(settings.log_level)
                 asyncio.run(_until_signal(serve(settings)))
-                return 0
             case ["console"]:
                 configure_logs("ERROR", sys.stderr)
                 asyncio.run(_until_signal(chat(settings)))
-                return 0
             case ["doctor"]:
                 configure_logs("ERROR", sys.stderr)
                 from bots import doctor  # noqa: PLC0415 - the platforms' clients
 
                 return asyncio.run(doctor.report(settings))
+            case ["explain", *told]:
+                configure_logs("ERROR", sys.stderr)
+                asyncio.run(explain(told, settings))
             case _:
-                raise SettingsError("Usage: python -m bots [console|doctor].")
+                raise SettingsError("Usage: python -m bots [console|doctor|explain].")
     except StartupError as error:
         sys.stderr.write(f"parley: {error}\n")
         return error.exit_code
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         return RedisUnavailableError.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    return 0
 
 
 async def serve(settings: Settings) -> None:

@@ -18,7 +18,7 @@ async def forget_user(store: Store, origin: Origin) -> str:
         redis.RedisError, TimeoutError, OSError: Redis is away; some may be gone already.
     """
     gone = await store.run(forgetting.forget(origin))
-    cursor = "0"
+    cursor = forgetting.START
     while True:
         found = await store.run(forgetting.rated_channels(origin, cursor))
         for channel in found.channels:
@@ -27,5 +27,5 @@ async def forget_user(store: Store, origin: Origin) -> str:
                 page = await store.run(forgetting.forget_ratings(origin, channel, start))
                 gone, start = gone.with_ratings(len(page.ratings)), page.next_start
         cursor = found.next_cursor
-        if cursor == "0":
+        if cursor == forgetting.START:
             return forgetting.forgotten_text(gone)

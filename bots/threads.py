@@ -31,7 +31,8 @@ class Threads:
 
     async def note_aside(self, incoming: Incoming, retention_ms: int) -> None:
         """In a thread of ours somebody said something that was not for us."""
-        if incoming.situation.is_follow_up and not is_for_us(incoming.situation):
+        situation = incoming.situation
+        if situation.is_follow_up and not situation.is_muted and not is_for_us(situation):
             await self._store.run(talk.note(incoming.origin, retention_ms))
 
     async def note_spoken_to(self, incoming: Incoming) -> None:

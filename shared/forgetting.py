@@ -14,7 +14,7 @@ from shared.jobs import Job, Origin, Turn
 from shared.ratings import FIRST, PAGE_SIZE, Page
 from shared.scripts import forgetting as scripts
 
-__all__ = ["FIRST"]
+__all__ = ["FIRST", "START"]
 
 SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\*?[]"})
 """What has a meaning in a pattern of Redis's."""

@@ -51,6 +51,11 @@ def usage(origin: Origin) -> Call[Usage]:
     return Call(scripts.USAGE, counted(origin), read)
 
 
+def today() -> Call[int]:
+    """The number of this day since 1970, by the clock that counts."""
+    return Call(scripts.TODAY, (), lambda raw: int(text_of(raw)))
+
+
 def counted(origin: Origin) -> tuple[str, str]:
     """What a message is counted under: its person's and its channel's counters, without the day."""
     return (

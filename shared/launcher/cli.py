@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shared import operating
+from shared import operating, rulebook
 from shared.errors import StartupError
 from shared.launcher import doctor, sessions
 from shared.launcher.desk import (
@@ -18,7 +18,14 @@ from shared.launcher.desk import (
     status_lines,
 )
 from shared.launcher.processes import python_module, run_in_terminal
-from shared.launcher.sessions import redis_beside
+from shared.launcher.records import (
+    audit_json,
+    audit_line,
+    export,
+    person_of,
+    preference_lines,
+)
+from shared.launcher.sessions import redis_beside, with_redis_that_runs
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
@@ -95,6 +102,43 @@ def evaluate(context: typer.Context) -> None:
 def train(context: typer.Context) -> None:
     """Train the sentiment model."""
     _hand_on("train", context)
+
+
+@app.command(name="explain-policy", context_settings=HANDED_ON, add_help_option=False)
+def explain_policy(context: typer.Context) -> None:
+    """Say whether a message would be answered, and why."""
+    command = python_module("bots", "explain", *context.args)
+    raise typer.Exit(run_in_terminal(command, with_redis_that_runs(_settings())))
+
+
+@app.command()
+def audit(
+    *,
+    most: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, a line each.")] = False,
+) -> None:
+    """Who changed which setting in the chat, the latest last."""
+    with open_desk(_settings()) as desk:
+        entries = desk.run(rulebook.audit(most))
+        for entry in reversed(entries):
+            _print(audit_json(entry) if as_json else audit_line(entry))
+
+
+@app.command(name="export-user")
+def export_user(
+    person: Annotated[str, typer.Argument(help="PLATFORM:TEAM:USER, such as slack:T01:U01")],
+) -> None:
+    """All that is kept of a person, as JSON."""
+    with open_desk(_settings()) as desk:
+        _print(export(desk, person_of(person)))
+
+
+@app.command(name="settings")
+def settings_command() -> None:
+    """What workspaces and channels prefer, a line each."""
+    with open_desk(_settings()) as desk:
+        for line in preference_lines(desk):
+            _print(line)
 
 
 @app.command(name="doctor")

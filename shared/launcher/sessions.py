@@ -164,6 +164,14 @@ def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, s
         yield with_setting("PARLEY_REDIS_URL", url)
 
 
+def with_redis_that_runs(settings: Settings) -> dict[str, str]:
+    """The same, but nothing is started: without a Redis that runs, the environment as it is."""
+    running_url = find_embedded_url(settings.data_dir / "redis")
+    if settings.redis_url is None and running_url and _answers(running_url):
+        return with_setting("PARLEY_REDIS_URL", running_url)
+    return dict(os.environ)
+
+
 def _answers(url: str) -> bool:
     with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
         try:

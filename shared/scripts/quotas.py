@@ -20,6 +20,14 @@ local function exhausted(name, max_messages, max_tokens, now)
 end
 """
 
+TODAY = (
+    COUNTERS
+    + """
+-- No ARGV. Returns the number of the day.
+return math.floor(redis.call('TIME')[1] * 1000 / DAY)
+"""
+)
+
 USAGE = (
     COUNTERS
     + """
