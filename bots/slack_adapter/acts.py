@@ -14,10 +14,11 @@ from bots.slack_adapter.clerk import Clerk
 from bots.slack_adapter.commands import Command
 from bots.slack_adapter.errands import errand_of
 from bots.slack_adapter.identity import Identity
-from bots.slack_adapter.promptness import Promptness, Reply
+from bots.slack_adapter.promptness import TOO_MUCH, Promptness, Reply
 from bots.slack_adapter.shortcuts import Shortcut
 from bots.slack_adapter.sight import Sight
 from bots.slack_adapter.unasked import Unasked
+from bots.wording import HELP as OF_TASKS
 from bots.wording import Parsed
 from shared.errors import NotAMemberError, NothingThereError
 from shared.jobs import Audience, Origin
@@ -26,7 +27,6 @@ from shared.tasks import Ask, Learn, Report
 
 log = get_logger(__name__)
 
-TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
 OF_THE_PLACE = (Ask, Report, Learn)
 """What is about a place, or changes what others are told there."""
 
@@ -58,11 +58,12 @@ class Acts:
             log.warning("command_malformed")
             return {}
         if errand := errand_of(command):
-            work = self._clerk.run(errand[0], command)
+            work = self._clerk.run(*errand, command)
             return (await self._promptness.in_time(work, command.origin.ticket)).body
         parsed = commands.parse(command)
         if parsed.answer:
-            return Reply(parsed.answer).body
+            is_help = parsed.answer == OF_TASKS
+            return Reply(commands.HELP if is_help else parsed.answer).body
         if commands.is_new(parsed) and not command.is_direct:
             return Reply(commands.NO_CONVERSATION).body
         reply = await self._promptness.in_time(self._obey(command, parsed), command.origin.ticket)

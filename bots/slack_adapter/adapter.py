@@ -126,6 +126,11 @@ class SlackAdapter:
         if workspace := await self._workspace_of(payload):
             await workspace.press(payload)
 
+    async def submit(self, payload: Json) -> dict[str, Any]:
+        """Take a view that was sent. See ``app.Hearer``."""
+        workspace = await self._workspace_of(payload)
+        return await workspace.submit(payload) if workspace else {}
+
     async def _workspace_of(self, payload: Json) -> Workspace | None:
         team = payload.get("team") or {}
         return await self._workspaces.find(str(team.get("id") or ""))

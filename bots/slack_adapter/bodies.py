@@ -29,6 +29,7 @@ EVENT_FIELDS = (
     "event_ts",
     "item_channel",
     "item_ts",
+    "tab",
 )
 HTML = "text/html"
 FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
@@ -87,6 +88,7 @@ class SharedFile:
     url: str
     num_bytes: int
     is_html: bool
+    media_type: str = ""
 
 
 def read_file(file: Json) -> SharedFile:
@@ -98,6 +100,7 @@ def read_file(file: Json) -> SharedFile:
         url=str(file.get("url_private_download") or file.get("url_private") or ""),
         num_bytes=size if isinstance(size, int) else 0,
         is_html=file.get("mimetype") == HTML,
+        media_type=str(file.get("mimetype") or ""),
     )
 
 

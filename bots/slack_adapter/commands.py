@@ -13,6 +13,7 @@ from bots.policy import Situation
 from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.identity import Identity
 from bots.slack_adapter.text import plain_text
+from bots.wording import HELP as OF_TASKS
 from bots.wording import Parsed, parse_command
 from shared.jobs import Audience, Origin, Platform
 from shared.tasks import Translate
@@ -22,6 +23,11 @@ OUR_NAME = "/parley"
 ACT = Situation(is_from_person=True, is_act=True)
 PRIVATELY = re.compile(r"^private(?:ly)? |\s+privately$", re.IGNORECASE)
 NEEDED = ("command", "channel_id", "user_id", "trigger_id")
+HELP = f"""{OF_TASKS}
+`stop` ends what I am writing for you here
+`quota` shows what you have used today
+`settings` and `settings workspace` are for administrators and for who made the channel
+`forget-me` deletes what I keep of you"""
 NO_CONVERSATION = (
     "In a channel each thread is a conversation of its own: mention me in the thread and write "
     "`/new` to make me forget it."

@@ -106,12 +106,16 @@ class Press:
     """Opens one view, within three seconds."""
     ticket: str
     """The address for what the person is told; empty where it stood in a view."""
+    view: str = ""
+    """The view that it stood in, if it did."""
+    is_in_modal: bool = False
+    """Whether that is a window, and not the Home tab."""
 
 
 def read_press(payload: Json) -> Press | None:
     """A pressed button; None if it is none of ours."""
-    parts = [payload.get(name) for name in ("user", "channel")]
-    user, channel = (part if isinstance(part, dict) else {} for part in parts)
+    parts = [payload.get(name) for name in ("user", "channel", "view")]
+    user, channel, view = (part if isinstance(part, dict) else {} for part in parts)
     actions = payload.get("actions")
     action = actions[0] if isinstance(actions, list) and actions else None
     if not isinstance(action, dict) or not user.get("id"):
@@ -129,4 +133,6 @@ def read_press(payload: Json) -> Press | None:
         channel=str(channel.get("id") or ""),
         trigger=str(payload.get("trigger_id") or ""),
         ticket=str(payload.get("response_url") or ""),
+        view=str(view.get("id") or ""),
+        is_in_modal=view.get("type") == "modal",
     )

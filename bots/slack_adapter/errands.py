@@ -6,6 +6,7 @@ from typing import Any
 from bots.slack_adapter.blocks import section
 from bots.slack_adapter.commands import Command
 from bots.slack_adapter.controls import PREFIX
+from bots.slack_adapter.view_parts import plain
 
 STOPPED = "I have stopped."
 FORGET = "forget"
@@ -36,11 +37,17 @@ def errand_of(command: Command) -> tuple[Errand, str] | None:
 
 def forget_blocks() -> tuple[dict[str, Any], ...]:
     """The question whether everything is to be forgotten, with a button that says so."""
-    button = {
+    buttons = {"type": "actions", "elements": [forget_button("Delete it")]}
+    return (section(FORGET_QUESTION), buttons)
+
+
+def forget_button(label: str) -> dict[str, Any]:
+    """A button that asks once more, and then has everything forgotten."""
+    return {
         "type": "button",
         "action_id": f"{PREFIX}{FORGET}",
         "style": "danger",
-        "text": plain("Delete it"),
+        "text": plain(label),
         "confirm": {
             "title": plain("Are you sure?"),
             "text": plain("It cannot be undone."),
@@ -49,9 +56,3 @@ def forget_blocks() -> tuple[dict[str, Any], ...]:
             "style": "danger",
         },
     }
-    return (section(FORGET_QUESTION), {"type": "actions", "elements": [button]})
-
-
-def plain(text: str) -> dict[str, Any]:
-    """Words of a button or a view."""
-    return {"type": "plain_text", "text": text, "emoji": True}

@@ -9,8 +9,10 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
+from bots.attaching import Offered, fetched, not_fetched, refusal_of
 from bots.slack_adapter.bodies import HTML, SharedFile
 from shared.errors import FileTooLargeError, FileUnavailableError
+from shared.jobs import Attachment
 from shared.logs import get_logger
 from shared.tasks import Learn
 
@@ -50,16 +52,29 @@ class Downloads:
             FileTooLargeError: it is.
             FileUnavailableError: Slack does not hand it out, or does not keep it.
         """
+        content = await self._content(file)
+        return Learn(file.name, base64.b64encode(content).decode(), link)
+
+    async def attachment(self, file: SharedFile) -> Attachment:
+        """A file as a part of a question, or with a sentence why it is none."""
+        offered = Offered(file.name, file.media_type, file.num_bytes)
+        if refused := refusal_of(offered, self._max_mb):
+            return refused
+        try:
+            return fetched(file.name, await self._content(file))
+        except (FileTooLargeError, FileUnavailableError):
+            return not_fetched(file.name)
+
+    async def _content(self, file: SharedFile) -> bytes:
         if file.num_bytes > self._max_mb * MB:
             raise FileTooLargeError(file.name, file.num_bytes / MB, self._max_mb)
         if not is_slacks(file.url, self._api_url):
             raise FileUnavailableError(file.name)
         try:
-            content = await self._fetch(file)
+            return await self._fetch(file)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("file_not_fetched", error=type(error).__name__)
             raise FileUnavailableError(file.name) from error
-        return Learn(file.name, base64.b64encode(content).decode(), link)
 
     async def _fetch(self, file: SharedFile) -> bytes:
         headers = {"Authorization": f"Bearer {self._token}"}

@@ -17,6 +17,7 @@ log = get_logger(__name__)
 
 ACK_S = 2.0
 """Slack gives up after three."""
+TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
 AWAY = "I cannot take anything right now. Please try again in a minute."
 
 
@@ -67,6 +68,29 @@ class Promptness:
         reply = await self.in_time(work, ticket)
         if reply.sentence:
             self.spawn(_tell(ticket, reply))
+
+    async def open_in_time(self, work: Coroutine[None, None, None]) -> None:
+        """Open a window; where that fails there is no address to say so by."""
+
+        async def opened() -> Reply:
+            await work
+            return Reply()
+
+        await self.in_time(opened(), "")
+
+    async def answer_in_time(
+        self, work: Coroutine[None, None, Reply], block: str
+    ) -> dict[str, Any]:
+        """Do what a view that was sent asks for; the body of its acknowledgement.
+
+        Args:
+            work: is done to its end in any case.
+            block: the field below which a sentence is shown.
+        """
+        reply = await self.in_time(work, "")
+        if not reply.sentence:
+            return {}
+        return {"response_action": "errors", "errors": {block: reply.sentence}}
 
     def spawn(self, work: Coroutine[None, None, Any]) -> asyncio.Task[Any]:
         """Do something that nobody waits for."""

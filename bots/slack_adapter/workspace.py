@@ -6,8 +6,9 @@ from bots.adapters import Link
 from bots.intake import Incoming
 from bots.lookback import Window
 from bots.marks import Marks
-from bots.slack_adapter import controls, events
+from bots.slack_adapter import ask_view, controls, events, home, settings_form
 from bots.slack_adapter.acts import Acts
+from bots.slack_adapter.attaching import Attaching, Twins
 from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.clerk import Clerk
 from bots.slack_adapter.customs import Customs
@@ -19,10 +20,12 @@ from bots.slack_adapter.looking import Looking, thread_name
 from bots.slack_adapter.pins import Pins
 from bots.slack_adapter.presses import Presses
 from bots.slack_adapter.promptness import Promptness
+from bots.slack_adapter.settings_desk import SettingsDesk
+from bots.slack_adapter.settings_view import WORKSPACE
 from bots.slack_adapter.sight import Sight
 from bots.slack_adapter.streamed import answer_thread
 from bots.slack_adapter.unasked import Sources, Unasked
-from shared.jobs import Origin
+from shared.jobs import Origin, Platform
 
 
 class Workspace:
@@ -46,10 +49,14 @@ class Workspace:
         sources = Sources(sight.history, sight.gatherer, downloads)
         self._unasked = Unasked(me, reception, sources, customs)
         self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)
+        self._attaching = Attaching(reception, sources)
+        self._twins = Twins()
         self._promptness = Promptness()
-        self._clerk = Clerk(me, link)
-        self._acts = Acts(me, link, sight, self._unasked, self._clerk, self._promptness)
         screen = Screen(access)
+        tenant = f"{Platform.SLACK}:{me.team_id}"
+        self._desk = SettingsDesk(tenant, link.preferring, sight.people, screen)
+        self._clerk = Clerk(me, link, screen, self._desk)
+        self._acts = Acts(me, link, sight, self._unasked, self._clerk, self._promptness)
         self._presses = Presses(reception.store, link.verbs, sight, screen, self._promptness)
 
     async def run(self) -> None:
@@ -81,7 +88,18 @@ class Workspace:
 
     async def use(self, payload: Json) -> None:
         """Take a menu's entry. See ``app.Hearer``."""
-        await self._acts.shortcut(payload)
+        if shortcut := ask_view.read_shortcut(payload):
+            await self._promptness.open_in_time(self._clerk.anywhere(shortcut))
+        else:
+            await self._acts.shortcut(payload)
+
+    async def submit(self, payload: Json) -> dict[str, Any]:
+        """Take a view that was sent. See ``app.Hearer``."""
+        if question := ask_view.read_question(payload):
+            work = self._clerk.ask(question)
+            return await self._promptness.answer_in_time(work, ask_view.QUESTION)
+        submission = settings_form.read_submission(payload)
+        return await self._desk.take(submission) if submission else {}
 
     async def press(self, payload: Json) -> None:
         """Take a pressed button. See ``app.Hearer``."""
@@ -90,6 +108,8 @@ class Workspace:
             return
         if press.verb == FORGET:
             await self._promptness.tell_in_time(self._clerk.forget(press), press.ticket)
+        elif press.verb == WORKSPACE:
+            await self._promptness.tell_in_time(self._clerk.show_settings(press), press.ticket)
         else:
             await self._presses.press(press)
 
@@ -99,6 +119,9 @@ class Workspace:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
+        if opening := home.read_opening(body.get("event", {})):
+            self._promptness.spawn(self._clerk.welcome(opening))
+            return
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
             return
@@ -110,16 +133,25 @@ class Workspace:
         if await self._unasked.take(body) or await self._pins.take(body):
             return
         origin = events.origin_of(body, self._me)
-        if origin is None:
+        if origin is not None:
+            await self._take_message(body, origin, now_s if is_found else None)
+
+    async def _take_message(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
+        """Take a message; ``found_at_s``: when it was found, if nobody heard it."""
+        is_bare = body["event"].get("type") == events.MENTION
+        if is_bare and await self._twins.came(origin.channel, origin.message):
             return
         incoming = self._incoming(body, origin)
-        age_s = max(0.0, now_s - incoming.written_at_s) if is_found else 0.0
+        age_s = max(0.0, found_at_s - incoming.written_at_s) if found_at_s else 0.0
         if not await self._unasked.teach(body, incoming):
-            job = await self._reception.receive(incoming, age_s)
+            whole = await self._attaching.with_files(body, incoming)
+            job = await self._reception.receive(whole, age_s)
             if job is not None and (thread := answer_thread(job.origin)):
                 self._marks.note_thread(thread_name(origin.channel, thread))
         await self._unasked.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
+        if not is_bare:
+            self._twins.note(origin.channel, origin.message)
 
     async def _take_edited(self, body: Json, edited_at_s: float) -> None:
         """A message that reads otherwise now: its answer and its rating follow."""

@@ -13,16 +13,14 @@ from aiohttp import web
 
 from bots.adapters import Link, Wiring
 from bots.budget import Budget
-from bots.budget import Budget
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
-from bots.slack_adapter.acts import TOO_MUCH
 from bots.slack_adapter.adapter import SlackAdapter
 from bots.slack_adapter.customs import Customs
 from bots.slack_adapter.library.surface import SlackSurface
 from bots.slack_adapter.library.web import Account, SlackAccess, identify
 from bots.slack_adapter.opening import one_workspace
-from bots.slack_adapter.promptness import AWAY
+from bots.slack_adapter.promptness import AWAY, TOO_MUCH
 from bots.slack_adapter.sight import Sight, sight_of
 from bots.store import Store, open_store
 from bots.surface import Piece

@@ -67,6 +67,10 @@ class Hearer(Protocol):
         """A pressed button. Within some two seconds."""
         ...
 
+    async def submit(self, payload: Json) -> dict[str, Any]:
+        """A view that was sent; the body of its acknowledgement. Within some two seconds."""
+        ...
+
 
 class EventsApp:
     """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
@@ -83,12 +87,14 @@ class EventsApp:
         self._app.event("app_mention")(self._on_event)
         self._app.event("message")(self._on_event)
         self._app.event("reaction_added")(self._on_event)
+        self._app.event("app_home_opened")(self._on_event)
         self._app.event("pin_added")(self._on_event)
         self._app.event("pin_removed")(self._on_event)
         self._app.event("agent_session_stopped")(self._on_event)
         self._app.command(ANY)(self._on_command)
         self._app.shortcut(ANY)(self._on_shortcut)
         self._app.action(ANY)(self._on_action)
+        self._app.view(ANY)(self._on_view)
         self._app.event(ANY)(_ignore)
 
     def make_sockets(self, num_sockets: int) -> "list[Socket]":
@@ -132,6 +138,9 @@ class EventsApp:
     async def _on_action(self, body: dict[str, Any]) -> BoltResponse:
         await self._hearer.press(body)
         return BoltResponse(status=200, body="")
+
+    async def _on_view(self, body: dict[str, Any]) -> BoltResponse:
+        return BoltResponse(status=200, body=await self._hearer.submit(body) or "")
 
 
 def known_as(account: Account) -> Authorize:
