@@ -41,6 +41,7 @@ MAX_DAYS = 365
 NEW_WORDS = "/new"
 """What ``bots.intake`` reads as the wish to begin afresh."""
 
+AWAY = "I cannot take anything right now. Please try again in a minute."
 NO_WORDS = "There is no text in that message, and nothing that I could work on."
 NOTHING_TO_LEARN = "Attach a file, or write the text that I am to learn."
 HELP = """\
@@ -55,6 +56,9 @@ HELP = """\
 - `/sentiment` draws how this channel has felt lately.
 - `/opt-out` leaves your messages out of summaries and ratings, `/opt-in` takes them in again.
 - `/new` begins a direct message or a thread afresh.
+- `/stop`, the button under an answer, or ⏹️ as a reaction stop what I write for you.
+- `/quota` says how much you have asked today, `/forget-me` deletes what I keep of you.
+- `/settings` is for whoever manages this channel or server.
 A message's menu, under Apps, has Translate, Summarize from here, Draft a reply, Sentiment and \
 Ask about this."""
 

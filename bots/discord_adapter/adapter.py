@@ -14,6 +14,7 @@ from bots.adapters import Link, all_or_none
 from bots.discord_adapter.acts import Act, Reaction, Wish
 from bots.discord_adapter.attaching import Files
 from bots.discord_adapter.buttons import Press, is_stop_sign
+from bots.discord_adapter.desk import Caller, Desk
 from bots.discord_adapter.errands import Customs, Errands
 from bots.discord_adapter.handling import Handling
 from bots.discord_adapter.library.client import Client, DiscordAccess
@@ -72,6 +73,8 @@ class DiscordAdapter:
         self._floods = reception.floods
         self._pins_channels = customs.pins_channels
         self._errands = Errands(surface, reception, customs)
+        self.desk = Desk(reception, link.preferring)
+        """What people want for themselves or of the settings."""
         self._handling = Handling(surface, link.verbs)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
@@ -127,9 +130,9 @@ class DiscordAdapter:
         """Somebody pressed a button under an answer."""
         return await self._handling.press(press)
 
-    async def stop_all(self, place: Place, user: int) -> str:
+    async def stop_all(self, caller: Caller) -> str:
         """Somebody wants their answers in a place to be stopped."""
-        return await self._handling.stop_all(place, user)
+        return await self._handling.stop_all(caller)
 
     def note_pins(self, place: Place) -> None:
         """The pinned messages of a place have changed."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bots.discord_adapter import acts
-from bots.discord_adapter.acts import Act, Reaction, Wish
+from bots.discord_adapter.acts import AWAY, Act, Reaction, Wish
 from bots.discord_adapter.learning import Library, pinned_text
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.reading import Facts, File, Place, origin_of
@@ -29,7 +29,6 @@ from shared.tasks import Learn
 
 log = get_logger(__name__)
 
-AWAY = "I cannot take anything right now. Please try again in a minute."
 TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
 OPTED_OUT = "Whoever wrote that message does not want me to work with it."
 REFUSED_STATE = "refused"

@@ -1,10 +1,10 @@
 """What people do on Discord with an answer: its buttons, a reaction, /stop, a reworded question."""
 
-from bots.discord_adapter.acts import Reaction
+from bots.discord_adapter.acts import AWAY, Reaction
 from bots.discord_adapter.buttons import Press, Verb
-from bots.discord_adapter.errands import AWAY
+from bots.discord_adapter.desk import Caller
 from bots.discord_adapter.library.surface import DiscordSurface
-from bots.discord_adapter.reading import Place, origin_of
+from bots.discord_adapter.reading import origin_of
 from bots.intake import Incoming
 from bots.reception import LEDGER_AWAY
 from bots.verbs import Actor, Verbs, Verdict
@@ -46,10 +46,10 @@ class Handling:
             case verb:
                 return await self._verbs.rate(press.job, by, VERDICTS[verb])
 
-    async def stop_all(self, place: Place, user: int) -> str:
+    async def stop_all(self, caller: Caller) -> str:
         """Somebody wants all that is being written for them in a place to be stopped."""
         try:
-            return await self._verbs.stop_all(origin_of(place, 0, user)) or STOPPED
+            return await self._verbs.stop_all(caller.origin) or STOPPED
         except LEDGER_AWAY as error:
             log.warning("press_not_taken", error=type(error).__name__)
             return AWAY

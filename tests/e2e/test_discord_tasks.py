@@ -133,14 +133,15 @@ async def test_commands_are_known_in_servers_and_in_direct_messages_with_us(
     commands = discord.world.commands[None]
 
     by_kind = {kind: {c["name"] for c in commands if c["type"] == kind} for kind in (1, 3)}
-    words = "ask summarize translate write complete sentiment learn opt-out opt-in new help"
-    assert by_kind[1] == set(words.split())
+    tasks = "ask summarize translate write complete sentiment learn"
+    errands = "opt-out opt-in new stop quota settings forget-me help"
+    assert by_kind[1] == {*tasks.split(), *errands.split()}
     menus = {"Translate", "Summarize from here", "Draft a reply", "Sentiment", "Ask about this"}
     assert by_kind[3] == menus
-    assert all(command["contexts"] in ([0, 1], [0, 1, 2]) for command in commands)
+    assert {c["name"] for c in commands if c["contexts"] == [0]} == {"settings"}
     taken_along = {c["name"] for c in commands if c["integration_types"] == [0, 1]}
     assert taken_along == {
-        *("ask", "translate", "write", "complete", "help"),
+        *("ask", "translate", "write", "complete", "stop", "quota", "forget-me", "help"),
         *("Translate", "Draft a reply", "Ask about this"),
     }
     assert all((1 in c["integration_types"]) is (2 in c["contexts"]) for c in commands)
@@ -421,6 +422,19 @@ async def test_an_answer_after_the_ticket_is_used_up_comes_as_a_message(town: To
 
     outside = [m for m in town.discord.replies(town.here) if m.interaction_id is None]
     assert len(outside) == 1
+
+
+async def test_an_answer_that_comes_too_late_for_a_place_without_us_is_a_direct_message(
+    town: Town,
+) -> None:
+    town.discord.settings.interaction_token_s = 0.0
+    town.discord.deny_channel(town.here)
+    try:
+        await town.call("complete", text="Once upon a time", max_tokens=20, seed=7)
+
+        await town.sees(town.discord.add_dm(town.alice), bool)
+    finally:
+        town.discord.settings.interaction_token_s = 900.0
 
 
 async def test_a_command_is_acknowledged_and_refused_in_a_sentence_while_redis_is_away(

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 
 from bots.discord_adapter.acts import Act, Wish
+from bots.discord_adapter.desk import Caller
 from bots.discord_adapter.library.client import NOBODY, Client
 from bots.discord_adapter.library.facts import place_of, roles_of
 from bots.discord_adapter.reading import Place
@@ -43,13 +44,10 @@ async def take(interaction: Interaction, name: str, wish: Wish, *, is_private: b
         await say_instead(interaction, sentence)
 
 
-async def tell(interaction: Interaction, find: Callable[[Place, int], Awaitable[str]]) -> None:
-    """Acknowledge what somebody asks for, and tell them alone what comes of it.
-
-    ``find``: the sentence, of the place and the person.
-    """
+async def tell(interaction: Interaction, find: Callable[[Caller], Awaitable[str]]) -> None:
+    """Acknowledge what somebody asks for, and tell them alone what comes of it."""
     if await acknowledge(interaction, is_private=True):
-        await say_instead(interaction, await find(place_of_call(interaction), interaction.user.id))
+        await say_instead(interaction, await find(caller_of(interaction)))
 
 
 async def acknowledge(interaction: Interaction, *, is_private: bool) -> bool:
@@ -78,12 +76,28 @@ async def say(interaction: Interaction, sentence: str) -> None:
         await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
 
 
-async def say_instead(interaction: Interaction, sentence: str) -> None:
-    """A sentence where Discord says that we are thinking."""
+async def say_instead(
+    interaction: Interaction, sentence: str, view: discord.ui.View | None = None
+) -> None:
+    """A sentence where Discord says that we are thinking, and buttons below it."""
     try:
-        await interaction.edit_original_response(content=sentence, allowed_mentions=NOBODY)
+        await interaction.edit_original_response(
+            content=sentence, view=view, allowed_mentions=NOBODY
+        )
     except AWAY as error:
         log.warning("command_not_answered", error=type(error).__name__)
+
+
+def caller_of(interaction: Interaction) -> Caller:
+    """Who called."""
+    rights = interaction.permissions
+    return Caller(
+        place_of_call(interaction),
+        interaction.user.id,
+        roles_of(interaction.user),
+        manages_channel=rights.manage_channels,
+        manages_server=rights.manage_guild,
+    )
 
 
 def place_of_call(interaction: Interaction) -> Place:

@@ -15,6 +15,7 @@ import yarl
 
 from bots.discord_adapter.acts import Act, Reaction, Wish
 from bots.discord_adapter.buttons import Press
+from bots.discord_adapter.desk import Caller, Desk
 from bots.discord_adapter.library.facts import (
     Readable,
     channels_of,
@@ -54,6 +55,11 @@ class DiscordAccess:
 
 class Hearer(Protocol):
     """Who is told what is heard, and asked before a session is begun."""
+
+    @property
+    def desk(self) -> Desk:
+        """What people want for themselves or of the settings."""
+        ...
 
     async def may_begin(self, bot: str) -> None:
         """Return once this bot may begin a new session."""
@@ -95,7 +101,7 @@ class Hearer(Protocol):
         """Somebody pressed a button under an answer; what they are to be told, if anything."""
         ...
 
-    async def stop_all(self, place: Place, user: int) -> str:
+    async def stop_all(self, caller: Caller) -> str:
         """Somebody wants their answers in a place to be stopped; what they are to be told."""
         ...
 

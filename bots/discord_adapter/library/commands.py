@@ -8,8 +8,9 @@ from discord import app_commands
 from bots.discord_adapter import acts
 from bots.discord_adapter.acts import Wish
 from bots.discord_adapter.library.calling import Interaction, place_of_call, take, tell
+from bots.discord_adapter.library.desk import ask_to_forget, show_settings
 from bots.discord_adapter.library.facts import file_of
-from bots.discord_adapter.library.installs import anywhere
+from bots.discord_adapter.library.installs import anywhere, in_servers
 from shared.languages import languages_like
 from shared.tasks import Form, Length
 
@@ -174,6 +175,28 @@ async def _stop(interaction: Interaction) -> None:
     await tell(interaction, interaction.client.hearer.stop_all)
 
 
+@app_commands.command(
+    name="quota", description="How much you have asked today, and how much is left"
+)
+@anywhere
+async def _quota(interaction: Interaction) -> None:
+    await tell(interaction, interaction.client.hearer.desk.quota)
+
+
+@app_commands.command(
+    name="settings", description="When and how I answer in this channel, or in the whole server"
+)
+@in_servers
+async def _settings(interaction: Interaction) -> None:
+    await show_settings(interaction)
+
+
+@app_commands.command(name="forget-me", description="Delete what I have kept of you")
+@anywhere
+async def _forget_me(interaction: Interaction) -> None:
+    await ask_to_forget(interaction)
+
+
 @app_commands.command(name="help", description="What I can do here")
 @anywhere
 async def _help(interaction: Interaction) -> None:
@@ -192,5 +215,8 @@ COMMANDS: tuple[app_commands.Command[Any, ..., Any], ...] = (
     _opt_in,
     _new,
     _stop,
+    _quota,
+    _settings,
+    _forget_me,
     _help,
 )

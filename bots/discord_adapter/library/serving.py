@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import discord
 import discord.http
 
+from bots.discord_adapter.library import desk
 from bots.discord_adapter.library.buttons import VerbButton
 from bots.discord_adapter.library.client import Client, DiscordAccess, Hearer
 from bots.discord_adapter.library.faults import start_up_faults
@@ -36,7 +37,7 @@ async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) 
 
 async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
     surface.client = client
-    client.add_dynamic_items(VerbButton)
+    client.add_dynamic_items(VerbButton, *desk.ITEMS)
     commands = Commands(client)
     with start_up_faults(access.api_url):
         async with client:
