@@ -19,7 +19,7 @@ from shared.tasks import Learn, Opt, Report, Summarize, Task, Write
 NEW_WORDS = frozenset({"/new", "forget this conversation"})
 MUTE_WORDS = {
     **dict.fromkeys(("mute", "/mute", "mute this thread", "🔇"), True),
-    **dict.fromkeys(("unmute", "/unmute", "unmute this thread", "🔈", "🔊"), False),
+    **dict.fromkeys(("unmute", "/unmute", "unmute this thread", "🔈", "🔉", "🔊"), False),
 }
 MUTED = (
     "I am silent in this thread now, unless somebody mentions me. Mention me and say “unmute” to "

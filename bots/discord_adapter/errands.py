@@ -16,7 +16,7 @@ from bots.discord_adapter.acts import AWAY, Act, Reaction, Wish
 from bots.discord_adapter.learning import Library, pinned_text
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.reading import Facts, File, Place, origin_of
-from bots.intake import Incoming, unasked
+from bots.intake import MUTE_WORDS, Incoming, unasked
 from bots.policy import is_for_us
 from bots.reception import LEDGER_AWAY, Reception
 from bots.wording import parse_words
@@ -84,7 +84,12 @@ class Errands:
         return "" if is_taken else TOO_MUCH
 
     async def react(self, reaction: Reaction) -> None:
-        """Take a flag that somebody put to a message; other emoji mean nothing."""
+        """Take a flag or a sign for silence that somebody put to a message."""
+        is_muted = MUTE_WORDS.get(reaction.emoji)
+        if is_muted is not None:
+            origin = origin_of(reaction.place, reaction.message, reaction.user)
+            with contextlib.suppress(*LEDGER_AWAY):
+                await self._reception.mute(origin, is_muted=is_muted)
         if incoming := acts.flagged(reaction):
             await self._receive(incoming)
 

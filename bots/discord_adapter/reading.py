@@ -72,6 +72,8 @@ class Facts:
     """Our user, and the role that Discord makes for a bot: people mention either."""
     is_from_person: bool
     """Written by a person, by itself: no notice, no webhook, no bot."""
+    is_from_bot: bool = False
+    """Written by another bot, as a person writes."""
     mentioned: frozenset[int] = frozenset()
     """Users and roles that the text names."""
     pinged: frozenset[int] = frozenset()
@@ -169,4 +171,5 @@ def to_incoming(facts: Facts) -> Incoming:
         reply_to=reply_to,
         written_at_s=written_at_s(facts.message),
         roles=frozenset(map(str, facts.roles)),
+        bot=origin.user if facts.is_from_bot and facts.author not in our_ids else "",
     )

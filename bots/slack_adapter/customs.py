@@ -17,6 +17,8 @@ from shared.replies import Failed
 from shared.tasks import Learn, Quoted, Tag, Translate
 
 TAG, TRANSLATE, PIN, LEARN, REACTION = "tag", "translate", "pin", "learn", "reaction"
+SILENCE = {"mute": True, "speaker": False, "sound": False, "loud_sound": False}
+"""Slack's names of 🔇, 🔈, 🔉 and 🔊 -> whether we are to be silent."""
 PIN_ADDED, PIN_REMOVED, REACTION_ADDED = "pin_added", "pin_removed", "reaction_added"
 
 
@@ -67,6 +69,15 @@ def flagged(event: Json, team: str) -> Incoming | None:
         audience=Audience.ASKER,
     )
     return Incoming(origin, "", ACT, task=Translate(language), wanted=Meant())
+
+
+def silence(event: Json, team: str) -> tuple[Origin, bool] | None:
+    """Where somebody put the sign that we are to be silent, or no longer; None if nobody did."""
+    is_muted = SILENCE.get(str(event.get("reaction", "")))
+    channel, ts, user = event.get("item_channel"), event.get("item_ts"), event.get("user")
+    if is_muted is None or not channel or not user or not is_timestamp(ts):
+        return None
+    return Origin(Platform.SLACK, team, str(channel), "", str(ts), str(user)), is_muted
 
 
 def pin_origin(event: Json, team: str) -> Origin | None:

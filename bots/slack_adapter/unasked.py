@@ -53,7 +53,7 @@ class Unasked:
         """Message -> held while its files are fetched: a mention comes as two events."""
 
     async def take(self, body: Json) -> bool:
-        """Take a flag; False if the event tells of no reaction.
+        """Take a flag or a sign for silence; False if the event tells of no reaction.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
@@ -62,6 +62,9 @@ class Unasked:
         if event.get("type") != customs.REACTION_ADDED:
             return False
         team = events.team_of(body, self._me)
+        if sign := customs.silence(event, team):
+            origin, is_muted = sign
+            await self._reception.mute(origin, is_muted=is_muted)
         if event.get("user") != self._me.user_id and (incoming := customs.flagged(event, team)):
             await self._reception.receive(incoming)
         return True

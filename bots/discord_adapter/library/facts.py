@@ -47,6 +47,7 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         text=message.content,
         our_ids=frozenset(known.id for known in (me, role) if known),
         is_from_person=is_persons and not message.author.bot,
+        is_from_bot=is_persons and message.author.bot,
         mentioned=frozenset({*message.raw_mentions, *message.raw_role_mentions}),
         pinged=frozenset(names),
         names=names | {role.id: role.name for role in message.role_mentions},

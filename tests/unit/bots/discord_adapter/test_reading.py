@@ -53,6 +53,14 @@ def test_a_reply_to_somebody_else_is_said_to_them() -> None:
     assert not to_incoming(facts(reply_to=99, reply_to_author=ME)).situation.mentions_others
 
 
+def test_another_bot_is_named_and_we_are_not() -> None:
+    bots = facts(is_from_person=False, is_from_bot=True)
+
+    assert to_incoming(bots).bot == str(ALICE)
+    assert to_incoming(dataclasses.replace(bots, author=ME)).bot == ""
+    assert to_incoming(facts()).bot == ""
+
+
 def test_a_reply_goes_on_with_the_conversation_that_was_found() -> None:
     incoming = to_incoming(facts(reply_to=99, reply_to_author=ME))
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from bots.intake import intake
 from bots.situating import may_be_ours, needs_lookup
-from bots.slack_adapter import events
+from bots.slack_adapter import customs, events
 from bots.slack_adapter.bodies import EVENT_FIELDS, Json, read_body
 from bots.slack_adapter.identity import Identity
-from shared.jobs import job_id
+from shared.jobs import Origin, Platform, job_id
 
 ME = Identity("U0ME", "T1")
 MESSAGE = {"type": "message", "channel": "C1", "user": "U1", "ts": "1700000000.000100", "text": "x"}
@@ -196,3 +196,33 @@ def test_a_bots_change_is_no_persons() -> None:
 
     assert found is not None
     assert not events.is_from_person(found[0]["event"], ME)
+
+
+@pytest.mark.parametrize(
+    ("fields", "bot"),
+    [
+        ({"bot_id": "B1"}, "U1"),
+        ({"bot_id": "B1", "user": "U0ME"}, ""),
+        ({}, ""),
+    ],
+)
+def test_another_bot_is_named_and_we_are_not(fields: dict[str, object], bot: str) -> None:
+    known = body(**fields)
+    origin = events.origin_of(known, ME)
+    assert origin is not None
+
+    assert events.to_incoming(known, origin, ME).bot == bot
+
+
+@pytest.mark.parametrize(
+    ("reaction", "is_muted"),
+    [("mute", True), ("loud_sound", False), ("speaker", False), ("flag-fr", None), ("", None)],
+)
+def test_a_sign_for_silence_is_read(reaction: str, *, is_muted: bool | None) -> None:
+    event = {"reaction": reaction, "item_channel": "C1", "item_ts": "1.000100", "user": "U1"}
+
+    sign = customs.silence(event, "T1")
+
+    origin = Origin(Platform.SLACK, "T1", "C1", "", "1.000100", "U1")
+    assert sign == (None if is_muted is None else (origin, is_muted))
+    assert customs.silence({**event, "item_ts": None}, "T1") is None
