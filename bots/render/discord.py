@@ -1,38 +1,112 @@
-"""Markdown as Discord shows it, in parts of at most 2,000 characters.
+"""An answer as Discord shows it, in parts of at most 2,000 characters. Pure.
 
-Discord reads Markdown itself; mentions are made harmless by ``allowed_mentions`` where it is sent.
-Links are made to show where they lead.
+Discord's Markdown has no tables, no rules, no fences of tildes and no headings below the third
+level; it has underlines, spoilers, mentions and masked links, which no answer is to have.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 
-from bots.render.split import find_fences, split_markdown, with_plain_line_ends
+from bots.render.dialect import without_fences
+from bots.render.mentions import without_mentions
+from bots.render.parts import parts_of
+from bots.render.rows import Item, Run
 
 MAX_CONTENT_CHARS = 2000
-"""Discord API docs, resources/message: content."""
-MASK = re.compile(r"\](?=\(\s*<?[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
-"""The end of a label that would hide an address: ``[label](https://…)``."""
+"""Discord API docs, resources/message: content. Code points are counted (github.com/discord/
+discord-api-docs/issues/1315)."""
+MAX_HEADING_LEVEL = 3
 CLOSING = re.compile(r"\n[> ]*(?:`{3,}|~{3,})$")
 ALIKE_CHARS = 200
+SPECIAL = re.compile(
+    r"\\(?![0-9A-Za-z\s])"
+    r"|(?<!\s)\*|\*(?!\s|$)"
+    r"|(?<![^\W_])_|_(?![^\W_])"
+    r"|`|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||(?<=\])\("
+)
+"""What Discord would take for its own."""
+BEGINNING = re.compile(
+    r"(?P<number>\d+)(?P<dot>[.)])(?=\s|$)|(?:\#{1,3}|-\#|>(?:>>)?|[-+*])(?=\s|$)"
+)
+"""The same at the beginning of a line."""
+MARKS = {"strong": "**", "em": "*", "s": "~~"}
+TICKS = re.compile(r"`+")
 
 
-def render_for_discord(text: str) -> list[str]:
-    """Parts for Discord, in order."""
-    return split_markdown(unmask_links(text), MAX_CONTENT_CHARS)
+@dataclass(frozen=True, slots=True)
+class DiscordDialect:
+    """Discord's Markdown. See ``dialect.Dialect``."""
+
+    limit: int = MAX_CONTENT_CHARS
+    escapes: bool = True
+    joiner: str = ""
+    quote: str = "> "
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Two signs but for italics."""
+        return MARKS
+
+    def measure(self, text: str) -> int:
+        """Code points."""
+        return len(text)
+
+    def write(self, run: Run, *, is_first: bool) -> str:
+        """Text with a backslash before what is no markup; code and addresses as they are."""
+        if run.is_code:
+            return _inline_code(run.text)
+        if run.is_address:
+            return without_mentions(run.text)
+        return escape(run.text, is_first=is_first)
+
+    def code(self, line: str) -> str:
+        """Code is left as it is."""
+        return without_fences(line)
+
+    def opening(self, language: str) -> str:
+        """With the language, which is coloured by."""
+        return f"```{language}"
+
+    def marker(self, item: Item) -> str:
+        """A number, or a dash."""
+        return "- " if item.number is None else f"{item.number}. "
+
+    def indent(self, item: Item) -> str:
+        """As wide as the marker."""
+        return " " * len(self.marker(item))
+
+    def heading(self, level: int) -> tuple[str, bool]:
+        """Three sizes; a smaller one is bold."""
+        return ("#" * level + " ", False) if level <= MAX_HEADING_LEVEL else ("", True)
 
 
-def unmask_links(text: str) -> str:
-    """The text with the address of each link in sight, instead of behind a label.
+DIALECT = DiscordDialect()
 
-    A model that was talked into it could hide a secret in an address behind a harmless label, and
-    whoever follows the link would hand it over. A blank between the two keeps Discord from making a
-    link of them; code is left as it is.
-    """
-    lines = with_plain_line_ends(text).split("\n")
-    in_code = {number for fence in find_fences(text) for number in range(fence.start, fence.end)}
-    return "\n".join(
-        line if number in in_code else MASK.sub("] ", line) for number, line in enumerate(lines)
-    )
+
+def render_for_discord(text: str, max_parts: int | None = None) -> list[str]:
+    """Parts for Discord, in order: all, or so many of the first."""
+    return list(islice(parts_of(text, DIALECT), max_parts))
+
+
+def escape(text: str, *, is_first: bool = True) -> str:
+    """Text that Discord shows as it is, without live mentions."""
+    text = SPECIAL.sub(lambda sign: f"\\{sign[0]}", without_mentions(text))
+    return BEGINNING.sub(_plainly, text, count=1) if is_first and BEGINNING.match(text) else text
+
+
+def _plainly(match: re.Match[str]) -> str:
+    return rf"{match['number']}\{match['dot']}" if match["number"] else rf"\{match[0]}"
+
+
+def _inline_code(code: str) -> str:
+    """As code between one or two backticks; three would begin a block."""
+    lengths = {len(ticks) for ticks in TICKS.findall(code)}
+    if not lengths:
+        return f"`{code}`"
+    free = min({1, 2} - lengths, default=0)
+    return f"{'`' * free} {code} {'`' * free}" if free else escape(code, is_first=False)
 
 
 def is_beginning_of(posted: str, text: str) -> bool:

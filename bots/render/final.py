@@ -3,7 +3,7 @@
 Pure. An answer that grows has the same words above it as the whole one.
 """
 
-from bots.render.split import close_fence
+from bots.render.closing import close_fence
 from shared.replies import Done, Failed, Final, FinishReason
 
 MINUTE_S = 60

@@ -1,50 +1,87 @@
-"""Markdown as Slack's mrkdwn, in parts that ``chat.update`` takes.
+"""An answer as Slack's mrkdwn, in parts that ``chat.update`` takes. Pure.
 
-The text is parsed as CommonMark with tables and strikethrough and written out again; every ``&``,
-``<`` and ``>`` of the model is escaped, so that no output can hold a live mention.
+Every ``&``, ``<`` and ``>`` of the model is escaped, so that no output can hold a live mention.
+mrkdwn has no way to write its marks as text: a blank of no width behind one keeps it from marking.
 """
 
-import html
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 
-from markdown_it import MarkdownIt
-from markdown_it.tree import SyntaxTreeNode
+from bots.render.dialect import without_fences
+from bots.render.mentions import NO_WIDTH, without_names
+from bots.render.parts import parts_of
+from bots.render.rows import Item, Run
 
-from bots.render.split import MIN_LIMIT, split_markdown
-
-MAX_TEXT_CHARS = 3500
-"""``chat.update`` answers ``msg_too_long`` above some 4,000; Slack advises to stay below."""
-MAX_SOURCE_CHARS = 3000
-"""Markdown grows when it is written out again: escapes, lists, tables. Mostly this leaves room."""
-BULLET = "•"
-
-
-def render_for_slack(text: str) -> list[str]:
-    """Parts for Slack, in order.
-
-    While a text grows, what comes from all but the last two parts of its Markdown stays.
-    """
-    return [
-        rendered
-        for part in split_markdown(text, MAX_SOURCE_CHARS)
-        for rendered in render_part(part)
-    ]
+MAX_TEXT_BYTES = 3500
+"""``chat.update`` answers ``msg_too_long`` above some 4,000, which Slack once called bytes."""
+MARKS = {"strong": "*", "em": "_", "s": "~"}
+BULLET = "• "
+INDENT = " " * 4
+SIGN = re.compile(r"`|[*~](?=\S)|(?<![^\W_])_(?=\S)|_(?=_)")
+"""What could begin something that Slack formats."""
+BEGINNING = re.compile(r"&gt;|•|\d+\.\s")
+"""What would read as a quote or an item at the beginning of a line."""
 
 
-def render_part(part: str, limit: int = MAX_SOURCE_CHARS) -> list[str]:
-    """A part of Markdown as mrkdwn; cut again, into halves, if it came out too long."""
-    rendered = to_mrkdwn(part)
-    if len(rendered) <= MAX_TEXT_CHARS or limit // 2 < MIN_LIMIT:
-        return [rendered]
-    halves = split_markdown(part, limit // 2)
-    return [piece for half in halves for piece in render_part(half, limit // 2)]
+@dataclass(frozen=True, slots=True)
+class SlackDialect:
+    """Slack's mrkdwn. See ``dialect.Dialect``."""
+
+    limit: int = MAX_TEXT_BYTES
+    escapes: bool = False
+    joiner: str = NO_WIDTH
+    quote: str = "> "
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """One sign each."""
+        return MARKS
+
+    def measure(self, text: str) -> int:
+        """Bytes of UTF-8: what is short enough so is short enough in characters."""
+        return len(text) if text.isascii() else len(text.encode())
+
+    def write(self, run: Run, *, is_first: bool) -> str:
+        """Text that nothing is formatted in; code and addresses as they are."""
+        if run.is_code:
+            code = escape(run.text)
+            return f"`{code}`" if "`" not in code else _plain(run.text, is_first=is_first)
+        if run.is_address and "`" not in run.text:
+            return escape(without_names(run.text))
+        return _plain(run.text, is_first=is_first)
+
+    def code(self, line: str) -> str:
+        """Code is left as it is, but for Slack's control characters."""
+        return escape(without_fences(line))
+
+    def opening(self, language: str) -> str:
+        """Slack colours nothing, and would show the language as code."""
+        del language
+        return "```"
+
+    def marker(self, item: Item) -> str:
+        """A number, or a bullet."""
+        return BULLET if item.number is None else f"{item.number}. "
+
+    def indent(self, item: Item) -> str:
+        """The same for all items."""
+        del item
+        return INDENT
+
+    def heading(self, level: int) -> tuple[str, bool]:
+        """Headings are bold: mrkdwn has no sizes."""
+        del level
+        return "", True
 
 
-def to_mrkdwn(text: str) -> str:
-    """One Markdown text as mrkdwn."""
-    # without "reference", "[1]: https://…" stays text that can be read
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable("reference")
-    return _blocks(SyntaxTreeNode(parser.parse(text)).children, "\n\n")
+DIALECT = SlackDialect()
+
+
+def render_for_slack(text: str, max_parts: int | None = None) -> list[str]:
+    """Parts for Slack, in order: all, or so many of the first."""
+    return list(islice(parts_of(text, DIALECT), max_parts))
 
 
 def escape(text: str) -> str:
@@ -52,102 +89,6 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _blocks(nodes: Sequence[SyntaxTreeNode], gap: str) -> str:
-    return gap.join(_block(node) for node in nodes)
-
-
-def _block(node: SyntaxTreeNode) -> str:
-    render = _BLOCKS.get(node.type)
-    return render(node) if render else _inline_of(node) if node.children else escape(node.content)
-
-
-def _inline_of(node: SyntaxTreeNode) -> str:
-    return "".join(_inline(child) for child in node.children)
-
-
-def _inline(node: SyntaxTreeNode) -> str:
-    match node.type:
-        case "text" | "image" | "html_inline":
-            return escape(node.content or str(node.attrs.get("src", "")))
-        case "code_inline":
-            return f"`{escape(node.content)}`"
-        case "softbreak" | "hardbreak":
-            return "\n"
-        case "link":
-            return _link(node)
-        case mark if mark in _MARKS:
-            return f"{_MARKS[mark]}{_inline_of(node)}{_MARKS[mark]}"
-        case _:
-            return _inline_of(node)
-
-
-_MARKS = {"strong": "*", "em": "_", "s": "~"}
-
-
-def _link(node: SyntaxTreeNode) -> str:
-    label = _inline_of(node)
-    address = escape(str(node.attrs.get("href", "")))
-    return label if label == address else f"{label} ({address})"
-
-
-def _code(node: SyntaxTreeNode) -> str:
-    # three backticks inside would end the code in Slack: a blank of no width keeps them apart
-    content = node.content.rstrip("\n").replace("```", "`\u200b`\u200b`")
-    return f"```\n{escape(content)}\n```"
-
-
-def _quote(node: SyntaxTreeNode) -> str:
-    return "\n".join(f"> {line}" for line in _blocks(node.children, "\n").split("\n"))
-
-
-def _heading(node: SyntaxTreeNode) -> str:
-    return f"*{_inline_of(node).replace('*', '')}*"
-
-
-def _list(node: SyntaxTreeNode) -> str:
-    first = int(node.attrs.get("start", 1))
-    is_numbered = node.type == "ordered_list"
-    lines: list[str] = []
-    for number, item in enumerate(node.children, first):
-        marker = f"{number}." if is_numbered else BULLET
-        body = _blocks(item.children, "\n").split("\n")
-        lines.append(f"{marker} {body[0]}")
-        lines.extend(f"    {line}" for line in body[1:])
-    return "\n".join(lines)
-
-
-def _table(node: SyntaxTreeNode) -> str:
-    """Columns lined up as code: mrkdwn has no tables."""
-    rows = [
-        [_inline_of(cell) for cell in row.children]
-        for section in node.children
-        for row in section.children
-    ]
-    widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join(["```", lines[0], rule, *lines[1:], "```"])
-
-
-def _width(cell: str) -> int:
-    """Characters as they are read, after Slack has undone the escapes."""
-    return len(html.unescape(cell))
-
-
-_BLOCKS: dict[str, Callable[[SyntaxTreeNode], str]] = {
-    "paragraph": _inline_of,
-    "inline": _inline_of,
-    "heading": _heading,
-    "fence": _code,
-    "code_block": _code,
-    "blockquote": _quote,
-    "bullet_list": _list,
-    "ordered_list": _list,
-    "table": _table,
-    "hr": lambda _node: "———",
-}
+def _plain(text: str, *, is_first: bool = True) -> str:
+    plain = escape(SIGN.sub(lambda sign: sign[0] + NO_WIDTH, without_names(text)))
+    return f"{NO_WIDTH}{plain}" if is_first and BEGINNING.match(plain) else plain

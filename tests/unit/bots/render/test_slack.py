@@ -1,24 +1,13 @@
-"""Markdown reads well in Slack, and nothing that a model writes becomes Slack's own markup."""
+"""An answer reads well in Slack, and nothing that a model writes becomes Slack's own markup."""
 
 import re
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import given
 
-from bots.render.slack import (
-    MAX_SOURCE_CHARS,
-    MAX_TEXT_CHARS,
-    escape,
-    render_for_slack,
-    render_part,
-    to_mrkdwn,
-)
-from bots.render.split import split_markdown
+from bots.render.slack import MAX_TEXT_BYTES, escape, render_for_slack
 from tests.unit.bots.render.markdown_texts import ANY_MARKDOWN
 
-LEADERS = re.compile(r"^(?:> |    |• |\d+\. )*", re.MULTILINE)
-"""What the renderer itself puts before a line: quotes and lists."""
 BARE_AMPERSAND = re.compile(r"&(?!amp;|lt;|gt;)")
 FENCE = "```"
 
@@ -31,7 +20,7 @@ GOLDEN: dict[str, tuple[str, str]] = {
     "code": ("run `ls -l`", "run `ls -l`"),
     "code is no markup": ("`**a** <b> & c`", "`**a** &lt;b&gt; &amp; c`"),
     "underscores in words": ("snake_case_name", "snake_case_name"),
-    "escaped marks": (r"\*not thin\*", "*not thin*"),
+    "escaped marks": (r"\*not thin\*", "*\u200bnot thin*"),
     "line break": ("one\ntwo", "one\ntwo"),
     "hard break": ("one  \ntwo", "one\ntwo"),
     "paragraphs": ("one\n\n\n\ntwo", "one\n\ntwo"),
@@ -51,7 +40,7 @@ GOLDEN: dict[str, tuple[str, str]] = {
     "list with code": ("- run\n  ```\n  ls\n  ```", "• run\n    ```\n    ls\n    ```"),
     "quote": ("> one\n> two", "> one\n> two"),
     "quote in a quote": ("> > deep", "> > deep"),
-    "quote with paragraphs": ("> one\n>\n> two", "> one\n> two"),
+    "quote with paragraphs": ("> one\n>\n> two", "> one\n> \n> two"),
     "heading": ("# Title", "*Title*"),
     "heading with bold": ("## A **bold** title", "*A bold title*"),
     "underlined heading": ("Title\n=====", "*Title*"),
@@ -63,10 +52,10 @@ GOLDEN: dict[str, tuple[str, str]] = {
         "q (https://a.example/?a=1&amp;b=2)",
     ),
     "bare link": ("<https://a.example>", "https://a.example"),
-    "image": ("![a cat](https://a.example/cat.png)", "a cat"),
+    "image": ("![a cat](https://a.example/cat.png)", "a cat (https://a.example/cat.png)"),
     "table": (
         "| name | n |\n|---|---|\n| a | 10 |\n| **long** | |",
-        "```\nname    n\n------  --\na       10\n*long*\n```",
+        "```\nname  n\n----  --\na     10\nlong\n```",
     ),
     "html": ("<b>bold</b>", "&lt;b&gt;bold&lt;/b&gt;"),
     "html block": ("<div>\nx\n</div>", "&lt;div&gt;\nx\n&lt;/div&gt;"),
@@ -84,38 +73,22 @@ GOLDEN: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("markdown", "mrkdwn"), GOLDEN.values(), ids=GOLDEN.keys())
-def test_to_mrkdwn_writes(markdown: str, mrkdwn: str) -> None:
-    assert to_mrkdwn(markdown) == mrkdwn
+def test_mrkdwn_is_written(markdown: str, mrkdwn: str) -> None:
+    assert render_for_slack(markdown) == [mrkdwn]
 
 
 def test_a_table_lines_up_as_it_is_read_and_not_as_it_is_escaped() -> None:
-    lines = to_mrkdwn("| a | b |\n|---|---|\n| & | x |\n| c | x |").split("\n")
+    (part,) = render_for_slack("| a | b |\n|---|---|\n| & | x |\n| c | x |")
 
-    read = [line.replace("&amp;", "&") for line in lines]
+    read = [line.replace("&amp;", "&") for line in part.split("\n")]
     assert {line.index("x") for line in read if "x" in line} == {3}  # "a", two blanks, "b"
 
 
 @pytest.mark.parametrize("text", ["[docs][1]", "See the notes.", "![picture][1]"])
 def test_a_links_address_that_stands_elsewhere_is_not_lost(text: str) -> None:
-    rendered = to_mrkdwn(f"{text}\n\n[1]: https://a.example/x")
+    (part,) = render_for_slack(f"{text}\n\n[1]: https://a.example/x")
 
-    assert "https://a.example/x" in rendered
-
-
-def harmless(text: str) -> None:
-    """Fail unless every control character is escaped, but for the quotes' and lists' own."""
-    body = LEADERS.sub("", text)
-    assert "<" not in text
-    assert ">" not in body
-    assert not BARE_AMPERSAND.search(text)
-
-
-@given(ANY_MARKDOWN)
-@example("> <!here>\n> - <@U1>")
-@example("- > # <#C1>")
-@example("&#60;!channel&#62;")
-def test_no_text_renders_to_a_live_mention(text: str) -> None:
-    harmless(to_mrkdwn(text))
+    assert "https://a.example/x" in part
 
 
 @given(ANY_MARKDOWN)
@@ -126,87 +99,16 @@ def test_escape_leaves_nothing_of_slacks_own(text: str) -> None:
     assert not BARE_AMPERSAND.search(escaped)
 
 
-@given(ANY_MARKDOWN, st.sampled_from([1, 30]))
-@example("&" * 4000, 1)
-@example("\n".join(["- " + "<" * 300] * 12), 1)
-@example("| " + "x" * 1700 + " | y |\n|---|---|\n" + "| a | b |\n" * 120, 1)
-@example("> " * 40 + "&" * 4000, 1)
-def test_parts_for_slack_fit_and_are_harmless(text: str, times: int) -> None:
-    parts = render_for_slack("\n".join([text] * times))
+def test_parts_are_counted_in_bytes() -> None:
+    parts = render_for_slack("\u4e2d" * 2000)  # 6,000 bytes
 
-    assert parts
-    for part in parts:
-        assert len(part) <= MAX_TEXT_CHARS
-        harmless(part)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["[1]: https://a.example", "- [a]: http://b.example", "![](https://a.example/cat.png)"],
-)
-def test_parts_for_slack_are_never_blank_where_the_answer_is_not(text: str) -> None:
-    """Slack refuses a message without text."""
-    parts = render_for_slack(text)
-
-    assert all(re.search(r"\w", part) for part in parts)
-
-
-@given(ANY_MARKDOWN)
-def test_parts_for_slack_keep_every_word(text: str) -> None:
-    parts = render_for_slack(f"first\n\n{text}\n\nlast")
-
-    assert "first" in parts[0]
-    assert "last" in parts[-1]
-    assert all(part.strip() for part in parts)
-
-
-def test_parts_for_slack_that_escaping_made_too_long_are_cut_again() -> None:
-    text = "\n".join(["&" * 70] * 100)  # 7,099 characters, 35,099 when escaped
-
-    parts = render_for_slack(text)
-
-    assert max(len(part) for part in parts) <= MAX_TEXT_CHARS
-    assert "".join(parts).replace("\n", "") == "&amp;" * 7000
-
-
-def test_parts_for_slack_have_whole_fences() -> None:
-    text = "```py\n" + "\n".join(f"line {number} < {number}" for number in range(600)) + "\n```"
-
-    parts = render_for_slack(text)
-
-    assert len(parts) > 1
-    for part in parts:
-        assert part.startswith(FENCE)
-        assert part.endswith(FENCE)
-        assert part.count(FENCE) == 2
+    assert [len(part.encode()) for part in parts] == [3498, 2502]
+    assert MAX_TEXT_BYTES == 3500
 
 
 def test_code_that_holds_a_fence_does_not_end_early() -> None:
     """Slack knows no longer fences: three backticks inside of code end it."""
-    rendered = to_mrkdwn("````md\n```\ncode\n```\n````\n\nafter")
+    (part,) = render_for_slack("````md\n```\ncode\n```\n````\n\nafter")
 
-    assert rendered.count(FENCE) == 2
-    assert rendered.endswith("\n\nafter")
-
-
-LONG_LIST_ITEM = "- item\n" + "word " * 56 + "word"
-
-
-@given(ANY_MARKDOWN, st.data())
-def test_parts_for_slack_stay_while_a_text_grows(text: str, data: st.DataObject) -> None:
-    text = "\n".join([text] * 12)
-    shorter = text[: data.draw(st.integers(0, len(text)), label="length so far")]
-
-    closed = split_markdown(shorter, MAX_SOURCE_CHARS)[:-2]
-
-    shown = [rendered for part in closed for rendered in render_part(part)]
-    assert render_for_slack(text)[: len(shown)] == shown
-
-
-def test_parts_for_slack_are_not_cut_anew_by_what_lists_add() -> None:
-    """A line that goes on with an item is indented by four more: 12 * 4 of 3,503 characters."""
-    text = "\n".join([LONG_LIST_ITEM] * 24)
-
-    counts = [len(render_for_slack(text[:length])) for length in range(1, len(text), 13)]
-
-    assert counts == sorted(counts)
+    assert part.count(FENCE) == 2
+    assert part.endswith("\n\nafter")
