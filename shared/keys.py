@@ -285,6 +285,16 @@ def mood_alert(tenant: str, channel: str) -> str:
     return f"{PREFIX}mood_alert:{tenant}:{channel}"
 
 
+def installations(platform: str) -> str:
+    """Hash: workspaces that have installed our app -> what they gave us, sealed."""
+    return f"{PREFIX}installations:{platform}"
+
+
+def oauth_state(state: str) -> str:
+    """String: an installation that somebody has begun."""
+    return f"{PREFIX}oauth_state:{state}"
+
+
 def pins(tenant: str, channel: str) -> str:
     """Set: the pinned messages of a channel that have been learned."""
     return f"{PREFIX}pins:{tenant}:{channel}"

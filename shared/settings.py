@@ -60,6 +60,29 @@ class Settings(pydantic.BaseModel):
             description="Slack signing secret, for events over HTTP instead of Socket Mode",
         ),
     ] = None
+    slack_client_id: Annotated[
+        str | None,
+        pydantic.Field(
+            alias="PARLEY_SLACK_CLIENT_ID",
+            description="Slack app's client id: several workspaces install the app, and no"
+            " SLACK_BOT_TOKEN is set",
+        ),
+    ] = None
+    slack_client_secret: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(
+            alias="PARLEY_SLACK_CLIENT_SECRET",
+            description="Slack app's client secret, for the same",
+        ),
+    ] = None
+    secret_key: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(
+            alias="PARLEY_SECRET_KEY",
+            description="Fernet key that seals the workspaces' tokens; a new one goes before the"
+            " old ones, with commas between",
+        ),
+    ] = None
     discord_token: Annotated[
         pydantic.SecretStr | None,
         pydantic.Field(alias="DISCORD_TOKEN", description="Discord bot token"),
@@ -449,7 +472,12 @@ class Settings(pydantic.BaseModel):
         return {channel.strip(): language.strip() for channel, _, language in pairs}
 
     @pydantic.field_validator(
-        "slack_bot_token", "slack_app_token", "slack_signing_secret", "discord_token"
+        "slack_bot_token",
+        "slack_app_token",
+        "slack_signing_secret",
+        "slack_client_secret",
+        "secret_key",
+        "discord_token",
     )
     @classmethod
     def _refuse_placeholders(cls, value: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
@@ -461,7 +489,12 @@ class Settings(pydantic.BaseModel):
     @property
     def runs_slack(self) -> bool:
         """Whether there is what the Slack adapter needs."""
-        return self.slack_bot_token is not None
+        return self.slack_bot_token is not None or self.is_installed
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether workspaces install the Slack app by themselves."""
+        return self.slack_client_id is not None
 
     @property
     def runs_discord(self) -> bool:
@@ -495,6 +528,8 @@ class Settings(pydantic.BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _require_slack_pair(self) -> "Settings":
+        if self.slack_client_id or self.slack_client_secret:
+            return self._require_installing()
         has_way_in = self.slack_app_token or self.slack_signing_secret
         if self.slack_bot_token and not has_way_in:
             raise ValueError(
@@ -503,6 +538,27 @@ class Settings(pydantic.BaseModel):
             )
         if has_way_in and not self.slack_bot_token:
             raise ValueError("SLACK_BOT_TOKEN is missing beside the other Slack settings")
+        return self
+
+    def _require_installing(self) -> "Settings":
+        needed = {
+            "PARLEY_SLACK_CLIENT_ID": self.slack_client_id,
+            "PARLEY_SLACK_CLIENT_SECRET": self.slack_client_secret,
+            "PARLEY_SECRET_KEY": self.secret_key,
+            "SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)": self.slack_app_token
+            or self.slack_signing_secret,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            raise ValueError(
+                f"For several Slack workspaces {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} missing"
+            )
+        if self.slack_bot_token:
+            raise ValueError(
+                "SLACK_BOT_TOKEN is of one workspace and PARLEY_SLACK_CLIENT_ID for several: set "
+                "one of them"
+            )
         return self
 
 

@@ -65,6 +65,8 @@ def read_body(document: object) -> Json | None:
     kept |= _read_item(event.get("item"))
     kept |= _read_streams(event.get(STREAMS))
     kept |= _read_change(event)
+    if isinstance(tokens := event.get("tokens"), dict) and tokens.get("bot"):
+        kept["is_bot_revoked"] = True
     return {**outer, "event": kept} if kept else outer
 
 

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots import wording
-from bots.slack_adapter import shortcuts
+from bots.slack_adapter import ask_view, shortcuts
 from bots.slack_adapter.commands import OUR_NAME
 from shared.errors import SettingsError
 from shared.settings import KEYS, read_settings
@@ -289,7 +289,10 @@ def test_the_examples_tokens_are_refused_until_they_are_real() -> None:
 # Slack's manifest
 
 
-EVENT_SCOPES = {
+EVENT_SCOPES: dict[str, set[str]] = {
+    "app_home_opened": set(),
+    "app_uninstalled": set(),
+    "tokens_revoked": set(),
     "agent_session_stopped": {"assistant:write"},
     "app_mention": {"app_mentions:read"},
     "message.channels": {"channels:history"},
@@ -310,6 +313,7 @@ HISTORY = (
 READ = {"channels:read", "groups:read", "im:read", "mpim:read"}
 METHOD_SCOPES: dict[str, set[str]] = {
     "agents_sessions_setStatus": {"assistant:write"},
+    "assistant_threads_setSuggestedPrompts": {"assistant:write"},
     "auth_test": set(),
     "apps_connections_open": set(),  # the app token's connections:write
     "chat_appendStream": {"chat:write"},
@@ -322,12 +326,18 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "conversations_history": HISTORY,
     "conversations_info": READ,
     "conversations_members": READ,
+    "conversations_open": {"im:write"},
     "conversations_replies": HISTORY,
     "files_completeUploadExternal": {"files:write"},
     "files_getUploadURLExternal": {"files:write"},
     "reactions_add": {"reactions:write"},
+    "pins_list": {"pins:read"},
+    "reactions_remove": {"reactions:write"},
     "users_conversations": READ,
     "users_info": {"users:read"},
+    "views_open": set(),
+    "views_publish": set(),
+    "views_update": set(),
 }
 """docs.slack.dev/reference/methods: the bot token's scopes that each call needs."""
 
@@ -376,7 +386,8 @@ def test_slacks_menus_and_commands_are_those_that_the_adapter_reads() -> None:
     menus = {entry["callback_id"]: entry["type"] for entry in features["shortcuts"]}
     commands = [entry["command"].removeprefix("/") for entry in features["slash_commands"]]
 
-    assert menus == dict.fromkeys(shortcuts.TASKS, "message")
+    anywhere = dict.fromkeys((ask_view.ASK, ask_view.SETTINGS), "global")
+    assert menus == dict.fromkeys(shortcuts.TASKS, "message") | anywhere
     assert commands[0] == OUR_NAME.removeprefix("/")
     assert set(commands[1:]) <= set(wording.COMMANDS)
     assert all(entry["should_escape"] is False for entry in features["slash_commands"])

@@ -88,6 +88,8 @@ class EventsApp:
         self._app.event("message")(self._on_event)
         self._app.event("reaction_added")(self._on_event)
         self._app.event("app_home_opened")(self._on_event)
+        self._app.event("app_uninstalled")(self._on_event)
+        self._app.event("tokens_revoked")(self._on_event)
         self._app.event("pin_added")(self._on_event)
         self._app.event("pin_removed")(self._on_event)
         self._app.event("agent_session_stopped")(self._on_event)

@@ -177,7 +177,7 @@ def test_settings_all_have_defaults() -> None:
 
 
 def test_every_key_is_tried_here() -> None:
-    assert {key for key, *_ in VALUES} == set(KEYS) - {*SECRETS, "PARLEY_REDIS_URL"}
+    assert {key for key, *_ in VALUES} == set(KEYS) - {*SECRETS, *INSTALLING, "PARLEY_REDIS_URL"}
 
 
 @pytest.mark.parametrize(("key", "written", "attribute", "value"), VALUES)
@@ -230,6 +230,7 @@ def test_a_placeholder_is_no_secret(key: str, placeholder: str) -> None:
 
 
 # what is set, whether Slack runs or a piece of the sentence
+INSTALLING = ("PARLEY_SLACK_CLIENT_ID", "PARLEY_SLACK_CLIENT_SECRET", "PARLEY_SECRET_KEY")
 PAIRS: list[tuple[tuple[str, ...], bool | str]] = [
     ((), False),
     (("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"), True),
@@ -239,6 +240,12 @@ PAIRS: list[tuple[tuple[str, ...], bool | str]] = [
     (("SLACK_APP_TOKEN",), "SLACK_BOT_TOKEN is missing"),
     (("SLACK_SIGNING_SECRET",), "SLACK_BOT_TOKEN is missing"),
     (("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"), "SLACK_BOT_TOKEN is missing"),
+    ((*INSTALLING, "SLACK_APP_TOKEN"), True),
+    ((*INSTALLING, "SLACK_SIGNING_SECRET"), True),
+    (INSTALLING, "SLACK_SIGNING_SECRET (HTTP) is missing"),
+    (("PARLEY_SLACK_CLIENT_ID", "SLACK_APP_TOKEN"), "SECRET, PARLEY_SECRET_KEY are missing"),
+    (("PARLEY_SLACK_CLIENT_SECRET",), "PARLEY_SLACK_CLIENT_ID, PARLEY_SECRET_KEY"),
+    ((*INSTALLING, "SLACK_APP_TOKEN", "SLACK_BOT_TOKEN"), "set one of them"),
 ]
 
 
