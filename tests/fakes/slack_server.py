@@ -176,6 +176,15 @@ class FakeSlack(Settings, People, FaultPlan):
         """Return all messages of a channel, deleted and ephemeral ones too, oldest first."""
         return self._store.messages(channel)
 
+    def reads(self, channel: str, ts: str, user: str) -> str:
+        """Return what a member reads in a message now: a stream to another shows its beginning."""
+        message = self._message_at(channel, ts)
+        stream = message.stream
+        is_for_another = stream is not None and stream.recipient_user_id not in {None, user}
+        if is_for_another and self._store.is_streaming(message):
+            return [*message.edits, message.text][0]
+        return message.text
+
     def calls(self, method: str) -> list[ApiRequest]:
         """Return the requests for one method."""
         return [request for request in self.requests if request.method == method]

@@ -34,6 +34,42 @@ async def test_a_stream_grows_and_ends_as_a_message(
     await client.chat_update(channel="C1", ts=answer.ts, text="Bye.")
 
 
+async def test_a_stream_in_a_channel_is_read_by_one_until_it_ends(
+    slack: FakeSlack, client: AsyncWebClient
+) -> None:
+    slack.add_user("U2", "bob")
+    asked = await slack.say("C1", "U1", MENTION)
+    place: dict[str, Any] = {"channel": "C1"}
+    whom: dict[str, Any] = {"recipient_team_id": "T0FAKE", "recipient_user_id": "U1"}
+    begun = await client.chat_startStream(
+        **place, thread_ts=asked.ts, markdown_text="Hello", **whom
+    )
+    ts = str(begun["ts"])
+    await client.chat_appendStream(**place, ts=ts, markdown_text=", Ada")
+
+    assert [slack.reads("C1", ts, user) for user in ("U1", "U2")] == ["Hello, Ada", "Hello"]
+    await client.chat_stopStream(**place, ts=ts)
+    assert slack.reads("C1", ts, "U2") == "Hello, Ada"
+
+
+async def test_streams_keep_slacks_limits_if_asked_to(
+    slack: FakeSlack, client: AsyncWebClient
+) -> None:
+    slack.add_channel("D1", "ada", members=["U1"], is_im=True)
+    asked = await slack.say("D1", "U1", "hi")
+    slack.keep_tiers()
+    place: dict[str, Any] = {"channel": "D1", "thread_ts": asked.ts}
+    long = client.chat_startStream(**place, markdown_text="x" * 12_001)
+    assert await error_of(long) == "msg_too_long"
+
+    for _ in range(19):  # with the one before they are a minute's
+        await client.chat_startStream(**place, markdown_text="x")
+
+    assert await error_of(client.chat_startStream(**place, markdown_text="x")) == "ratelimited"
+    slack.clear_faults()
+    await client.chat_startStream(**place, markdown_text="x")
+
+
 async def test_a_stream_dies_of_age_and_by_the_stop_button() -> None:
     now_s = 0.0
     async with FakeSlack(clock=lambda: now_s) as slack:
