@@ -13,7 +13,13 @@ from tests.fakes.slack_store import Message
 NUM_CHANNELS = 12
 ACK_WAIT_S = 3.0
 """How long Slack waits for an acknowledgement: docs.slack.dev/apis/events-api#retries."""
-METHODS = ("chat.postMessage", "chat.update")
+METHODS = (
+    "chat.postMessage",
+    "chat.update",
+    "chat.startStream",
+    "chat.appendStream",
+    "chat.stopStream",
+)
 
 
 def make_slack() -> FakeSlack:
@@ -79,7 +85,8 @@ class SlackSide:
             )
         )
         self._by_job[question.job_id] = question
-        self._latest[spot.channel, spot.root] = question
+        # An answer in a direct message stands in the thread of its question.
+        self._latest[spot.channel, said.ts if spot.is_direct else spot.root] = question
 
     def look(self) -> None:
         """Find the bot's new messages, and the question that each replies to."""
