@@ -192,3 +192,14 @@ def test_documents_name_no_setting_that_is_not_there() -> None:
     }
 
     assert unknown == set()
+
+
+def test_every_test_that_is_named_as_a_proof_is_there() -> None:
+    page = (ROOT / "docs" / "what-people-ask-for.md").read_text(encoding="utf-8")
+    tests = "\n".join(
+        file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py")
+    )
+    named = re.findall(r"`(test_\w+)`", page)
+
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in tests] == []
