@@ -20,6 +20,7 @@ from bots.render.final import final_text, with_lateness
 from bots.render.waiting import OPEN, waiting_notice
 from bots.surface import Entry, Piece
 from shared import operating
+from shared.budget import Bucket
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
 from shared.jobs import Audience, Job
 from shared.logs import get_logger
@@ -192,12 +193,13 @@ class LiveReply:
         """Show the text so far, or that there is none yet; False if others do."""
         try:
             await self._posts.clear_strays()
-            bucket = self._posts.bucket(Rank.TEXT if self._has_text else Rank.NOTICE)
+            bucket = self._bucket()
             async with self._tools.pace.turn(self._place, self._rank, bucket) as has_turn:
                 text = await self._newest() if has_turn else None
                 if text is None:
                     return True
-                turnstile = await self._posts.show(self._so_far(text), is_final=False)
+                pieces = self._so_far(text)
+                turnstile = await self._posts.show(pieces, is_final=False, is_paid=bool(bucket))
                 if self._posts.may_cover:
                     await self._uncover()
         except UndeliverableError as error:
@@ -219,6 +221,13 @@ class LiveReply:
         """Show the ending again, if there is one, that we may have covered with an older text."""
         ending = await self._store.find_ending(self.job.id)
         await self._posts.uncover(self._ending(ending) if ending else ())
+
+    def _bucket(self) -> Bucket | None:
+        """What showing something is taken from; None if there may be nothing to show."""
+        if self._has_text:
+            return self._posts.bucket(Rank.TEXT)
+        has_nothing = not self._posts.is_empty or self._surface.placeholder(self.job) is None
+        return None if has_nothing else self._posts.bucket(Rank.NOTICE)
 
     def _so_far(self, text: str) -> list[Piece]:
         pieces = self._pieces(text, controls_for(self.job, is_over=False))

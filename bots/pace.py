@@ -113,15 +113,17 @@ class Pace:
         while await self._take(name, rank, number, from_s):
             if bucket is None or self._budget is None:
                 return True
-            wait_s = float("inf")
+            is_paid, wait_s = False, 0.0
             try:
                 wanted = rank()
-                wait_s = 0.0 if wanted is None else await self._budget.take(bucket, wanted)
+                if wanted is not None:
+                    wait_s = await self._budget.take(bucket, wanted)
+                    is_paid = wait_s <= 0
             finally:
-                if wait_s > 0:
+                if not is_paid:
                     self._free(name)
-            if wait_s <= 0:
-                return True
+            if is_paid or wanted is None:
+                return is_paid
             from_s = asyncio.get_running_loop().time() + wait_s
         return False
 

@@ -99,8 +99,15 @@ class Posts:
         self._shown.clear()
         self.is_in_doubt = False
 
-    async def show(self, parts: Sequence[Piece], *, is_final: bool) -> Turnstile:
+    async def show(
+        self, parts: Sequence[Piece], *, is_final: bool, is_paid: bool = True
+    ) -> Turnstile:
         """Post or edit every part that differs from what stands, if the ledger lets us.
+
+        Args:
+            parts: what is to stand there.
+            is_final: whether nothing follows.
+            is_paid: whether the first call has been taken from the platform's budget.
 
         Raises:
             UndeliverableError: the place is closed to us.
@@ -117,17 +124,17 @@ class Posts:
         self._held_at_s = asked_at_s
         try:
             async with self._holding():
-                await self._show_parts(list(show.parts), parts, is_final=is_final)
+                states = list(show.parts)
+                await self._show_parts(states, parts, is_final=is_final, is_paid=is_paid)
         except _PostIsTooLateError:
             return Turnstile.BUSY  # the next answer of the ledger says what stands there
         return Turnstile.GO
 
     async def _show_parts(
-        self, states: list[str], parts: Sequence[Piece], *, is_final: bool
+        self, states: list[str], parts: Sequence[Piece], *, is_final: bool, is_paid: bool
     ) -> None:
         """Show what differs; ``states`` are the ledger's, and become the messages' ids."""
         number = 0
-        is_paid = True  # the first call, by whoever has the turn
         try:
             for number, piece in enumerate(parts):
                 if self._shown.get(number) != piece:

@@ -11,7 +11,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.controls import Controls
+from bots.controls import Controls, controls_for
 from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.library.faults import PASSING_ERRORS, RATE_ERRORS, fault_of
 from bots.slack_adapter.library.metering import Clock, Meter, Offer
@@ -25,7 +25,7 @@ from bots.slack_adapter.streamed import (
 from bots.slack_adapter.tiers import APPEND, START, STOP
 from bots.surface import Piece
 from shared.errors import PlatformUnavailableError, RateLimitedError
-from shared.jobs import Audience, Job, Origin
+from shared.jobs import Job, Origin
 
 ROLL_S = 240.0
 """A stream dies after some five minutes, even while it is written to (github.com/slackapi/
@@ -64,9 +64,8 @@ class Streams:
 
     def may_begin(self, job: Job) -> bool:
         """Whether an answer may be streamed, as far as we know."""
-        origin = job.origin
-        is_seen = origin.audience is Audience.CHANNEL and not job.is_unasked
-        return is_seen and is_direct(origin) and self._offer.is_on
+        grows = controls_for(job, is_over=False) is Controls.RUNNING
+        return grows and is_direct(job.origin) and self._offer.is_on
 
     def method(self, job: Job, *, is_final: bool) -> str | None:
         """What goes on with an answer that is being streamed here; None if it is not."""
