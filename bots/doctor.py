@@ -3,8 +3,9 @@
 import socket
 
 from bots.discord_adapter.library import serving as discord_serving
-from bots.serving import discord_access, slack_access
+from bots.serving import discord_access, slack_access, slack_seal
 from bots.slack_adapter.library import web as slack_client
+from bots.slack_adapter.library.web import SlackAccess
 from shared.checks import Check, print_checks
 from shared.errors import StartupError
 from shared.settings import Settings
@@ -25,18 +26,33 @@ async def report(settings: Settings) -> int:
 
 async def _check_slack(settings: Settings) -> list[Check]:
     access = slack_access(settings)
+    if settings.is_installed:
+        return await _check_installing(settings, access)
     try:
         me = await slack_client.identify(access)
     except StartupError as error:
         return [Check.fail("slack", str(error))]
     known = Check.ok("slack", f"user {me.user_id} in workspace {me.team_id}")
+    return [known, await _check_way_in(access)]
+
+
+async def _check_installing(settings: Settings, access: SlackAccess) -> list[Check]:
+    try:
+        slack_seal(settings)
+    except StartupError as error:
+        return [Check.fail("slack", str(error))]
+    known = Check.ok("slack", "workspaces install the app at /slack/install")
+    return [known, await _check_way_in(access)]
+
+
+async def _check_way_in(access: SlackAccess) -> Check:
     if access.app_token is None:
-        return [known, Check.ok("slack way in", "events over HTTP at /slack/events")]
+        return Check.ok("slack way in", "events over HTTP at /slack/events")
     try:
         await slack_client.check_app_token(access)
     except StartupError as error:
-        return [known, Check.fail("slack way in", str(error))]
-    return [known, Check.ok("slack way in", "Socket Mode")]
+        return Check.fail("slack way in", str(error))
+    return Check.ok("slack way in", "Socket Mode")
 
 
 async def _check_discord(settings: Settings) -> Check:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 import prometheus_client
 import redis
@@ -22,6 +23,7 @@ async def http_server(
     store: Store,
     registry: prometheus_client.CollectorRegistry,
     posts: Mapping[str, Handler],
+    gets: Mapping[str, Handler] = MappingProxyType({}),
 ) -> AsyncIterator[None]:
     """Serve while the block runs.
 
@@ -31,6 +33,7 @@ async def http_server(
         store: asked for its health.
         registry: what ``/metrics`` shows.
         posts: path -> what answers a POST there.
+        gets: path -> what answers a GET there, besides health and metrics.
 
     Raises:
         PortInUseError: somebody else listens there.
@@ -54,6 +57,8 @@ async def http_server(
     app.router.add_get("/metrics", metrics)
     for path, handler in posts.items():
         app.router.add_post(path, handler)
+    for path, handler in gets.items():
+        app.router.add_get(path, handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

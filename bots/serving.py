@@ -14,11 +14,13 @@ from bots.discord_adapter.library.client import DiscordAccess
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.loop_lag import watch_loop
+from bots.sealing import Seal
 from bots.slack_adapter.adapter import SlackAdapter
 from bots.slack_adapter.customs import Customs as SlackCustoms
+from bots.slack_adapter.library.install_flow import INSTALL_PATH, REDIRECT_PATH
 from bots.slack_adapter.library.surface import SlackSurface
-from bots.slack_adapter.library.web import Account, SlackAccess, identify
-from bots.slack_adapter.opening import one_workspace
+from bots.slack_adapter.library.web import Account, AppCredentials, SlackAccess, identify
+from bots.slack_adapter.opening import App, installed_workspaces, one_workspace
 from bots.slack_adapter.sight import sight_of
 from bots.spool import Spool
 from shared.errors import SettingsError
@@ -44,9 +46,10 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
 async def _serve(settings: Settings, wiring: Wiring) -> None:
     await asyncio.to_thread(read_names)
     posts: dict[str, Handler] = {}
+    gets: dict[str, Handler] = {}
     links: list[Coroutine[None, None, None]] = []
     if settings.runs_slack:
-        slack, link = await _slack(settings, wiring)
+        slack, link = await _slack(settings, wiring, gets)
         if settings.slack_app_token is None:
             posts[SLACK_EVENTS_PATH] = slack.handle_http
         links.append(link.run_with(slack))
@@ -54,7 +57,7 @@ async def _serve(settings: Settings, wiring: Wiring) -> None:
         discord, link = _discord(settings, wiring)
         links.append(link.run_with(discord))
     async with http_server(
-        settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts
+        settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts, gets
     ):
         if wiring.preferring:
             await wiring.preferring.refresh()
@@ -62,7 +65,9 @@ async def _serve(settings: Settings, wiring: Wiring) -> None:
         await all_or_none(*links, watch_loop(wiring.metrics))
 
 
-async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link]:
+async def _slack(
+    settings: Settings, wiring: Wiring, gets: dict[str, Handler]
+) -> tuple[SlackAdapter, Link]:
     access = slack_access(settings)
     customs = SlackCustoms(
         sentiment_channels=settings.sentiment_channels,
@@ -71,6 +76,11 @@ async def _slack(settings: Settings, wiring: Wiring) -> tuple[SlackAdapter, Link
         max_upload_mb=settings.max_upload_mb,
         lookback_s=settings.lookback_s,
     )
+    if settings.is_installed:
+        app = App(access, slack_credentials(settings), slack_seal(settings))
+        adapter, link, flow = await installed_workspaces(app, wiring, customs)
+        gets |= {INSTALL_PATH: flow.begin, REDIRECT_PATH: flow.finish}
+        return adapter, link
     account = Account(access, await identify(access))
     sight = sight_of(account, wiring.store)
     link = Link(wiring, SlackSurface(access, Budget(wiring.store)), Platform.SLACK, sight.gatherer)
@@ -128,6 +138,24 @@ def slack_access(settings: Settings) -> SlackAccess:
         app_token=_secret(settings.slack_app_token),
         signing_secret=_secret(settings.slack_signing_secret),
     )
+
+
+def slack_credentials(settings: Settings) -> AppCredentials:
+    """Who the app is that workspaces install."""
+    return AppCredentials(
+        client_id=settings.slack_client_id or "",
+        client_secret=_secret(settings.slack_client_secret) or "",
+        api_url=slack_access(settings).api_url,
+    )
+
+
+def slack_seal(settings: Settings) -> Seal:
+    """What the workspaces' tokens are sealed with.
+
+    Raises:
+        SettingsError: ``PARLEY_SECRET_KEY`` holds something that is no key.
+    """
+    return Seal(_secret(settings.secret_key) or "")
 
 
 def discord_access(settings: Settings) -> DiscordAccess:

@@ -137,7 +137,11 @@ class SlackAdapter:
 
     async def _hear(self, body: Json) -> bool:
         try:
-            workspace = await self._workspaces.find(events.team_named_in(body))
+            team = events.team_named_in(body)
+            if events.is_farewell(body):
+                await self._workspaces.leave(team)
+                return True
+            workspace = await self._workspaces.find(team)
             if workspace is not None:
                 await workspace.take(body)
         except LEDGER_AWAY as error:

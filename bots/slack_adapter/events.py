@@ -15,6 +15,7 @@ PERSONS_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
 """Subtypes that a person's own message may have; all others are edits, notices or bots."""
 MENTION = "app_mention"
 MESSAGE_TYPES = frozenset({"message", MENTION})
+UNINSTALLED, TOKENS_REVOKED = "app_uninstalled", "tokens_revoked"
 DELETED = "message_deleted"
 
 
@@ -48,6 +49,13 @@ def edited(body: Json) -> tuple[Json, float] | None:
         return None
     place = {name: event[name] for name in ("channel", "channel_type") if name in event}
     return {**body, "event": {**now, **place}}, float(event["ts"])
+
+
+def is_farewell(body: Json) -> bool:
+    """Whether we were taken out of a workspace."""
+    event: Json = body.get("event", {})
+    is_revoked = event.get("type") == TOKENS_REVOKED and bool(event.get("is_bot_revoked"))
+    return event.get("type") == UNINSTALLED or is_revoked
 
 
 def team_of(body: Json, me: Identity) -> str:

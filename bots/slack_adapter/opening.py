@@ -1,11 +1,20 @@
-"""Slack's adapter put together: for the workspace of a token."""
+"""Slack's adapter put together: for the workspace of a token, or for all that install the app."""
 
-from bots.adapters import Link
+from dataclasses import dataclass
+
+from bots.adapters import Link, Wiring
+from bots.budget import Budget
 from bots.marks import Marks
+from bots.sealing import Seal
+from bots.slack_adapter.accounts import Accounts
 from bots.slack_adapter.adapter import Hindsight, SlackAdapter
 from bots.slack_adapter.customs import Customs
-from bots.slack_adapter.library.app import known_as
-from bots.slack_adapter.library.web import Account
+from bots.slack_adapter.installed import InstalledWorkspaces, Sights
+from bots.slack_adapter.library.app import found_by, known_as
+from bots.slack_adapter.library.install_flow import InstallFlow
+from bots.slack_adapter.library.installations import RedisInstallations, RedisStates
+from bots.slack_adapter.library.surfaces import Surfaces
+from bots.slack_adapter.library.web import Account, AppCredentials, SlackAccess
 from bots.slack_adapter.sight import Sight
 from bots.slack_adapter.workspace import Workspace
 from bots.slack_adapter.workspaces import OneWorkspace
@@ -19,3 +28,39 @@ def one_workspace(account: Account, link: Link, sight: Sight, customs: Customs) 
     workspace = Workspace(account, link, sight, customs, marks)
     hindsight = Hindsight(store, marks, customs.lookback_s)
     return SlackAdapter(account.access, known_as(account), OneWorkspace(workspace), hindsight)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app that workspaces install."""
+
+    access: SlackAccess
+    """Its bot token is not used."""
+    credentials: AppCredentials
+    seal: Seal
+
+
+async def installed_workspaces(
+    app: App, wiring: Wiring, customs: Customs
+) -> tuple[SlackAdapter, Link, InstallFlow]:
+    """The adapter of all workspaces that have installed the app, and the pages to install it.
+
+    Raises:
+        redis.RedisError, TimeoutError, OSError: Redis is away.
+    """
+    store = wiring.store
+    installations = RedisInstallations(store, app.seal)
+    await installations.renew()
+    accounts = Accounts(installations, app.access)
+    sights = Sights(accounts, store)
+    surfaces = Surfaces(app.access, Budget(store), accounts.find)
+    link = Link(wiring, surfaces, Platform.SLACK, sights)
+    marks = Marks(store, Platform.SLACK)
+
+    def make(account: Account) -> Workspace:
+        return Workspace(account, link, sights.of(account), customs, marks)
+
+    workspaces = InstalledWorkspaces(accounts, make)
+    hindsight = Hindsight(store, marks, customs.lookback_s)
+    adapter = SlackAdapter(app.access, found_by(accounts.find), workspaces, hindsight)
+    return adapter, link, InstallFlow(app.credentials, installations, RedisStates(store))

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bots.slack_adapter.workspace import Workspace
+from shared.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Workspaces(Protocol):
@@ -23,6 +26,14 @@ class Workspaces(Protocol):
 
         Raises:
             redis.RedisError, TimeoutError, OSError: it could not be looked up.
+        """
+        ...
+
+    async def leave(self, team: str) -> None:
+        """We were taken out of a workspace: nothing of its is kept to talk to it.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: it could not be forgotten.
         """
         ...
 
@@ -57,6 +68,10 @@ class OneWorkspace:
     async def find(self, team: str) -> Workspace | None:
         """This one."""
         return self.known(team)
+
+    async def leave(self, team: str) -> None:
+        """Its token is the operator's to take away."""
+        log.warning("workspace_uninstalled", team=team)
 
     async def open_all(self) -> None:
         """It is open."""

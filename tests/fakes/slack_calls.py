@@ -4,6 +4,7 @@ Knows how Slack lets arguments be written (form, JSON, query; JSON inside form f
 answers when they do not name anything. The methods themselves are in the `slack_methods_*` files.
 """
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,9 @@ async def read_call(method: str, request: web.Request) -> Call:
     elif request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         arguments |= {k: v for k, v in (await request.post()).items() if isinstance(v, str)}
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Basic":
+        client_id, _, secret = base64.b64decode(token).decode().partition(":")
+        arguments |= {"client_id": client_id, "client_secret": secret}
     token = token if scheme == "Bearer" else str(arguments.pop("token", ""))
     return Call(method, arguments, token or None)
 
@@ -102,6 +106,9 @@ def _read_json(body: bytes) -> Json:
 def read_channel(store: Store, call: Call, name: str = "channel") -> Channel:
     """Return a conversation that the bot may read."""
     channel = store.channels.get(call.text(name))
+    team = store.tokens.get(call.token or "", store.settings.team_id)
+    if channel is not None and store.team_of(channel.id) != team:
+        raise ApiError("channel_not_found")
     is_member = channel is not None and store.settings.bot_user_id in channel.members
     if channel is None or (channel.kind != "channel" and not is_member):
         raise ApiError("channel_not_found")

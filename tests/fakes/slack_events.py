@@ -14,7 +14,7 @@ def message_json(store: Store, message: Message, *, is_with_metadata: bool = Fal
     """Return a message as the Web API and the events show it."""
     settings = store.settings
     shown: Json = {"type": "message", "ts": message.ts, "text": message.text}
-    shown["team"] = settings.team_id
+    shown["team"] = store.team_of(message.channel)
     optional = {
         "user": message.user,
         "subtype": message.subtype,
@@ -151,10 +151,12 @@ def event_callback(store: Store, event: Json) -> Json:
     """Return the outer envelope, with an event id of its own, in which `event` travels."""
     settings = store.settings
     event_ts = str(event.get("event_ts") or store.next_ts())
+    item = event.get("item") or {}
+    team = store.team_of(str(event.get("channel") or item.get("channel") or ""))
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": settings.team_id,
-        "context_team_id": settings.team_id,
+        "team_id": team,
+        "context_team_id": team,
         "api_app_id": settings.app_id,
         "event": event,
         "type": "event_callback",
@@ -163,7 +165,7 @@ def event_callback(store: Store, event: Json) -> Json:
         "authorizations": [
             {
                 "enterprise_id": None,
-                "team_id": settings.team_id,
+                "team_id": team,
                 "user_id": settings.bot_user_id,
                 "is_bot": True,
                 "is_enterprise_install": False,
@@ -179,7 +181,7 @@ def slash_payload(store: Store, channel: Channel, user: User, command: str, text
     settings = store.settings
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": settings.team_id,
+        "team_id": store.team_of(channel.id),
         "team_domain": settings.team_domain,
         "channel_id": channel.id,
         "channel_name": "directmessage" if channel.is_im else channel.name,

@@ -4,6 +4,7 @@ A file's bytes lie on a host of their own, as with Slack: whoever asks for them 
 may read files gets a sign-in page and status 200.
 """
 
+import mimetypes
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -67,7 +68,7 @@ def file_json(store: Store, file: File) -> Json:
         "name": file.name,
         "title": file.title or file.name,
         "filetype": ending,
-        "mimetype": "text/html" if ending == "html" else "application/octet-stream",
+        "mimetype": mimetypes.guess_type(file.name)[0] or "application/octet-stream",
         "mode": "hosted",
         "is_external": False,
         "user": file.user,

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 
 from tests.fakes import slack_events as events
 from tests.fakes import slack_files as files
+from tests.fakes import slack_installing as installing
 from tests.fakes import slack_methods_chat as chat
 from tests.fakes import slack_views as views
 from tests.fakes.slack_calls import (
@@ -28,14 +29,15 @@ from tests.fakes.slack_store import Channel, Message, Status, Store, ts_order
 _DEFAULT_PAGE, _MAX_PAGE = 100, 999
 
 
-def auth_test(store: Store, _call: Call) -> Json:
+def auth_test(store: Store, call: Call) -> Json:
     """auth.test."""
     settings = store.settings
+    team = store.tokens.get(call.token or "", settings.team_id)
     return {
         "url": f"https://{settings.team_domain}.slack.com/",
         "team": settings.team_domain,
         "user": settings.bot_name,
-        "team_id": settings.team_id,
+        "team_id": team,
         "user_id": settings.bot_user_id,
         "bot_id": settings.bot_id,
         "is_enterprise_install": False,
@@ -282,6 +284,7 @@ METHODS: dict[str, Callable[[Store, Call], Json]] = {
     "files.completeUploadExternal": files.complete_upload,
     "files.getUploadURLExternal": files.get_upload_url,
     "files.info": files.files_info,
+    "oauth.v2.access": installing.access,
     "pins.list": pins_list,
     "reactions.add": chat.add_reaction,
     "reactions.remove": chat.remove_reaction,

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from tests.fakes import slack_events as events
 from tests.fakes.slack_delivery import Delivery, Dispatcher
 from tests.fakes.slack_files import file_json
+from tests.fakes.slack_installing import consent
 from tests.fakes.slack_methods_chat import remove, set_reaction
 from tests.fakes.slack_responses import ResponseUrl, ResponseUrls
 from tests.fakes.slack_settings import Json
@@ -276,6 +277,18 @@ class People:
             "event_ts": self._store.next_ts(),
         }
         return await self.emit(event)
+
+    def allow(self, query: dict[str, str], team: str) -> str:
+        """Let somebody of a workspace allow the app on Slack's page; the code that goes back."""
+        return consent(self._store, query, team)
+
+    async def uninstall(self, team: str) -> Delivery:
+        """Take the app out of a further workspace: its token is refused, and the app is told."""
+        for token in [known for known, of in self._store.tokens.items() if of == team]:
+            del self._store.tokens[token]
+        event = {"type": "app_uninstalled", "event_ts": self._store.next_ts()}
+        envelope = events.event_callback(self._store, event) | {"team_id": team}
+        return self._dispatcher.start("events_api", envelope)
 
     def expire_streams(self) -> None:
         """End the lifetime of every open stream now."""

@@ -51,6 +51,8 @@ class Settings:
     bot_id: str = "B0PARLEY"
     bot_name: str = "parley"
     app_id: str = "A0PARLEY"
+    client_id: str = "123.456"
+    client_secret: str = "fake-client-secret"
 
     port: int = 0
     # The first ts. Give int(time.time()) to a bot that asks for the history of the last hour.

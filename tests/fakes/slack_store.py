@@ -72,6 +72,8 @@ class Channel:
     is_private: bool = False
     is_archived: bool = False
     creator: str = ""
+    team: str = ""
+    """Another workspace than the settings', which has installed the app, too."""
 
     @property
     def kind(self) -> str:
@@ -245,6 +247,10 @@ class Store:
         self.file_requests: list[dict[str, str]] = []
         self.pins: dict[tuple[str, str], Pin] = {}
         self.base_url: Callable[[], str] = str
+        self.codes: dict[str, str] = {}
+        """Code of an installation that is under way -> workspace."""
+        self.tokens: dict[str, str] = {}
+        """Token of a further workspace -> workspace."""
         self._messages: dict[str, dict[str, Message]] = {}
         self._replies: dict[tuple[str, str], list[Message]] = {}
         self._num_ts = 0
@@ -290,6 +296,11 @@ class Store:
             self.user(member)
         self.changes.touch()
         return channel
+
+    def team_of(self, channel_id: str) -> str:
+        """Return the workspace of a conversation."""
+        channel = self.channels.get(channel_id)
+        return (channel.team if channel else "") or self.settings.team_id
 
     def channel(self, channel_id: str) -> Channel:
         """Return the channel; raise `LookupError` naming it if there is none."""

@@ -157,6 +157,17 @@ def known_as(account: Account) -> Authorize:
     return authorize
 
 
+def found_by(find: "Callable[[str], Awaitable[Account | None]]") -> Authorize:
+    """Who we are in the workspace that something happened in, as Bolt wants it."""
+
+    async def authorize(team_id: str | None) -> AuthorizeResult:
+        account = await find(team_id or "")
+        # Bolt says so itself to who asks where the app is not installed; its type leaves that out.
+        return authorized(account) if account else None  # type: ignore[return-value]
+
+    return authorize
+
+
 def authorized(account: Account) -> AuthorizeResult:
     """Who we are in a workspace, as Bolt wants it."""
     return AuthorizeResult(

@@ -30,6 +30,15 @@ class SlackAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class AppCredentials:
+    """Who the app is that workspaces install."""
+
+    client_id: str
+    client_secret: str
+    api_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Who we are in a workspace, and how we talk to it."""
 
