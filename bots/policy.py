@@ -126,15 +126,11 @@ def _of_thread(known: Situation) -> Verdict:
     """A message in a thread of ours: people may talk to each other there."""
     if known.names_us:
         return _speaks("it begins with our name")
-    if not known.talk:
-        return _speaks("it goes on in a thread that we take part in")
-    if known.talk[0] != known.author:
+    if known.talk and known.talk[0] != known.author:
         return _silent("somebody else spoke before it in this thread, and not to us")
     if any(user != known.author for user in known.talk):
         return _silent("people talk to each other in this thread")
-    if not known.is_question:
-        return _silent("its author spoke to somebody else before, and this is no question")
-    return _speaks("it is a question in a thread that we take part in")
+    return _speaks("it goes on in a thread that we take part in")
 
 
 def _speaks(reason: str) -> Verdict:

@@ -115,9 +115,10 @@ async def test_people_who_talk_to_each_other_in_a_thread_are_left_alone(room: Ro
 async def test_an_aside_does_not_end_a_conversation_with_us(room: Room) -> None:
     await room.ask_us("alice")
     assert not await room.say("alice", "@bob look at this", TO_OTHERS)
-    assert not await room.say("alice", "it is great")
-    assert await room.say("alice", "What is the capital of Japan?")
-    assert await room.say("alice", "and of France")
+    assert await room.say("alice", "go on"), "nobody has answered her"
+    assert not await room.say("alice", "@bob look at this", TO_OTHERS)
+    assert not await room.say("bob", "I see")
+    assert not await room.say("alice", "go on")
 
 
 async def test_our_name_is_as_good_as_a_mention_in_a_thread_of_ours(room: Room) -> None:

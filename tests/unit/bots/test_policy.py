@@ -70,9 +70,8 @@ TABLE: list[tuple[dict[str, Any], bool, str]] = [
     (PERSON | THREAD | talk("bob", "carol") | QUESTION, False, "somebody else spoke before"),
     (PERSON | THREAD | talk("alice", "bob"), False, "talk to each other"),
     (PERSON | THREAD | talk("alice", "bob") | QUESTION, False, "talk to each other"),
-    (PERSON | THREAD | talk("alice"), False, "no question"),
-    (PERSON | THREAD | talk("alice", "alice"), False, "no question"),
-    (PERSON | THREAD | talk("alice") | QUESTION, True, "a question in a thread"),
+    (PERSON | THREAD | talk("alice"), True, "goes on"),  # nobody has answered her aside
+    (PERSON | THREAD | talk("alice", "alice"), True, "goes on"),
     (PERSON | THREAD | talk("bob", "carol") | NAMED, True, "our name"),
     (PERSON | THREAD | talk("bob", "carol") | US, True, "mentions us"),
     (PERSON | THREAD | talk("bob", "carol") | ALWAYS, False, "somebody else spoke before"),
