@@ -121,6 +121,7 @@ async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
         max_chars=settings.max_message_chars,
         wake=wake,
         metrics=Metrics(),
+        max_parts=settings.max_parts,
         preferring=_preferring(settings, store, redis_url) if allowance else None,
     )
 

@@ -13,6 +13,7 @@ from bots.outbox import Outbox
 from bots.preferring import Preferring
 from bots.reception import LEDGER_AWAY, Reception, Rules
 from bots.store import Store
+from bots.surface import MAX_PARTS
 from bots.verbs import Verbs
 from bots.wake import Waker
 from shared import ledger
@@ -51,6 +52,8 @@ class Wiring:
     metrics: Metrics
     preferring: Preferring | None = None
     """What workspaces and channels prefer; None at one's own terminal."""
+    max_parts: int = MAX_PARTS
+    """Messages that an answer is shown in."""
 
 
 class Link:

@@ -16,9 +16,10 @@ import redis
 from bots.controls import Controls, controls_for
 from bots.pace import Allowance, Pace, Rank
 from bots.posts import Desk, Posts
-from bots.render.final import final_text, with_lateness
+from bots.render.final import final_text, note_below_file, with_lateness
+from bots.render.parts import Unfinished
 from bots.render.waiting import OPEN, waiting_notice
-from bots.surface import Entry, Piece
+from bots.surface import Document, Entry, Piece
 from shared import operating
 from shared.budget import Bucket
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
@@ -237,12 +238,30 @@ class LiveReply:
     def _ending(self, reply: Final) -> list[Piece]:
         picture = reply.picture if isinstance(reply, Done) else None
         text = with_lateness(self.job.late_s, final_text(reply))
-        return self._pieces(text, controls_for(self.job, is_over=True), picture)
+        controls = controls_for(self.job, is_over=True)
+        pieces = self._pieces(text, controls, picture)
+        last = pieces[-1].text
+        if not isinstance(last, Unfinished):
+            return pieces
+        if not self._surface.can_edit(self.job):  # what one person alone sees has no file
+            rest = [Piece(part) for part in last.rest()]
+            return [
+                *pieces[:-1],
+                Piece(last),
+                *rest[:-1],
+                Piece(rest[-1].text, picture, controls=controls),
+            ]
+        note = self._surface.render(note_below_file(reply))[0]
+        return [
+            *pieces[:-1],
+            Piece(last, picture),
+            Piece(note, document=Document(text), controls=controls),
+        ]
 
     def _pieces(self, text: str, controls: Controls, picture: Picture | None = None) -> list[Piece]:
         """The text as messages; the picture and the buttons stand in the last of them."""
         *parts, last = self._surface.render(text)
-        return [*map(Piece, parts), Piece(last, picture, controls)]
+        return [*map(Piece, parts), Piece(last, picture, controls=controls)]
 
     async def _newest(self) -> str | None:
         """What is to be read by now; None for nothing at all."""

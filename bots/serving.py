@@ -83,12 +83,13 @@ async def _slack(
         return adapter, link
     account = Account(access, await identify(access))
     sight = sight_of(account, wiring.store)
-    link = Link(wiring, SlackSurface(access, Budget(wiring.store)), Platform.SLACK, sight.gatherer)
+    surface = SlackSurface(access, Budget(wiring.store), max_parts=wiring.max_parts)
+    link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
     return one_workspace(account, link, sight, customs), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
-    surface = DiscordSurface()
+    surface = DiscordSurface(wiring.max_parts)
     gatherer = DiscordGatherer(surface, wiring.store)
     link = Link(wiring, surface, Platform.DISCORD, gatherer)
     spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)

@@ -13,6 +13,17 @@ from shared.budget import Bucket
 from shared.jobs import Job
 from shared.replies import Final, Picture
 
+MAX_PARTS = 6
+"""Messages that an answer is shown in; the rest of it is in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file of text that an answer goes on in."""
+
+    text: str
+    name: str = "answer.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -23,6 +34,7 @@ class Piece:
     controls: Controls = Controls.NONE
     is_notice: bool = False
     """It says where the question stands: nothing of it stays in the answer."""
+    document: Document | None = None
 
 
 class Surface(Protocol):
@@ -55,7 +67,10 @@ class Surface(Protocol):
         ...
 
     def render(self, text: str) -> Sequence[str]:
-        """The text as posts that fit the platform; an earlier text's closed posts do not change."""
+        """The text as posts that fit the platform; an earlier text's closed posts do not change.
+
+        The last one is ``Unfinished`` where there would be more than are shown.
+        """
         ...
 
     def can_edit(self, job: Job) -> bool:

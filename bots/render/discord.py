@@ -7,11 +7,10 @@ level; it has underlines, spoilers, mentions and masked links, which no answer i
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from bots.render.dialect import without_fences
 from bots.render.mentions import without_mentions
-from bots.render.parts import parts_of
+from bots.render.parts import first_parts
 from bots.render.rows import Item, Run
 
 MAX_CONTENT_CHARS = 2000
@@ -86,8 +85,8 @@ DIALECT = DiscordDialect()
 
 
 def render_for_discord(text: str, max_parts: int | None = None) -> list[str]:
-    """Parts for Discord, in order: all, or so many of the first."""
-    return list(islice(parts_of(text, DIALECT), max_parts))
+    """Parts for Discord, in order. See ``parts.first_parts``."""
+    return first_parts(text, DIALECT, max_parts)
 
 
 def escape(text: str, *, is_first: bool = True) -> str:

@@ -10,21 +10,33 @@ MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 STOPPED_NOTE = "*(Stopped.)*"
 LENGTH_NOTE = "*(I stopped at my length limit. Say “go on” for more.)*"
+NOTES = {FinishReason.LENGTH: LENGTH_NOTE, FinishReason.CANCELLED: STOPPED_NOTE}
+FILE_NOTE = "*The answer goes on in the file, which holds all of it.*"
 
 
 def final_text(reply: Final) -> str:
     """Markdown for what the person reads in the end."""
-    if isinstance(reply, Done):
-        if reply.finish_reason is FinishReason.LENGTH:
-            return f"{close_fence(reply.text)}\n\n{LENGTH_NOTE}"
-        if reply.finish_reason is FinishReason.CANCELLED:
-            return f"{close_fence(reply.text)}\n\n{STOPPED_NOTE}" if reply.text else STOPPED_NOTE
-        return reply.text
-    if not isinstance(reply, Failed):
+    if not isinstance(reply, Done | Failed):
         return ""
-    if reply.text:
-        return f"{close_fence(reply.text)}\n\n*{reply.sentence}*"
-    return reply.sentence
+    if isinstance(reply, Failed) and not reply.text:
+        return reply.sentence
+    note = _note(reply)
+    if not note:
+        return reply.text
+    return f"{close_fence(reply.text)}\n\n{note}" if reply.text else note
+
+
+def note_below_file(reply: Final) -> str:
+    """Markdown for the message with the file that a long answer goes on in."""
+    note = _note(reply)
+    return f"{FILE_NOTE}\n\n{note}" if note else FILE_NOTE
+
+
+def _note(reply: Final) -> str:
+    """What is said below an answer."""
+    if isinstance(reply, Failed):
+        return f"*{reply.sentence}*"
+    return NOTES.get(reply.finish_reason, "") if isinstance(reply, Done) else ""
 
 
 def with_lateness(late_s: float, text: str) -> str:

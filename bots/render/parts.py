@@ -1,7 +1,9 @@
 """An answer as the parts that it is posted in. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain, islice
+from typing import Self
 
 from bots.render.dialect import Dialect
 from bots.render.packing import Packer
@@ -20,6 +22,33 @@ def parts_of(text: str, dialect: Dialect) -> Iterator[str]:
         yield part
     if not has_parts:  # there is nothing but markup: it is shown as it is
         yield dialect.write(Run(text.strip()[: dialect.limit // 8]), is_first=True)
+
+
+class Unfinished(str):
+    """The last part that is shown of a text that goes on."""
+
+    __slots__ = ("rest",)
+
+    rest: Callable[[], list[str]]
+    """The parts behind it."""
+
+    def __new__(cls, part: str, rest: Callable[[], list[str]]) -> Self:
+        """A part, and what the parts behind it are asked of."""
+        self = super().__new__(cls, part)
+        self.rest = rest
+        return self
+
+
+def first_parts(text: str, dialect: Dialect, max_parts: int | None) -> list[str]:
+    """So many parts at most, or all; the last one is ``Unfinished`` if there are more."""
+    parts = parts_of(text, dialect)
+    if max_parts is None:
+        return list(parts)
+    shown = list(islice(parts, max_parts))
+    following = list(islice(parts, 1))
+    if not following:
+        return shown
+    return [*shown[:-1], Unfinished(shown[-1], lambda: list(chain(following, parts)))]
 
 
 @lru_cache(maxsize=16)

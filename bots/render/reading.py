@@ -35,7 +35,7 @@ MAX_UNDERLINED_CHARS = 300
 MAX_CELL_CHARS = 300
 """What is longer stands in its cell as it was written."""
 TASK = re.compile(r"\[([ xX])\](?=[ \t\n]|$)")
-LANGUAGE = re.compile(r"[a-z0-9_+\-.#]+", re.IGNORECASE)
+LANGUAGE = re.compile(r"[a-z0-9_+\-.#]{1,40}", re.IGNORECASE)
 """What Discord takes for one."""
 
 

@@ -7,11 +7,10 @@ mrkdwn has no way to write its marks as text: a blank of no width behind one kee
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from bots.render.dialect import without_fences
 from bots.render.mentions import NO_WIDTH, without_names
-from bots.render.parts import parts_of
+from bots.render.parts import first_parts
 from bots.render.rows import Item, Run
 
 MAX_TEXT_BYTES = 3500
@@ -80,8 +79,8 @@ DIALECT = SlackDialect()
 
 
 def render_for_slack(text: str, max_parts: int | None = None) -> list[str]:
-    """Parts for Slack, in order: all, or so many of the first."""
-    return list(islice(parts_of(text, DIALECT), max_parts))
+    """Parts for Slack, in order. See ``parts.first_parts``."""
+    return first_parts(text, DIALECT, max_parts)
 
 
 def escape(text: str) -> str:

@@ -10,7 +10,6 @@ from bots.discord_adapter.library.buttons import buttons_of
 from bots.discord_adapter.library.client import NOBODY
 from bots.surface import Piece
 from shared.jobs import Job
-from shared.replies import Picture
 
 MAX_NONCES = 5
 """A part is posted so often anew after somebody deleted it."""
@@ -24,19 +23,22 @@ def content_of(
     flags.ephemeral = is_ephemeral
     return discord.http.handle_message_parameters(
         piece.text,
-        files=files_of(piece.picture),
+        files=files_of(piece),
         allowed_mentions=NOBODY,
         flags=flags,
         view=buttons_of(job.id, piece.controls),
     )
 
 
-def files_of(picture: Picture | None) -> list[discord.File]:
-    """A picture as a file."""
-    if picture is None:
-        return []
-    content = io.BytesIO(base64.b64decode(picture.content))
-    return [discord.File(content, picture.name, description=picture.description)]
+def files_of(piece: Piece) -> list[discord.File]:
+    """What belongs to a message besides its text."""
+    files = []
+    if picture := piece.picture:
+        content = io.BytesIO(base64.b64decode(picture.content))
+        files.append(discord.File(content, picture.name, description=picture.description))
+    if document := piece.document:
+        files.append(discord.File(io.BytesIO(document.text.encode()), document.name))
+    return files
 
 
 def nonces_of(job: Job, part: int) -> list[str]:

@@ -24,7 +24,7 @@ from bots.discord_adapter.library.faults import translated
 from bots.discord_adapter.library.webhook import ORIGINAL, TicketOverError, Webhook, is_good
 from bots.pace import Rank
 from bots.render.discord import is_beginning_of, render_for_discord
-from bots.surface import Piece
+from bots.surface import MAX_PARTS, Piece
 from shared.budget import Bucket
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Audience, Job, Origin
@@ -75,13 +75,14 @@ class DiscordSurface:
     busy_every_s: float | None = TYPING_EVERY_S
     notice_every_s: float | None = NOTICE_EVERY_S
 
-    def __init__(self) -> None:
+    def __init__(self, max_parts: int = MAX_PARTS) -> None:
+        self._max_parts = max_parts
         self.client: Client | None = None
         """The connected client; set by the adapter."""
 
     def render(self, text: str) -> Sequence[str]:
         """Parts of Markdown within Discord's limit."""
-        return render_for_discord(text)
+        return render_for_discord(text, self._max_parts)
 
     def placeholder(self, job: Job) -> str | None:
         """That we are typing shows that an answer is coming."""
@@ -131,7 +132,7 @@ class DiscordSurface:
             message = await self._at(target.channel).send(
                 piece.text,
                 nonce=nonce,
-                files=files_of(piece.picture),
+                files=files_of(piece),
                 allowed_mentions=NOBODY,
                 suppress_embeds=True,
                 view=buttons_of(job.id, piece.controls),  # type: ignore[arg-type]  # its types leave None out

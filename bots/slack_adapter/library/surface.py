@@ -28,7 +28,7 @@ from bots.slack_adapter.library.streaming import Streams
 from bots.slack_adapter.library.web import SlackAccess, make_client
 from bots.slack_adapter.streamed import Rendered, answer_thread, is_after, is_direct
 from bots.slack_adapter.tiers import POST, START, UPDATE, bucket_of
-from bots.surface import Piece
+from bots.surface import MAX_PARTS, Piece
 from shared.budget import Bucket
 from shared.errors import ElsewhereError
 from shared.jobs import Audience, Job, Origin
@@ -54,7 +54,14 @@ class SlackSurface:
     busy_every_s: float | None = BUSY_EVERY_S
     notice_every_s: float | None = NOTICE_EVERY_S
 
-    def __init__(self, access: SlackAccess, budget: Budget, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        access: SlackAccess,
+        budget: Budget,
+        clock: Clock = time.monotonic,
+        max_parts: int = MAX_PARTS,
+    ) -> None:
+        self._max_parts = max_parts
         self._meter = Meter(budget)
         self._poster = make_client(access, is_idempotent=False, is_patient=False)
         self._streams = Streams(self._poster, self._meter, clock)
@@ -65,7 +72,7 @@ class SlackSurface:
 
     def render(self, text: str) -> Sequence[str]:
         """Parts of mrkdwn within Slack's limits; one alone knows its Markdown, to be streamed."""
-        parts = render_for_slack(text)
+        parts = render_for_slack(text, self._max_parts)
         return parts if len(parts) > 1 else [Rendered(parts[0], text)]
 
     def placeholder(self, job: Job) -> str | None:
@@ -105,7 +112,8 @@ class SlackSurface:
                 thread_ts=answer_thread(origin) or None,
                 metadata=metadata,
                 **content,
-                **UNFETCHED,
+                # A file is shared by its link being shown; beside it stand our own words only.
+                **({} if piece.document else UNFETCHED),
                 **HARMLESS,
             )
             return str(answer["ts"])
@@ -153,7 +161,10 @@ class SlackSurface:
         async def with_buttons(content: Mapping[str, Any]) -> str:
             return await self._buttons.show(content, piece.controls, job.id, show)
 
-        return await self._pictures.show(job.id, piece.text, piece.picture, with_buttons)
+        text = piece.text
+        if piece.document:
+            text = f"{text}\n{await self._pictures.link_to(job.id, piece.document)}"
+        return await self._pictures.show(job.id, text, piece.picture, with_buttons)
 
     async def delete(self, job: Job, message: str) -> None:
         """Delete a posted message. See ``surface.Surface``."""

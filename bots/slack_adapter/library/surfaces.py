@@ -6,7 +6,7 @@ from bots.budget import Budget
 from bots.pace import Rank
 from bots.slack_adapter.library.surface import SlackSurface
 from bots.slack_adapter.library.web import Account, SlackAccess
-from bots.surface import Piece
+from bots.surface import MAX_PARTS, Piece
 from shared.budget import Bucket
 from shared.errors import UndeliverableError
 from shared.jobs import Job
@@ -22,11 +22,14 @@ class Surfaces:
     busy_every_s = SlackSurface.busy_every_s
     notice_every_s = SlackSurface.notice_every_s
 
-    def __init__(self, access: SlackAccess, budget: Budget, find: Find) -> None:
+    def __init__(
+        self, access: SlackAccess, budget: Budget, find: Find, max_parts: int = MAX_PARTS
+    ) -> None:
         """``access``: the app's; its bot token is not used."""
         self._budget = budget
         self._find = find
-        self._any = SlackSurface(access, budget)
+        self._max_parts = max_parts
+        self._any = self._make(access)
         """Says what is the same in each."""
         self._surfaces: dict[str, tuple[Account, SlackSurface]] = {}
 
@@ -74,6 +77,9 @@ class Surfaces:
         """Show that an answer is coming."""
         await (await self._of(job)).show_busy(job)
 
+    def _make(self, access: SlackAccess) -> SlackSurface:
+        return SlackSurface(access, self._budget, max_parts=self._max_parts)
+
     def _known(self, job: Job) -> SlackSurface:
         known = self._surfaces.get(job.origin.team)
         return known[1] if known else self._any
@@ -91,5 +97,5 @@ class Surfaces:
             raise UndeliverableError("this workspace has taken the app out")
         known = self._surfaces.get(team)
         if known is None or known[0] != account:
-            known = self._surfaces[team] = (account, SlackSurface(account.access, self._budget))
+            known = self._surfaces[team] = (account, self._make(account.access))
         return known[1]

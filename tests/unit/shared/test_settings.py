@@ -65,6 +65,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("PARLEY_MAX_QUEUE", "50000", "max_queue", 50_000),
     ("PARLEY_LOOKBACK_S", "0", "lookback_s", 0.0),
     ("PARLEY_SPOOL_MESSAGES", "0", "spool_messages", 0),
+    ("PARLEY_MAX_PARTS", "3", "max_parts", 3),
     ("PARLEY_MAX_TURNS", "2", "max_turns", 2),
     ("PARLEY_RETENTION_DAYS", "0.5", "retention_ms", 43_200_000),  # half of 86,400,000
     ("PARLEY_DEADLINE_S", "1.5", "deadline_ms", 1500),

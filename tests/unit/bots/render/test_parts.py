@@ -70,8 +70,8 @@ def test_no_word_is_lost(make: Callable[[int], Dialect], text: str, limit: int) 
         assert said in parts
     # what stands behind a fence's language is no text, and a link's title is not shown
     source = re.sub(r"(?m)^[> ]*(?:- )?(```+|~~~+)(?!.*`).*$", "", text)
-    source = re.sub(r"&[#\w]{1,32};", "", source)
-    assert is_in_order(words_of(source), words_of(parts.replace(NO_WIDTH, "")) + "")
+    source = re.sub(r"&[#\w]{1,32};|(?m:^[-+*>\s]*(?:\d{1,9}[.)]\s*)+)", "", source)
+    assert is_in_order(words_of(source), words_of(parts.replace(NO_WIDTH, "")))
 
 
 @BOTH
@@ -122,7 +122,7 @@ def test_a_closed_part_never_changes_while_an_answer_is_written(
         assert parts[: len(closed)] == closed
         closed = parts[:-2]
 
-    assert len(closed) > 6
+    assert len(closed) > 4
 
 
 MENTIONS = (
