@@ -343,6 +343,15 @@ class Settings(pydantic.BaseModel):
             description="Discord messages kept on disk while Redis is away",
         ),
     ] = 10_000
+    max_parts: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_PARTS",
+            ge=1,
+            le=50,
+            description="messages that an answer is shown in; a longer one goes on in a file",
+        ),
+    ] = 6
     max_turns: Annotated[
         int,
         pydantic.Field(
