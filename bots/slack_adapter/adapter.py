@@ -18,6 +18,7 @@ from bots.slack_adapter import events, sockets
 from bots.slack_adapter.bodies import Json, read_body
 from bots.slack_adapter.library.app import Authorize, EventsApp
 from bots.slack_adapter.library.web import SlackAccess
+from bots.slack_adapter.promptness import AWAY, Reply
 from bots.slack_adapter.workspace import Workspace
 from bots.slack_adapter.workspaces import Workspaces
 from bots.store import Store
@@ -28,6 +29,8 @@ log = get_logger(__name__)
 
 NUM_SOCKETS = 2
 """Slack refreshes connections now and then; with two, one of them is always open."""
+FIND_S = 0.8
+"""Of the three seconds that Slack waits; ``promptness.ACK_S`` is for what comes after it."""
 HEAR_S = 2.5
 """Slack sends an event again that is not acknowledged within three seconds."""
 
@@ -113,7 +116,11 @@ class SlackAdapter:
 
     async def obey(self, payload: Json) -> dict[str, Any]:
         """Take a slash command. See ``app.Hearer``."""
-        workspace = await self._workspaces.find(str(payload.get("team_id") or ""))
+        try:
+            workspace = await self._found(str(payload.get("team_id") or ""))
+        except LEDGER_AWAY as error:
+            log.warning("command_not_accepted", error=type(error).__name__)
+            return Reply(AWAY).body
         return await workspace.obey(payload) if workspace else {}
 
     async def use(self, payload: Json) -> None:
@@ -133,7 +140,20 @@ class SlackAdapter:
 
     async def _workspace_of(self, payload: Json) -> Workspace | None:
         team = payload.get("team") or {}
-        return await self._workspaces.find(str(team.get("id") or ""))
+        try:
+            return await self._found(str(team.get("id") or ""))
+        except LEDGER_AWAY as error:
+            log.warning("command_not_accepted", error=type(error).__name__)
+            return None
+
+    async def _found(self, team: str) -> Workspace | None:
+        """The workspace, if it is found soon enough for the rest to be done in time.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: it is not.
+        """
+        async with asyncio.timeout(FIND_S):
+            return await self._workspaces.find(team)
 
     async def _hear(self, body: Json) -> bool:
         try:

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from bots.adapters import Link
 from bots.forgetting import forget_user
+from bots.reception import LEDGER_AWAY
 from bots.slack_adapter import ask_view, home
 from bots.slack_adapter.ask_view import Question, Shortcut
 from bots.slack_adapter.commands import HELP, Command
@@ -100,8 +101,8 @@ class Clerk:
                 await self._publish(opening.user, opening.channel)
             elif opening.channel:
                 await self._screen.suggest(opening.channel, home.PROMPTS_TITLE, home.PROMPTS)
-        except PlatformError as error:
-            log.info("home_not_shown", reason=str(error))
+        except (PlatformError, *LEDGER_AWAY) as error:
+            log.info("home_not_shown", reason=type(error).__name__)
 
     async def _publish(self, user: str, channel: str, said: str = "") -> None:
         origin = self._at(user, channel)

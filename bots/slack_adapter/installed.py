@@ -80,13 +80,19 @@ class InstalledWorkspaces:
 
     async def find(self, team: str) -> Workspace | None:
         """The workspace of this id; None if we are not installed there. Raises as its Protocol."""
+        account = await self._accounts.find(team) if team else None
+        found = self._open.get(team)
+        if found and found.account == account:
+            return found.workspace
+        return await self._changed(team, account)
+
+    async def _changed(self, team: str, account: Account | None) -> Workspace | None:
+        """Open a workspace, or close it, or open it anew."""
         async with self._opening:
-            account = await self._accounts.find(team) if team else None
             found = self._open.get(team)
             if found and found.account == account:
                 return found.workspace
-            if found:
-                await self._close(team)
+            await self._close(team)
             if account is None:
                 return None
             workspace = self._make(account)
