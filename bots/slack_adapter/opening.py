@@ -53,7 +53,7 @@ async def installed_workspaces(
     await installations.renew()
     accounts = Accounts(installations, app.access)
     sights = Sights(accounts, store)
-    surfaces = Surfaces(app.access, Budget(store), accounts.find)
+    surfaces = Surfaces(app.access, Budget(store), accounts.find, wiring.max_parts)
     link = Link(wiring, surfaces, Platform.SLACK, sights)
     marks = Marks(store, Platform.SLACK)
 
