@@ -18,7 +18,8 @@ from bots.situating import Thread, followed, situated
 from bots.store import open_store
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.jobs import Origin, Platform
-from shared.preferences import Preferences, Resolved, resolve
+from shared.layers import Resolved, resolve
+from shared.preferences import Preferences
 from shared.settings import Settings
 
 SEPARATOR = ":"

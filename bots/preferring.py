@@ -14,14 +14,12 @@ import redis.asyncio
 from bots.store import Store
 from shared import keys, rulebook
 from shared.jobs import Origin
+from shared.layers import Fallback, Resolved, resolve
 from shared.logs import get_logger
 from shared.preferences import (
-    Fallback,
     Preferences,
-    Resolved,
     Scope,
     Stored,
-    resolve,
     scopes_of,
 )
 

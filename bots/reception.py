@@ -30,9 +30,9 @@ from shared.errors import (
     RefusedError,
 )
 from shared.jobs import Job, Origin, job_id
+from shared.layers import Resolved
 from shared.ledger import Allowance, Limits, Ready
 from shared.logs import get_logger
-from shared.preferences import Resolved
 from shared.quotas import Quotas
 from shared.tasks import Quoted
 

@@ -12,7 +12,8 @@ from bots.intake import Incoming
 from bots.policy import is_for_us
 from bots.questions import is_question, names_us
 from shared.jobs import Platform
-from shared.preferences import ReplyPlace, Resolved, WhenToSpeak
+from shared.layers import Resolved
+from shared.preferences import ReplyPlace, WhenToSpeak
 
 
 def situated(incoming: Incoming, resolved: Resolved, moment: datetime) -> Incoming:

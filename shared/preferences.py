@@ -1,7 +1,6 @@
-"""What a workspace and its channels prefer: plain data, and what comes of it all. Pure.
+"""What a workspace and its channels prefer, in plain data. Pure.
 
-There are three layers: the operator's settings, the workspace's preferences and the channel's. None
-means that the layer below decides. ``shared.rulebook`` keeps them, ``bots.preferring`` has them at
+``shared.layers`` says what holds of it, ``shared.rulebook`` keeps it, ``bots.preferring`` has it at
 hand.
 """
 
@@ -12,17 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
-from typing import TypeVar
 
-from shared.jobs import Kind, Manner, Origin
+from shared.jobs import Kind, Origin
 from shared.languages import name_of
-
-T = TypeVar("T")
 
 MAX_SYSTEM_PROMPT_CHARS = 4_000
 MAX_RETENTION_HOURS = 36_500 * 24
 MAX_ROLES = 50
-HOUR_MS = 3600 * 1000
 ALWAYS_ON = frozenset({Kind.CHAT, Kind.NEW, Kind.OPT})
 """Cannot be switched off: an answer, to be forgotten, to be left out."""
 SWITCHABLE = tuple(kind for kind in Kind if kind not in ALWAYS_ON)
@@ -208,85 +203,6 @@ def scopes_of(origin: Origin) -> tuple[Scope, Scope]:
     return Scope(origin.tenant), Scope(origin.tenant, origin.parent or origin.channel)
 
 
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """The operator's settings: what holds where nobody prefers anything."""
-
-    channels: Mapping[str, WhenToSpeak] = field(default_factory=dict)
-    """``PARLEY_AUTO_REPLY_CHANNELS``."""
-    answer_bots: frozenset[str] = frozenset()
-    """``PARLEY_ANSWER_BOTS``."""
-    user_quota: Quota = NO_QUOTA
-    channel_quota: Quota = NO_QUOTA
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What holds in a channel."""
-
-    when_to_speak: WhenToSpeak = WhenToSpeak.MENTIONS
-    reply_place: ReplyPlace | None = None
-    """None is as the platform's people are used to: a thread on Slack, the channel on Discord."""
-    system_prompt: str | None = None
-    """None: ``PARLEY_SYSTEM_PROMPT`` of the worker."""
-    language: str = ""
-    retention_ms: int | None = None
-    """None: ``PARLEY_RETENTION_DAYS``."""
-    tasks_off: frozenset[Kind] = frozenset()
-    quiet_hours: QuietHours | None = None
-    answer_bots: frozenset[str] = frozenset()
-    user_quota: Quota = NO_QUOTA
-    channel_quota: Quota = NO_QUOTA
-    role_quotas: Mapping[str, Quota] = field(default_factory=dict)
-
-    @property
-    def manner(self) -> Manner | None:
-        """What a worker has to know of it; None if nothing differs from its own settings."""
-        manner = Manner(self.system_prompt, self.language, self.retention_ms)
-        return None if manner == Manner() else manner
-
-    def quota_of(self, roles: frozenset[str]) -> Quota:
-        """The quota of a person who has these roles."""
-        of_roles = [self.role_quotas[role] for role in roles if role in self.role_quotas]
-        return Quota(
-            _most_generous([quota.messages for quota in of_roles], self.user_quota.messages),
-            _most_generous([quota.tokens for quota in of_roles], self.user_quota.tokens),
-        )
-
-
-def resolve(
-    workspace: Preferences, channel: Preferences, fallback: Fallback, channel_id: str = ""
-) -> Resolved:
-    """What holds in a channel.
-
-    Args:
-        workspace: its preferences.
-        channel: the channel's, which go first.
-        fallback: the operator's settings, which go last.
-        channel_id: the platform's, as settings name it.
-    """
-    # A channel that the operator has named is spoken of more closely than the whole workspace.
-    named = fallback.channels.get(channel_id)
-    when = _first(channel.when_to_speak, named, workspace.when_to_speak)
-    hours = _first(channel.retention_hours, workspace.retention_hours)
-    layers = (channel, workspace)
-    return Resolved(
-        when_to_speak=when or WhenToSpeak.MENTIONS,
-        reply_place=_first(*(layer.reply_place for layer in layers)),
-        system_prompt=_first(*(layer.system_prompt for layer in layers)) or None,
-        language=_first(*(layer.language for layer in layers)) or "",
-        retention_ms=None if hours is None else max(1, round(hours * HOUR_MS)),
-        tasks_off=_first(*(layer.tasks_off for layer in layers)) or frozenset(),
-        quiet_hours=_first(*(layer.quiet_hours for layer in layers)),
-        answer_bots=fallback.answer_bots,
-        user_quota=_quota(channel.user_quota, workspace.user_quota, fallback.user_quota),
-        channel_quota=_quota(
-            channel.channel_quota, workspace.channel_quota, fallback.channel_quota
-        ),
-        role_quotas={**workspace.role_quotas, **channel.role_quotas},
-    )
-
-
 def changes(before: Preferences, after: Preferences) -> tuple[tuple[str, str, str], ...]:
     """The fields that differ, each with what it was and what it is, as people read them."""
     names = [part.name for part in dataclasses.fields(Preferences)]
@@ -311,20 +227,3 @@ def shown(value: object) -> str:
             return "; ".join(f"{name}: {shown(item)}" for name, item in sorted(value.items()))
         case _:
             return str(value)
-
-
-def _first(*layers: T | None) -> T | None:
-    return next((layer for layer in layers if layer is not None), None)
-
-
-def _quota(*layers: Quota) -> Quota:
-    return Quota(
-        _first(*(layer.messages for layer in layers)), _first(*(layer.tokens for layer in layers))
-    )
-
-
-def _most_generous(limits: list[int | None], otherwise: int | None) -> int | None:
-    known = [limit for limit in limits if limit is not None]
-    if not known:
-        return otherwise
-    return 0 if 0 in known else max(known)

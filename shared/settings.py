@@ -15,7 +15,8 @@ import platformdirs
 import pydantic
 
 from shared.errors import SettingsError
-from shared.preferences import Fallback, Quota, WhenToSpeak
+from shared.layers import Fallback
+from shared.preferences import Quota, WhenToSpeak
 
 PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")

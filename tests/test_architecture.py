@@ -156,6 +156,7 @@ PURE: dict[str, set[str]] = {
     "bots.questions": set(),
     "bots.situating": {"babel"},
     "shared.preferences": {"babel"},
+    "shared.layers": {"babel"},
     "bots.render.closing": {"markdown_it"},
     "bots.render.dialect": set(),
     "bots.render.filling": set(),

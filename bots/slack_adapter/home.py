@@ -11,7 +11,8 @@ from bots.slack_adapter.errands import forget_button
 from bots.slack_adapter.settings_view import PLACES, WHEN, WORKSPACE
 from bots.slack_adapter.view_parts import plain
 from shared.languages import name_of
-from shared.preferences import ReplyPlace, Resolved, shown
+from shared.layers import Resolved
+from shared.preferences import ReplyPlace, shown
 
 HOUR_MS = 3600 * 1000
 HOME_OPENED, HOME_TAB, MESSAGES_TAB = "app_home_opened", "home", "messages"

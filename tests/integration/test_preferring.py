@@ -8,11 +8,10 @@ import bots.store
 from bots.preferring import NOT_ADMIN, NOT_READ, OVERTAKEN, Editor, Preferring
 from shared import keys, rulebook
 from shared.jobs import Kind, Origin, Platform
+from shared.layers import Fallback, Resolved
 from shared.preferences import (
-    Fallback,
     Preferences,
     Quota,
-    Resolved,
     Scope,
     Stored,
     WhenToSpeak,

@@ -18,9 +18,9 @@ from bots.store import Store
 from bots.surface import Surface
 from shared import keys
 from shared.jobs import Job, Kind, Manner, Origin, Platform
+from shared.layers import Fallback
 from shared.ledger import Limits
 from shared.preferences import (
-    Fallback,
     Preferences,
     QuietHours,
     Quota,

@@ -6,22 +6,20 @@ import pytest
 
 from shared import codec
 from shared.jobs import Kind, Manner, Origin, Platform
+from shared.layers import Fallback, Resolved, resolve
 from shared.preferences import (
     MAX_ROLES,
     MAX_SYSTEM_PROMPT_CHARS,
-    Fallback,
     PreferenceError,
     Preferences,
     QuietHours,
     Quota,
     ReplyPlace,
-    Resolved,
     Scope,
     Stored,
     WhenToSpeak,
     changes,
     parse_quiet_hours,
-    resolve,
     scopes_of,
 )
 

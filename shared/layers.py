@@ -1,0 +1,119 @@
+"""What holds in a channel, of three layers of preferences: the closest that speaks counts. Pure.
+
+They are the operator's settings, the workspace's preferences and the channel's. None means that the
+layer below decides.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from shared.jobs import Kind, Manner
+from shared.preferences import (
+    NO_QUOTA,
+    Preferences,
+    QuietHours,
+    Quota,
+    ReplyPlace,
+    WhenToSpeak,
+)
+
+T = TypeVar("T")
+
+HOUR_MS = 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The operator's settings: what holds where nobody prefers anything."""
+
+    channels: Mapping[str, WhenToSpeak] = field(default_factory=dict)
+    """``PARLEY_AUTO_REPLY_CHANNELS``."""
+    answer_bots: frozenset[str] = frozenset()
+    """``PARLEY_ANSWER_BOTS``."""
+    user_quota: Quota = NO_QUOTA
+    channel_quota: Quota = NO_QUOTA
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What holds in a channel."""
+
+    when_to_speak: WhenToSpeak = WhenToSpeak.MENTIONS
+    reply_place: ReplyPlace | None = None
+    """None is as the platform's people are used to: a thread on Slack, the channel on Discord."""
+    system_prompt: str | None = None
+    """None: ``PARLEY_SYSTEM_PROMPT`` of the worker."""
+    language: str = ""
+    retention_ms: int | None = None
+    """None: ``PARLEY_RETENTION_DAYS``."""
+    tasks_off: frozenset[Kind] = frozenset()
+    quiet_hours: QuietHours | None = None
+    answer_bots: frozenset[str] = frozenset()
+    user_quota: Quota = NO_QUOTA
+    channel_quota: Quota = NO_QUOTA
+    role_quotas: Mapping[str, Quota] = field(default_factory=dict)
+
+    @property
+    def manner(self) -> Manner | None:
+        """What a worker has to know of it; None if nothing differs from its own settings."""
+        manner = Manner(self.system_prompt, self.language, self.retention_ms)
+        return None if manner == Manner() else manner
+
+    def quota_of(self, roles: frozenset[str]) -> Quota:
+        """The quota of a person who has these roles."""
+        of_roles = [self.role_quotas[role] for role in roles if role in self.role_quotas]
+        return Quota(
+            _most_generous([quota.messages for quota in of_roles], self.user_quota.messages),
+            _most_generous([quota.tokens for quota in of_roles], self.user_quota.tokens),
+        )
+
+
+def resolve(
+    workspace: Preferences, channel: Preferences, fallback: Fallback, channel_id: str = ""
+) -> Resolved:
+    """What holds in a channel.
+
+    Args:
+        workspace: its preferences.
+        channel: the channel's, which go first.
+        fallback: the operator's settings, which go last.
+        channel_id: the platform's, as settings name it.
+    """
+    # A channel that the operator has named is spoken of more closely than the whole workspace.
+    named = fallback.channels.get(channel_id)
+    when = _first(channel.when_to_speak, named, workspace.when_to_speak)
+    hours = _first(channel.retention_hours, workspace.retention_hours)
+    layers = (channel, workspace)
+    return Resolved(
+        when_to_speak=when or WhenToSpeak.MENTIONS,
+        reply_place=_first(*(layer.reply_place for layer in layers)),
+        system_prompt=_first(*(layer.system_prompt for layer in layers)) or None,
+        language=_first(*(layer.language for layer in layers)) or "",
+        retention_ms=None if hours is None else max(1, round(hours * HOUR_MS)),
+        tasks_off=_first(*(layer.tasks_off for layer in layers)) or frozenset(),
+        quiet_hours=_first(*(layer.quiet_hours for layer in layers)),
+        answer_bots=fallback.answer_bots,
+        user_quota=_quota(channel.user_quota, workspace.user_quota, fallback.user_quota),
+        channel_quota=_quota(
+            channel.channel_quota, workspace.channel_quota, fallback.channel_quota
+        ),
+        role_quotas={**workspace.role_quotas, **channel.role_quotas},
+    )
+
+
+def _first(*layers: T | None) -> T | None:
+    return next((layer for layer in layers if layer is not None), None)
+
+
+def _quota(*layers: Quota) -> Quota:
+    return Quota(
+        _first(*(layer.messages for layer in layers)), _first(*(layer.tokens for layer in layers))
+    )
+
+
+def _most_generous(limits: list[int | None], otherwise: int | None) -> int | None:
+    known = [limit for limit in limits if limit is not None]
+    if not known:
+        return otherwise
+    return 0 if 0 in known else max(known)
