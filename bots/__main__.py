@@ -43,6 +43,10 @@ def main(arguments: Sequence[str]) -> int:
                 from bots import doctor  # noqa: PLC0415 - the platforms' clients
 
                 return asyncio.run(doctor.report(settings))
+            case ["bench", *what]:
+                from bots import bench  # noqa: PLC0415 - the Markdown parser
+
+                return bench.run(what)
             case ["explain", *told]:
                 configure_logs("ERROR", sys.stderr)
                 asyncio.run(explain(told, settings))

@@ -73,6 +73,11 @@ def with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
+def forget() -> None:
+    """Forget what was read of other texts; for those who measure."""
+    _read_window.cache_clear()
+
+
 @lru_cache(maxsize=64)
 def _read_window(text: str, stretch: Stretch) -> tuple[tuple[Row, ...], int]:
     """Rows of the blocks that end within a window, and the characters that they take up."""

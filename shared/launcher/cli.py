@@ -104,6 +104,12 @@ def train(context: typer.Context) -> None:
     _hand_on("train", context)
 
 
+@app.command(context_settings=HANDED_ON, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure how fast Parley's own work is: `render`."""
+    _hand_on("bench", context, to="bots")
+
+
 @app.command(name="explain-policy", context_settings=HANDED_ON, add_help_option=False)
 def explain_policy(context: typer.Context) -> None:
     """Say whether a message would be answered, and why."""
@@ -219,12 +225,12 @@ def _run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> None:
     raise typer.Exit(code)
 
 
-def _hand_on(command: str, context: typer.Context) -> None:
-    """Run a command of the worker's, with the Redis that Parley runs on."""
+def _hand_on(command: str, context: typer.Context, to: str = "worker") -> None:
+    """Run a command of another process's, with the Redis that Parley runs on."""
     settings = _settings()
     arguments = [command, *context.args]
     with redis_beside(settings, is_needed=command in NEED_REDIS) as env:
-        raise typer.Exit(run_in_terminal(python_module("worker", *arguments), env))
+        raise typer.Exit(run_in_terminal(python_module(to, *arguments), env))
 
 
 def _become(module: str) -> None:
