@@ -25,6 +25,8 @@ class Bucket:
 
     Twice as many are less than ``burst``.
     """
+    is_documented: bool = True
+    """Whether these are the platform's own figures, to be kept strictly once it has said no."""
 
     @property
     def per_ms(self) -> float:
@@ -51,7 +53,8 @@ def spend(bucket: Bucket, now_ms: int | None = None) -> Call[float]:
 
 def close(bucket: Bucket, for_s: float, now_ms: int | None = None) -> Call[bool]:
     """Nobody calls for so long: the platform has said so."""
-    return Call(scripts.CLOSE, (*_size(bucket, now_ms), round(for_s * MS)), is_one)
+    args = (*_size(bucket, now_ms), round(for_s * MS), int(bucket.is_documented))
+    return Call(scripts.CLOSE, args, is_one)
 
 
 def _take(bucket: Bucket, now_ms: int | None, how: str, rest: int) -> Call[float]:

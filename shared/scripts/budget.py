@@ -59,11 +59,14 @@ return 0
 CLOSE = (
     _BUCKET
     + f"""
--- ARGV: bucket, calls per ms, most at once, now in ms or '', ms. The platform wants to be left
--- alone for so long. Then one call finds out whether it has had enough.
+-- ARGV: bucket, calls per ms, most at once, now in ms or '', ms, '1' if the figures are the
+-- platform's own. It wants to be left alone for so long. Then one call finds out whether it has had
+-- enough, and nothing goes beyond its figures for a while.
 closed_until = math.max(closed_until, now + ARGV[5])
-strict_until = closed_until + {keys.BUDGET_STRICT_MS}
-left = math.min(left, 1)
+if ARGV[6] == '1' then
+  strict_until = closed_until + {keys.BUDGET_STRICT_MS}
+  left = math.min(left, 1)
+end
 keep()
 return 1
 """

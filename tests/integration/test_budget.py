@@ -95,6 +95,17 @@ def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: Stor
     assert take(store, 30.0) == 1.0, "it did not fill meanwhile"
 
 
+def test_figures_that_are_only_guessed_do_not_bind_endings_after_a_limit(store: Store) -> None:
+    guessed = Bucket("discord:C1", PER_MINUTE, BURST, RESERVE, is_documented=False)
+    store.run(budget.close(guessed, 3.0, T0_MS))
+
+    def ask(at_s: float) -> float:
+        return store.run(budget.take(guessed, Rank.ENDING, T0_MS + round(at_s * 1000)))
+
+    assert ask(0.0) == 3.0
+    assert [ask(3.0) for _ in range(BURST + 2)] == [0.0] * (BURST + 1) + [0.05]
+
+
 def test_a_full_bucket_is_forgotten(store: Store) -> None:
     seconds, _ = store.client.time()
     store.run(budget.take(BUCKET, 0, seconds * 1000))

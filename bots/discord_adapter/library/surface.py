@@ -95,7 +95,8 @@ class DiscordSurface:
         origin = job.origin
         if origin.ticket:
             return None
-        return Bucket(f"discord:{origin.channel}", PER_MINUTE, BURST, RESERVE)
+        name = f"discord:{origin.channel}"
+        return Bucket(name, PER_MINUTE, BURST, RESERVE, is_documented=False)
 
     def can_edit(self, job: Job) -> bool:
         """All that we post can be edited."""
