@@ -19,6 +19,7 @@ discord-api-docs/issues/1315)."""
 MAX_HEADING_LEVEL = 3
 CLOSING = re.compile(r"\n[> ]*(?:`{3,}|~{3,})$")
 ALIKE_CHARS = 200
+SIGNS = re.compile(r"[\\*_`~|(]")
 SPECIAL = re.compile(
     r"\\(?![0-9A-Za-z\s])"
     r"|(?<!\s)\*|\*(?!\s|$)"
@@ -91,7 +92,9 @@ def render_for_discord(text: str, max_parts: int | None = None) -> list[str]:
 
 def escape(text: str, *, is_first: bool = True) -> str:
     """Text that Discord shows as it is, without live mentions."""
-    text = SPECIAL.sub(lambda sign: f"\\{sign[0]}", without_mentions(text))
+    text = without_mentions(text)
+    if SIGNS.search(text):
+        text = SPECIAL.sub(lambda sign: f"\\{sign[0]}", text)
     return BEGINNING.sub(_plainly, text, count=1) if is_first and BEGINNING.match(text) else text
 
 

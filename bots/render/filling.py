@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from bots.render.dialect import Dialect
 from bots.render.rows import Run
+from bots.render.spans import last_blank
 
 SENTENCE_END = re.compile(r"[.!?…]\s+|[。！？]")  # noqa: RUF001 - ends of sentences
-BLANK = re.compile(r"\s+")
 ZERO_WIDTH_JOINER = "\u200d"
 CLINGING = frozenset({"Mn", "Me", "Mc", "Sk", "Cf"})
 """Categories of characters that belong to the one before them."""
@@ -188,14 +188,9 @@ def _fitting(run: Run, room: int, line: _Written) -> int:
 def _good_place(text: str, most: int, least: int) -> int:
     """Behind the last sentence, or else word, that ends in the second half; 0 if none does."""
     least = max(least, 0)
-    for pattern in (SENTENCE_END, BLANK):
-        place = 0
-        for match in pattern.finditer(text, least, min(len(text), most + 1)):
-            if least < match.end() and match.start() + (pattern is SENTENCE_END) <= most:
-                place = match.end()
-        if place:
-            return place
-    return 0
+    ends = [match.end() for match in SENTENCE_END.finditer(text, least, most)]
+    place = ends[-1] if ends else last_blank(text[: most + 1])
+    return place if place > least else 0
 
 
 def _whole_clusters(text: str, most: int) -> int:

@@ -10,9 +10,10 @@ MENTION = re.compile(r"<(?=@[!&]?\d|\#\d|/[^<>]*:\d|id:|t:-?\d|a?:\w+:\d|[@!\#])
 
 def without_names(text: str) -> str:
     """The text without what calls everybody; it reads as before."""
-    return NAME.sub(f"@{NO_WIDTH}", text)
+    return NAME.sub(f"@{NO_WIDTH}", text) if "@" in text else text
 
 
 def without_mentions(text: str) -> str:
     """The text with every mention of Discord's dead, too."""
-    return MENTION.sub(f"<{NO_WIDTH}", without_names(text))
+    text = without_names(text)
+    return MENTION.sub(f"<{NO_WIDTH}", text) if "<" in text else text

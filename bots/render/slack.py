@@ -18,6 +18,7 @@ MAX_TEXT_BYTES = 3500
 MARKS = {"strong": "*", "em": "_", "s": "~"}
 BULLET = "• "
 INDENT = " " * 4
+SIGNS = re.compile("[`*~_]")
 SIGN = re.compile(r"`|[*~](?=\S)|(?<![^\W_])_(?=\S)|_(?=_)")
 """What could begin something that Slack formats."""
 BEGINNING = re.compile(r"&gt;|•|\d+\.\s")
@@ -89,5 +90,8 @@ def escape(text: str) -> str:
 
 
 def _plain(text: str, *, is_first: bool = True) -> str:
-    plain = escape(SIGN.sub(lambda sign: sign[0] + NO_WIDTH, without_names(text)))
+    plain = without_names(text)
+    if SIGNS.search(plain):
+        plain = SIGN.sub(lambda sign: sign[0] + NO_WIDTH, plain)
+    plain = escape(plain)
     return f"{NO_WIDTH}{plain}" if is_first and BEGINNING.match(plain) else plain

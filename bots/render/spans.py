@@ -14,8 +14,10 @@ from bots.render.rows import Line, Run
 
 MARKS = {"strong": "strong", "em": "em", "s": "s"}
 SIGN = re.compile(r"\\.|`+|\*+|_+|~~|\[|\]\(|\]|\)|[\n \u3000]", re.DOTALL)
+OPENING = re.compile(r"[\\`*_~\[\]()]")
 NEEDS_READING = re.compile(r"[\\`*_~\[&<]|://")
 """What may be more than text."""
+BLANKS = " \n\u3000"
 MAX_LINE_CHARS = 8000
 """A longer one is in several parts anyway."""
 UNSAFE = re.compile(r"(?:&[#\w]{0,31}|\\)?\Z", re.ASCII)
@@ -66,6 +68,8 @@ def stretches_of(text: str, longest: int, fits: Fits) -> Iterator[str]:
 
 def _last_calm_place(text: str) -> int:
     """Where to end a stretch that could be this long: behind a blank or a line's end."""
+    if not OPENING.search(text) and (blank := last_blank(text)):
+        return blank
     opened: list[str] = []
     place, least = 0, len(text)
     for match in SIGN.finditer(text):
@@ -86,6 +90,11 @@ def _last_calm_place(text: str) -> int:
     if place:
         return place
     return len(text) - len(UNSAFE.search(text)[0])  # type: ignore[index]  # it matches nothing, too
+
+
+def last_blank(text: str) -> int:
+    """Behind the last blank; 0 if there is none."""
+    return max(text.rfind(blank) for blank in BLANKS) + 1
 
 
 def _note(sign: str, before: str, after: str, opened: list[str]) -> None:
