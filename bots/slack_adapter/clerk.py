@@ -94,6 +94,14 @@ class Clerk:
         job = await self._reception.receive(incoming)
         return Reply() if job else Reply(TOO_MUCH)
 
+    async def tell(self, user: str, reply: Reply) -> None:
+        """Say something to somebody in their direct message, where nothing else can say it."""
+        try:
+            channel = await self._screen.direct_with(user)
+            await self._screen.whisper(channel, user, "", mrkdwn(reply.sentence))
+        except PlatformError as error:
+            log.warning("refusal_not_told", reason=str(error))
+
     async def welcome(self, opening: Opening) -> None:
         """Fill the tab that somebody opened, or suggest what to write."""
         try:

@@ -1,7 +1,7 @@
 """What Slack sends once and waits three seconds for: taken in time, or a sentence says why not."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,10 @@ class Reply:
         return {"response_type": "in_channel"} if self.is_public else {}
 
 
+Tell = Callable[[Reply], Awaitable[None]]
+"""Says something to who acted, and raises nothing."""
+
+
 class Promptness:
     """Does what Slack waits for, and goes on with it if Slack need not wait any more."""
 
@@ -54,13 +58,20 @@ class Promptness:
             work: is done to its end in any case.
             ticket: the address for what is told later.
         """
+
+        async def tell(reply: Reply) -> None:
+            await _tell(ticket, reply)
+
+        return await self._in_time(work, tell)
+
+    async def _in_time(self, work: Coroutine[None, None, Reply], tell: Tell) -> Reply:
         task = self.spawn(_without_faults(work))
         done, _ = await asyncio.wait({task}, timeout=ACK_S)
         if done:
             reply: Reply = task.result()
             return reply
         log.info("command_taken_late")
-        self.spawn(self._tell_later(task, ticket))
+        self.spawn(_tell_later(task, tell))
         return Reply()
 
     async def tell_in_time(self, work: Coroutine[None, None, Reply], ticket: str) -> None:
@@ -79,15 +90,16 @@ class Promptness:
         await self.in_time(opened(), "")
 
     async def answer_in_time(
-        self, work: Coroutine[None, None, Reply], block: str
+        self, work: Coroutine[None, None, Reply], block: str, tell: Tell
     ) -> dict[str, Any]:
         """Do what a view that was sent asks for; the body of its acknowledgement.
 
         Args:
             work: is done to its end in any case.
             block: the field below which a sentence is shown.
+            tell: says it later, when the view is closed.
         """
-        reply = await self.in_time(work, "")
+        reply = await self._in_time(work, tell)
         if not reply.sentence:
             return {}
         return {"response_action": "errors", "errors": {block: reply.sentence}}
@@ -103,10 +115,11 @@ class Promptness:
         """End what is under way."""
         await end(list(self._tasks))
 
-    async def _tell_later(self, task: asyncio.Task[Reply], ticket: str) -> None:
-        reply = await task
-        if reply.sentence:
-            await _tell(ticket, reply)
+
+async def _tell_later(task: asyncio.Task[Reply], tell: Tell) -> None:
+    reply = await task
+    if reply.sentence:
+        await tell(reply)
 
 
 async def _tell(ticket: str, reply: Reply) -> None:

@@ -1,5 +1,6 @@
 """One workspace of Slack's: what comes of its events, commands and menus."""
 
+import functools
 from typing import Any
 
 from bots.adapters import Link
@@ -96,8 +97,9 @@ class Workspace:
     async def submit(self, payload: Json) -> dict[str, Any]:
         """Take a view that was sent. See ``app.Hearer``."""
         if question := ask_view.read_question(payload):
-            work = self._clerk.ask(question)
-            return await self._promptness.answer_in_time(work, ask_view.QUESTION)
+            work, user = self._clerk.ask(question), question.user
+            tell = functools.partial(self._clerk.tell, user)
+            return await self._promptness.answer_in_time(work, ask_view.QUESTION, tell)
         submission = settings_form.read_submission(payload)
         return await self._desk.take(submission) if submission else {}
 

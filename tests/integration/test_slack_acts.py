@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bots.adapters import Link, Wiring
 from bots.budget import Budget
+from bots.controls import Controls
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
 from bots.slack_adapter.adapter import SlackAdapter
@@ -138,6 +139,39 @@ async def test_while_redis_is_away_a_command_is_answered_with_a_sentence(
     told = [m for m in slack.messages(CHANNEL) if m.text == AWAY]
     assert [m.is_ephemeral_for for m in told] == [ALICE]
     assert delivery.attempts[0].outcome == "acked"
+
+
+async def test_while_redis_is_away_a_question_in_a_window_is_answered_with_a_sentence(
+    slack: FakeSlack, bot: Bot, line: TcpProxy
+) -> None:
+    assert bot.adapter
+    await acked(slack, await slack.use_shortcut(ALICE, "parley_ask_anywhere"))
+    await slack.wait_for(lambda: slack.views, timeout_s=WAIT_S)
+    line.pause()
+
+    values = {"question": {"value": {"type": "plain_text_input", "value": "How deep?"}}}
+    await acked(slack, await slack.submit_view(slack.views[-1].id, ALICE, values))
+
+    await slack.wait_for(
+        lambda: any(m.text == AWAY for m in slack.messages(f"D{ALICE}")), timeout_s=WAIT_S
+    )
+
+
+async def test_while_redis_is_away_a_button_is_answered_with_a_sentence(
+    slack: FakeSlack, bot: Bot, store: Store, line: TcpProxy
+) -> None:
+    job = make_job(Kind.CHAT, Origin(Platform.SLACK, slack.team_id, CHANNEL, "", "1.1", ALICE), "x")
+    ts = await bot.surface.post(job, 0, Piece("Hello", controls=Controls.RUNNING))
+    assert store
+    line.pause()
+
+    await acked(slack, await slack.press_button(CHANNEL, ts, ALICE, "parley:stop"))
+
+    def told() -> bool:
+        said = [m for m in slack.messages(CHANNEL) if m.is_ephemeral_for == ALICE]
+        return any(message.text == AWAY for message in said)
+
+    await slack.wait_for(told, timeout_s=WAIT_S)
 
 
 async def test_a_slow_slack_delays_the_job_and_not_the_acknowledgement(
