@@ -104,7 +104,7 @@ def test_explain_policy_says_why_with_a_redis_that_is_away_too(
     [
         (["--workspace", "foo"], "slack:T012AB3CD"),
         (["--bots-in-a-row", "many"], "bots_in_a_row"),
-        (["--json", '{"chanel": "C1"}'], "chanel"),
+        (["--json", '{"kanal": "C1"}'], "kanal"),
         (["--json", "nonsense"], "--json"),
         (["--at", "soon"], "at:"),
     ],
