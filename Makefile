@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 N ?= 500
 SEED ?= 7
 
-.PHONY: demo test chaos lint install format clean
+.PHONY: demo test chaos screenshots lint install format clean
 
 demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker and model.
 	@$(BIN)/parley chat
@@ -16,6 +16,9 @@ test: $(VENV)/.installed-dev ## Run every test.
 
 chaos: $(VENV)/.installed-dev ## Kill everything at random under load: N=10000 SEED=7 BASELINE=1.
 	@$(BIN)/python -m tests.chaos --messages $(N) --seed $(SEED) $(if $(BASELINE),--baseline)
+
+screenshots: $(VENV)/.installed-dev ## Pictures of answers on Discord and Slack: needs Chromium.
+	@$(BIN)/python -m tests.chats.pictures
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included.
 	$(BIN)/ruff check .

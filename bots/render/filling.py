@@ -18,6 +18,7 @@ ZERO_WIDTH_JOINER = "\u200d"
 CLINGING = frozenset({"Mn", "Me", "Mc", "Sk", "Cf"})
 """Categories of characters that belong to the one before them."""
 MAX_CLUSTER = 16
+BEHIND_ADDRESS = re.compile(r"[).,:;!?]*(?:\s|\Z)")
 BEHIND_MARKS = " \n.,:;!?)]}'\"”’"  # noqa: RUF001 - as they are written
 BEFORE_MARKS = " \n([{'\"“‘—–-/"  # noqa: RUF001 - as they are written
 """What may stand beside a mark where a letter may not."""
@@ -112,8 +113,8 @@ class _Written:
                 closing += joiner
             elif (opening or run.is_code) and self.last not in BEFORE_MARKS:
                 opening = joiner + opening
-        if self._is_address and written.startswith("\\"):
-            closing += " "  # else the backslash would be the address's
+        if self._is_address and not BEHIND_ADDRESS.match(run.text):
+            closing += " "  # else it would be taken for the address's
         return closing + self._held + opening + written
 
     def size_with(self, run: Run) -> int:

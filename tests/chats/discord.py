@@ -64,13 +64,19 @@ def _blocks(text: str, *, is_quoted: bool = False) -> Iterator[Block]:
 
 def _line(text: str) -> Line:
     indent, marker, level = 0, "", 0
-    text = NESTED.sub(lambda nested: " " * len(nested[0]), text)
+    text, num_quotes = _without_quotes(text)
     while item := ITEM.match(text):
         indent, marker = indent + len(item[1]), item[2]
-        text = NESTED.sub("", text[item.end() :])
+        text, num_more = _without_quotes(text[item.end() :])
+        num_quotes += num_more
     if heading := HEADING.fullmatch(text.lstrip(" ")):
         level, text = len(heading[1]), heading[2]
-    return Line(list(_spans(text, ())), level, indent, marker)
+    return Line(list(_spans(text, ())), level, indent, marker, num_quotes)
+
+
+def _without_quotes(text: str) -> tuple[str, int]:
+    quotes = NESTED.match(text)
+    return (text[quotes.end() :], quotes[0].count(">")) if quotes else (text, 0)
 
 
 def _spans(text: str, marks: tuple[str, ...]) -> Iterator[Span]:

@@ -20,6 +20,8 @@ class Line:
     level: int = 0
     indent: int = 0
     marker: str = ""
+    num_quotes: int = 0
+    """Signs of quotes before it that are shown as they are: neither app knows quotes in others."""
 
     @property
     def text(self) -> str:

@@ -73,13 +73,19 @@ def _in_quote(text: str) -> Iterator[Block]:
 
 def _line(text: str) -> Line:
     indent, marker = 0, ""
-    text = NESTED.sub("", text)
+    text, num_quotes = _without_quotes(text)
     while item := ITEM.match(text):
         indent, marker = indent + len(item[1]), item[2]
-        text = NESTED.sub("", text[item.end() :])
+        text, num_more = _without_quotes(text[item.end() :])
+        num_quotes += num_more
     if not marker:
         indent = len(text) - len(text.lstrip(" "))
-    return Line(list(_spans(text.lstrip(" "), ())), 0, indent, marker)
+    return Line(list(_spans(text.lstrip(" "), ())), 0, indent, marker, num_quotes)
+
+
+def _without_quotes(text: str) -> tuple[str, int]:
+    quotes = NESTED.match(text)
+    return (text[quotes.end() :], quotes[0].count(">")) if quotes else (text, 0)
 
 
 def _spans(text: str, marks: tuple[str, ...]) -> Iterator[Span]:
