@@ -35,7 +35,11 @@ def test_another_key_opens_nothing() -> None:
         Seal(OLD).open(sealed[:-4] + b"AAA=")
 
 
-@pytest.mark.parametrize("keys", ["", "secret", f"{OLD},x", "A" * 44])
+@pytest.mark.parametrize(
+    "keys",
+    ["", "secret", f"{OLD},x", "A" * 44],
+    ids=["none", "word", "second is a word", "too long"],
+)
 def test_what_is_no_key_is_refused_with_a_sentence(keys: str) -> None:
     with pytest.raises(SettingsError, match="PARLEY_SECRET_KEY") as refusal:
         Seal(keys)
