@@ -30,6 +30,9 @@ from bots.render.rows import (
 from bots.render.spans import Fits, lines_of
 
 WINDOW_CHARS = 8_000
+BLANK_LINES = re.compile(r"\n*")
+LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
+ITEM = "list_item_open"
 MAX_UNDERLINED_CHARS = 300
 """A longer paragraph with a line under it is no heading: as text it was shown before the line."""
 MAX_CELL_CHARS = 300
@@ -47,25 +50,50 @@ class Stretch:
     fits: Fits
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was read of a part of a text."""
+
+    rows: tuple[Row, ...]
+    num_chars: int
+    """How much of it that is; 0 if its one block goes on behind it."""
+    is_in_list: bool = False
+    """What follows is the next item of the same list."""
+    number: int | None = None
+    """Of that item."""
+
+
+START = Window((), 0)
+
+
 def read(text: str, stretch: Stretch) -> Iterator[Row]:
     """The rows of a text, possibly the unfinished beginning of an answer."""
     text = with_plain_line_ends(text)
-    start, size, has_rows = 0, WINDOW_CHARS, False
-    while start < len(text):
+    start, size, before, has_rows = 0, WINDOW_CHARS, START, False
+    while True:
+        start = BLANK_LINES.match(text, start).end()  # type: ignore[union-attr]  # it matches nothing, too
         window = text[start : start + size]
         if start + size >= len(text):
-            rows, num_chars = tuple(_Reader(stretch).read(blocks_of(window))), len(window)
-        else:
-            # what a line is, is not known before its end
-            rows, num_chars = _read_window(window[: window.rfind("\n") + 1], stretch)
-        if not num_chars:
+            rows = _Reader(stretch, first_number=before.number).read(blocks_of(window))
+            yield from _apart(rows, is_apart=has_rows and not before.is_in_list)
+            return
+        # what a line is, is not known before its end
+        found = _read_window(window[: window.rfind("\n") + 1], stretch, before.number)
+        if not found.num_chars:
             size *= 2  # one block is longer than all that was read
             continue
-        if rows and has_rows:
+        yield from _apart(iter(found.rows), is_apart=has_rows and not before.is_in_list)
+        has_rows = has_rows or bool(found.rows)
+        start, size, before = start + found.num_chars, WINDOW_CHARS, found
+
+
+def _apart(rows: Iterator[Row], *, is_apart: bool) -> Iterator[Row]:
+    """The rows, below a blank line if they are to be kept apart and there are any."""
+    for first in rows:
+        if is_apart:
             yield Gap(())
+        yield first
         yield from rows
-        has_rows = has_rows or bool(rows)
-        start, size = start + num_chars, WINDOW_CHARS
 
 
 def with_plain_line_ends(text: str) -> str:
@@ -79,15 +107,20 @@ def forget() -> None:
 
 
 @lru_cache(maxsize=64)
-def _read_window(text: str, stretch: Stretch) -> tuple[tuple[Row, ...], int]:
-    """Rows of the blocks that end within a window, and the characters that they take up."""
+def _read_window(text: str, stretch: Stretch, first_number: int | None) -> Window:
+    """What ends within a window: blocks, or the items of a list that goes on behind it."""
     tokens = blocks_of(text)
+    reader = _Reader(stretch, first_number=first_number)
     starts = [number for number, token in enumerate(tokens) if _is_top(token)]
+    is_in_list = len(starts) == 1 and tokens[0].type in LISTS
+    if is_in_list:
+        starts = [n for n, token in enumerate(tokens) if token.type == ITEM and token.level == 1]
     lines = tokens[starts[-1]].map if starts else None
     if lines is None or not lines[0]:
-        return (), 0  # there is one block, which may go on
-    lengths = [len(line) + 1 for line in text.split("\n")[: lines[0]]]
-    return tuple(_Reader(stretch).read(tokens[: starts[-1]])), sum(lengths)
+        return START  # there is one block, which may go on
+    rows = tuple(reader.read(tokens[: starts[-1]]))
+    num_chars = sum(len(line) + 1 for line in text.split("\n")[: lines[0]])
+    return Window(rows, num_chars, is_in_list, reader.numbers[0] if is_in_list else None)
 
 
 def _is_top(token: Token) -> bool:
@@ -99,6 +132,8 @@ class _Reader:
     """Goes through the blocks of a window."""
 
     stretch: Stretch
+    first_number: int | None = None
+    """Of the first item, if that goes on with a list."""
     path: Path = ()
     numbers: list[int | None] = field(default_factory=list)
     """The next number of each list that we are in."""
@@ -119,7 +154,8 @@ class _Reader:
                     self.numbers.append(None)
                 case "ordered_list_open":
                     yield from self._begin()
-                    self.numbers.append(int(token.attrs.get("start", 1)))
+                    first, self.first_number = self.first_number, None
+                    self.numbers.append(first or int(token.attrs.get("start", 1)))
                 case "list_item_open":
                     self._enter(Item(self.numbers[-1]))
                 case "list_item_close":

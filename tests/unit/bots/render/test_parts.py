@@ -28,7 +28,7 @@ BOTH = pytest.mark.parametrize("make", DIALECTS, ids=["discord", "slack"])
 LIMITS = st.integers(240, 700)
 WORD = re.compile(r"[^\W_]+")
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
-RENDERED_S = 8.0
+RENDERED_S = 10.0
 """Far above what it takes (docs/formatting.md): what is not linear takes minutes."""
 
 
@@ -229,7 +229,7 @@ CUT: dict[str, tuple[str, str, str]] = {
         "- …\n  - item ",
         "• …\n    • item ",
     ),
-    "bold": ("**" + "some words " * 40 + "end**", "**", "*"),
+    "bold": ("word " * 50 + "**" + "bold words " * 9 + "end**", "**bold ", "*bold "),
     "a table": (
         "| head |\n|---|\n" + "| a cell |\n" * 60,
         "```\nhead\n------\na cell\n",
