@@ -229,7 +229,7 @@ CUT: dict[str, tuple[str, str, str]] = {
         "- …\n  - item ",
         "• …\n    • item ",
     ),
-    "bold": ("word " * 50 + "**" + "bold words " * 9 + "end**", "**bold ", "*bold "),
+    "bold": ("word " * 50 + "**" + "bold words " * 9 + "end**", "**bold ", "*words "),
     "a table": (
         "| head |\n|---|\n" + "| a cell |\n" * 60,
         "```\nhead\n------\na cell\n",
