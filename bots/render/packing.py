@@ -170,7 +170,8 @@ class Packer:
             room = self._room() - self._size_of(lead) - self._measure(sign)
             is_narrow = bool(self._lines) and room < self._dialect.limit // 4
             filled = Filled() if is_narrow and room <= 0 else fill(runs, room, self._dialect)
-            if is_narrow and (runs or room <= 0):
+            is_over = room <= 0 or self._measure(filled.text) > room
+            if is_narrow and (runs or is_over):
                 filled.put_back(runs)
                 yield from self._next_part()
                 continue
