@@ -109,14 +109,23 @@ def reserve_redis(folder: Path) -> Iterator[EmbeddedRedis]:
 
 
 def find_embedded_url(folder: Path) -> str | None:
-    """Where the Redis on this folder's data was last started; None if it never was."""
+    """Where the Redis on this folder's data answers; None if it does not run."""
     try:
         settings = (folder / "redis.conf").read_text()
     except FileNotFoundError:
         return None
     port = re.search(r"^port (\d+)$", settings, re.MULTILINE)
     password = re.search(r"^requirepass (\S+)$", settings, re.MULTILINE)
-    return f"redis://:{password[1]}@127.0.0.1:{port[1]}/0" if port and password else None
+    url = f"redis://:{password[1]}@127.0.0.1:{port[1]}/0" if port and password else None
+    return url if url and _answers(url) else None
+
+
+def _answers(url: str) -> bool:
+    with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except (redis.RedisError, OSError):
+            return False
 
 
 def find_redis_server() -> Path:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis
-
 from shared.errors import StartupError
 from shared.launcher.embedded_redis import embedded_redis, find_embedded_url, reserve_redis
 from shared.launcher.processes import (
@@ -157,7 +155,7 @@ def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, s
         yield dict(os.environ)
         return
     folder = settings.data_dir / "redis"
-    if (running_url := find_embedded_url(folder)) and _answers(running_url):
+    if running_url := find_embedded_url(folder):
         yield with_setting("PARLEY_REDIS_URL", running_url)
         return
     with embedded_redis(folder) as url:
@@ -166,18 +164,10 @@ def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, s
 
 def with_redis_that_runs(settings: Settings) -> dict[str, str]:
     """The same, but nothing is started: without a Redis that runs, the environment as it is."""
-    running_url = find_embedded_url(settings.data_dir / "redis")
-    if settings.redis_url is None and running_url and _answers(running_url):
+    running_url = None if settings.redis_url else find_embedded_url(settings.data_dir / "redis")
+    if running_url:
         return with_setting("PARLEY_REDIS_URL", running_url)
     return dict(os.environ)
-
-
-def _answers(url: str) -> bool:
-    with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
-        try:
-            return bool(client.ping())
-        except (redis.RedisError, OSError):
-            return False
 
 
 def _keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
