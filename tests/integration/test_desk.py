@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from shared import ledger, operating
 from shared.jobs import Job
+from shared.launcher.embedded_redis import embedded_redis
 from shared.launcher.processes import python_module
 from shared.operating import WorkerReport, WorkerState
 from tests.integration.ledger_steps import (
@@ -26,9 +28,14 @@ RUN_TIMEOUT_S = 30
 
 def parley(redis_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command with this Redis."""
+    return parley_with({"PARLEY_REDIS_URL": redis_url}, *arguments)
+
+
+def parley_with(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with these settings."""
     return subprocess.run(
         python_module("shared.launcher", *arguments),
-        env={**clean_environment(), "PARLEY_REDIS_URL": redis_url},
+        env={**clean_environment(), **settings},
         capture_output=True,
         text=True,
         timeout=RUN_TIMEOUT_S,
@@ -80,6 +87,17 @@ def test_status_without_a_redis_is_a_sentence() -> None:
     assert run.returncode == 69
     assert run.stderr.startswith("parley: Redis does not answer at 127.0.0.1:1/0")
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "audit", "settings"])
+def test_a_redis_of_ours_that_has_ended_is_none(tmp_path: Path, command: str) -> None:
+    with embedded_redis(tmp_path / "redis"):
+        pass
+
+    found = parley_with({"PARLEY_DATA_DIR": str(tmp_path)}, command)
+
+    assert "No Parley runs here" in found.stderr
+    assert "Traceback" not in found.stderr
 
 
 def test_dead_letters_are_listed_without_what_people_wrote(quiet_redis: str, letter: Job) -> None:
