@@ -83,7 +83,9 @@ async def test_who_gets_an_answer_soon_is_not_told_to_wait(
         await asyncio.to_thread(scribe.wait_state, job, "delivered")
 
     (read,) = town.histories(place)
-    assert read == (["…", "at once"] if town.platform is Platform.SLACK else ["at once"])
+    # Whether there is time for a placeholder before is a race that nobody sees.
+    assert [text for text in read if text != "…"] == ["at once"]
+    assert town.platform is Platform.SLACK or read == ["at once"]
 
 
 async def test_bots_that_were_started_again_tell_those_who_wait(
