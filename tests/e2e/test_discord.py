@@ -37,10 +37,12 @@ def is_whole(message: Message) -> bool:
     return "length limit" in message.content
 
 
-async def wait_whole(server: FakeDiscord, channel: int, count: int = 1) -> list[Message]:
+async def wait_whole(
+    server: FakeDiscord, channel: int, count: int = 1, timeout_s: float = WAIT_S
+) -> list[Message]:
     """Wait for so many final answers in a channel; all the bot's messages there."""
     await server.wait_for(
-        lambda: sum(is_whole(m) for m in server.replies(channel)) >= count, timeout_s=WAIT_S
+        lambda: sum(is_whole(m) for m in server.replies(channel)) >= count, timeout_s=timeout_s
     )
     return list(server.replies(channel))
 
@@ -147,6 +149,7 @@ async def test_mentions_are_answered_without_the_message_content_intent(
         await stop_bots(bots)
 
 
+@pytest.mark.timeout(180)  # 2,500 tokens, one after the other
 async def test_long_answers_are_cut_into_messages_within_the_limit(
     discord_server: FakeDiscord,
     place: Place,
@@ -163,7 +166,7 @@ async def test_long_answers_are_cut_into_messages_within_the_limit(
             await discord_server.wait_until_connected(timeout_s=WAIT_S)
             await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} talk")
 
-            parts = await wait_whole(discord_server, place.channel)
+            parts = await wait_whole(discord_server, place.channel, timeout_s=120)
 
             assert len(parts) > 1
             assert all(len(part.content) <= 2000 for part in parts)
