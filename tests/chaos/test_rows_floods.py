@@ -74,6 +74,7 @@ async def test_row_33_discord_a_flood_is_told_once_and_nobody_else_waits(
         assert_no_fault(bots)
 
 
+@pytest.mark.timeout(150)  # a thousand events, each acknowledged
 async def test_row_33_slack_a_flood_is_told_once_and_nobody_else_waits(
     site: Site, slack: Slack
 ) -> None:
