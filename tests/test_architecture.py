@@ -184,6 +184,7 @@ PURE: dict[str, set[str]] = {
     "bots.slack_adapter.view_values": set(),
     "bots.slack_adapter.view_parts": set(),
     "bots.slack_adapter.settings_view": {"babel"},
+    "bots.preference_form": {"babel"},
     "bots.slack_adapter.settings_form": {"babel"},
     "bots.slack_adapter.home": {"babel"},
     "bots.slack_adapter.ask_view": {"babel"},

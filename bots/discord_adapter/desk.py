@@ -8,9 +8,10 @@ import asyncio
 from dataclasses import dataclass
 
 from bots.discord_adapter.acts import AWAY
-from bots.discord_adapter.forms import FormError, Page, Values, preferences_of, settings_text
+from bots.discord_adapter.forms import Page, settings_text
 from bots.discord_adapter.reading import Place, origin_of
 from bots.forgetting import forget_user
+from bots.preference_form import FormError, Values, preferences_of
 from bots.preferring import NOT_ADMIN, Editor, Preferring
 from bots.reception import LEDGER_AWAY, Reception
 from shared import quotas

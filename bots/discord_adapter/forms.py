@@ -1,40 +1,15 @@
-"""The settings of a server or a channel as forms, and a form that was sent as preferences. Pure.
+"""The settings of a server or a channel as forms, and as text. Pure.
 
 Discord's forms have at most five fields, so there are several. An empty field means that the layer
 below decides.
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from shared.jobs import Kind
-from shared.languages import find_language, name_of
-from shared.preferences import (
-    SWITCHABLE,
-    PreferenceError,
-    Preferences,
-    Quota,
-    WhenToSpeak,
-    parse_quiet_hours,
-    shown,
-)
-
-WHEN = {
-    WhenToSpeak.ALWAYS: "Every message",
-    WhenToSpeak.QUESTIONS: "Questions and mentions",
-    WhenToSpeak.MENTIONS: "Mentions, and what follows an answer",
-    WhenToSpeak.OFF: "Nothing but commands",
-}
-NOTHING = "none"
-ALL_ON = "Nothing: all are on"
-NO_LANGUAGE = "I do not know that language: write its English name or its code, such as fr."
-NO_HOURS = "Write for how many hours a silent conversation is remembered, such as 48."
-NO_LIMIT = "Write a whole number of 0 or more; 0 is without limit."
-Values = Mapping[str, Sequence[str]]
-"""Field -> what was chosen or written there; nothing where it was left empty."""
+from bots.preference_form import ALL_ON, NOTHING, WHEN
+from shared.languages import name_of
+from shared.preferences import SWITCHABLE, Preferences, Quota, WhenToSpeak, shown
 
 
 class Page(StrEnum):
@@ -67,13 +42,6 @@ class Field:
     max_chars: int = 100
 
 
-class FormError(Exception):
-    """Fields that cannot be read: a sentence for each."""
-
-    def __init__(self, sentences: Sequence[str]) -> None:
-        super().__init__(" ".join(sentences))
-
-
 def fields_of(page: Page, known: Preferences) -> tuple[Field, ...]:
     """A form, filled in with what is preferred now."""
     return {Page.SPEAKING: _speaking, Page.ANSWERS: _answers, Page.QUOTAS: _quotas}[page](known)
@@ -86,7 +54,7 @@ def _speaking(known: Preferences) -> tuple[Field, ...]:
             "when_to_speak",
             "Answer",
             values=_values(known.when_to_speak),
-            choices=tuple((each.value, label) for each, label in WHEN.items()),
+            choices=tuple((str(each), label) for each, label in WHEN.items()),
         ),
         Field(
             "quiet_hours",
@@ -152,58 +120,6 @@ def _values(value: object) -> tuple[str, ...]:
     return () if value is None or str(value) == "" else (str(value),)
 
 
-def preferences_of(values: Values, before: Preferences) -> Preferences:
-    """What a form says; what it does not ask for stays as it was.
-
-    Raises:
-        FormError: some fields cannot be read.
-    """
-    after, wrong = before, []
-    for name, given in values.items():
-        field, _, unit = name.partition("-")
-        try:
-            value = _read(field, unit, [each.strip() for each in given if each.strip()])
-            changed: dict[str, Any] = {field: value}
-            if unit:
-                changed = {field: dataclasses.replace(getattr(after, field), **{unit: value})}
-            after = dataclasses.replace(after, **changed)
-        except PreferenceError as error:
-            wrong.append(str(error))
-        except ValueError:
-            wrong.append(SENTENCES.get(field, NO_LIMIT))
-    if wrong:
-        raise FormError(list(dict.fromkeys(wrong)))
-    return after
-
-
-def _read(field: str, unit: str, given: Sequence[str]) -> object:
-    """The value of a field.
-
-    Raises:
-        ValueError: there is none such.
-    """
-    if not given:
-        return None
-    if field == "tasks_off":
-        return frozenset(Kind(each) for each in given if each != NOTHING)
-    return int(given[0]) if unit else READERS[field](given[0])
-
-
-def _language(words: str) -> str:
-    code = find_language(words)
-    if code is None:
-        raise ValueError(words)
-    return code
-
-
-READERS: Mapping[str, Callable[[str], object]] = {
-    "when_to_speak": WhenToSpeak,
-    "quiet_hours": parse_quiet_hours,
-    "system_prompt": str,
-    "language": _language,
-    "retention_hours": float,
-}
-SENTENCES = {"language": NO_LANGUAGE, "retention_hours": NO_HOURS}
 NAMES = {
     "when_to_speak": "Answer",
     "quiet_hours": "Quiet hours",

@@ -6,7 +6,6 @@ Wherever a line is cut, its marks are closed before and opened again behind.
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bots.render.dialect import Dialect
@@ -209,11 +208,3 @@ def _clings(text: str, place: int) -> bool:
         or unicodedata.category(char) in CLINGING
         or ("\U0001f1e6" <= char <= "\U0001f1ff" and "\U0001f1e6" <= before <= "\U0001f1ff")
     )
-
-
-def write_line(runs: Iterable[Run], dialect: Dialect) -> str:
-    """A whole line."""
-    line = _Written(dialect)
-    for run in runs:
-        line.add(run)
-    return line.close()

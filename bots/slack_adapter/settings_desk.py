@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from bots.preference_form import FormError
 from bots.preferring import NOT_ADMIN, Editor, Preferring
 from bots.reception import LEDGER_AWAY
 from bots.slack_adapter.library.screen import Screen
 from bots.slack_adapter.people import People
 from bots.slack_adapter.promptness import ACK_S, AWAY, mrkdwn
-from bots.slack_adapter.settings_form import FormError, Submission, preferences_of
+from bots.slack_adapter.settings_form import Submission, preferences_of
 from bots.slack_adapter.settings_view import settings_view
 from bots.slack_adapter.view_parts import notice
 from shared.errors import PlatformError

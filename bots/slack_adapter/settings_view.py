@@ -6,6 +6,7 @@ An empty field means that the layer below decides. docs.slack.dev/reference/view
 import json
 from typing import Any
 
+from bots.preference_form import ALL_ON, NOTHING, WHEN
 from bots.slack_adapter.blocks import section
 from bots.slack_adapter.controls import PREFIX
 from bots.slack_adapter.view_parts import (
@@ -22,24 +23,16 @@ from shared.preferences import (
     SWITCHABLE,
     ReplyPlace,
     Stored,
-    WhenToSpeak,
 )
 
 CALLBACK = "parley_settings_view"
 WORKSPACE = "workspace-settings"
 """The button that leads from a channel's settings to the workspace's."""
-WHEN: dict[str, str] = {
-    WhenToSpeak.ALWAYS: "Every message",
-    WhenToSpeak.QUESTIONS: "Questions and mentions",
-    WhenToSpeak.MENTIONS: "Mentions, and what follows an answer",
-    WhenToSpeak.OFF: "Nothing but commands",
-}
 PLACES: dict[str, str] = {
     ReplyPlace.THREAD: "In the thread of the question",
     ReplyPlace.CHANNEL: "In the channel itself",
 }
-NOTHING = "none"
-TASKS = {NOTHING: "Nothing: all are on", **{kind.value: kind.value for kind in SWITCHABLE}}
+TASKS = {NOTHING: ALL_ON, **{kind.value: kind.value for kind in SWITCHABLE}}
 OF_QUOTAS = {
     ("user_quota", "messages"): "Messages a person may send a day",
     ("user_quota", "tokens"): "Tokens a person may use a day",

@@ -11,8 +11,6 @@ from shared.preferences import Preferences, changes
 from shared.ratings import Rated
 from shared.rulebook import Entry
 
-NUM_PARTS = 3
-
 
 def audit_line(entry: Entry) -> str:
     """A change in a line: when, where, who, what, from what to what."""

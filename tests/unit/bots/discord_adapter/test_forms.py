@@ -4,17 +4,15 @@ from datetime import time
 
 import pytest
 
-from bots.discord_adapter.forms import (
+from bots.discord_adapter.forms import Page, fields_of, settings_text
+from bots.preference_form import (
     NO_HOURS,
     NO_LANGUAGE,
     NO_LIMIT,
     NOTHING,
     FormError,
-    Page,
     Values,
-    fields_of,
     preferences_of,
-    settings_text,
 )
 from shared.jobs import Kind
 from shared.preferences import Preferences, QuietHours, Quota, ReplyPlace, WhenToSpeak

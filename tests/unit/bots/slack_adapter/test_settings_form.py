@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
+from bots.preference_form import NO_HOURS, NO_LANGUAGE, NO_LIMIT, FormError
 from bots.slack_adapter.settings_form import (
-    NO_LANGUAGE,
-    NO_NUMBER,
-    FormError,
     Submission,
     preferences_of,
     read_submission,
@@ -99,10 +97,10 @@ def test_a_prompt_that_is_longer_than_a_form_is_kept_unless_it_is_changed() -> N
     [
         ("language", "Klingonish", NO_LANGUAGE),
         ("retention_hours", "0", "remembered for more than 0"),
-        ("retention_hours", "soon", NO_NUMBER),
+        ("retention_hours", "soon", NO_HOURS),
         ("quiet_hours", "at night", "Quiet hours are written such as"),
         ("quiet_hours", "22:00-07:00 Mars", "no time zone"),
-        ("user_quota-messages", "many", NO_NUMBER),
+        ("user_quota-messages", "many", NO_LIMIT),
         ("channel_quota-tokens", "-1", "0 or more"),
     ],
 )

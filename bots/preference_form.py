@@ -1,0 +1,98 @@
+"""A form of settings that somebody has sent, read as preferences. Pure.
+
+Each platform draws its own. An empty field means that the layer below decides; a quota's fields are
+named ``user_quota-messages`` and the like.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from shared.jobs import Kind
+from shared.languages import find_language
+from shared.preferences import (
+    PreferenceError,
+    Preferences,
+    ReplyPlace,
+    WhenToSpeak,
+    parse_quiet_hours,
+)
+
+WHEN: dict[str, str] = {
+    WhenToSpeak.ALWAYS: "Every message",
+    WhenToSpeak.QUESTIONS: "Questions and mentions",
+    WhenToSpeak.MENTIONS: "Mentions, and what follows an answer",
+    WhenToSpeak.OFF: "Nothing but commands",
+}
+NOTHING = "none"
+"""Chosen among the tasks that are off, where none is."""
+ALL_ON = "Nothing: all are on"
+NO_LANGUAGE = "I do not know that language: write its English name or its code, such as fr."
+NO_HOURS = "Write for how many hours a silent conversation is remembered, such as 48."
+NO_LIMIT = "Write a whole number of 0 or more; 0 is without limit."
+Values = Mapping[str, Sequence[str]]
+"""Field -> what was chosen or written there; nothing where it was left empty."""
+
+
+class FormError(Exception):
+    """Fields that cannot be read."""
+
+    def __init__(self, sentences: Mapping[str, str]) -> None:
+        """``sentences``: field -> the sentence that says why."""
+        super().__init__(" ".join(dict.fromkeys(sentences.values())))
+        self.sentences = dict(sentences)
+
+
+def preferences_of(values: Values, before: Preferences) -> Preferences:
+    """What a form says; what it does not ask for stays as it was.
+
+    Raises:
+        FormError: some fields cannot be read.
+    """
+    after, wrong = before, dict[str, str]()
+    for name, given in values.items():
+        field, _, unit = name.partition("-")
+        try:
+            value = _read(field, unit, [each.strip() for each in given if each.strip()])
+            changed: dict[str, Any] = {field: value}
+            if unit:
+                changed = {field: dataclasses.replace(getattr(after, field), **{unit: value})}
+            after = dataclasses.replace(after, **changed)
+        except PreferenceError as error:
+            wrong[name] = str(error)
+        except ValueError:
+            wrong[name] = SENTENCES.get(field, NO_LIMIT)
+    if wrong:
+        raise FormError(wrong)
+    return after
+
+
+def _read(field: str, unit: str, given: Sequence[str]) -> object:
+    """The value of a field.
+
+    Raises:
+        ValueError: there is none such.
+    """
+    if not given:
+        return None
+    if field == "tasks_off":
+        return frozenset(Kind(each) for each in given if each != NOTHING)
+    return int(given[0]) if unit else READERS[field](given[0])
+
+
+def _language(words: str) -> str:
+    code = find_language(words)
+    if code is None:
+        raise ValueError(words)
+    return code
+
+
+READERS: Mapping[str, Callable[[str], object]] = {
+    "when_to_speak": WhenToSpeak,
+    "reply_place": ReplyPlace,
+    "quiet_hours": parse_quiet_hours,
+    "system_prompt": str,
+    "language": _language,
+    "retention_hours": float,
+}
+SENTENCES = {"language": NO_LANGUAGE, "retention_hours": NO_HOURS}
