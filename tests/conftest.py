@@ -66,13 +66,13 @@ def endless_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def worker_settings(redis_server: str, endless_model: Path) -> dict[str, str]:
-    """Settings of a worker with the small model: quick, and long enough to stream."""
+    """Settings of a worker with the small model: answers are long enough to stream."""
     return {
         "PARLEY_REDIS_URL": redis_server,
         "PARLEY_MODEL": str(endless_model),
         "PARLEY_CONCURRENCY": "8",
         "PARLEY_CACHE_TOKENS": "8192",
-        "PARLEY_MAX_NEW_TOKENS": "300",
+        "PARLEY_MAX_NEW_TOKENS": "120",
         "PARLEY_TEMPERATURE": "0",
         "PARLEY_LEASE_S": "3",
         "PARLEY_DEVICE": "cpu",
@@ -81,7 +81,7 @@ def worker_settings(redis_server: str, endless_model: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def worker(worker_settings: dict[str, str]) -> Iterator[RunningModule]:
-    """A worker process for the session."""
-    with RunningModule("worker", settings=worker_settings) as process:
+    """A worker process for the session, which takes some three seconds for an answer."""
+    with RunningModule("tests.paced_worker", settings=worker_settings) as process:
         process.wait_for_event("worker_ready")
         yield process

@@ -8,11 +8,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from shared.launcher.processes import die_with_parent, python_module
 
 STOP_TIMEOUT_S = 15.0
+ROOT = Path(__file__).parents[1]
 
 
 class RunningModule:
@@ -29,7 +31,7 @@ class RunningModule:
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             self._command,
-            env={**clean_environment(), **self._settings},
+            env={**clean_environment(), "PYTHONPATH": str(ROOT), **self._settings},
             cwd=tempfile.gettempdir(),  # where there is no .env of a developer
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -94,6 +96,10 @@ class RunningModule:
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment without anybody's settings of Parley."""
+    """Our environment without anybody's settings of Parley.
+
+    One thread a model: threads of several models that share a few cores wait for one another.
+    """
     ours = ("PARLEY_", "SLACK_", "DISCORD_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    theirs = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    return {**theirs, "OMP_NUM_THREADS": "1"}

@@ -11,7 +11,7 @@ from tests.fakes.discord_model import Message
 from tests.fakes.discord_server import FakeDiscord
 from tests.running import RunningModule
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 30
+WAIT_S = 60
 NOTES = Attachment("notes.md", b"# Tower\n\nThe vault opens with zebra-4711.\n", "text/markdown")
 PICTURE = Attachment("tower.png", b"\x89PNG\r\n\x1a\n", "image/png")
 BOOK = Attachment("book.txt", b"word " * 1_000, "text/plain")

@@ -19,7 +19,7 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 30
+WAIT_S = 60
 MANAGE_CHANNELS, MANAGE_GUILD = 1 << 4, 1 << 5
 FORM = 9
 

@@ -9,7 +9,7 @@ from tests.chaos.way_out import scribe_at
 from tests.e2e.conftest import start_bots, stop_bots
 from tests.fakes.discord_server import FakeDiscord
 
-WAIT_S = 30
+WAIT_S = 60
 LONG = "\n\n".join(f"Paragraph {number}: " + "some words " * 30 for number in range(40))
 
 

@@ -21,7 +21,7 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 30
+WAIT_S = 60
 READ_MESSAGE_HISTORY = 1 << 16
 EPHEMERAL, SUPPRESS_EMBEDS, DEFERRED = 64, 4, 5
 FLAG = "🇫🇷"

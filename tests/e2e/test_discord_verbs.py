@@ -28,7 +28,7 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 30
+WAIT_S = 60
 MANAGE_MESSAGES = 1 << 13
 DEFERRED_UPDATE = 6
 WHOLE = "length limit"

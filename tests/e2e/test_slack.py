@@ -15,7 +15,7 @@ from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
 from tests.running import RunningModule
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 def answers(slack: FakeSlack, channel: str) -> list[Message]:

@@ -23,7 +23,7 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 40
+WAIT_S = 60
 ALICE, BOB, EVE = "U0ALICE", "U0BOB", "U0EVE"
 RATED, TRANSLATED, PINNED, PINNED_BEFORE = "C0RATED", "C0TRANSLATED", "C0PINNED", "C0BEFORE"
 """Channels that the settings name."""

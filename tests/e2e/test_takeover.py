@@ -7,7 +7,7 @@ from tests.e2e.test_slack import answers, wait_whole
 from tests.fakes.slack_server import FakeSlack
 from tests.running import RunningModule
 
-TAKEOVER_S = 20
+TAKEOVER_S = 60
 
 
 async def test_killed_workers_answer_is_finished_by_another_in_the_same_message(
@@ -17,15 +17,15 @@ async def test_killed_workers_answer_is_finished_by_another_in_the_same_message(
     own_redis: str,
 ) -> None:
     alone = {"PARLEY_REDIS_URL": own_redis}
-    slow = {**worker_settings, **alone, "PARLEY_MAX_NEW_TOKENS": "1200"}
+    slow = {**worker_settings, **alone, "PARLEY_MAX_NEW_TOKENS": "600"}
     with (
-        RunningModule("worker", settings=slow) as first,
+        RunningModule("tests.paced_worker", settings=slow) as first,
         RunningModule("bots", settings={**slack_settings, **alone}) as bots,
     ):
         await asyncio.to_thread(first.wait_for_event, "worker_ready")
         await asyncio.to_thread(bots.wait_for_event, "slack_ready")
         await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me a long story")
-        with RunningModule("worker", settings=slow) as second:
+        with RunningModule("tests.paced_worker", settings=slow) as second:
             await slack.wait_for(
                 lambda: any(len(m.text) > 50 for m in answers(slack, CHANNEL)), timeout_s=TAKEOVER_S
             )
