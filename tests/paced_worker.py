@@ -1,0 +1,18 @@
+"""A worker that writes at a pace which no machine exceeds: ``python -m tests.paced_worker``.
+
+Tests that stop, reword or look at an answer while it is written need one that is not over before.
+"""
+
+import os
+import sys
+
+from shared.logs import configure_logs
+from shared.settings import read_settings
+from tests.chaos.faulty_worker import slow
+from worker.__main__ import serve
+
+if __name__ == "__main__":
+    settings = read_settings(os.environ)
+    configure_logs(settings.log_level)
+    slow()
+    sys.exit(serve(settings))
