@@ -109,6 +109,13 @@ class Settings(pydantic.BaseModel):
             min_length=1,
         ),
     ] = "default"
+    engine: Annotated[
+        Literal["transformers", "lean"],
+        pydantic.Field(
+            alias="PARLEY_ENGINE",
+            description="what runs the model; lean: int8 on a processor, for Llama-like models",
+        ),
+    ] = "transformers"
     device: Annotated[
         Literal["auto", "cuda", "mps", "cpu"],
         pydantic.Field(alias="PARLEY_DEVICE", description="where the model runs"),

@@ -195,6 +195,8 @@ PURE: dict[str, set[str]] = {
     "bots.render.slack": {"markdown_it", "wcwidth"},
     "bots.render.discord": {"markdown_it", "wcwidth"},
     "worker.engine.generation": set(),
+    "worker.engine.lean.blocks": set(),
+    "worker.engine.lean.sequences": set(),
     "worker.engine.text": set(),
     "worker.prompting.template": {"babel"},
     "worker.knowledge.documents": set(),

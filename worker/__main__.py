@@ -135,7 +135,7 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
 
 def _load_and_answer(parts: _Parts) -> bool:
     """Load the model and run jobs; whether a signal ended that."""
-    from worker.engine.batching import BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
+    from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
     from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - the same
 
     settings = parts.settings
@@ -147,7 +147,7 @@ def _load_and_answer(parts: _Parts) -> bool:
         settings.cache_tokens,
         parts.patience.stall_timeout_s,
     )
-    engine = BatchingEngine(loaded, options)
+    engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
 
     def abandon() -> None:
         """End this worker, which is of no use any more; its supervisor starts another."""

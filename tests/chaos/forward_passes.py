@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import torch
 
+from worker.engine.batch import Batch
 from worker.engine.batching import BatchGeneration, BatchingEngine, EngineOptions
 from worker.engine.models import LoadedModel, ModelChoice, load_model
 
@@ -114,6 +115,12 @@ def make_engine(loaded: LoadedModel, *, stall_timeout_s: float = 60) -> Batching
     return BatchingEngine(
         loaded, EngineOptions(200, 8, cache_tokens=4096, stall_timeout_s=stall_timeout_s)
     )
+
+
+def manager_of(engine: BatchingEngine) -> Batch:
+    """The batch that an engine has now, if it is transformers' manager."""
+    assert isinstance(engine._batch, Batch)
+    return engine._batch
 
 
 def ids_of(loaded: LoadedModel, text: str) -> tuple[int, ...]:

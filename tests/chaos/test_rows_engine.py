@@ -27,6 +27,7 @@ from tests.chaos.forward_passes import (
     ids_of,
     load,
     make_engine,
+    manager_of,
     wait_until,
     written_alone,
 )
@@ -271,8 +272,7 @@ def test_row_18_the_memory_of_a_dead_batch_is_free_before_the_next_one_runs(
     is_free: list[bool] = []
 
     def strike(_seen: Pass) -> None:
-        batch = engine._batch
-        assert batch is not None
+        batch = manager_of(engine)
         assert batch.batch_processor is not None
         if not caches:
             caches.append(weakref.ref(batch.batch_processor.cache))
@@ -321,8 +321,7 @@ def end_by_stop(batch: Batch) -> None:
 def test_row_20_a_batch_that_dies_idle_is_noticed_and_replaced(
     loaded: LoadedModel, engine: BatchingEngine, end: Callable[[Batch], None]
 ) -> None:
-    dead = engine._batch
-    assert dead is not None
+    dead = manager_of(engine)
     wait_until(lambda: dead.num_moves > 0, "its loop runs")
 
     end(dead)
@@ -336,8 +335,7 @@ def test_row_20_a_request_that_comes_before_the_death_is_noticed_is_answered(
     loaded: LoadedModel, engine: BatchingEngine
 ) -> None:
     """The dead batch takes it for nothing: ``add_request`` returns None."""
-    dead = engine._batch
-    assert dead is not None
+    dead = manager_of(engine)
     wait_until(lambda: dead.num_moves > 0, "its loop runs")
     asked = ask(loaded, "next")
 

@@ -18,7 +18,14 @@ from transformers import (
 
 from shared.errors import EngineError, PromptTooLongError
 from shared.replies import FinishReason
-from tests.chaos.forward_passes import ForwardPasses, ids_of, load, wait_until, written_alone
+from tests.chaos.forward_passes import (
+    ForwardPasses,
+    ids_of,
+    load,
+    manager_of,
+    wait_until,
+    written_alone,
+)
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.batching import BatchingEngine, EngineOptions
 from worker.engine.generation import Request, Sampling
@@ -194,8 +201,7 @@ def test_request_that_nobody_waits_for_is_cancelled(
     loaded: LoadedModel, engine: BatchingEngine
 ) -> None:
     """As is left when a cancel overtakes its request: the manager forgets such a cancel."""
-    batch = engine._batch
-    assert batch is not None
+    batch = manager_of(engine)
     label = Labels().label(Request("stray", (), 1))
     with ForwardPasses(loaded) as passes:
         batch.add_request([65] * 3, request_id=label, max_new_tokens=3000, streaming=True)

@@ -15,6 +15,7 @@ from tests.chaos.forward_passes import (
     ids_of,
     load,
     make_engine,
+    manager_of,
     wait_until,
     written_alone,
 )
@@ -60,9 +61,9 @@ def num_prefilled(engine: BatchingEngine, loaded: LoadedModel, request: Request)
 
 def num_known_pages(engine: BatchingEngine) -> int:
     """How many full pages the cache can find again."""
-    assert engine._batch is not None
-    assert engine._batch.batch_processor is not None
-    allocators = engine._batch.batch_processor.cache.cache_allocators.values()
+    processor = manager_of(engine).batch_processor
+    assert processor is not None
+    allocators = processor.cache.cache_allocators.values()
     return sum(len(allocator.ledger.hash_to_block) for allocator in allocators)
 
 

@@ -14,6 +14,7 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchProcessor
 
+from worker.engine.devices import pick_cache_tokens
 from worker.engine.generation import Sampling
 from worker.engine.models import LoadedModel
 from worker.engine.seeding import SeededDraw
@@ -103,25 +104,55 @@ class Batch(ContinuousBatchingManager):
         return goes_on
 
 
-def start_batch(
-    loaded: LoadedModel, *, num_pages: int, max_requests: int, max_new_tokens: int
-) -> Batch:
-    """A new batch around a loaded model, running."""
-    generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
-        do_sample=True,
-        temperature=ANY_SAMPLING.temperature,
-        top_p=ANY_SAMPLING.top_p,
-        eos_token_id=list(loaded.eos_token_ids) or -1,
-        max_new_tokens=max_new_tokens,
-    )
-    batching = ContinuousBatchingConfig(
-        page_size=PAGE_TOKENS,
-        num_blocks=num_pages,
-        max_batch_tokens=CPU_BATCH_TOKENS if loaded.model.device.type == "cpu" else None,
-        max_requests_per_batch=max_requests,
-        max_queue_size=UNBOUNDED,
-        per_request_processors=True,
-    )
-    batch = Batch(loaded.model, generation, batching)
-    batch.start()
-    return batch
+class ManagerBatches:
+    """Starts batches of the manager around one model; see ``worker.engine.batching.Batches``."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        max_requests: int,
+        max_new_tokens: int,
+        cache_tokens: int | None,
+    ) -> None:
+        """Count the pages.
+
+        Args:
+            loaded: the model.
+            max_requests: how many answers are written at once.
+            max_new_tokens: of one answer.
+            cache_tokens: size of the cache; None: from the memory that is free.
+        """
+        self._loaded = loaded
+        self._max_requests = max_requests
+        self._max_new_tokens = max_new_tokens
+        model = loaded.model
+        wanted = cache_tokens or pick_cache_tokens(
+            model.config.get_text_config(), model.device, model.dtype
+        )
+        self._num_pages = max(2, wanted // PAGE_TOKENS)
+
+    @property
+    def capacity_tokens(self) -> int:
+        """The longest sequence that fits."""
+        return (self._num_pages - 1) * PAGE_TOKENS
+
+    def start(self) -> Batch:
+        """A new batch, running."""
+        generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
+            do_sample=True,
+            temperature=ANY_SAMPLING.temperature,
+            top_p=ANY_SAMPLING.top_p,
+            eos_token_id=list(self._loaded.eos_token_ids) or -1,
+            max_new_tokens=self._max_new_tokens,
+        )
+        batching = ContinuousBatchingConfig(
+            page_size=PAGE_TOKENS,
+            num_blocks=self._num_pages,
+            max_batch_tokens=CPU_BATCH_TOKENS if self._loaded.model.device.type == "cpu" else None,
+            max_requests_per_batch=self._max_requests,
+            max_queue_size=UNBOUNDED,
+            per_request_processors=True,
+        )
+        batch = Batch(self._loaded.model, generation, batching)
+        batch.start()
+        return batch

@@ -1,23 +1,28 @@
-"""One continuous batch for everybody, around transformers' own continuous batching manager.
+"""One continuous batch for everybody, around transformers' manager or our engine for processors.
 
-The manager pages the cache, shares prefixes, schedules and samples; this file gives every request a
+The batch keeps the cache, shares prefixes, schedules and samples; this file gives every request a
 queue of its own, refuses what can never fit (one such prompt would fail the whole batch), builds
-the manager anew when it dies, and says so when neither that nor waiting helps.
+the batch anew when it dies, and says so when neither that nor waiting helps.
 """
 
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from transformers.generation.continuous_batching.requests import GenerationOutput
-
-from shared.errors import EngineError, EngineLostError, PromptTooLongError
+from shared.errors import (
+    EngineError,
+    EngineLostError,
+    ModelUnavailableError,
+    PromptTooLongError,
+)
 from shared.logs import get_logger
 from shared.replies import FinishReason
-from worker.engine.batch import PAGE_TOKENS, Batch, start_batch
-from worker.engine.devices import pick_cache_tokens
+from worker.engine.batch import ManagerBatches
 from worker.engine.generation import Limits, Request, Sampling
+from worker.engine.lean.batches import prepare
+from worker.engine.lean.network import FAMILIES
 from worker.engine.models import LoadedModel
 from worker.engine.seeding import seeded
 from worker.engine.sharing import Labels, id_of
@@ -46,6 +51,72 @@ class EngineOptions:
     """None: from the memory that is free."""
     stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
     """A forward step that takes longer than this never returns, and the engine is lost."""
+
+
+class Output(Protocol):
+    """What a batch has written for a request so far."""
+
+    request_id: str
+    generated_tokens: list[int]
+    error: str | None
+
+    def is_finished(self) -> bool:
+        """Whether no more will come."""
+        ...
+
+
+class Batch(Protocol):
+    """One life of a continuous batch."""
+
+    num_moves: int
+    """Grows with every finished step, and ten times a second while there is no work."""
+    has_begun: bool
+    """Whether the loop ever ran; if not, no request can have ended it."""
+
+    def add_request(  # noqa: PLR0913 - as transformers' manager is called
+        self,
+        input_ids: list[int],
+        *,
+        request_id: str,
+        max_new_tokens: int,
+        streaming: bool,
+        temperature: float,
+        top_p: float,
+        seed: int | None = None,
+        step: int = 0,
+    ) -> str | None:
+        """Take a request; None if the batch is dead."""
+        ...
+
+    def cancel_request(self, request_id: str) -> None:
+        """Forget a request before the next step."""
+        ...
+
+    def get_result(self, *, timeout: float) -> Output | None:
+        """The next output, if one comes in so many seconds."""
+        ...
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the loop has ended, or is about to."""
+        ...
+
+    def bury(self, timeout_s: float) -> str:
+        """Stop for good and let go of the cache; returns the name of what it died of."""
+        ...
+
+
+class Batches(Protocol):
+    """Starts one batch after another around one model."""
+
+    @property
+    def capacity_tokens(self) -> int:
+        """The longest sequence that fits."""
+        ...
+
+    def start(self) -> Batch:
+        """A new batch, running."""
+        ...
 
 
 @dataclass(slots=True)
@@ -126,9 +197,19 @@ class BatchGeneration:
 class BatchingEngine:
     """transformers' continuous batching, made to survive. Thread-safe."""
 
-    def __init__(self, loaded: LoadedModel, options: EngineOptions) -> None:
+    def __init__(
+        self, loaded: LoadedModel, options: EngineOptions, batches: Batches | None = None
+    ) -> None:
+        """Prepare the batch; this may take seconds.
+
+        Args:
+            loaded: the model.
+            options: what an operator may choose.
+            batches: what the batch is; None: transformers' manager.
+        """
         self._loaded = loaded
         self._options = options
+        self._batches = batches or manager_batches(loaded, options)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._lineup = Lineup()
@@ -145,13 +226,7 @@ class BatchingEngine:
         self._is_lost = False
         self._is_closing = threading.Event()
         self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
-        model = loaded.model
-        wanted = options.cache_tokens or pick_cache_tokens(
-            model.config.get_text_config(), model.device, model.dtype
-        )
-        self._num_pages = max(2, wanted // PAGE_TOKENS)
-        capacity = (self._num_pages - 1) * PAGE_TOKENS
-        total = min(capacity, loaded.context_tokens)
+        total = min(self._batches.capacity_tokens, loaded.context_tokens)
         self.limits = Limits(
             max_total_tokens=total, max_new_tokens=min(options.max_new_tokens, total // 2)
         )
@@ -164,7 +239,7 @@ class BatchingEngine:
                 returns; the process should end, and must not wait for the batch's thread.
         """
         self._on_lost = on_lost
-        self._batch = self._start_batch()
+        self._batch = self._batches.start()
         self._router.start()
 
     def close(self) -> None:
@@ -216,14 +291,6 @@ class BatchingEngine:
     def num_running(self) -> int:
         """How many answers are being written, or wait for it."""
         return len(self._running)
-
-    def _start_batch(self) -> Batch:
-        return start_batch(
-            self._loaded,
-            num_pages=self._num_pages,
-            max_requests=self._options.max_requests,
-            max_new_tokens=self._options.max_new_tokens,
-        )
 
     def _fill_batch(self) -> None:
         """Give the present batch what may run now and is not in it yet."""
@@ -301,7 +368,7 @@ class BatchingEngine:
                 error = EngineError("A forward step with this request in it does not return.")
                 self._end(self._running[request_id], _Event(is_last=True, error=error))
 
-    def _deliver(self, batch: Batch, output: GenerationOutput) -> None:
+    def _deliver(self, batch: Batch, output: Output) -> None:
         self._num_fruitless = 0
         with self._lock:
             running = self._running.get(id_of(output.request_id))
@@ -345,7 +412,7 @@ class BatchingEngine:
             if culprit is not None:
                 error = EngineError(f"The batch died ({cause}) with this request alone in it.")
                 self._end(self._running[culprit], _Event(is_last=True, error=error))
-            self._batch = self._start_batch()
+            self._batch = self._batches.start()
             self._fill_batch()
 
     def _find_culprit(self, dead: Batch) -> str | None:
@@ -354,3 +421,30 @@ class BatchingEngine:
         # In the step that was under way when a request was cancelled that one was still there.
         is_open = dead.num_moves == self._moves_at_cancel
         return self._lineup.die(() if is_open else self._in_batch)
+
+
+def manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
+    """Batches of transformers' manager, on any device."""
+    return ManagerBatches(
+        loaded, options.max_requests, options.max_new_tokens, options.cache_tokens
+    )
+
+
+def lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
+    """Batches of our own engine for processors.
+
+    Raises:
+        ModelUnavailableError: it cannot compute this model, or not on this device.
+    """
+    ours = prepare(loaded, options.max_requests, options.cache_tokens)
+    if ours is None:
+        raise ModelUnavailableError(
+            f"PARLEY_ENGINE is lean, which computes models of the families {', '.join(FAMILIES)} "
+            f"on a processor; {loaded.name} on {loaded.model.device.type} is none of these. Unset "
+            "PARLEY_ENGINE."
+        )
+    return ours
+
+
+BATCHES = {"transformers": manager_batches, "lean": lean_batches}
+"""By the words of ``PARLEY_ENGINE``."""

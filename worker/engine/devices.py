@@ -61,9 +61,13 @@ def cache_bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
 
 def pick_cache_tokens(config: PretrainedConfig, device: torch.device, dtype: torch.dtype) -> int:
     """How many tokens the cache can hold in the memory that is free now."""
-    per_token = cache_bytes_per_token(config, dtype)
+    num_tokens = free_cache_bytes(device) // cache_bytes_per_token(config, dtype)
+    return num_tokens if device.type == "cuda" else min(MAX_CPU_CACHE_TOKENS, num_tokens)
+
+
+def free_cache_bytes(device: torch.device) -> int:
+    """How much of the memory that is free now a cache may take."""
     if device.type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info(device)
-        return int(free_bytes * GPU_CACHE_SHARE) // per_token
-    free_bytes = psutil.virtual_memory().available
-    return min(MAX_CPU_CACHE_TOKENS, int(free_bytes * CPU_CACHE_SHARE) // per_token)
+        return int(free_bytes * GPU_CACHE_SHARE)
+    return int(psutil.virtual_memory().available * CPU_CACHE_SHARE)

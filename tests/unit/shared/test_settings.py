@@ -20,6 +20,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("PARLEY_ALLOW_VOLATILE_REDIS", "1", "allow_volatile_redis", True),
     ("PARLEY_ALLOW_VOLATILE_REDIS", "false", "allow_volatile_redis", False),
     ("PARLEY_MODEL", "Qwen/Qwen3-4B", "model", "Qwen/Qwen3-4B"),
+    ("PARLEY_ENGINE", "lean", "engine", "lean"),
     ("PARLEY_DEVICE", "cuda", "device", "cuda"),
     ("PARLEY_DTYPE", "bfloat16", "dtype", "bfloat16"),
     ("PARLEY_CONCURRENCY", "64", "concurrency", 64),
@@ -100,6 +101,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
 
 MALFORMED = [
     ("PARLEY_ALLOW_VOLATILE_REDIS", "perhaps"),
+    ("PARLEY_ENGINE", "vllm"),
     ("PARLEY_DEVICE", "tpu"),
     ("PARLEY_DTYPE", "int8"),
     ("PARLEY_CONCURRENCY", "many"),

@@ -1,0 +1,81 @@
+"""Batches of the engine for processors: a model's weights packed once, its room counted."""
+
+from dataclasses import dataclass
+
+import torch
+
+from shared.logs import get_logger
+from worker.engine.devices import cache_bytes_per_token, free_cache_bytes
+from worker.engine.lean import quality
+from worker.engine.lean.batch import LeanBatch, Sizes
+from worker.engine.lean.blocks import SMALLEST_TOKENS, size_for
+from worker.engine.lean.network import Int8Linear, Kind, Linear, Stepper, largest_inputs, supports
+from worker.engine.models import LoadedModel
+
+log = get_logger(__name__)
+
+MAX_CACHE_TOKENS = 131_072
+"""More is of no use to the few answers that a processor writes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeanBatches:
+    """Starts batches; see ``worker.engine.batching.Batches``."""
+
+    stepper: Stepper
+    sizes: Sizes
+    eos_token_ids: tuple[int, ...]
+
+    @property
+    def capacity_tokens(self) -> int:
+        """The longest sequence that fits."""
+        return self.sizes.largest_block
+
+    def start(self) -> LeanBatch:
+        """A new batch, running."""
+        batch = LeanBatch(self.stepper, self.sizes, self.eos_token_ids)
+        batch.start()
+        return batch
+
+
+def prepare(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) -> LeanBatches | None:
+    """Pack a model for this engine; None if it cannot compute models of this kind.
+
+    Args:
+        loaded: the model; in float32 it is rounded to int8 where that costs little.
+        max_requests: how many answers are written at once.
+        cache_tokens: size of the cache; None: from the memory that is free.
+    """
+    if not supports(loaded.model):
+        return None
+    sizes = _sizes(loaded, max_requests, cache_tokens)
+    num_positions = min(loaded.context_tokens, sizes.largest_block)
+    return LeanBatches(_pack(loaded, num_positions), sizes, loaded.eos_token_ids)
+
+
+def _sizes(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) -> Sizes:
+    config = loaded.model.config.get_text_config()
+    if cache_tokens is None:
+        per_token = cache_bytes_per_token(config, loaded.model.dtype)
+        free_bytes = free_cache_bytes(loaded.model.device)
+        cache_tokens = min(MAX_CACHE_TOKENS, free_bytes // per_token)
+    largest = size_for(min(cache_tokens, loaded.context_tokens))
+    if largest > cache_tokens:
+        largest = max(SMALLEST_TOKENS, largest // 2)
+    return Sizes(max(cache_tokens, largest) // largest * largest, largest, max_requests)
+
+
+def _pack(loaded: LoadedModel, num_positions: int) -> Stepper:
+    token_ids = quality.text_ids(loaded)
+    largest = largest_inputs(loaded.model, token_ids)
+
+    def packed(kind: Kind) -> Stepper:
+        return Stepper(loaded.model, kind, num_positions, largest)
+
+    if loaded.model.dtype is not torch.float32:
+        return packed(Linear)
+    rounded = packed(Int8Linear)
+    rise = quality.perplexity(rounded, token_ids) / quality.reference(loaded, token_ids)
+    is_good = rise <= quality.MAX_WORSE
+    log.info("int8_checked", perplexity_ratio=round(rise, 4), is_used=is_good)
+    return rounded if is_good else packed(Linear)
