@@ -67,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             case words:
                 from worker import commands  # noqa: PLC0415 - only who asks for one pays for it
 
+                configure_logs(settings.log_level, sys.stderr)  # standard output is the result's
                 return commands.run(settings, words)
     except StartupError as error:
         say(str(error))

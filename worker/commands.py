@@ -19,6 +19,7 @@ from shared.settings import Settings
 from worker.knowledge import commands as knowledge_commands
 
 evaluations = typer.Typer(no_args_is_help=True, help="Measure a task against honest baselines.")
+benches = typer.Typer(no_args_is_help=True, help="Measure how fast a worker's parts are.")
 trainings = typer.Typer(no_args_is_help=True, help="Train a model of Parley's own.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs.")]
@@ -77,6 +78,27 @@ def evaluate_sentiment(
     choice = ClassifierChoice(settings.sentiment_model, settings.device)
     chosen = sentiment.own_texts(texts) if texts else sentiment.held_out_texts()
     show(sentiment.evaluate_sentiment(choice, chosen), sys.stdout, as_json=as_json)
+
+
+@benches.command("engine")
+def bench_engine(
+    context: typer.Context,
+    *,
+    at_once: Annotated[
+        list[int] | None, typer.Option(min=1, help="Requests at once; may be given again.")
+    ] = None,
+    new_tokens: Annotated[int, typer.Option(min=2, help="Of each answer.")] = 48,
+    repeats: Annotated[int, typer.Option(min=1, help="The median counts.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Tokens a second of each engine, beside generate() one at a time."""
+    from worker.benches import engine  # noqa: PLC0415 - seconds of import
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    settings: Settings = context.obj
+    counts = at_once or [1, 8, 32]
+    found = engine.bench_engine(settings, counts=counts, num_new=new_tokens, repeats=repeats)
+    show(found, sys.stdout, as_json=as_json)
 
 
 @evaluations.command("translation")
@@ -173,6 +195,7 @@ def make_app() -> typer.Typer:
     app.add_typer(knowledge_commands.knowledge, name="knowledge")
     app.add_typer(evaluations, name="eval")
     app.add_typer(trainings, name="train")
+    app.add_typer(benches, name="bench")
     return app
 
 

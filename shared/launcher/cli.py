@@ -106,8 +106,8 @@ def train(context: typer.Context) -> None:
 
 @app.command(context_settings=HANDED_ON, add_help_option=False)
 def bench(context: typer.Context) -> None:
-    """Measure how fast Parley's own work is: `render`."""
-    _hand_on("bench", context, to="bots")
+    """Measure how fast Parley's own work is: `render`, `engine`."""
+    _hand_on("bench", context, to="worker" if context.args[:1] == ["engine"] else "bots")
 
 
 @app.command(name="explain-policy", context_settings=HANDED_ON, add_help_option=False)

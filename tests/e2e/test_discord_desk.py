@@ -52,9 +52,11 @@ class Town:
         return message
 
     async def open(self, user: User, shown: Message, scope: str, page: str) -> Interaction:
-        """Press a button that opens a form."""
+        """Press a button, and see the form that it opens."""
         custom_id = f"parley:settings:{scope}:{page}"
-        return await self.discord.press_button(shown, user, custom_id)
+        opened = await self.discord.press_button(shown, user, custom_id)
+        await self.discord.wait_for(lambda: opened.response, WAIT_S)
+        return opened
 
     async def fill(self, user: User, opened: Interaction, values: dict[str, Input]) -> str:
         """Fill in a form that was opened; what comes of it."""

@@ -1,0 +1,162 @@
+"""``parley bench engine``: tokens a second of each engine, beside ``generate()`` one at a time.
+
+Everything is measured in one run, warmed up, in turns; the median of some repeats counts, so that a
+machine that is slow for a while is slow for all.
+"""
+
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from shared.errors import ModelUnavailableError
+from shared.settings import Settings
+from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.generation import Request
+from worker.engine.models import LoadedModel, load_model
+from worker.engine.unbatched import generate
+from worker.evaluation.minds import choice_of
+from worker.evaluation.report import Evaluation, Figure, Table
+from worker.speech import say
+
+TOPICS = ("a lighthouse", "bread", "the moon", "a small town", "rain", "an old ship", "tea", "snow")
+HISTORY_TOKENS = 1500
+NUM_SHORT = 16
+"""Tokens of the second turn's question, and of its answer."""
+
+Figures = dict[str, float]
+"""A measure by its name."""
+
+
+def bench_engine(
+    settings: Settings, *, counts: Sequence[int], num_new: int, repeats: int
+) -> Evaluation:
+    """Measure each engine that can compute the model.
+
+    Args:
+        settings: model, device and number format.
+        counts: how many requests at once.
+        num_new: tokens of each answer.
+        repeats: of which the median counts.
+    """
+    loaded = load_model(choice_of(settings.model, settings), say)
+    prompts = [_prompt(loaded, number) for number in range(max(counts))]
+    with ExitStack() as stack:
+        engines: dict[str, BatchingEngine] = {}
+        options = EngineOptions(num_new, max(counts), settings.cache_tokens)
+        for name in BATCHES:
+            try:
+                engines[name] = stack.enter_context(_opened(name, loaded, options))
+            except ModelUnavailableError as error:
+                say(str(error))
+        ways: dict[str, Callable[[], Figures]] = {
+            "one_at_a_time": lambda: {"1": _generate_rate(loaded, prompts[0], num_new)},
+        }
+        for name, engine in engines.items():
+            ways[name] = _measures(engine, prompts, counts, num_new)
+        rounds = []
+        for number in range(repeats + 1):
+            say(f"Round {number} of {repeats}" if number else "Warming up")
+            rounds.append({name: way() for name, way in ways.items()})
+    return _evaluation(loaded.name, rounds[1:])
+
+
+def _measures(
+    engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], counts: Sequence[int], num_new: int
+) -> Callable[[], Figures]:
+    def measure() -> Figures:
+        rates = {str(count): _rate(engine, prompts[:count], num_new) for count in counts}
+        return {**rates, "second_turn": _second_turn(engine, prompts[0])}
+
+    return measure
+
+
+@contextmanager
+def _opened(name: str, loaded: LoadedModel, options: EngineOptions) -> Iterator[BatchingEngine]:
+    engine = BatchingEngine(loaded, options, BATCHES[name](loaded, options))
+    try:
+        engine.open()
+        yield engine
+    finally:
+        engine.close()
+
+
+def _prompt(loaded: LoadedModel, number: int) -> tuple[int, ...]:
+    text = f"{number}. Here is a long story about {TOPICS[number % len(TOPICS)]}, told slowly:"
+    return tuple(loaded.tokenizer.encode(text, add_special_tokens=True))
+
+
+def _rate(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], num_new: int) -> float:
+    """Tokens a second of all answers together, prompts included in the time.
+
+    Each run is a tenant of its own, so that nothing is found in the cache.
+    """
+    begun_s = time.perf_counter()
+    tenant = secrets.token_hex(4)
+    generations = [
+        engine.submit(Request(f"{tenant}-{number}", prompt, num_new, salt=f"{tenant}-{number}"))
+        for number, prompt in enumerate(prompts)
+    ]
+    for generation in generations:
+        "".join(generation)
+    num_tokens = sum(generation.num_tokens for generation in generations)
+    return num_tokens / (time.perf_counter() - begun_s)
+
+
+def _generate_rate(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> float:
+    begun_s = time.perf_counter()
+    num_tokens = generate(loaded, prompt, num_new)
+    return num_tokens / (time.perf_counter() - begun_s)
+
+
+def _second_turn(engine: BatchingEngine, prompt: tuple[int, ...]) -> float:
+    """Time to the first text of a second turn, over that of the first."""
+    salt = secrets.token_hex(4)
+    num_history = min(HISTORY_TOKENS, engine.limits.max_total_tokens - 4 * NUM_SHORT)
+    history = (prompt * (num_history // len(prompt) + 1))[:num_history]
+    first_s = _first_text_s(engine, Request(f"{salt}-1", history, NUM_SHORT, salt=salt))
+    more = (*history, *prompt[:NUM_SHORT])
+    return _first_text_s(engine, Request(f"{salt}-2", more, NUM_SHORT, salt=salt)) / first_s
+
+
+def _first_text_s(engine: BatchingEngine, request: Request) -> float:
+    begun_s = time.perf_counter()
+    pieces = iter(engine.submit(request))
+    next(pieces, None)
+    first_s = time.perf_counter() - begun_s
+    for _ in pieces:
+        pass
+    return first_s
+
+
+def _evaluation(model: str, rounds: Sequence[dict[str, Figures]]) -> Evaluation:
+    medians = {
+        name: {key: round(statistics.median(one[name][key] for one in rounds), 3) for key in keys}
+        for name, keys in rounds[0].items()
+    }
+    alone = medians["one_at_a_time"]["1"]
+    ratios = {
+        name: {key: round(rate / alone, 2) for key, rate in rates.items() if key.isdigit()}
+        for name, rates in medians.items()
+    }
+    columns = [key for key in max(medians.values(), key=len) if key.isdigit()]
+    rows = tuple(
+        (
+            name,
+            *(_cell(rates.get(key), ratios[name].get(key)) for key in columns),
+            f"{rates['second_turn']:.3f}" if "second_turn" in rates else "",
+        )
+        for name, rates in medians.items()
+    )
+    table = Table(model, ("tokens/s (ratio), requests at once", *columns, "second turn"), rows)
+    figures: dict[str, Figure] = {"model": model, **medians, "ratios": ratios}
+    remarks = (
+        f"Medians of {len(rounds)}; ratios to generate() one at a time.",
+        "Second turn: time to its first text over the first turn's, 1,500 tokens or what fits.",
+    )
+    return Evaluation("engine", figures, (table,), remarks)
+
+
+def _cell(rate: float | None, ratio: float | None) -> str:
+    return "" if rate is None else f"{rate:.1f} ({ratio:.1f})"
