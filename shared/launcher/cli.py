@@ -104,12 +104,6 @@ def train(context: typer.Context) -> None:
     _hand_on("train", context)
 
 
-@app.command(context_settings=HANDED_ON, add_help_option=False)
-def bench(context: typer.Context) -> None:
-    """Measure how fast Parley's own work is: `render`, `engine`."""
-    _hand_on("bench", context, to="worker" if context.args[:1] == ["engine"] else "bots")
-
-
 @app.command(name="explain-policy", context_settings=HANDED_ON, add_help_option=False)
 def explain_policy(context: typer.Context) -> None:
     """Say whether a message would be answered, and why."""
@@ -177,6 +171,21 @@ def _group(name: str, explanation: str) -> typer.Typer:
     return group
 
 
+bench = _group("bench", "Measure how fast Parley's own work is.")
+
+
+@bench.command(context_settings=HANDED_ON, add_help_option=False)
+def render(context: typer.Context) -> None:
+    """Megabytes of Markdown a second, for each platform and for the worst texts."""
+    _hand_on("bench", context, "render", to="bots")
+
+
+@bench.command(context_settings=HANDED_ON, add_help_option=False)
+def engine(context: typer.Context) -> None:
+    """Tokens a second of each engine, beside generate() one at a time."""
+    _hand_on("bench", context, "engine")
+
+
 dead = _group("dead", "Questions that were given up after PARLEY_MAX_ATTEMPTS runs.")
 Refs = Annotated[list[str], typer.Argument(help="references, or the word all")]
 
@@ -225,10 +234,10 @@ def _run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> None:
     raise typer.Exit(code)
 
 
-def _hand_on(command: str, context: typer.Context, to: str = "worker") -> None:
+def _hand_on(command: str, context: typer.Context, *words: str, to: str = "worker") -> None:
     """Run a command of another process's, with the Redis that Parley runs on."""
     settings = _settings()
-    arguments = [command, *context.args]
+    arguments = [command, *words, *context.args]
     with redis_beside(settings, is_needed=command in NEED_REDIS) as env:
         raise typer.Exit(run_in_terminal(python_module(to, *arguments), env))
 

@@ -128,6 +128,11 @@ def ids_of(loaded: LoadedModel, text: str) -> tuple[int, ...]:
     return tuple(loaded.tokenizer.encode(text, add_special_tokens=True))
 
 
+def texts(count: int) -> list[str]:
+    """Prompts of very different lengths."""
+    return [f"question {number} " + "and so on " * (7 * number % 31) for number in range(count)]
+
+
 def written_alone(loaded: LoadedModel, prompt_ids: tuple[int, ...], max_new_tokens: int) -> str:
     """What ``generate`` writes, one request at a time, always the likeliest token."""
     model: Any = loaded.model

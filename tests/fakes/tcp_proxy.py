@@ -91,13 +91,13 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            try:
-                target = socket.create_connection(("127.0.0.1", self.target_port))
-            except OSError:
-                client.close()
-                continue
-            pair = (client, target)
-            with self._lock:
+            with self._lock:  # whoever has seen the target's end can cut the connection
+                try:
+                    target = socket.create_connection(("127.0.0.1", self.target_port))
+                except OSError:
+                    client.close()
+                    continue
+                pair = (client, target)
                 self._pairs.add(pair)
                 self.num_accepted += 1
             self._run(self._pump, pair, client, target, self._requests_flow)

@@ -23,6 +23,7 @@ from tests.chaos.forward_passes import (
     ids_of,
     load,
     manager_of,
+    texts,
     wait_until,
     written_alone,
 )
@@ -54,11 +55,6 @@ def opened(loaded: LoadedModel) -> Iterator[BatchingEngine]:
         yield engine
     finally:
         engine.close()
-
-
-def texts(count: int) -> list[str]:
-    """Prompts of very different lengths."""
-    return [f"question {number} " + "and so on " * (7 * number % 31) for number in range(count)]
 
 
 def test_batched_greedy_output_equals_one_at_a_time(

@@ -10,12 +10,13 @@ from transformers import GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausa
 
 from shared.errors import EngineError, ModelUnavailableError
 from shared.replies import FinishReason
-from tests.chaos.forward_passes import Reader, ids_of, load, wait_until, written_alone
+from tests.chaos.forward_passes import Reader, ids_of, load, texts, wait_until, written_alone
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.batching import BatchingEngine, EngineOptions, lean_batches
 from worker.engine.generation import Request, Sampling
 from worker.engine.lean.batch import LeanBatch
-from worker.engine.lean.network import Int8Linear, largest_inputs
+from worker.engine.lean.network import Int8Linear, Linear, Stepper
+from worker.engine.lean.quality import observe
 from worker.engine.lean.sequences import LARGEST_CHUNK
 from worker.engine.models import LoadedModel, ModelChoice, load_model
 
@@ -41,11 +42,6 @@ def opened(loaded: LoadedModel, options: EngineOptions = OPTIONS) -> Iterator[Ba
         yield engine
     finally:
         engine.close()
-
-
-def texts(count: int) -> list[str]:
-    """Prompts of very different lengths, some longer than a step reads."""
-    return [f"question {number} " + "and so on " * (7 * number % 31) for number in range(count)]
 
 
 class Seen:
@@ -244,6 +240,17 @@ def test_int8_is_close_to_the_weights_and_its_rows_do_not_depend_on_each_other()
 def test_rounded_weights_are_used_in_float32_if_they_cost_little(tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "tiny")
     loaded = load_model(ModelChoice(str(folder), "cpu", "float32", folder), lambda _: None)
-    assert len(largest_inputs(loaded.model, [1, 2, 3])) == 2 * 7 + 1
+    assert len(observe(loaded, [1, 2, 3])[1]) == 2 * 7 + 1
     for engine in opened(loaded):
         assert "".join(engine.submit(Request("1", ids_of(loaded, "hello"), 20)))
+
+
+def test_a_new_cache_holds_nothing_of_what_was_in_memory_before(loaded: LoadedModel) -> None:
+    """A mask hides numbers by multiplying with zero, and NaN times zero is NaN."""
+    largest = observe(loaded, [1, 2, 3])[1]
+    stepper = Stepper(loaded.model, Linear, 64, largest)
+    (like, _) = stepper.new_cache(64)
+    used = [torch.full_like(like, torch.nan) for _ in range(20)]
+    del used
+
+    assert all(not bool(part.any()) for part in stepper.new_cache(64))

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -33,11 +32,8 @@ def connect(
     proxy: TcpProxy, server: socket.socket
 ) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Both ends of a connection through the proxy."""
-    num_before = proxy.num_accepted
     with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT_S) as near:
         far, _ = server.accept()
-        while proxy.num_accepted == num_before:  # the target hears of it before the proxy notes it
-            time.sleep(0.001)
         with far:
             far.settimeout(TIMEOUT_S)
             yield near, far

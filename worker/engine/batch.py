@@ -105,7 +105,7 @@ class Batch(ContinuousBatchingManager):
 
 
 class ManagerBatches:
-    """Starts batches of the manager around one model; see ``worker.engine.batching.Batches``."""
+    """Starts batches of the manager around one model; see ``worker.engine.batches.Batches``."""
 
     def __init__(
         self,

@@ -9,20 +9,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from shared.errors import (
-    EngineError,
-    EngineLostError,
-    ModelUnavailableError,
-    PromptTooLongError,
-)
+from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
 from worker.engine.batch import ManagerBatches
+from worker.engine.batches import Batch, Batches, Output
 from worker.engine.generation import Limits, Request, Sampling
 from worker.engine.lean.batches import prepare
-from worker.engine.lean.network import FAMILIES
 from worker.engine.models import LoadedModel
 from worker.engine.seeding import seeded
 from worker.engine.sharing import Labels, id_of
@@ -51,72 +45,6 @@ class EngineOptions:
     """None: from the memory that is free."""
     stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
     """A forward step that takes longer than this never returns, and the engine is lost."""
-
-
-class Output(Protocol):
-    """What a batch has written for a request so far."""
-
-    request_id: str
-    generated_tokens: list[int]
-    error: str | None
-
-    def is_finished(self) -> bool:
-        """Whether no more will come."""
-        ...
-
-
-class Batch(Protocol):
-    """One life of a continuous batch."""
-
-    num_moves: int
-    """Grows with every finished step, and ten times a second while there is no work."""
-    has_begun: bool
-    """Whether the loop ever ran; if not, no request can have ended it."""
-
-    def add_request(  # noqa: PLR0913 - as transformers' manager is called
-        self,
-        input_ids: list[int],
-        *,
-        request_id: str,
-        max_new_tokens: int,
-        streaming: bool,
-        temperature: float,
-        top_p: float,
-        seed: int | None = None,
-        step: int = 0,
-    ) -> str | None:
-        """Take a request; None if the batch is dead."""
-        ...
-
-    def cancel_request(self, request_id: str) -> None:
-        """Forget a request before the next step."""
-        ...
-
-    def get_result(self, *, timeout: float) -> Output | None:
-        """The next output, if one comes in so many seconds."""
-        ...
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether the loop has ended, or is about to."""
-        ...
-
-    def bury(self, timeout_s: float) -> str:
-        """Stop for good and let go of the cache; returns the name of what it died of."""
-        ...
-
-
-class Batches(Protocol):
-    """Starts one batch after another around one model."""
-
-    @property
-    def capacity_tokens(self) -> int:
-        """The longest sequence that fits."""
-        ...
-
-    def start(self) -> Batch:
-        """A new batch, running."""
-        ...
 
 
 @dataclass(slots=True)
@@ -195,7 +123,7 @@ class BatchGeneration:
 
 
 class BatchingEngine:
-    """transformers' continuous batching, made to survive. Thread-safe."""
+    """A continuous batch, made to survive. Thread-safe."""
 
     def __init__(
         self, loaded: LoadedModel, options: EngineOptions, batches: Batches | None = None
@@ -431,19 +359,8 @@ def manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
 
 
 def lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """Batches of our own engine for processors.
-
-    Raises:
-        ModelUnavailableError: it cannot compute this model, or not on this device.
-    """
-    ours = prepare(loaded, options.max_requests, options.cache_tokens)
-    if ours is None:
-        raise ModelUnavailableError(
-            f"PARLEY_ENGINE is lean, which computes models of the families {', '.join(FAMILIES)} "
-            f"on a processor; {loaded.name} on {loaded.model.device.type} is none of these. Unset "
-            "PARLEY_ENGINE."
-        )
-    return ours
+    """Batches of our own engine for processors; see ``lean.batches.prepare``."""
+    return prepare(loaded, options.max_requests, options.cache_tokens)
 
 
 BATCHES = {"transformers": manager_batches, "lean": lean_batches}

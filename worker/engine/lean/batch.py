@@ -39,17 +39,27 @@ class Output:
         return self.is_last
 
 
-@dataclass(slots=True, eq=False)
-class _Writing:
-    """A request, from its arrival to its end."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request."""
 
     label: str
     prompt: list[int]
     max_new_tokens: int
     manner: Manner
-    held: Held | None = None
-    num_written: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Writing:
+    """A request that has a block."""
+
+    asked: _Asked
+    held: Held
     handed_out_s: float = 0.0
+
+    @property
+    def num_written(self) -> int:
+        return len(self.held.tokens) - len(self.asked.prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +102,9 @@ class LeanBatch:
         self._eos = frozenset(eos_token_ids)
         self._cabinet = Cabinet(Blocks(sizes.cache_tokens, sizes.largest_block))
         self._pace = Pace()
-        self._waiting: deque[_Writing] = deque()
+        self._waiting: deque[_Asked] = deque()
         self._active: list[_Writing] = []
-        self._calls: queue.SimpleQueue[_Writing | str | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Asked | str | None] = queue.SimpleQueue()
         self._outputs: queue.SimpleQueue[Output | None] = queue.SimpleQueue()
         self._is_stopping = threading.Event()
         self._error: BaseException | None = None
@@ -125,7 +135,7 @@ class LeanBatch:
         if self.is_dead:
             return None
         manner = Manner(temperature, top_p, seed, step)
-        self._calls.put(_Writing(request_id, input_ids, max_new_tokens, manner))
+        self._calls.put(_Asked(request_id, input_ids, max_new_tokens, manner))
         return request_id
 
     def cancel_request(self, request_id: str) -> None:
@@ -180,30 +190,29 @@ class LeanBatch:
         except queue.Empty:
             return
 
-    def _heed(self, call: _Writing | str | None) -> None:
-        if isinstance(call, _Writing):
+    def _heed(self, call: _Asked | str | None) -> None:
+        if isinstance(call, _Asked):
             self._waiting.append(call)
         elif call is not None:
-            for writing in [one for one in self._waiting if one.label == call]:
-                self._waiting.remove(writing)
-            for writing in [one for one in self._active if one.label == call]:
+            self._waiting = deque(asked for asked in self._waiting if asked.label != call)
+            for writing in [one for one in self._active if one.asked.label == call]:
                 self._leave(writing)
 
     def _admit(self, cache: Cache) -> None:
         """Give those who wait a block, in their order, while there is room."""
         while self._waiting and len(self._active) < self._sizes.max_requests:
-            writing = self._waiting[0]
-            salt = writing.label[:LABEL_PREFIX_CHARS]
-            most = len(writing.prompt) + writing.max_new_tokens
-            place = self._cabinet.place(salt, writing.prompt, most)
+            asked = self._waiting[0]
+            salt = asked.label[:LABEL_PREFIX_CHARS]
+            most = len(asked.prompt) + asked.max_new_tokens
+            place = self._cabinet.place(salt, asked.prompt, most)
             if place is None:
                 return
             if place.copied_from is not None:
                 self._stepper.copy(cache, place.copied_from, place.block, place.num_cached)
-            writing.held = Held(salt, place.block, list(writing.prompt), place.num_cached)
-            self._cabinet.held.append(writing.held)
+            held = Held(salt, place.block, list(asked.prompt), place.num_cached)
+            self._cabinet.held.append(held)
             self._waiting.popleft()
-            self._active.append(writing)
+            self._active.append(_Writing(asked, held))
 
     def _step(self, cache: Cache) -> None:
         """Compute the next token of everybody who has read, and some of the prompts of the rest."""
@@ -211,7 +220,7 @@ class LeanBatch:
         begun_s = time.perf_counter()
         wanted = step.wanted or [len(step.token_ids) - 1]  # nobody's, but a network wants one
         logits = self._stepper.step(step.token_ids, step.positions, step.spans, wanted, cache)
-        tokens = choose(logits, [writing.manner for writing in step.writers])
+        tokens = choose(logits, [writing.asked.manner for writing in step.writers])
         now_s = time.perf_counter()
         self._pace.note(len(step.token_ids) - num_read, num_read, now_s - begun_s)
         for held, num_tokens in step.computed:
@@ -222,7 +231,7 @@ class LeanBatch:
     def _plan(self) -> tuple[_Step, int]:
         """The next step, and how many of its tokens are prompts'."""
         by_held = {id(writing.held): writing for writing in self._active}
-        held = [writing.held for writing in self._active if writing.held is not None]
+        held = [writing.held for writing in self._active]
         step = _Step()
         writing_now = [one for one in held if one.num_missing == 1]
         for run in runs(writing_now):
@@ -241,19 +250,15 @@ class LeanBatch:
 
     def _write(self, writing: _Writing, token: int, now_s: float) -> None:
         """Add a token to an answer, and hand out what it has if it is time."""
-        held = writing.held
-        assert held is not None  # noqa: S101 - a writer of a step has a block
+        asked, held = writing.asked, writing.held
         held.tokens.append(token)
-        writing.num_written += 1
-        is_last = token in self._eos or writing.num_written >= writing.max_new_tokens
+        is_last = token in self._eos or writing.num_written >= asked.max_new_tokens
         if is_last or writing.num_written == 1 or now_s - writing.handed_out_s >= FLUSH_S:
             writing.handed_out_s = now_s
-            written = held.tokens[len(writing.prompt) :]
-            self._outputs.put(Output(writing.label, written, is_last))
+            self._outputs.put(Output(asked.label, held.tokens[len(asked.prompt) :], is_last))
         if is_last:
             self._leave(writing)
 
     def _leave(self, writing: _Writing) -> None:
         self._active.remove(writing)
-        if writing.held is not None:
-            self._cabinet.end(writing.held)
+        self._cabinet.end(writing.held)

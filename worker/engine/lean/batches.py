@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
+from shared.errors import ModelUnavailableError
 from shared.logs import get_logger
 from worker.engine.devices import cache_bytes_per_token, free_cache_bytes
 from worker.engine.lean import quality
 from worker.engine.lean.batch import LeanBatch, Sizes
 from worker.engine.lean.blocks import SMALLEST_TOKENS, size_for
-from worker.engine.lean.network import Int8Linear, Kind, Linear, Stepper, largest_inputs, supports
+from worker.engine.lean.network import FAMILIES, Int8Linear, Kind, Linear, Stepper, supports
 from worker.engine.models import LoadedModel
 
 log = get_logger(__name__)
@@ -20,7 +21,7 @@ MAX_CACHE_TOKENS = 131_072
 
 @dataclass(frozen=True, slots=True)
 class LeanBatches:
-    """Starts batches; see ``worker.engine.batching.Batches``."""
+    """Starts batches; see ``worker.engine.batches.Batches``."""
 
     stepper: Stepper
     sizes: Sizes
@@ -38,16 +39,23 @@ class LeanBatches:
         return batch
 
 
-def prepare(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) -> LeanBatches | None:
-    """Pack a model for this engine; None if it cannot compute models of this kind.
+def prepare(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) -> LeanBatches:
+    """Pack a model for this engine.
 
     Args:
         loaded: the model; in float32 it is rounded to int8 where that costs little.
         max_requests: how many answers are written at once.
         cache_tokens: size of the cache; None: from the memory that is free.
+
+    Raises:
+        ModelUnavailableError: the engine cannot compute this model, or not on its device.
     """
     if not supports(loaded.model):
-        return None
+        raise ModelUnavailableError(
+            f"PARLEY_ENGINE is lean, which computes models of the families {', '.join(FAMILIES)} "
+            f"on a processor; {loaded.name} on {loaded.model.device.type} is none of these. Unset "
+            "PARLEY_ENGINE."
+        )
     sizes = _sizes(loaded, max_requests, cache_tokens)
     num_positions = min(loaded.context_tokens, sizes.largest_block)
     return LeanBatches(_pack(loaded, num_positions), sizes, loaded.eos_token_ids)
@@ -67,7 +75,7 @@ def _sizes(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) -> 
 
 def _pack(loaded: LoadedModel, num_positions: int) -> Stepper:
     token_ids = quality.text_ids(loaded)
-    largest = largest_inputs(loaded.model, token_ids)
+    reference, largest = quality.observe(loaded, token_ids)
 
     def packed(kind: Kind) -> Stepper:
         return Stepper(loaded.model, kind, num_positions, largest)
@@ -75,7 +83,7 @@ def _pack(loaded: LoadedModel, num_positions: int) -> Stepper:
     if loaded.model.dtype is not torch.float32:
         return packed(Linear)
     rounded = packed(Int8Linear)
-    rise = quality.perplexity(rounded, token_ids) / quality.reference(loaded, token_ids)
+    rise = quality.perplexity(rounded, token_ids) / reference
     is_good = rise <= quality.MAX_WORSE
     log.info("int8_checked", perplexity_ratio=round(rise, 4), is_used=is_good)
     return rounded if is_good else packed(Linear)

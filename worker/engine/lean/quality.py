@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from worker.engine.lean.network import Span, Stepper
 from worker.engine.models import LoadedModel
@@ -43,11 +44,27 @@ def perplexity(stepper: Stepper, token_ids: list[int]) -> float:
     return _perplexity(logits, token_ids)
 
 
-def reference(loaded: LoadedModel, token_ids: list[int]) -> float:
-    """How surprised the model is as transformers computes it."""
+def observe(loaded: LoadedModel, token_ids: list[int]) -> tuple[float, dict[nn.Module, Tensor]]:
+    """How surprised the model is as transformers computes it, and the largest input of each layer.
+
+    Returns:
+        The perplexity, and for each linear layer (num_inputs,).
+    """
     model: Any = loaded.model
-    with torch.inference_mode():
-        return _perplexity(model(torch.tensor([token_ids])).logits[0, :-1], token_ids)
+    found: dict[nn.Module, Tensor] = {}
+
+    def see(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        found[module] = given[0].detach().abs().flatten(0, -2).amax(0)
+
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    hooks = [module.register_forward_pre_hook(see) for module in linear]
+    try:
+        with torch.inference_mode():
+            logits = model(torch.tensor([token_ids])).logits[0, :-1]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return _perplexity(logits, token_ids), found
 
 
 def text_ids(loaded: LoadedModel) -> list[int]:
@@ -55,6 +72,6 @@ def text_ids(loaded: LoadedModel) -> list[int]:
     return loaded.tokenizer.encode(TEXT, add_special_tokens=True)[:MAX_TOKENS]
 
 
-def _perplexity(logits: torch.Tensor, token_ids: list[int]) -> float:
+def _perplexity(logits: Tensor, token_ids: list[int]) -> float:
     targets = torch.tensor(token_ids[1:])
-    return math.exp(torch.nn.functional.cross_entropy(logits.float(), targets).item())
+    return math.exp(nn.functional.cross_entropy(logits.float(), targets).item())

@@ -14,6 +14,7 @@ FIRST_CHUNK, SMALLEST_CHUNK, LARGEST_CHUNK = 64, 16, 512
 STRETCH = 1.7
 """So much longer may a step be because of others' prompts than without them."""
 MIXED_IN_A_ROW = 8
+"""After so many steps with prompts one goes without, to be measured."""
 SMOOTHING = 0.3
 """Weight of the latest step in the averages of what steps cost."""
 
