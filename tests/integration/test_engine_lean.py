@@ -44,6 +44,12 @@ def opened(loaded: LoadedModel, options: EngineOptions = OPTIONS) -> Iterator[Ba
         engine.close()
 
 
+def wait_until_empty(engine: BatchingEngine) -> None:
+    batch = engine._batch
+    assert isinstance(batch, LeanBatch)
+    wait_until(lambda: not batch._active, "it has left")
+
+
 class Seen:
     """Counts the tokens that the model is given, and fails when it is told to."""
 
@@ -191,18 +197,18 @@ def test_who_has_no_room_waits_and_is_answered(loaded: LoadedModel) -> None:
         }
 
 
-def test_a_cancelled_answer_ends_and_its_room_is_free(
-    loaded: LoadedModel, engine: BatchingEngine
-) -> None:
-    prompt = ids_of(loaded, "a question")
-    generation = engine.submit(Request("gone", prompt, NEW_TOKENS))
-    next(iter(generation))
-    engine.cancel("gone")
+def test_a_cancelled_answer_ends_and_its_room_is_free(endless_model: Path) -> None:
+    loaded = load(endless_model)
+    seen = Seen(loaded)
+    for engine in opened(loaded, EngineOptions(3000, 8, cache_tokens=16_384)):
+        generation = engine.submit(Request("gone", ids_of(loaded, "a question"), 1500))
+        next(iter(generation))
+        engine.cancel("gone")
 
-    batch = engine._batch
-    assert isinstance(batch, LeanBatch)
-    wait_until(lambda: not batch._active, "it has left")
-    assert engine.num_running == 0
+        wait_until_empty(engine)
+        assert engine.num_running == 0
+        assert seen.num_tokens < 1500
+    seen.close()
 
 
 def test_a_seed_writes_the_same_alone_and_among_others(
