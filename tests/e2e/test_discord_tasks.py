@@ -441,7 +441,7 @@ async def test_a_command_is_acknowledged_and_refused_in_a_sentence_while_redis_i
     town: Town, redis_server: str
 ) -> None:
     with redis.Redis.from_url(redis_server) as client:
-        client.client_pause(5_000)  # longer than the bots wait for an answer
+        client.client_pause(10_000)  # longer than the bots wait for an answer
     try:
         answer = await town.answer(await town.call("ask", question=QUESTION), "try again")
     finally:
