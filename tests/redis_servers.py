@@ -4,7 +4,9 @@ It keeps its port and its folder over all its lives. Nothing here knows what Par
 """
 
 import contextlib
+import os
 import resource
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -146,3 +148,15 @@ def replicated_redis(folder: Path) -> Iterator[Pair]:
             with master.connect() as client:
                 wait_in_step(client)
             yield Pair(master, replica, replication, entry)
+
+
+@contextlib.contextmanager
+def frozen(url: str) -> Iterator[None]:
+    """Stop a server in its tracks: connections stay open, and nothing is answered meanwhile."""
+    with redis.Redis.from_url(url) as client:
+        pid = client.info("server")["process_id"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
-import redis
 
 from tests.e2e.conftest import start_bots, stop_bots
 from tests.fakes.discord_model import Message
 from tests.fakes.discord_server import FakeDiscord
+from tests.redis_servers import frozen
 from tests.running import RunningModule
 
 WAIT_S = 60
@@ -187,13 +187,11 @@ async def test_refused_token_ends_in_a_sentence(discord_settings: dict[str, str]
 async def test_message_is_answered_though_redis_was_away_when_it_came(
     discord_server: FakeDiscord, place: Place, discord_bots: RunningModule, redis_url: str
 ) -> None:
-    with redis.Redis.from_url(redis_url) as client:
-        client.client_pause(3500)  # longer than the bots wait for an answer
-
-    await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} hello")
+    with frozen(redis_url):
+        await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} hello")
+        await asyncio.to_thread(discord_bots.wait_for_event, "message_spooled")
 
     assert len(await wait_whole(discord_server, place.channel)) == 1
-    assert discord_bots.events("message_spooled")
 
 
 async def test_connection_cut_after_the_post_makes_no_second_message(

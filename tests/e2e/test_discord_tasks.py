@@ -17,6 +17,7 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Attachment, Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
+from tests.redis_servers import frozen
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -440,13 +441,8 @@ async def test_an_answer_that_comes_too_late_for_a_place_without_us_is_a_direct_
 async def test_a_command_is_acknowledged_and_refused_in_a_sentence_while_redis_is_away(
     town: Town, redis_server: str
 ) -> None:
-    with redis.Redis.from_url(redis_server) as client:
-        client.client_pause(10_000)  # longer than the bots wait for an answer
-    try:
+    with frozen(redis_server):
         answer = await town.answer(await town.call("ask", question=QUESTION), "try again")
-    finally:
-        with redis.Redis.from_url(redis_server) as client:
-            client.client_unpause()
 
     assert answer.content.startswith("I cannot take anything")
 

@@ -24,6 +24,7 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
+from tests.redis_servers import frozen
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -257,6 +258,5 @@ async def test_a_press_is_acknowledged_while_redis_does_not_answer_and_says_so(
     await town.ask()
     answer = await town.answer(is_over)
 
-    with redis.Redis.from_url(redis_server) as client:
-        client.client_pause(10_000)  # longer than the bots try, and Discord waits for a word
-    await town.told(await town.press(answer, town.alice, "retry"), AWAY)
+    with frozen(redis_server):
+        await town.told(await town.press(answer, town.alice, "retry"), AWAY)
