@@ -64,18 +64,18 @@ def test_batched_ratings_equal_those_of_one_text_at_a_time(ours: Classifier) -> 
 
     alone = [ours.rate([text])[0] for text in texts]
     assert [rating.score for rating in together] == pytest.approx(
-        [rating.score for rating in alone], abs=0.1
+        [rating.score for rating in alone], abs=1e-3
     )
 
 
 def test_fast_model_rates_as_the_one_that_was_trained(ours: Classifier) -> None:
     texts = [each.text for each in held_out_texts()[::60]]
 
-    plain = load_plain(CHOICE).rate(texts)
+    pairs = list(zip(ours.rate(texts), load_plain(CHOICE).rate(texts), strict=True))
 
-    assert [rating.score for rating in ours.rate(texts)] == pytest.approx(
-        [rating.score for rating in plain], abs=0.2
-    )
+    distances = [abs(fast.score - plain.score) for fast, plain in pairs]
+    assert 0 < sum(distances) / len(pairs) < 0.06, "rounded, and hardly felt on -4 to 4"
+    assert sum(fast.label is not plain.label for fast, plain in pairs) <= len(pairs) / 20
 
 
 def test_rating_nothing_is_nothing(ours: Classifier) -> None:

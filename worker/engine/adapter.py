@@ -93,7 +93,11 @@ class AdaptedEncoder(nn.Module):
             (batch, NUM_OUTPUTS), float32: the score, then the logits in the order of ``LABELS``.
         """
         states = self.encoder(input_ids=token_ids, attention_mask=mask).last_hidden_state
-        read = torch.cat([mean_pooled(states, mask), cues], dim=1)  # (batch, width + num_cues)
+        return self.rated(mean_pooled(states, mask), cues)
+
+    def rated(self, pooled: torch.Tensor, cues: torch.Tensor) -> torch.Tensor:
+        """The head: (batch, width) and (batch, num_cues) to (batch, NUM_OUTPUTS), float32."""
+        read = torch.cat([pooled, cues], dim=1)  # (batch, width + num_cues)
         read = nn.functional.dropout(read, DROPOUT, self.training)
         rated: torch.Tensor = self.output(nn.functional.gelu(self.hidden(read)))
         return rated

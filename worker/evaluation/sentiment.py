@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engine.classifier import ClassifierChoice, fastest_name, load_classifier, load_plain
+from worker.engine.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.engine.encoding import DEFAULT
 from worker.engine.frozen_head import FrozenEncoder, labels_by, load_head
 from worker.evaluation.report import Evaluation, Figure, Table
@@ -187,7 +187,7 @@ def remarks_of(choice: ClassifierChoice, classifier: Classifier, speed: Speed) -
         return models, "One at a time: one call a message. Batched: by length."
     pace = (
         "One at a time: the weights as they are trained (float32, the adapter beside the layers), "
-        f"one call a message. Batched: merged, {fastest_name(choice.device)}, by length. One at a "
-        f"time with the batched path's own model: {speed.alike:,.0f} messages/s."
+        "one call a message. Batched: merged, int8 on a processor (bfloat16 on a GPU), by length. "
+        f"One at a time with the batched path's own model: {speed.alike:,.0f} messages/s."
     )
     return models, pace

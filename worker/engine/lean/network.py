@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from worker.engine.int8 import Int8Product
 from worker.engine.lean.blocks import Block
 
 FAMILIES: Final = ("llama", "mistral", "qwen2")
-INT8_MAX: Final = 127
-TINY: Final = 1e-8
 SMALLEST_COLUMN: Final = 1e-5
 SMOOTHING: Final = 0.4
 MINUS_INFINITY: Final = float("-inf")
@@ -80,24 +79,12 @@ class Int8Linear(nn.Module):
         weight = weight.float()
         share = _moved(weight, largest.float())
         self.scale = scale.float() / share
-        weight = weight * share
-        steps = (weight.abs().amax(1) / INT8_MAX).clamp_min(TINY)
-        zeros = torch.zeros(len(weight), dtype=torch.long)
-        with warnings.catch_warnings():
-            # Announced to go some day; nothing else in torch computes so without a compiler.
-            warnings.simplefilter("ignore", UserWarning)
-            rounded = torch.quantize_per_channel(weight, steps.double(), zeros, 0, torch.qint8)
-        self.packed = torch.ops.quantized.linear_prepack(rounded, None)
+        self.product = Int8Product(weight * share)
 
     def forward(self, x: Tensor) -> Tensor:
         """(num_tokens, num_inputs) to (num_tokens, num_outputs), float32."""
-        x = x * self.scale
-        largest = x.abs().amax(1, keepdim=True).clamp_(min=1e-8)
-        y = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            x.div_(largest), 1 / 127, 128, self.packed
-        )
-        scaled: Tensor = y.mul_(largest)
-        return scaled
+        y: Tensor = self.product(x * self.scale)
+        return y
 
 
 def _moved(weight: Tensor, largest: Tensor) -> Tensor:
