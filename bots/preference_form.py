@@ -91,6 +91,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "when_to_speak": WhenToSpeak,
     "reply_place": ReplyPlace,
     "quiet_hours": parse_quiet_hours,
+    "model": str,
     "system_prompt": str,
     "language": _language,
     "retention_hours": float,

@@ -57,4 +57,4 @@ def publish(app: celery.Celery, ready: Ready) -> None:
     Raises:
         kombu.exceptions.OperationalError: Redis is away; the sweep will publish the job again.
     """
-    app.send_task(ready.kind.task_name, args=[ready.id], queue=ready.kind.queue)
+    app.send_task(ready.kind.task_name, args=[ready.id], queue=ready.queue)

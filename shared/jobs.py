@@ -60,6 +60,11 @@ QUEUES = {Kind.TAG: TAG_QUEUE, Kind.REPORT: TAG_QUEUE, Kind.LEARN: INDEX_QUEUE}
 """Kinds that wait for something else than the chat model."""
 
 
+def chat_queue(model: str) -> str:
+    """The queue of those who want one model; only workers that run it take from it."""
+    return f"{CHAT_QUEUE}:{model}"
+
+
 class Audience(StrEnum):
     """Who sees an answer."""
 
@@ -147,6 +152,8 @@ class Manner:
     """ISO 639-1 code; empty for the language of the question."""
     retention_ms: int | None = None
     """How long the conversation is remembered."""
+    model: str = ""
+    """The name of the model that is to write; empty for whichever worker is free."""
 
 
 @dataclass(frozen=True, slots=True)

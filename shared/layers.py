@@ -42,6 +42,8 @@ class Resolved:
     when_to_speak: WhenToSpeak = WhenToSpeak.MENTIONS
     reply_place: ReplyPlace | None = None
     """None is as the platform's people are used to: a thread on Slack, the channel on Discord."""
+    model: str = ""
+    """Empty: whichever worker is free writes with its own."""
     system_prompt: str | None = None
     """None: ``PARLEY_SYSTEM_PROMPT`` of the worker."""
     language: str = ""
@@ -57,7 +59,7 @@ class Resolved:
     @property
     def manner(self) -> Manner | None:
         """What a worker has to know of it; None if nothing differs from its own settings."""
-        manner = Manner(self.system_prompt, self.language, self.retention_ms)
+        manner = Manner(self.system_prompt, self.language, self.retention_ms, self.model)
         return None if manner == Manner() else manner
 
     def quota_of(self, roles: frozenset[str]) -> Quota:
@@ -88,6 +90,7 @@ def resolve(
     return Resolved(
         when_to_speak=when or WhenToSpeak.MENTIONS,
         reply_place=_first(*(layer.reply_place for layer in layers)),
+        model=_first(*(layer.model for layer in layers)) or "",
         system_prompt=_first(*(layer.system_prompt for layer in layers)) or None,
         language=_first(*(layer.language for layer in layers)) or "",
         retention_ms=None if hours is None else max(1, round(hours * HOUR_MS)),

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from shared import codec, keys
 from shared.calls import Call, Raw, is_one, text_of
@@ -30,6 +31,14 @@ class Ready:
 
     id: str
     kind: Kind
+    queue: str
+    """Of Celery: the kind's, or that of the model that the job wants."""
+
+    @classmethod
+    def read(cls, job_id: str, words: str) -> Self:
+        """A script's answer: ``kind queue``."""
+        kind, _, queue = words.partition(" ")
+        return cls(job_id, Kind(kind), queue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,7 @@ def accept(
         *_load_refusals(most),
         origin.asker,
         int(not origin.act),
+        job.manner.model if job.manner else "",
         *_quota_words(origin, quotas),
     )
 
@@ -306,7 +316,7 @@ def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
 
     def read(raw: Raw) -> tuple[Ready, ...]:
         words = [text_of(word) for word in raw]
-        return tuple(Ready(i, Kind(k)) for i, k in zip(words[::2], words[1::2], strict=True))
+        return tuple(map(Ready.read, words[::2], words[1::2]))
 
     return Call(scripts.SWEEP, (max_jobs, codec.encode(EXPIRED)), read)
 
@@ -325,4 +335,4 @@ def _exhausted(job_id: str) -> str:
 
 def _ready(raw: Raw) -> Ready | None:
     words = [text_of(word) for word in raw if word]
-    return Ready(words[0], Kind(words[1])) if words else None
+    return Ready.read(words[0], words[1]) if words else None

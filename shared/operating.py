@@ -10,7 +10,7 @@ from typing import Any
 
 from shared import codec
 from shared.calls import Call, Raw, is_one, text_of
-from shared.jobs import Job, Kind
+from shared.jobs import Job
 from shared.ledger import Ready
 from shared.scripts import operating as scripts
 
@@ -149,7 +149,7 @@ def requeue(job_id: str, deadline_ms: int) -> Call[Requeued]:
 
     def read(raw: Raw) -> Requeued:
         words = [text_of(word) for word in raw]
-        ready = Ready(words[1], Kind(words[2])) if len(words) > 1 else None
+        ready = Ready.read(words[1], words[2]) if len(words) > 1 else None
         return Requeued(words[0], ready)
 
     return Call(scripts.REQUEUE, (job_id, deadline_ms), read)

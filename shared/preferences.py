@@ -6,6 +6,7 @@ hand.
 
 import dataclasses
 import math
+import re
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from shared.languages import name_of
 MAX_SYSTEM_PROMPT_CHARS = 4_000
 MAX_RETENTION_HOURS = 36_500 * 24
 MAX_ROLES = 50
+MODEL_NAME = re.compile(r"[\w.:/+-]{1,100}")
+"""Names of folders and of hubs; a queue is named after it."""
 ALWAYS_ON = frozenset({Kind.CHAT, Kind.NEW, Kind.OPT})
 """Cannot be switched off: an answer, to be forgotten, to be left out."""
 SWITCHABLE = tuple(kind for kind in Kind if kind not in ALWAYS_ON)
@@ -127,6 +130,8 @@ class Preferences:
     """What a workspace or a channel prefers; None is as the layer below says."""
 
     when_to_speak: WhenToSpeak | None = None
+    model: str | None = None
+    """The name of the model that writes, as ``parley status`` shows it; empty for any."""
     reply_place: ReplyPlace | None = None
     system_prompt: str | None = None
     language: str | None = None
@@ -167,6 +172,10 @@ class Preferences:
             )
         if fixed := sorted((self.tasks_off or frozenset()) & ALWAYS_ON):
             raise PreferenceError(f"The task {fixed[0]} cannot be switched off.")
+        if self.model and not MODEL_NAME.fullmatch(self.model):
+            raise PreferenceError(
+                f"“{self.model[:40]}” is no model's name: write it as `parley status` shows it."
+            )
         if len(self.role_quotas) > MAX_ROLES:
             raise PreferenceError(f"At most {MAX_ROLES} roles can have a quota of their own.")
 

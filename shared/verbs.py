@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from shared import codec
 from shared.calls import Call, Raw, text_of
-from shared.jobs import Job, Kind
+from shared.jobs import Job
 from shared.ledger import STOPPED, Ready
 from shared.scripts import verbs as scripts
 
@@ -60,6 +60,6 @@ def withdraw(job_id: str) -> Step:
 
 def _read(raw: Raw) -> Effect:
     did, *words = (text_of(word) for word in raw)
-    next_id, next_kind, *posted = [*words, "", ""]
-    ready = Ready(next_id, Kind(next_kind)) if next_id else None
+    next_id, next_words, *posted = [*words, "", ""]
+    ready = Ready.read(next_id, next_words) if next_id else None
     return Effect(Did(did), ready, tuple(part for part in posted if part))

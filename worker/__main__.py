@@ -23,7 +23,7 @@ from shared.operating import WorkerState
 from shared.settings import Settings, read_settings
 from worker import doctor
 from worker.answering import Answerer, Manner
-from worker.app import add_tasks, worker_arguments
+from worker.app import add_tasks, queues_of, worker_arguments
 from worker.asking import Asking, AskingManner, is_quoting
 from worker.attaching import Attaching
 from worker.consuming import make_tough, run_celery
@@ -34,6 +34,7 @@ from worker.knowledge.library import Library
 from worker.knowledge.search import Search
 from worker.leases import LeaseKeeper
 from worker.listening import PAUSE_S, Listener
+from worker.manners import naming
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.prompting.library import Library as Prompts
 from worker.prompting.library import read_library
@@ -74,6 +75,10 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
+"""Kinds whose answers are the chat model's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
     """Run jobs until a signal; whether it was one that ended that."""
     settings, store, keeper = parts.settings, parts.store, parts.keeper
     app = build_celery(parts.redis_url)
+    queues = queues_of(parts.life.model)
 
     def wake(ready: Ready) -> None:
         publish(app, ready)
@@ -181,9 +187,9 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
     add_tasks(app, runner.run)
     make_tough(app, parts.departure.ask)
     wedge = WedgeWatch(
-        store,
         keeper,
         lambda: runner.num_taken,
+        lambda: sum(store.client.llen(name) for name in queues),
         abandon,
         num_slots=settings.concurrency,
         deaf_after_checks=parts.patience.deaf_after_checks,
@@ -201,7 +207,7 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
             stack.enter_context(ticker)
         parts.life.become(WorkerState.READY)
         log.info("worker_ready", model=parts.life.model)
-        arguments = worker_arguments(settings.concurrency)
+        arguments = worker_arguments(settings.concurrency, queues)
         return run_celery(app, arguments, lambda: parts.departure.is_asked)
 
 
@@ -214,16 +220,20 @@ def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
     asking = _asking(parts, mind, prompts)
     attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
     words = works_of_words(settings, parts.store, mind, prompts)
-    return {
+    works: dict[Kind, Work] = {
         Kind.CHAT: attaching.before(asking.chat(answerer.answer)),
         Kind.ASK: asking.ask,
+        **words,
+        Kind.WRITE: attaching.before(words[Kind.WRITE]),
+    }
+    return {
         Kind.LEARN: asking.learn,
         Kind.NEW: answerer.forget,
         Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(parts.store, time.time).report,
-        **words,
+        **works,
         Kind.TRANSLATE: attaching.before(words[Kind.TRANSLATE]),
-        Kind.WRITE: attaching.before(words[Kind.WRITE]),
+        **{kind: naming(works[kind], parts.life.model) for kind in WRITTEN_BY_THE_MODEL},
     }
 
 

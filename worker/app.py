@@ -3,11 +3,12 @@
 Built by a function, so that importing this module does nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import celery
 
-from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE, Kind
+from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE, Kind, chat_queue
+from shared.preferences import MODEL_NAME
 
 
 def add_tasks(app: celery.Celery, run: Callable[[str], None]) -> None:
@@ -16,8 +17,14 @@ def add_tasks(app: celery.Celery, run: Callable[[str], None]) -> None:
         app.task(name=kind.task_name)(run)
 
 
-def worker_arguments(concurrency: int) -> list[str]:
-    """The command line of a Celery worker with so many threads.
+def queues_of(model: str) -> list[str]:
+    """What a worker takes from: what its model is wanted for before what any may write."""
+    wanted = [chat_queue(model)] if MODEL_NAME.fullmatch(model) else []
+    return [*wanted, CHAT_QUEUE, TAG_QUEUE, INDEX_QUEUE]
+
+
+def worker_arguments(concurrency: int, queues: Sequence[str]) -> list[str]:
+    """The command line of a Celery worker with so many threads that takes from these queues.
 
     Remote control is off, so gossip, mingle and heartbeat would only fill Redis.
     """
@@ -26,7 +33,7 @@ def worker_arguments(concurrency: int) -> list[str]:
         "worker",
         "--pool=threads",
         f"--concurrency={concurrency}",
-        f"--queues={CHAT_QUEUE},{TAG_QUEUE},{INDEX_QUEUE}",
+        f"--queues={','.join(queues)}",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",

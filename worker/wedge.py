@@ -6,10 +6,8 @@ once what it has. It is stuck if a run that must end does not, and so keeps its 
 
 from collections.abc import Callable
 
-from shared.jobs import CHAT_QUEUE
 from shared.logs import get_logger
 from worker.leases import LeaseKeeper
-from worker.store import Store
 
 log = get_logger(__name__)
 
@@ -24,20 +22,24 @@ class WedgeWatch:
 
     def __init__(
         self,
-        store: Store,
         keeper: LeaseKeeper,
         num_taken: Callable[[], int],
+        num_waiting: Callable[[], int],
         on_wedged: Callable[[], None],
         *,
         num_slots: int,
         deaf_after_checks: int = DEAF_AFTER_CHECKS,
     ) -> None:
-        """Store what is needed; ``num_taken`` counts the jobs that have come from Celery."""
-        self._store = store
+        """Store what is needed.
+
+        ``num_taken`` counts the jobs that have come from Celery, ``num_waiting`` those that it
+        could hand out.
+        """
         self._keeper = keeper
         self._num_taken = num_taken
         self._on_wedged = on_wedged
         self._num_slots = num_slots
+        self._num_waiting = num_waiting
         self._deaf_after_checks = deaf_after_checks
         self._taken_before = 0
         self._num_in_vain = 0
@@ -58,7 +60,7 @@ class WedgeWatch:
         is_idle = num_taken == self._taken_before and self._keeper.num_kept < self._num_slots
         self._taken_before = num_taken
         is_idle = is_idle and not self._keeper.is_closed  # who is ending takes none on purpose
-        is_in_vain = is_idle and self._store.client.llen(CHAT_QUEUE) > 0
+        is_in_vain = is_idle and self._num_waiting() > 0
         self._num_in_vain = self._num_in_vain + 1 if is_in_vain else 0
         return self._num_in_vain >= self._deaf_after_checks
 

@@ -76,6 +76,12 @@ def _answers(known: Preferences) -> tuple[Field, ...]:
     hours = known.retention_hours
     return (
         Field(
+            "model",
+            "Model",
+            "As `parley status` names it; empty for any that is free",
+            _values(known.model),
+        ),
+        Field(
             "system_prompt",
             "What the model is told first",
             values=_values(known.system_prompt),
@@ -124,6 +130,7 @@ NAMES = {
     "when_to_speak": "Answer",
     "quiet_hours": "Quiet hours",
     "tasks_off": "Switched off",
+    "model": "Model",
     "system_prompt": "What the model is told first",
     "language": "Language",
     "retention_hours": "Hours for which conversations are kept",

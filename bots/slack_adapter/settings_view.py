@@ -66,6 +66,7 @@ def settings_view(channel: str, stored: Stored, *, may_edit_workspace: bool) -> 
     fields = [
         choice("when_to_speak", "Answer", WHEN, known.when_to_speak),
         choice("reply_place", "Answer where", PLACES, known.reply_place),
+        words("model", "Model, as `parley status` names it", known.model or None),
         words("language", "Language of answers", name_of(known.language or "") or None),
         words(
             "system_prompt",

@@ -14,10 +14,10 @@ ACCEPT = (
 --   refusal or '', '1' if that refusal is said once a minute, job without its text, asker or '',
 --   user bucket, messages a minute, channel bucket, messages a minute, told key,
 --   open jobs an asker, jobs in the queue, replies: user's rate, channel's rate, open jobs, queue,
---   person, '1' if the conversation may be remembered, counters of the day or '': user's,
---   messages, tokens, channel's, messages, tokens; replies: user's messages, user's tokens,
+--   person, '1' if the conversation may be remembered, model or '', counters of the day or '':
+--   user's, messages, tokens, channel's, messages, tokens; replies: user's messages, user's tokens,
 --   channel's messages, channel's tokens
--- Returns {{'duplicate'}}, {{'accepted', id and kind of what may run now}} or
+-- Returns {{'duplicate'}}, {{'accepted', id and words of what may run now}} or
 -- {{'refused', reason, 1 if the asker is told}}.
 local id, refusal, asker = ARGV[1], ARGV[9], ARGV[12]
 if redis.call('EXISTS', job_key(id)) == 1 then return {{'duplicate'}} end
@@ -82,11 +82,11 @@ if asker ~= '' then
   end
 end
 if refusal ~= '' and ARGV[10] == '1' then return refuse('too_long', 0, refusal) end
-if refusal == '' and ARGV[26] ~= '' then
-  local reply = {{messages = 32, tokens = 33}}
-  local what = exhausted(ARGV[26], ARGV[27], ARGV[28], now)
+if refusal == '' and ARGV[27] ~= '' then
+  local reply = {{messages = 33, tokens = 34}}
+  local what = exhausted(ARGV[27], ARGV[28], ARGV[29], now)
   if what then return refuse('user_quota', 0, ARGV[reply[what]]) end
-  what = exhausted(ARGV[29], ARGV[30], ARGV[31], now)
+  what = exhausted(ARGV[30], ARGV[31], ARGV[32], now)
   if what then return refuse('channel_quota', 0, ARGV[reply[what] + 2]) end
 end
 record(ARGV[2])
@@ -97,10 +97,13 @@ if refusal ~= '' then
   close(id, refusal, now)
   return {{'accepted'}}
 end
-if ARGV[26] ~= '' then
-  redis.call('HSET', job_key(id), 'user_counter', ARGV[26], 'channel_counter', ARGV[29])
-  use(ARGV[26], 'messages', 1, now)
-  use(ARGV[29], 'messages', 1, now)
+if ARGV[27] ~= '' then
+  redis.call('HSET', job_key(id), 'user_counter', ARGV[27], 'channel_counter', ARGV[30])
+  use(ARGV[27], 'messages', 1, now)
+  use(ARGV[30], 'messages', 1, now)
+end
+if ARGV[26] ~= '' and queue_of(ARGV[3]) == CHAT then
+  redis.call('HSET', job_key(id), 'model', ARGV[26])
 end
 if asker ~= '' then
   redis.call('HSET', job_key(id), 'asker', asker)
@@ -122,10 +125,10 @@ CLAIM = (
 -- ARGV: id, token, lease_ms, max_attempts, worker, reply if the time is over, reply if attempts are
 --   used up, reply if it was stopped
 -- Returns {'run', job, attempt, 1 if it is to run alone, snapshot or '', turn, turn, ...} or
--- {'closed', next id, next kind} or {reason}.
+-- {'closed', next id, its words} or {reason}.
 local id, max_attempts = ARGV[1], tonumber(ARGV[4])
 local job = redis.call('HMGET', job_key(id), 'state', 'job', 'attempts', 'deadline', 'lease_until',
-  'conversation', 'handed_at', 'kind')
+  'conversation', 'handed_at')
 local now = now_ms()
 if not job[1] then return {'unknown'} end
 if job[1] == 'running' and now < tonumber(job[5]) then return {'taken'} end
@@ -154,7 +157,7 @@ redis.call('HSET', job_key(id), 'state', 'running', 'token', ARGV[2], 'worker', 
   'attempts', is_alone and attempts or attempts + 1)
 redis.call('ZADD', OPEN, now + ARGV[3], id)
 redis.call('ZREM', QUEUE, id)
-local claimed_name = claimed_key(queue_of(job[8]))
+local claimed_name = claimed_key(route_of(id))
 local claimed = math.min(now, tonumber(redis.call('GET', claimed_name) or '0'))
 redis.call('SET', claimed_name, string.format('%.0f', math.max(claimed, tonumber(job[7] or '0'))))
 redis.call('HDEL', job_key(id), 'handed_at')
@@ -201,7 +204,7 @@ RELEASE = (
     ENDING_PRELUDE
     + """
 -- ARGV: id, token, '1' if the job is not to blame and its attempt is given back.
--- Returns {id, kind} to publish, or nothing.
+-- Returns {id, its words} to publish, or nothing.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return {} end
 local is_blameless, is_counted = ARGV[3] == '1', redis.call('HGET', job_key(id), 'counted') == '1'
@@ -230,15 +233,16 @@ FINISH = (
     + f"""
 -- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, job as it
 --   is kept or '', tokens that it took, turn, ...
--- Returns {{'finished', next id, next kind}} or {{'lost'}}.
+-- Returns {{'finished', next id, its words}} or {{'lost'}}.
 local id = ARGV[1]
 local job = redis.call('HMGET', job_key(id), 'conversation', 'claimed_at', 'finished_by', 'state',
   'kind')
 if job[3] == ARGV[2] and job[4] == 'done' then
   -- It was finished so, and the answer to that got lost.
   local next_id = head(job[1])
-  local next_job = next_id and redis.call('HMGET', job_key(next_id), 'state', 'kind') or {{}}
-  if next_job[1] == 'queued' then return {{'finished', next_id, next_job[2]}} end
+  if next_id and redis.call('HGET', job_key(next_id), 'state') == 'queued' then
+    return {{'finished', next_id, words_of(next_id)}}
+  end
   return {{'finished'}}
 end
 if not holds(id, ARGV[2]) then return {{'lost'}} end
@@ -269,7 +273,8 @@ return {{'finished', next_job[1], next_job[2]}}
 SWEEP = (
     ENDING_PRELUDE
     + """
--- ARGV: max jobs to look at, reply if the time is over. Returns id, kind, id, kind, ... to publish.
+-- ARGV: max jobs to look at, reply if the time is over.
+-- Returns id, words, id, words, ... to publish.
 local now = now_ms()
 local publish = {}
 local function is_overtaken(queue_name, queued_at)
@@ -280,7 +285,7 @@ local function add(job)
   if job[1] then table.insert(publish, job[1]); table.insert(publish, job[2]) end
 end
 for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
-  local job = redis.call('HMGET', job_key(id), 'state', 'kind', 'queued_at', 'deadline')
+  local job = redis.call('HMGET', job_key(id), 'state', 'model', 'queued_at', 'deadline', 'route')
   local state, queued_at, deadline = job[1], tonumber(job[3]), tonumber(job[4])
   local is_open = state == 'waiting' or state == 'queued' or state == 'running'
   if not is_open or not deadline then
@@ -292,8 +297,8 @@ for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 
     add(queue(id, now))
   elseif state == 'waiting' then
     redis.call('ZADD', OPEN, deadline, id)
-  elseif redis.call('LLEN', queue_of(job[2])) > 0 and not is_overtaken(queue_of(job[2]), queued_at)
-      and now - queued_at < REPUBLISH_AT_LATEST then
+  elseif redis.call('LLEN', route_of(id)) > 0 and not is_overtaken(route_of(id), queued_at)
+      and not (job[5] and not is_run(job[2], now)) and now - queued_at < REPUBLISH_AT_LATEST then
     redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
   else
     add(queue(id, now))

@@ -84,7 +84,7 @@ REQUEUE = (
     PRELUDE
     + """
 -- ARGV: id, deadline_ms. A dead letter is tried again, in the message that it has.
--- Returns {'unknown'}, {'undelivered'} or {'requeued', id and kind of what may run now}.
+-- Returns {'unknown'}, {'undelivered'} or {'requeued', id and words of what may run now}.
 local id = ARGV[1]
 if not redis.call('ZSCORE', DEAD, id) then return {'unknown'} end
 local job = redis.call('HMGET', job_key(id), 'state', 'conversation', 'asker')

@@ -47,13 +47,46 @@ local function enqueue(id)
   if queue_of(job[2]) == CHAT then redis.call('ZADD', QUEUE, job[1], id) end
 end
 
+-- Whether a live worker writes with a model.
+local function is_run(model, now)
+  for _, name in ipairs(redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf',
+      'BYSCORE')) do
+    local worker = redis.call('HMGET', worker_key(name), 'model', 'state')
+    if worker[1] == model and worker[2] ~= 'stopping' then return true end
+  end
+  return false
+end
+
+-- The Celery queue in which a job that is queued waits.
+local function route_of(id)
+  local job = redis.call('HMGET', job_key(id), 'route', 'kind')
+  return job[1] or queue_of(job[2])
+end
+
+-- What is told of a job that may run: its kind and its queue.
+local function words_of(id)
+  return redis.call('HGET', job_key(id), 'kind') .. ' ' .. route_of(id)
+end
+
+-- Lets a job wait for the model that it wants, if somebody runs it, or else for any.
+local function find_route(id, now)
+  local model = redis.call('HGET', job_key(id), 'model')
+  if not model then return end
+  if is_run(model, now) then
+    redis.call('HSET', job_key(id), 'route', CHAT .. ':' .. model)
+  else
+    redis.call('HDEL', job_key(id), 'route')
+  end
+end
+
 local function queue(id, now)
   redis.call('HSET', job_key(id), 'state', 'queued', 'queued_at', now)
   -- When it was handed to Celery first: its oldest copy there is the one that is claimed.
   redis.call('HSETNX', job_key(id), 'handed_at', now)
   redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
   enqueue(id)
-  return {{id, redis.call('HGET', job_key(id), 'kind')}}
+  find_route(id, now)
+  return {{id, words_of(id)}}
 end
 
 -- The first open job of a conversation. One whose hash is gone, with a Redis that forgets, is
@@ -80,7 +113,7 @@ local function note_asker(asker, id, deadline_ms)
 end
 
 -- Nobody has to look at this job any more; the next one of its conversation may run.
--- Returns the next job as {{id, kind}}, or nothing.
+-- Returns the next job as {{id, kind and queue}}, or nothing.
 local function leave(id, state, now)
   local job = redis.call('HMGET', job_key(id), 'conversation', 'asker')
   redis.call('HSET', job_key(id), 'state', state)

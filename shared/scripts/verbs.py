@@ -24,7 +24,7 @@ STOP = (
     + LOOK
     + """
 -- ARGV: id, reply. Returns {'unknown'}, {'over'}, {'told'} (a worker ends it at once) or
--- {'stopped', next id or '', next kind or ''}.
+-- {'stopped', next id or '', its words or ''}.
 local id = ARGV[1]
 local state = redis.call('HGET', job_key(id), 'state')
 if not state then return {'unknown'} end
@@ -45,7 +45,7 @@ AGAIN = (
     + """
 -- ARGV: id, job, kind, deadline_ms. The job is run again as it reads now, in the messages it has.
 -- Returns {'unknown'}, {'over'} (nothing may be shown of it any more), {'busy'} (its answer is just
--- being shown: ask again soon) or {'again', id and kind of what may run now}.
+-- being shown: ask again soon) or {'again', id and words of what may run now}.
 local id, now = ARGV[1], now_ms()
 local job = redis.call('HMGET', job_key(id), 'state', 'conversation', 'asker')
 local state = job[1]
@@ -84,7 +84,7 @@ WITHDRAW = (
     + f"""
 -- ARGV: id. The message was deleted: nothing more is shown, and what stands is taken away.
 -- Returns {{'unknown'}}, {{'over'}}, or
--- {{'withdrawn', next id or '', next kind or '', posted message, ...}}.
+-- {{'withdrawn', next id or '', its words or '', posted message, ...}}.
 local id = ARGV[1]
 local state = redis.call('HGET', job_key(id), 'state')
 if not state then return {{'unknown'}} end

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from kombu.transport.redis import QoS
 
 from shared.broker import build_celery
+from shared.jobs import CHAT_QUEUE
 from shared.settings import read_settings
 from worker.app import worker_arguments
 
@@ -31,7 +32,7 @@ def main(faults: Sequence[str]) -> None:
         dies_after_pop()
     app = build_celery(settings.redis_url.get_secret_value())
     with contextlib.suppress(SystemExit):
-        app.worker_main(worker_arguments(1))
+        app.worker_main(worker_arguments(1, [CHAT_QUEUE]))
 
 
 if __name__ == "__main__":

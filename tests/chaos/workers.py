@@ -61,7 +61,7 @@ class Desk:
         return job
 
     def wake(self, job: Job) -> None:
-        publish(self._app, ledger.Ready(job.id, job.kind))
+        publish(self._app, ledger.Ready(job.id, job.kind, job.kind.queue))
 
     def replies(self, job: Job) -> list[Final]:
         """Every ending that lies in the outbox for a job."""

@@ -124,6 +124,18 @@ async def test_a_channel_that_is_set_to_every_message_is_answered_without_a_ment
     assert "Every message" in (await town.call(town.warden, "settings")).content
 
 
+async def test_a_channel_that_wants_a_model_that_nobody_runs_is_told_who_wrote(town: Town) -> None:
+    shown = await town.call(town.warden, "settings")
+    opened = await town.open(town.warden, shown, "channel", "answers")
+    assert await town.fill(town.warden, opened, {"model": "gemma-3-270m-it"}) == SAVED
+
+    await town.discord.say(town.here, town.alice, f"<@{town.discord.bot_user_id}> hello")
+
+    note = "gemma-3-270m-it is not running; this is by endless."
+    await town.discord.wait_for_replies(town.here, contains=note, timeout_s=WAIT_S)
+    assert "- Model: gemma-3-270m-it" in (await town.call(town.warden, "settings")).content
+
+
 async def test_a_task_that_the_server_switches_off_is_refused_in_a_sentence(town: Town) -> None:
     shown = await town.call(town.admin, "settings")
     opened = await town.open(town.admin, shown, "server", "speaking")

@@ -20,6 +20,7 @@ from bots.verbs import (
     NOTHING_TO_STOP,
 )
 from shared import keys
+from shared.jobs import Origin, Platform, job_id
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
@@ -260,3 +261,28 @@ async def test_a_press_is_acknowledged_while_redis_does_not_answer_and_says_so(
 
     with frozen(redis_server):
         await town.told(await town.press(answer, town.alice, "retry"), AWAY)
+
+
+async def test_replies_are_left_alone_after_a_sign_of_silence_until_we_are_mentioned(
+    town: Town, redis_server: str
+) -> None:
+    asked = await town.ask()
+    answer = await town.answer(is_over)
+
+    await town.discord.react(answer, town.bob, "🔇")
+    with redis.Redis.from_url(redis_server) as client:
+        pattern = keys.muted(f"discord:{town.here.guild_id}:{town.here.id}:*")
+        await town.discord.wait_for(lambda: list(client.scan_iter(pattern)), WAIT_S)
+    say, here, alice = town.discord.say, town.here, town.alice
+    await say(here, alice, "go on", reply_to=answer, mentions=[])
+    mention = f"<@{town.discord.bot_user_id}> go on"
+    again = await say(here, alice, mention, reply_to=answer)
+
+    def answered() -> list[str]:
+        place = Platform.DISCORD, str(here.guild_id), str(here.id), ""
+        known = {job_id(Origin(*place, str(m.id), "")): str(m.id) for m in (asked, again)}
+        shown = [message for message in town.discord.replies(here) if ids_of(message)]
+        return [known.get(ids_of(message)[0].rpartition(":")[2], "") for message in shown]
+
+    await town.discord.wait_for(lambda: str(again.id) in answered(), WAIT_S)
+    assert answered() == [str(asked.id), str(again.id)], "nothing answers what came in between"

@@ -180,15 +180,16 @@ async def test_a_code_that_slack_refuses_installs_nothing(site: Site, redis_url:
         assert client.hkeys(INSTALLATIONS) == []
 
 
+@pytest.mark.parametrize("event_type", ["app_uninstalled", "tokens_revoked"])
 async def test_a_workspace_that_takes_the_app_out_is_forgotten(
-    slack: FakeSlack, site: Site, redis_url: str
+    slack: FakeSlack, site: Site, redis_url: str, event_type: str
 ) -> None:
     await site.install(HERE)
     await site.install(THERE)
     await ask_in(slack, HERE)
     await answer_in(slack, HERE)
 
-    gone = await slack.uninstall(HERE)
+    gone = await slack.uninstall(HERE, event_type)
 
     await slack.wait_for(lambda: gone.state == "acked", timeout_s=WAIT_S)
     with redis.Redis.from_url(redis_url) as client:

@@ -22,15 +22,18 @@ from bots.verbs import (
     TOO_OLD,
 )
 from shared import keys
+from shared.jobs import Origin, Platform, job_id
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack
+from tests.fakes.slack_settings import Settings
 from tests.fakes.slack_store import Message
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WAIT_S = 60
+TEAM = Settings().team_id
 ALICE, BOB, BOSS = "U0ALICE", "U0BOB", "U0BOSS"
 WHOLE = "length limit"
 """The endless model's answers end so, if nobody stops them."""
@@ -242,7 +245,7 @@ async def test_feedback_is_noted_and_the_latest_word_counts(room: Room, redis_se
     await room.press(answer, BOB, "feedback", f"bad:{job}")
 
     with redis.Redis.from_url(redis_server) as client:
-        name = keys.feedback(f"slack:{room.slack.team_id}:{BOB}")
+        name = keys.feedback(f"slack:{TEAM}:{BOB}")
         async with asyncio.timeout(WAIT_S):
             while client.hget(name, job) != b"bad":  # noqa: ASYNC110 - it happens in Redis
                 await asyncio.sleep(0.02)
@@ -311,3 +314,28 @@ async def test_where_slack_knows_no_feedback_buttons_there_are_plain_ones(room: 
         await room.told(ALICE, NOTED)
     finally:
         room.slack.refused_blocks = frozenset()
+
+
+# Silence
+
+
+async def test_a_thread_is_silent_after_a_sign_at_its_answer_until_it_is_mentioned(
+    room: Room, redis_server: str
+) -> None:
+    question = await room.ask()
+    answer = await room.answer(is_over)
+
+    await room.slack.react(room.id, answer.ts, BOB, "mute")
+    with redis.Redis.from_url(redis_server) as client:
+        muted = keys.muted(f"slack:{TEAM}:{room.id}:{question.ts}")
+        await room.slack.wait_for(lambda: client.exists(muted), timeout_s=WAIT_S)
+    await room.slack.say(room.id, ALICE, "go on", thread_ts=question.ts)
+    mention = f"<@{room.slack.bot_user_id}> go on"
+    asked = await room.slack.say(room.id, ALICE, mention, thread_ts=question.ts)
+
+    jobs = [
+        job_id(Origin(Platform.SLACK, TEAM, room.id, "", message.ts, ALICE))
+        for message in (question, asked)
+    ]
+    await room.slack.wait_for(lambda: jobs[1] in map(job_of, room.answers()), timeout_s=WAIT_S)
+    assert list(map(job_of, room.answers())) == jobs, "nothing answers what came in between"

@@ -163,6 +163,17 @@ async def test_a_channel_that_wants_every_message_answered_gets_that_at_once(roo
     assert known["retention_hours"] == "12.5"
 
 
+async def test_a_channel_that_wants_a_model_that_nobody_runs_is_told_who_wrote(room: Room) -> None:
+    said = await room.send(await room.form(BOSS), BOSS, model="gemma-3-270m-it")
+    assert text_of(said) == SAVED
+
+    question = await room.slack.say(room.id, ALICE, f"<@{room.slack.bot_user_id}> hello")
+
+    answer = await begun(room, question)
+    note = "gemma-3-270m-it is not running; this is by endless."
+    await room.slack.wait_for(lambda: note in answer.text, timeout_s=WAIT_S)
+
+
 async def test_only_those_who_may_are_shown_the_settings(room: Room) -> None:
     refused = [await room.use(ALICE, "settings"), await room.use(MAKER, "settings workspace")]
 

@@ -282,11 +282,16 @@ class People:
         """Let somebody of a workspace allow the app on Slack's page; the code that goes back."""
         return consent(self._store, query, team)
 
-    async def uninstall(self, team: str) -> Delivery:
-        """Take the app out of a further workspace: its token is refused, and the app is told."""
+    async def uninstall(self, team: str, event_type: str = "app_uninstalled") -> Delivery:
+        """Take the app out of a further workspace: its token is refused, and the app is told.
+
+        `event_type` may be `tokens_revoked`: somebody has taken the app's token back.
+        """
         for token in [known for known, of in self._store.tokens.items() if of == team]:
             del self._store.tokens[token]
-        event = {"type": "app_uninstalled", "event_ts": self._store.next_ts()}
+        event: Json = {"type": event_type, "event_ts": self._store.next_ts()}
+        if event_type == "tokens_revoked":
+            event["tokens"] = {"oauth": [], "bot": [self._store.settings.bot_user_id]}
         envelope = events.event_callback(self._store, event) | {"team_id": team}
         return self._dispatcher.start("events_api", envelope)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared import codec, keys, ledger
-from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
+from shared.jobs import CHAT_QUEUE, Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger import Claimed, Hold, Lease, Limits, Memory, Ready
 from shared.replies import Failed, Snapshot
 from shared.tasks import Learn
@@ -45,7 +45,7 @@ def test_accept_records_a_job_and_says_that_it_may_run(store: Store) -> None:
 
     accepted = store.run(ledger.accept(job, LIMITS))
 
-    assert accepted == ledger.Accepted(is_new=True, ready=Ready(job.id, Kind.CHAT))
+    assert accepted == ledger.Accepted(is_new=True, ready=Ready(job.id, Kind.CHAT, CHAT_QUEUE))
     assert state_of(store, job) == "queued"
     assert store.client.zscore(keys.OPEN, job.id) is not None
     assert store.client.exists(keys.presence(job.origin.conversation)) == 1
@@ -96,7 +96,7 @@ def test_accept_with_a_refusal_does_not_block_the_conversation(store: Store) -> 
     store.run(ledger.accept(message(1), LIMITS, refusal=REFUSAL))
     job = message(2)
 
-    assert accept(store, job) == Ready(job.id, Kind.CHAT)
+    assert accept(store, job) == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
 
 
 def test_accept_with_a_refusal_leaves_the_running_job_its_lease(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_accept_with_a_refusal_leaves_the_order_of_those_who_wait(store: Store) 
     assert store.run(ledger.accept(refused, LIMITS, refusal=REFUSAL)).ready is None
 
     claim(store, first)
-    assert finish(store, first).ready == Ready(second.id, Kind.CHAT)
+    assert finish(store, first).ready == Ready(second.id, Kind.CHAT, CHAT_QUEUE)
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -129,17 +129,17 @@ def test_jobs_of_a_conversation_run_one_after_the_other(store: Store) -> None:
     first, second, third = message(1), message(2), message(3)
 
     assert [accept(store, job) for job in (first, second, third)] == [
-        Ready(first.id, Kind.CHAT),
+        Ready(first.id, Kind.CHAT, CHAT_QUEUE),
         None,
         None,
     ]
     assert claim(store, second).reason == "waiting"
 
     claim(store, first)
-    assert finish(store, first).ready == Ready(second.id, Kind.CHAT)
+    assert finish(store, first).ready == Ready(second.id, Kind.CHAT, CHAT_QUEUE)
     assert claim(store, third).reason == "waiting"
     lease_of(claim(store, second))
-    assert finish(store, second).ready == Ready(third.id, Kind.CHAT)
+    assert finish(store, second).ready == Ready(third.id, Kind.CHAT, CHAT_QUEUE)
     lease_of(claim(store, third))
     assert finish(store, third) == ledger.Finished(counted=True, ready=None)
 
@@ -147,7 +147,9 @@ def test_jobs_of_a_conversation_run_one_after_the_other(store: Store) -> None:
 def test_jobs_of_different_conversations_run_side_by_side(store: Store) -> None:
     jobs = [message(1, "1.0"), message(2, "2.0"), message(3, "")]
 
-    assert [accept(store, job) for job in jobs] == [Ready(job.id, Kind.CHAT) for job in jobs]
+    assert [accept(store, job) for job in jobs] == [
+        Ready(job.id, Kind.CHAT, CHAT_QUEUE) for job in jobs
+    ]
     for job in jobs:
         lease_of(claim(store, job))
 
@@ -301,7 +303,9 @@ def test_a_job_that_used_up_its_attempts_fails_and_lets_the_next_one_run(store: 
 
     claimed = claim(store, job, "t4")
 
-    assert claimed == Claimed(lease=None, reason="closed", ready=Ready(following.id, Kind.CHAT))
+    assert claimed == Claimed(
+        lease=None, reason="closed", ready=Ready(following.id, Kind.CHAT, CHAT_QUEUE)
+    )
     (reply,) = replies_of(store, job)
     assert isinstance(reply, Failed)
     assert reply.code == "exhausted"
@@ -327,7 +331,7 @@ def test_a_release_without_blame_gives_the_attempt_back(store: Store) -> None:
     for _ in range(MAX_ATTEMPTS + 2):
         assert lease_of(claim(store, job)).attempt == 1
         released = store.run(ledger.release(job.id, "t1", is_blamed=False))
-        assert released == Ready(job.id, Kind.CHAT)
+        assert released == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
         assert state_of(store, job) == "queued"
 
 
@@ -351,7 +355,9 @@ def test_a_claim_after_the_deadline_fails_the_job(store: Store) -> None:
 
     claimed = claim(store, job)
 
-    assert claimed == Claimed(lease=None, reason="closed", ready=Ready(following.id, Kind.CHAT))
+    assert claimed == Claimed(
+        lease=None, reason="closed", ready=Ready(following.id, Kind.CHAT, CHAT_QUEUE)
+    )
     assert replies_of(store, job) == [ledger.EXPIRED]
 
 
@@ -433,7 +439,7 @@ def test_the_sweep_leaves_waiting_jobs_waiting(store: Store) -> None:
 
     assert sweep(store) == []
     assert state_of(store, second) == "waiting"
-    assert finish(store, first).ready == Ready(second.id, Kind.CHAT)
+    assert finish(store, first).ready == Ready(second.id, Kind.CHAT, CHAT_QUEUE)
 
 
 def test_the_sweep_looks_at_no_more_jobs_than_it_is_told_and_forgets_none(store: Store) -> None:

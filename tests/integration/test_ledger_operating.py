@@ -3,7 +3,7 @@
 import pytest
 
 from shared import codec, keys, ledger, operating, showing, verbs
-from shared.jobs import Job, Kind
+from shared.jobs import CHAT_QUEUE, Job, Kind
 from shared.ledger import Ready
 from shared.operating import Place, WorkerReport, WorkerState
 from shared.replies import Failed, Snapshot
@@ -246,7 +246,7 @@ def test_a_requeued_letter_runs_again_in_the_message_that_it_has(store: Store) -
 
     requeued = store.run(operating.requeue(job.id, LIMITS.deadline_ms))
 
-    assert requeued == operating.Requeued("requeued", Ready(job.id, Kind.CHAT))
+    assert requeued == operating.Requeued("requeued", Ready(job.id, Kind.CHAT, CHAT_QUEUE))
     assert store.client.pttl(keys.job(job.id)) == -1
     assert lease_of(claim(store, job, "again")).attempt == 1
     finish(store, job, "again")
@@ -263,7 +263,7 @@ def test_a_requeued_letter_waits_for_its_conversation(store: Store) -> None:
     assert store.run(operating.requeue(job.id, LIMITS.deadline_ms)).ready is None
 
     claim(store, following)
-    assert finish(store, following).ready == Ready(job.id, Kind.CHAT)
+    assert finish(store, following).ready == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
 
 
 @pytest.mark.parametrize("job_id", ["a" * 20, message(1).id])
@@ -334,7 +334,7 @@ def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None
 
     withdrawn = store.run(verbs.withdraw(job.id))
 
-    assert withdrawn == Effect(Did.WITHDRAWN, Ready(following.id, Kind.CHAT))
+    assert withdrawn == Effect(Did.WITHDRAWN, Ready(following.id, Kind.CHAT, CHAT_QUEUE))
 
 
 def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
@@ -363,7 +363,7 @@ def test_a_finish_whose_answer_was_lost_says_the_same_again(store: Store) -> Non
     assert (
         finish(store, job)
         == first
-        == ledger.Finished(counted=True, ready=Ready(following.id, Kind.CHAT))
+        == ledger.Finished(counted=True, ready=Ready(following.id, Kind.CHAT, CHAT_QUEUE))
     )
     assert len(replies_of(store, job)) == 1
 

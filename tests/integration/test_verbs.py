@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared import ledger, verbs
-from shared.jobs import Job, Kind, Turn
+from shared.jobs import CHAT_QUEUE, Job, Kind, Turn
 from shared.ledger import Claimant, Memory, Ready
 from shared.replies import Done, FinishReason, Snapshot
 from shared.verbs import Did
@@ -43,7 +43,7 @@ def test_a_question_that_nobody_has_begun_is_stopped_at_once(store: Store) -> No
 
     effect = store.run(verbs.stop(first.id))
 
-    assert (effect.did, effect.ready) == (Did.STOPPED, Ready(second.id, Kind.CHAT))
+    assert (effect.did, effect.ready) == (Did.STOPPED, Ready(second.id, Kind.CHAT, CHAT_QUEUE))
     assert replies_of(store, first) == [STOPPED]
     assert store.run(verbs.stop(first.id)).did is Did.OVER
     assert store.run(verbs.stop("no such job")).did is Did.UNKNOWN
@@ -74,7 +74,7 @@ def test_an_answer_is_written_again_in_its_messages_and_remembered_once(store: S
     effect = store.run(verbs.again(dataclasses.replace(job, num_retries=1), LIMITS.deadline_ms))
     lease = lease_of(claim(store, job, "t2"))
 
-    assert effect.ready == Ready(job.id, Kind.CHAT)
+    assert effect.ready == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
     assert lease.job.num_retries == 1
     assert lease.attempt == 1
     assert [turn.job for turn in lease.history] == [other.id, other.id]
@@ -105,7 +105,7 @@ def test_a_question_that_is_reworded_while_it_runs_is_run_as_it_reads_now(store:
 
     effect = store.run(verbs.again(dataclasses.replace(job, text="new"), LIMITS.deadline_ms))
 
-    assert effect.ready == Ready(job.id, Kind.CHAT)
+    assert effect.ready == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
     assert not finish(store, job, "t1").counted, "the older run has lost its lease"
     lease = lease_of(claim(store, job, "t2"))
     assert (lease.job.text, lease.shown) == ("new", "")

@@ -31,7 +31,8 @@ class Int8Product(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(num_tokens, num_inputs) to (num_tokens, num_outputs), float32."""
-        largest = x.abs().amax(1, keepdim=True).clamp_(min=1e-8)
+        largest = torch.maximum(x.amax(1, keepdim=True), -x.amin(1, keepdim=True))
+        largest = largest.clamp_(min=1e-8)
         y = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             x / largest, 1 / 127, 128, self.packed
         )

@@ -53,6 +53,14 @@ class ModelChoice:
     cache_dir: Path
 
 
+def name_of(model: str) -> str:
+    """What people call a model: its folder's name, or its hub id."""
+    if model == DEFAULT:
+        return DEFAULT_MODEL.name
+    path = Path(model).expanduser()
+    return path.resolve().name if path.is_dir() else model
+
+
 def locate(choice: ModelChoice, progress: Progress) -> str:
     """The folder or hub id to load, converting the default model if it has to be.
 
@@ -77,7 +85,7 @@ def load_model(choice: ModelChoice, progress: Progress) -> LoadedModel:
     Raises:
         ModelUnavailableError: it cannot be found or read; the sentence says what to do.
     """
-    name = DEFAULT_MODEL.name if choice.model == DEFAULT else choice.model
+    name = name_of(choice.model)
     device = pick_device(choice.device)
     place = locate(choice, progress)
     progress(f"Loading {name}")

@@ -25,6 +25,7 @@ ORIGINS = st.builds(
     message=st.text(),
     user=st.text(),
 )
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))  # as in JSON
 TASKS = st.one_of(st.none(), *(st.builds(task) for task in get_args(Task)))
 VALUES: st.SearchStrategy[Wire] = st.one_of(
     st.builds(

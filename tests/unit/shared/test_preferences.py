@@ -26,6 +26,7 @@ from shared.preferences import (
 NIGHT = QuietHours(time(22), time(7), "Europe/Berlin")
 EVERYTHING = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
+    model="gemma-3-270m-it",
     reply_place=ReplyPlace.CHANNEL,
     system_prompt="Be kind.",
     language="fr",
@@ -52,6 +53,7 @@ def test_a_channel_goes_before_its_workspace_and_that_before_the_settings() -> N
 
     assert resolved == Resolved(
         when_to_speak=WhenToSpeak.QUESTIONS,
+        model="gemma-3-270m-it",
         reply_place=ReplyPlace.CHANNEL,
         system_prompt="Be kind.",
         language="de",
@@ -62,18 +64,18 @@ def test_a_channel_goes_before_its_workspace_and_that_before_the_settings() -> N
         channel_quota=Quota(3, 4),
         role_quotas={"R1": Quota(5)},
     )
-    assert resolved.manner == Manner("Be kind.", "de", 5_400_000)
+    assert resolved.manner == Manner("Be kind.", "de", 5_400_000, "gemma-3-270m-it")
     assert resolve(Preferences(), Preferences(), fallback).user_quota == Quota(100, 100)
 
 
 def test_a_channel_can_take_back_what_its_workspace_prefers() -> None:
     channel = Preferences(
-        system_prompt="", language="", tasks_off=frozenset(), user_quota=Quota(0, 0)
+        model="", system_prompt="", language="", tasks_off=frozenset(), user_quota=Quota(0, 0)
     )
 
     resolved = resolve(EVERYTHING, channel, Fallback())
 
-    assert (resolved.system_prompt, resolved.language) == (None, "")
+    assert (resolved.model, resolved.system_prompt, resolved.language) == ("", None, "")
     assert resolved.tasks_off == frozenset()
     assert resolved.user_quota == Quota(0, 0)
 
@@ -153,6 +155,7 @@ def test_quiet_hours_that_are_none_are_refused_with_an_example(text: str) -> Non
     [
         ({"system_prompt": "x" * (MAX_SYSTEM_PROMPT_CHARS + 1)}, "4,001 characters"),
         ({"language": "klingon"}, "no language"),
+        ({"model": "the big one"}, "“the big one” is no model's name"),
         ({"retention_hours": 0}, "more than 0"),
         ({"retention_hours": float("nan")}, "more than 0"),
         ({"retention_hours": 1e9}, "at most 876,000 hours"),

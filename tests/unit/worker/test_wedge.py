@@ -23,9 +23,9 @@ class Bench:
         self.num_taken = 0
         self.num_alarms = 0
         self._watch = WedgeWatch(
-            store,
             self.keeper,
             lambda: self.num_taken,
+            lambda: store.client.llen(CHAT_QUEUE),
             self._count,
             num_slots=1,
             deaf_after_checks=CHECKS,

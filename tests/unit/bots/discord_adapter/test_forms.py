@@ -19,6 +19,7 @@ from shared.preferences import Preferences, QuietHours, Quota, ReplyPlace, WhenT
 
 FULL = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
+    model="gemma-3-270m-it",
     reply_place=ReplyPlace.THREAD,
     system_prompt="Be brief.",
     language="fr",

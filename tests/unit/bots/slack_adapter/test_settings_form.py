@@ -26,6 +26,7 @@ from shared.preferences import (
 
 FULL = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
+    model="gemma-3-270m-it",
     reply_place=ReplyPlace.CHANNEL,
     system_prompt="Be brief.",
     language="fr",
