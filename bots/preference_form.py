@@ -24,6 +24,10 @@ WHEN: dict[str, str] = {
     WhenToSpeak.MENTIONS: "Mentions, and what follows an answer",
     WhenToSpeak.OFF: "Nothing but commands",
 }
+PLACES: dict[str, str] = {
+    ReplyPlace.THREAD: "In the thread of the question",
+    ReplyPlace.CHANNEL: "In the channel itself",
+}
 NOTHING = "none"
 """Chosen among the tasks that are off, where none is."""
 ALL_ON = "Nothing: all are on"

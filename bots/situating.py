@@ -49,7 +49,8 @@ def _is_one_conversation(incoming: Incoming, resolved: Resolved) -> bool:
         return False
     if incoming.origin.platform is Platform.SLACK:
         return resolved.reply_place is ReplyPlace.CHANNEL
-    return resolved.when_to_speak is WhenToSpeak.ALWAYS
+    is_always = resolved.when_to_speak is WhenToSpeak.ALWAYS
+    return is_always and resolved.reply_place is not ReplyPlace.THREAD
 
 
 def may_be_ours(incoming: Incoming) -> bool:

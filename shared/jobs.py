@@ -110,8 +110,11 @@ class Origin:
         """The key under which turns are remembered and kept in order; never read across."""
         # On Slack each question in a direct message may have a thread; all of them are one talk.
         is_direct = self.platform is Platform.SLACK and self.channel.startswith("D")
-        thread = "" if is_direct else self.thread
-        place = f"{self.platform}:{self.team}:{self.channel}:{thread}"
+        channel, thread = self.channel, "" if is_direct else self.thread
+        if self.parent:
+            # On Discord a thread has the id of the message that it hangs at: their talk is one.
+            channel, thread = self.parent, self.channel
+        place = f"{self.platform}:{self.team}:{channel}:{thread}"
         return f"{place}:{self.message}:{self.act}" if self.act else place
 
     @property
@@ -154,6 +157,8 @@ class Manner:
     """How long the conversation is remembered."""
     model: str = ""
     """The name of the model that is to write; empty for whichever worker is free."""
+    is_threaded: bool = False
+    """Whether the answer goes into a thread, where that is not what people there are used to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,10 @@ class Resolved:
     @property
     def manner(self) -> Manner | None:
         """What a worker has to know of it; None if nothing differs from its own settings."""
-        manner = Manner(self.system_prompt, self.language, self.retention_ms, self.model)
+        is_threaded = self.reply_place is ReplyPlace.THREAD
+        manner = Manner(
+            self.system_prompt, self.language, self.retention_ms, self.model, is_threaded
+        )
         return None if manner == Manner() else manner
 
     def quota_of(self, roles: frozenset[str]) -> Quota:

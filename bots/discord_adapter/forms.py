@@ -7,9 +7,9 @@ below decides.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bots.preference_form import ALL_ON, NOTHING, WHEN
+from bots.preference_form import ALL_ON, NOTHING, PLACES, WHEN
 from shared.languages import name_of
-from shared.preferences import SWITCHABLE, Preferences, Quota, WhenToSpeak, shown
+from shared.preferences import SWITCHABLE, Preferences, Quota, ReplyPlace, WhenToSpeak, shown
 
 
 class Page(StrEnum):
@@ -76,6 +76,12 @@ def _answers(known: Preferences) -> tuple[Field, ...]:
     hours = known.retention_hours
     return (
         Field(
+            "reply_place",
+            "Answer where",
+            values=_values(known.reply_place),
+            choices=tuple(PLACES.items()),
+        ),
+        Field(
             "model",
             "Model",
             "As `parley status` names it; empty for any that is free",
@@ -130,6 +136,7 @@ NAMES = {
     "when_to_speak": "Answer",
     "quiet_hours": "Quiet hours",
     "tasks_off": "Switched off",
+    "reply_place": "Answer where",
     "model": "Model",
     "system_prompt": "What the model is told first",
     "language": "Language",
@@ -137,6 +144,7 @@ NAMES = {
     "user_quota": "Quota of each person",
     "channel_quota": "Quota of each channel",
 }
+CHOSEN = {**WHEN, **PLACES}
 MAX_SHOWN_CHARS = 200
 
 
@@ -156,7 +164,8 @@ def _lines(known: Preferences, otherwise: str) -> list[str]:
     lines = []
     for field, name in NAMES.items():
         value = getattr(known, field)
-        words = WHEN[value] if isinstance(value, WhenToSpeak) else shown(value)
+        is_choice = isinstance(value, WhenToSpeak | ReplyPlace)
+        words = CHOSEN[value] if is_choice else shown(value)
         if words and value != Quota():
             lines.append(f"- {name}: {words[:MAX_SHOWN_CHARS]}")
     return lines or [f"- {otherwise}"]

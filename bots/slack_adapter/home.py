@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bots.preference_form import WHEN
+from bots.preference_form import PLACES, WHEN
 from bots.slack_adapter.blocks import MAX_SECTION_CHARS, cut, section
 from bots.slack_adapter.bodies import Json
 from bots.slack_adapter.controls import PREFIX
 from bots.slack_adapter.errands import forget_button
-from bots.slack_adapter.settings_view import PLACES, WORKSPACE
+from bots.slack_adapter.settings_view import WORKSPACE
 from bots.slack_adapter.view_parts import plain
 from shared.languages import name_of
 from shared.layers import Resolved

@@ -6,7 +6,7 @@ An empty field means that the layer below decides. docs.slack.dev/reference/view
 import json
 from typing import Any
 
-from bots.preference_form import ALL_ON, NOTHING, WHEN
+from bots.preference_form import ALL_ON, NOTHING, PLACES, WHEN
 from bots.slack_adapter.blocks import section
 from bots.slack_adapter.controls import PREFIX
 from bots.slack_adapter.view_parts import (
@@ -21,17 +21,12 @@ from bots.slack_adapter.view_parts import (
 from shared.languages import name_of
 from shared.preferences import (
     SWITCHABLE,
-    ReplyPlace,
     Stored,
 )
 
 CALLBACK = "parley_settings_view"
 WORKSPACE = "workspace-settings"
 """The button that leads from a channel's settings to the workspace's."""
-PLACES: dict[str, str] = {
-    ReplyPlace.THREAD: "In the thread of the question",
-    ReplyPlace.CHANNEL: "In the channel itself",
-}
 TASKS = {NOTHING: ALL_ON, **{kind.value: kind.value for kind in SWITCHABLE}}
 OF_QUOTAS = {
     ("user_quota", "messages"): "Messages a person may send a day",

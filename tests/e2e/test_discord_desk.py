@@ -136,6 +136,28 @@ async def test_a_channel_that_wants_a_model_that_nobody_runs_is_told_who_wrote(t
     assert "- Model: gemma-3-270m-it" in (await town.call(town.warden, "settings")).content
 
 
+async def test_answers_stand_in_threads_where_that_is_wanted_and_the_talk_goes_on_there(
+    town: Town, redis_server: str
+) -> None:
+    shown = await town.call(town.warden, "settings")
+    opened = await town.open(town.warden, shown, "channel", "answers")
+    assert await town.fill(town.warden, opened, {"reply_place": ["thread"]}) == SAVED
+
+    mention = f"<@{town.discord.bot_user_id}>"
+    asked = await town.discord.say(town.here, town.alice, f"{mention} how deep is the sea")
+
+    thread = await town.discord.wait_for(lambda: asked.thread_id, WAIT_S)
+    assert thread is not None
+    await town.discord.wait_for_replies(thread, 1, "length limit", WAIT_S)
+    assert town.discord.world.channels[thread].name == "how deep is the sea"
+    await town.discord.say(thread, town.alice, "and how cold")
+    await town.discord.wait_for_replies(thread, 2, "length limit", WAIT_S)
+    assert all(message.is_ephemeral for message in town.discord.replies(town.here))
+    talk = f"discord:{town.here.guild_id}:{town.here.id}:{asked.id}"
+    with redis.Redis.from_url(redis_server) as client:
+        assert client.llen(keys.transcript(talk)) == 4, "both questions and both answers"
+
+
 async def test_a_task_that_the_server_switches_off_is_refused_in_a_sentence(town: Town) -> None:
     shown = await town.call(town.admin, "settings")
     opened = await town.open(town.admin, shown, "server", "speaking")

@@ -48,7 +48,9 @@ CLOSED = (
     "I may not send you direct messages: allow them in this server's privacy settings, "
     "and ask again."
 )
-THREAD_NAME = "Translation"
+TRANSLATION, ANSWER = "Translation", "Answer"
+MAX_THREAD_NAME_CHARS = 60
+"""Discord takes 100; a list of channels shows some 30."""
 THREAD_EXISTS = 160004
 SEPARATOR = "/"
 
@@ -236,9 +238,9 @@ class DiscordSurface:
         origin = job.origin
         if _is_private(job):
             return await self._direct(job)
-        if origin.act == acts.TRANSLATE and await self._has_thread(origin):
+        if _is_threaded(job) and await self._has_thread(job):
             # A thread has the id of the message that it hangs at.
-            return Target(int(origin.message), is_reply=False, is_elsewhere=True)
+            return Target(_thread_of(origin), is_reply=False, is_elsewhere=True)
         # A command is no message that could be replied to; who was overheard has asked nothing.
         is_reply = not origin.ticket and job.kind.is_answered
         return Target(int(origin.channel), is_reply=is_reply)
@@ -264,14 +266,14 @@ class DiscordSurface:
                 raise
         return await do(await self._direct(job))
 
-    async def _has_thread(self, origin: Origin) -> bool:
+    async def _has_thread(self, job: Job) -> bool:
         """Whether there is a thread at the message, made now if need be."""
         try:
             with translated():
                 await self.connected().http.start_thread_with_message(
-                    int(origin.channel),
-                    int(origin.message),
-                    name=THREAD_NAME,
+                    int(job.origin.channel),
+                    _thread_of(job.origin),
+                    name=_thread_name(job),
                     auto_archive_duration=1440,
                 )
         except UndeliverableError as error:
@@ -357,6 +359,26 @@ async def _post_by(webhook: Webhook, job: Job, part: int, piece: Piece) -> str:
 
 def _is_private(job: Job) -> bool:
     return job.origin.audience is Audience.ASKER
+
+
+def _is_threaded(job: Job) -> bool:
+    """Whether an answer goes into the thread of its question."""
+    origin = job.origin
+    if origin.act:
+        return origin.act == acts.TRANSLATE
+    is_wanted = job.manner is not None and job.manner.is_threaded
+    return is_wanted and bool(origin.thread) and not origin.parent
+
+
+def _thread_of(origin: Origin) -> int:
+    """The thread of a message, or of the one that began its conversation."""
+    return int(origin.thread or origin.message)
+
+
+def _thread_name(job: Job) -> str:
+    if job.origin.act:
+        return TRANSLATION
+    return " ".join(job.text.split())[:MAX_THREAD_NAME_CHARS] or ANSWER
 
 
 def _where(job: Job, message: str) -> tuple[int, int]:

@@ -72,15 +72,18 @@ def test_an_answer_for_one_person_says_so() -> None:
     assert acts.incoming_of(act(private=True), acts.ask("why?")).origin.audience is Audience.ASKER
 
 
-@pytest.mark.parametrize("place", [THREAD, DIRECT])
-def test_to_begin_afresh_is_done_with_the_conversation_of_the_place(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("place", "conversation"), [(THREAD, "discord:10:20:21"), (DIRECT, "discord:@me:30:")]
+)
+def test_to_begin_afresh_is_done_with_the_conversation_of_the_place(
+    place: Place, conversation: str
+) -> None:
     incoming = acts.incoming_of(act(place, "command:new"), Wish(acts.NEW_WORDS))
 
     taken = intake(incoming, MAX_CHARS)
     assert taken is not None
     assert taken.job.kind is Kind.NEW
-    team = place.guild or "@me"
-    assert incoming.origin.conversation == f"discord:{team}:{place.channel}:"
+    assert incoming.origin.conversation == conversation
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(known: Preferences)
 def test_a_field_that_is_emptied_leaves_it_to_the_layer_below() -> None:
     values = {field.name: () for page in Page for field in fields_of(page, FULL)}
 
-    assert preferences_of(values, FULL) == Preferences(reply_place=ReplyPlace.THREAD)
+    assert preferences_of(values, FULL) == Preferences()
 
 
 @pytest.mark.parametrize("page", Page)
