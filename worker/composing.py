@@ -1,5 +1,6 @@
 """Texts that somebody wants to have written: drafts by form and tone, and texts continued."""
 
+import dataclasses
 import secrets
 
 from shared.jobs import Job
@@ -7,6 +8,7 @@ from shared.replies import Done, Failed
 from shared.tasks import Complete, Form, Length, Write
 from worker.engine.generation import Sampling
 from worker.leases import Held
+from worker.manners import in_language
 from worker.prompting.library import Library
 from worker.prompting.template import Rendered
 from worker.prompts import make_continuation, make_task_prompt
@@ -54,6 +56,8 @@ class Composer:
         job = held.lease.job
         task = job.task if isinstance(job.task, Write) else Write(Form.EMAIL)
         rendered = rendered_for(task, job.text, self._library, secrets.token_hex(8))
+        system = f"{rendered.system}{in_language(job)}"
+        rendered = dataclasses.replace(rendered, system=system)
         mind = self._mind
         prompt = make_task_prompt(rendered, mind.tokenizer, mind.limits, TOKENS[task.length])
         draft = Draft(self._store, mind.engine, held)

@@ -13,6 +13,7 @@ from shared.tasks import Quoted, Summarize
 from worker.centrality import most_central
 from worker.engine.generation import Sampling
 from worker.leases import Held
+from worker.manners import in_language
 from worker.points import Point, line_of, listed, numbered, points_in, quoted, shown
 from worker.prompting.library import Library
 from worker.prompts import Prompt, make_task_prompt
@@ -49,7 +50,8 @@ class Summarizer:
         points: Sequence[Point] = ()
         if not self._is_quoting:
             draft = Draft(self._store, self._mind.engine, held)
-            points = self._points(messages, task.what, job.text, draft)
+            wish = f" What matters: {job.text}" if job.text else ""
+            points = self._points(messages, task.what, f"{wish}{in_language(job)}", draft)
         if points:
             return Outcome(Done(shown(task.what, messages, points)))
         texts = [message.text for message in task.messages]
@@ -102,7 +104,7 @@ class Summarizer:
             mark=f"====={secrets.token_hex(8)}=====",
             most=str(MAX_POINTS),
             what=what,
-            wish=f" What matters: {wish}" if wish else "",
+            wish=wish,
             **data,
         )
         return make_task_prompt(rendered, mind.tokenizer, mind.limits, MAX_NEW_TOKENS)

@@ -11,7 +11,7 @@ from transformers import MarianConfig, MarianMTModel
 
 from shared import keys, ledger
 from shared.errors import ModelUnavailableError, TranslationPairError
-from shared.jobs import Audience, Kind, Origin, Platform, make_job
+from shared.jobs import Audience, Kind, Manner, Origin, Platform, make_job
 from shared.ledger import Claimant, Limits
 from shared.replies import Done, Failed
 from shared.settings import Settings
@@ -222,6 +222,18 @@ def test_a_draft_is_written_and_remembered(store: Store, mind: Mind) -> None:
 
     assert len(done(outcome)) > 50
     assert outcome.memory.turns[0].text == "Write an email about: the party"
+
+
+def test_the_model_is_told_the_channels_language_for_a_draft(store: Store, mind: Mind) -> None:
+    write = works(store, mind)[Kind.WRITE]
+
+    def drafted(manner: Manner | None) -> str:
+        task = held(store, "the release on Friday", Write(Form.EMAIL, "", Length.SHORT))
+        task.lease = replace(task.lease, job=replace(task.lease.job, manner=manner))
+        return done(write(task))
+
+    assert drafted(None) == drafted(Manner(system_prompt="not for drafts"))
+    assert drafted(None) != drafted(Manner(language="fr"))
 
 
 def test_a_reply_is_drafted_to_a_message(store: Store, mind: Mind) -> None:
