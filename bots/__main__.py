@@ -47,6 +47,9 @@ def main(arguments: Sequence[str]) -> int:
                 from bots import bench  # noqa: PLC0415 - the Markdown parser
 
                 return bench.run(what)
+            case ["load", *order]:
+                configure_logs("ERROR", sys.stderr)
+                asyncio.run(_until_signal(load(settings, order)))
             case ["explain", *told]:
                 configure_logs("ERROR", sys.stderr)
                 asyncio.run(explain(told, settings))
@@ -86,6 +89,14 @@ async def chat(settings: Settings) -> None:
 
     wiring = await _wire(settings, None)
     await chat_in_terminal(wiring, settings.data_dir / "console_history")
+
+
+async def load(settings: Settings, order: Sequence[str]) -> None:
+    """Ask many questions at once, and time the answers."""
+    from bots import loading  # noqa: PLC0415 - only a bench needs it
+
+    wiring = await _wire(settings, None)
+    await loading.load(wiring, loading.read_order(order))
 
 
 def _allowance(settings: Settings) -> Allowance:

@@ -216,7 +216,7 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
     surface = ConsoleSurface(sys.stdout)
     link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
     await link.outbox.open()
-    await _wait_for_worker(wiring.store)
+    await wait_for_worker(wiring.store)
     adapter = ConsoleAdapter(link.reception, session, surface, history)
     try:
         await link.run_with(adapter)
@@ -224,7 +224,7 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
         await adapter.leave()
 
 
-async def _wait_for_worker(store: Store) -> None:
+async def wait_for_worker(store: Store) -> None:
     """Wait until somebody can answer, and say so."""
     with rich.console.Console(stderr=True).status("Loading the model"):
         while not await store.has_worker():  # noqa: ASYNC110 - it is Redis that changes

@@ -101,6 +101,20 @@ def bench_engine(
     show(found, sys.stdout, as_json=as_json)
 
 
+@benches.command("serve", hidden=True)
+def bench_serve(
+    context: typer.Context,
+    measured: Annotated[Path, typer.Argument(help="What `python -m bots load` has written.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what was measured of the whole way, for `parley bench serve`."""
+    from worker.benches import serve  # noqa: PLC0415 - seconds of import
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    show(serve.bench_serve(context.obj, measured), sys.stdout, as_json=as_json)
+
+
 @evaluations.command("translation")
 def evaluate_translation(
     context: typer.Context,

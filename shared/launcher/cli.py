@@ -25,6 +25,7 @@ from shared.launcher.records import (
     person_of,
     preference_lines,
 )
+from shared.launcher.serving_bench import ServingOrder, bench_serving
 from shared.launcher.sessions import redis_beside, with_redis_that_runs
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
@@ -184,6 +185,19 @@ def render(context: typer.Context) -> None:
 def engine(context: typer.Context) -> None:
     """Tokens a second of each engine, beside generate() one at a time."""
     _hand_on("bench", context, "engine")
+
+
+@bench.command()
+def serve(
+    *,
+    concurrency: Annotated[int, typer.Option(min=1, help="Conversations at once.")] = 32,
+    new_tokens: Annotated[int, typer.Option(min=2, help="The most of an answer.")] = 48,
+    repeats: Annotated[int, typer.Option(min=1, help="The median counts.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """Conversations through queue, worker and delivery, beside the bare engine (some minutes)."""
+    order = ServingOrder(concurrency, new_tokens, repeats, as_json)
+    raise typer.Exit(bench_serving(_settings(), order))
 
 
 dead = _group("dead", "Questions that were given up after PARLEY_MAX_ATTEMPTS runs.")

@@ -60,7 +60,7 @@ def ensure_converted(packaged: PackagedModel, cache_dir: Path, progress: Progres
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         progress(f"Converting {packaged.name} (once, about a minute)")
-        _convert(_find_source(packaged), draft)
+        _convert(find_source(packaged), draft)
         _write_manifest(draft)
         draft.rename(folder)
     return folder
@@ -107,7 +107,12 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _find_source(packaged: PackagedModel) -> Path:
+def find_source(packaged: PackagedModel) -> Path:
+    """The model's file inside its package.
+
+    Raises:
+        ModelUnavailableError: as of ``ensure_converted``.
+    """
     spec = importlib.util.find_spec(packaged.module)
     if spec is None or spec.origin is None:
         raise ModelUnavailableError(

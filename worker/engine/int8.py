@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 INT8_MAX: Final = 127
+INT7_MAX: Final = 63
 TINY: Final = 1e-8
 
 
@@ -21,7 +22,7 @@ class Int8Product(nn.Module):
         """Pack float weights, (num_outputs, num_inputs)."""
         super().__init__()
         weight = weight.detach().float()
-        steps = (weight.abs().amax(1) / INT8_MAX).clamp_min(TINY)
+        steps = (weight.abs().amax(1) / largest_weight()).clamp_min(TINY)
         zeros = torch.zeros(len(weight), dtype=torch.long)
         with warnings.catch_warnings():
             # Announced to go some day; nothing else in torch computes so without a compiler.
@@ -38,3 +39,12 @@ class Int8Product(nn.Module):
         )
         scaled: Tensor = y.mul_(largest)
         return scaled
+
+
+def largest_weight() -> int:
+    """What the largest weight of a row is rounded to.
+
+    Processors without instructions for it (VNNI) add two products in 16 bits, which overflow where
+    both numbers have eight bits; a weight of seven always fits.
+    """
+    return INT8_MAX if torch.cpu._is_vnni_supported() else INT7_MAX  # noqa: SLF001 - no other way

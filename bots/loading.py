@@ -1,0 +1,170 @@
+"""``python -m bots load``: many questions at once, as from an adapter, and when answers come.
+
+For ``parley bench serve``. All is real but the platform, which is this process: what a platform's
+own network takes is not in the times.
+"""
+
+import asyncio
+import io
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from bots.adapters import Link, Wiring
+from bots.console_adapter import TEAM, ConsoleSurface, wait_for_worker
+from bots.intake import Incoming
+from bots.policy import Situation
+from bots.surface import Piece
+from shared import codec, keys, operating
+from shared.jobs import Job, Origin, Platform, Turn, job_id
+
+SUBJECTS = (
+    "a lighthouse",
+    "bread",
+    "the moon",
+    "a small town",
+    "rain",
+    "an old ship",
+    "tea",
+    "snow",
+)
+MEGABYTE = 1_000_000
+EDIT_EVERY_S = 1.0
+"""As on Discord and Slack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question's way."""
+
+    question: str
+    answer: str
+    first_text_ms: float
+    """From the moment at which the platform hands it over to the first text that is posted."""
+    last_text_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Questions that were asked at once."""
+
+    seconds: float
+    """From the first question to the last answer."""
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was measured; ``parley bench serve`` adds what it is compared to."""
+
+    rounds: tuple[Round, ...]
+    alone: tuple[Round, ...]
+    """The same with one question at a time."""
+    memory_mb: dict[str, float]
+    """Of each process, at the end."""
+
+
+class _TimedSurface(ConsoleSurface):
+    """Notes when what is posted; nobody sees it."""
+
+    edit_every_s = EDIT_EVERY_S
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO())
+        self.first_s: dict[str, float] = {}
+        """Job -> when its first text was posted."""
+
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
+        """Note the first text of an answer."""
+        del piece
+        self.first_s.setdefault(job.id, time.perf_counter())
+        return f"{job.id}-{part}"
+
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
+        """Nothing to note."""
+
+
+class _Asker:
+    """An adapter that asks, and ends."""
+
+    def __init__(
+        self, link: Link, surface: _TimedSurface, wiring: Wiring, session: str, order: "Order"
+    ) -> None:
+        self._link, self._surface, self._store = link, surface, wiring.store
+        self._session, self._order = session, order
+        self._num_asked = 0
+
+    async def run(self) -> None:
+        """Ask in rounds, and write down what was measured."""
+        order = self._order
+        await self._round(order.concurrency)  # warms up
+        rounds, alone = [], []
+        for _ in range(order.repeats):
+            rounds.append(await self._round(order.concurrency))
+            alone.append(await self._round(1))
+        load = Load(tuple(rounds), tuple(alone), await self._memory())
+        order.out.write_text(json.dumps(asdict(load)))
+
+    async def _round(self, count: int) -> Round:
+        begun_s = time.perf_counter()
+        asked = await asyncio.gather(*(self._ask() for _ in range(count)))
+        return Round(time.perf_counter() - begun_s, tuple(asked))
+
+    async def _ask(self) -> Asked:
+        self._num_asked += 1
+        number = str(self._num_asked)
+        origin = Origin(Platform.CONSOLE, TEAM, self._session, number, number, f"user{number}")
+        subject = SUBJECTS[self._num_asked % len(SUBJECTS)]
+        question = f"{number}. Tell me a long and slow story about {subject}, with every detail."
+        begun_s = time.perf_counter()
+        situation = Situation(is_from_person=True, is_direct=True)
+        await self._link.reception.receive(Incoming(origin, question, situation))
+        job = job_id(origin)
+        await self._link.reception.wait_delivered(job)
+        ended_s = time.perf_counter()
+        first_s = self._surface.first_s[job]
+        turns = await self._store.client.lrange(keys.transcript(origin.conversation), -1, -1)
+        answer = codec.decode(turns[0], Turn).text if turns else ""
+        return Asked(question, answer, 1000 * (first_s - begun_s), 1000 * (ended_s - begun_s))
+
+    async def _memory(self) -> dict[str, float]:
+        status = await self._store.run(operating.status())
+        server = await self._store.client.info("server")
+        pids = {"bots": os.getpid(), "redis": int(server["process_id"])}
+        for number, worker in enumerate(status.workers, start=1):
+            pids[f"worker {number}"] = int(worker.name.rpartition(":")[2])
+        return {
+            name: round(psutil.Process(pid).memory_info().rss / MEGABYTE, 1)
+            for name, pid in pids.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured."""
+
+    concurrency: int
+    repeats: int
+    out: Path
+
+
+def read_order(arguments: Sequence[str]) -> Order:
+    """An order from a command line: questions at once, repeats, the file to write to."""
+    concurrency, repeats, out = arguments
+    return Order(int(concurrency), int(repeats), Path(out))
+
+
+async def load(wiring: Wiring, order: Order) -> None:
+    """Ask, once a worker is ready."""
+    session = secrets.token_hex(6)
+    surface = _TimedSurface()
+    link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
+    await link.outbox.open()
+    await wait_for_worker(wiring.store)
+    await link.run_with(_Asker(link, surface, wiring, session, order))

@@ -1,0 +1,54 @@
+"""``parley bench serve``: Redis, a worker and a load of questions, and what to compare it to."""
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import StartupError
+from shared.launcher.embedded_redis import embedded_redis
+from shared.launcher.processes import python_module, run_in_terminal, running, start, with_setting
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ServingOrder:
+    """What is to be measured."""
+
+    concurrency: int
+    """Conversations at once."""
+    new_tokens: int
+    """The most of an answer."""
+    repeats: int
+    as_json: bool
+
+
+def bench_serving(settings: Settings, order: ServingOrder) -> int:
+    """Measure the whole way of a message; returns the exit code.
+
+    A Redis of its own, so that nobody's questions are among those that count. The worker ends
+    before the bare engine is measured, which would share the processor with it else.
+
+    Raises:
+        StartupError: something could not start.
+    """
+    sizes = {
+        "PARLEY_MAX_NEW_TOKENS": str(order.new_tokens),
+        "PARLEY_CONCURRENCY": str(max(order.concurrency, settings.concurrency)),
+    }
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
+        folder = Path(name)
+        with embedded_redis(folder / "redis") as url, contextlib.ExitStack() as stack:
+            env = {**with_setting("PARLEY_REDIS_URL", url), **sizes}
+            if code := run_in_terminal(python_module("worker.prepare"), env):
+                return code
+            log = folder / "worker.log"
+            stack.enter_context(running(start(python_module("worker"), env=env, log=log)))
+            measured = folder / "load.json"
+            words = (str(order.concurrency), str(order.repeats), str(measured))
+            if code := run_in_terminal(python_module("bots", "load", *words), env):
+                return code
+        if not measured.is_file():
+            raise StartupError("The questions were not answered to their end.")
+        more = ["--json"] if order.as_json else []
+        return run_in_terminal(python_module("worker", "bench", "serve", str(measured), *more), env)

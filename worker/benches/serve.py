@@ -1,0 +1,224 @@
+"""``parley bench serve``: what the whole way of a message is compared to, in the same run.
+
+The bare engine with the same prompts, ``generate()`` one at a time, and llama.cpp one at a time
+where ``llama_cpp`` is importable.
+"""
+
+import importlib
+import importlib.util
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.settings import Settings
+from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.conversion import DEFAULT_MODEL, find_source
+from worker.engine.encoding import DEFAULT
+from worker.engine.generation import Request, Sampling
+from worker.engine.models import LoadedModel, load_model
+from worker.engine.unbatched import generate
+from worker.evaluation.minds import choice_of
+from worker.evaluation.report import Evaluation, Figure, Table
+from worker.prompts import Question, make_prompt
+from worker.speech import say
+
+PERCENTILES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was measured beside the whole way; tokens a second, or ms."""
+
+    engine: float
+    engine_alone: float
+    one_at_a_time: float
+    llama_cpp: float | None
+    first_text_alone_ms: float
+    """Of the bare engine."""
+
+
+def bench_serve(settings: Settings, measured: Path) -> Evaluation:
+    """Compare what ``python -m bots load`` has measured.
+
+    Args:
+        settings: those that the worker had.
+        measured: the file that it wrote.
+    """
+    load = json.loads(measured.read_text())
+    loaded = load_model(choice_of(settings.model, settings), say)
+    rates = [_rate(loaded, each) for each in load["rounds"]]
+    alone = [_rate(loaded, each) for each in load["alone"]]
+    asked = [each for one in load["rounds"] for each in one["asked"]]
+    first_ms = sorted(each["first_text_ms"] for each in asked)
+    last_ms = sorted(each["last_text_ms"] for each in asked)
+    first_alone_ms = statistics.median(
+        each["first_text_ms"] for one in load["alone"] for each in one["asked"]
+    )
+    beside = _beside(settings, loaded, load["rounds"])
+    rate, rate_alone = statistics.median(rates), statistics.median(alone)
+    figures: dict[str, Figure] = {
+        "tokens_per_s": round(rate, 1),
+        "ratios": {
+            "engine": round(rate / beside.engine, 3),
+            "one_at_a_time": round(rate / beside.one_at_a_time, 2),
+            "llama_cpp": round(rate / beside.llama_cpp, 2) if beside.llama_cpp else None,
+        },
+        "first_text_ms": {"p50": _percentile(first_ms, 50), "p95": _percentile(first_ms, 95)},
+        "last_text_ms": {"p50": _percentile(last_ms, 50), "p95": _percentile(last_ms, 95)},
+        "memory_mb": load["memory_mb"],
+        "concurrency": len(load["rounds"][0]["asked"]),
+        "alone": {
+            "tokens_per_s": round(rate_alone, 1),
+            "ratio_one_at_a_time": round(rate_alone / beside.one_at_a_time, 2),
+            "first_text_ms": round(first_alone_ms, 1),
+            "engine_first_text_ms": round(beside.first_text_alone_ms, 1),
+            "added_ms": round(first_alone_ms - beside.first_text_alone_ms, 1),
+        },
+        "engine": settings.engine,
+        "model": loaded.name,
+    }
+    return Evaluation("serve", figures, (_table(figures, beside),), _remarks(figures, len(rates)))
+
+
+def _rate(loaded: LoadedModel, one: dict[str, Any]) -> float:
+    """Tokens a second of a round's answers together, from the first question to the last answer."""
+    answers = [each["answer"] for each in one["asked"]]
+    num_tokens = sum(
+        len(loaded.tokenizer.encode(answer, add_special_tokens=False)) for answer in answers
+    )
+    return num_tokens / float(one["seconds"])
+
+
+def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, Any]]) -> Beside:
+    asked = [[each["question"] for each in one["asked"]] for one in rounds]
+    options = EngineOptions(settings.max_new_tokens, len(asked[0]), settings.cache_tokens)
+    engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
+    engine.open()
+    try:
+        bare = _Bare(engine, loaded, settings)
+        bare.write(["Tell me something."])  # warms up
+        many, alone, first_ms = [], [], []
+        for number, questions in enumerate(asked, start=1):
+            say(f"The bare engine, round {number} of {len(asked)}")
+            many.append(bare.write(questions)[0])
+            rate, ms = bare.write([f"Once more. {questions[0]}"])
+            alone.append(rate)
+            first_ms.append(ms)
+        prompt = bare.prompt(asked[0][0])
+    finally:
+        engine.close()
+    say("One at a time")
+    num_new, times = settings.max_new_tokens, range(len(asked) + 1)
+    slow = [_generate_rate(loaded, prompt, num_new) for _ in times][1:]
+    return Beside(
+        engine=statistics.median(many),
+        engine_alone=statistics.median(alone),
+        one_at_a_time=statistics.median(slow),
+        llama_cpp=_llama_rate(settings, prompt, len(asked)),
+        first_text_alone_ms=statistics.median(first_ms),
+    )
+
+
+class _Bare:
+    """An engine that gets what a worker would give it."""
+
+    def __init__(self, engine: BatchingEngine, loaded: LoadedModel, settings: Settings) -> None:
+        self._engine, self._tokenizer = engine, loaded.tokenizer
+        self._settings = settings
+        self._sampling = Sampling(settings.temperature, settings.top_p)
+        self._num_written = 0
+
+    def prompt(self, question: str) -> tuple[int, ...]:
+        """The tokens of a question's prompt."""
+        asked = Question(self._settings.system_prompt, (), question)
+        return make_prompt(asked, self._tokenizer, self._engine.limits).token_ids
+
+    def write(self, questions: Sequence[str]) -> tuple[float, float]:
+        """Tokens a second of all answers together, and ms to the first text of the first."""
+        begun_s = time.perf_counter()
+        generations = []
+        for question in questions:
+            self._num_written += 1
+            request = Request(
+                str(self._num_written),
+                self.prompt(question),
+                self._settings.max_new_tokens,
+                self._sampling,
+                salt="bench",  # one team's, as the questions of the load are
+            )
+            generations.append(self._engine.submit(request))
+        pieces = iter(generations[0])
+        next(pieces, None)
+        first_ms = 1000 * (time.perf_counter() - begun_s)
+        "".join(pieces)
+        for generation in generations[1:]:
+            "".join(generation)
+        num_tokens = sum(generation.num_tokens for generation in generations)
+        return num_tokens / (time.perf_counter() - begun_s), first_ms
+
+
+def _generate_rate(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> float:
+    begun_s = time.perf_counter()
+    num_tokens = generate(loaded, prompt, num_new)
+    return num_tokens / (time.perf_counter() - begun_s)
+
+
+def _llama_rate(settings: Settings, prompt: tuple[int, ...], repeats: int) -> float | None:
+    """Tokens a second of llama.cpp with the default model's own file; None without either."""
+    if settings.model != DEFAULT or importlib.util.find_spec("llama_cpp") is None:
+        return None
+    say("llama.cpp, one at a time")
+    llama: Any = importlib.import_module("llama_cpp")  # nobody needs to have it
+    model = llama.Llama(str(find_source(DEFAULT_MODEL)), n_ctx=2048, verbose=False)
+    rates = []
+    for _ in range(repeats + 1):
+        begun_s = time.perf_counter()
+        model.reset()
+        num_tokens = 0
+        for _token in model.generate(list(prompt), temp=0.0):
+            num_tokens += 1
+            if num_tokens == settings.max_new_tokens:
+                break
+        rates.append(num_tokens / (time.perf_counter() - begun_s))
+    return statistics.median(rates[1:])
+
+
+def _percentile(numbers: Sequence[float], percent: int) -> float:
+    if len(numbers) == 1:
+        return round(numbers[0], 1)
+    return round(statistics.quantiles(numbers, n=PERCENTILES, method="inclusive")[percent - 1], 1)
+
+
+def _table(figures: dict[str, Any], beside: Beside) -> Table:
+    alone = figures["alone"]
+    ways: tuple[tuple[str, float | None, float | None], ...] = (
+        ("the whole way", figures["tokens_per_s"], alone["tokens_per_s"]),
+        (f"the bare engine ({figures['engine']})", beside.engine, beside.engine_alone),
+        ("generate() one at a time", beside.one_at_a_time, beside.one_at_a_time),
+        ("llama.cpp one at a time", beside.llama_cpp, beside.llama_cpp),
+    )
+    rows = tuple((name, *(_cell(rate) for rate in rates)) for name, *rates in ways)
+    columns = ("tokens/s", f"{figures['concurrency']} conversations", "1 conversation")
+    return Table(figures["model"], columns, rows)
+
+
+def _cell(rate: float | None) -> str:
+    return "not installed" if rate is None else f"{rate:.1f}"
+
+
+def _remarks(figures: dict[str, Any], repeats: int) -> tuple[str, ...]:
+    first, last, alone = figures["first_text_ms"], figures["last_text_ms"], figures["alone"]
+    memory = ", ".join(f"{name} {size:,.0f} MB" for name, size in figures["memory_mb"].items())
+    texts = (
+        f"First text: p50 {first['p50']:,.0f} ms, p95 {first['p95']:,.0f} ms; whole answers: p50 "
+        f"{last['p50']:,.0f} ms, p95 {last['p95']:,.0f} ms."
+    )
+    added = (
+        f"Alone the first text takes {alone['first_text_ms']:,.0f} ms, {alone['added_ms']:,.0f} ms "
+        "more than that of the bare engine."
+    )
+    return f"Medians of {repeats}.", texts, added, f"Memory: {memory}."
