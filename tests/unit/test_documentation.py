@@ -29,6 +29,11 @@ PERMISSIONS = {
     "Send Messages": "send_messages",
     "Read Message History": "read_message_history",
     "Send Messages in Threads": "send_messages_in_threads",
+    "Create Public Threads": "create_public_threads",
+    "Embed Links": "embed_links",
+    "Attach Files": "attach_files",
+    "Add Reactions": "add_reactions",
+    "Manage Messages": "manage_messages",
 }
 """Discord's words for the permissions -> discord.py's."""
 LEVELS = {"debug", "info", "warning", "error", "exception"}
