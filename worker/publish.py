@@ -15,6 +15,8 @@ log = get_logger(__name__)
 
 SNAPSHOT_EVERY_S = 0.2
 """Bots edit at most once a second a message; the console shows every snapshot."""
+MOST_PER_S = 40
+"""Of all answers of a worker together: each is a call to Redis, which costs the engine its time."""
 
 
 class SnapshotPublisher:
@@ -25,10 +27,20 @@ class SnapshotPublisher:
         store: Store,
         lease: Lease,
         shown: str = "",
+        num_written: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``shown``: what stands there already and is gone on from."""
+        """Begin with nothing published.
+
+        Args:
+            store: where to.
+            lease: of the job.
+            shown: what stands there already and is gone on from.
+            num_written: how many answers are being written now.
+            clock: in seconds.
+        """
         self._store = store
+        self._num_written = num_written
         self._lease = lease
         self._clock = clock
         self._last_s = float("-inf")
@@ -38,7 +50,7 @@ class SnapshotPublisher:
         """Take the next piece; publish if the last snapshot is old enough."""
         self.text += piece
         now_s = self._clock()
-        if now_s - self._last_s < SNAPSHOT_EVERY_S:
+        if now_s - self._last_s < max(SNAPSHOT_EVERY_S, self._num_written() / MOST_PER_S):
             return
         self._last_s = now_s
         self.flush()

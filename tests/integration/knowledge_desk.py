@@ -35,6 +35,10 @@ class Overheard:
     engine: Engine
     requests: list[Request] = field(default_factory=list)
 
+    @property
+    def num_running(self) -> int:
+        return self.engine.num_running
+
     def submit(self, request: Request) -> Generation:
         self.requests.append(request)
         return self.engine.submit(request)

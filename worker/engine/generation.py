@@ -63,6 +63,11 @@ class Generation(Protocol):
 class Engine(Protocol):
     """A model that writes many answers at once."""
 
+    @property
+    def num_running(self) -> int:
+        """How many answers are being written."""
+        ...
+
     def submit(self, request: Request) -> Generation:
         """Add a request to the batch.
 
