@@ -132,6 +132,15 @@ class Settings(pydantic.BaseModel):
             alias="PARLEY_CONCURRENCY", ge=1, le=512, description="answers written at once a worker"
         ),
     ] = 16
+    queues: Annotated[
+        frozenset[Literal["chat", "tag", "index"]],
+        pydantic.Field(
+            alias="PARLEY_QUEUES",
+            min_length=1,
+            description="what a worker takes, by commas: `chat` (all that the model writes), `tag`"
+            " (ratings), `index` (documents); without `chat` it loads no chat model",
+        ),
+    ] = frozenset({"chat", "tag", "index"})
     cache_tokens: Annotated[
         int | None,
         pydantic.Field(
@@ -464,7 +473,12 @@ class Settings(pydantic.BaseModel):
     ] = "INFO"
 
     @pydantic.field_validator(
-        "answer_bots", "admins", "learn_pins_channels", "sentiment_channels", mode="before"
+        "queues",
+        "answer_bots",
+        "admins",
+        "learn_pins_channels",
+        "sentiment_channels",
+        mode="before",
     )
     @classmethod
     def _split_by_commas(cls, value: object) -> object:

@@ -10,45 +10,31 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.broker import build_celery, publish
 from shared.errors import SettingsError, StartupError
-from shared.jobs import Kind
+from shared.jobs import CHAT_QUEUE
 from shared.ledger import Claimant, Ready
 from shared.logs import configure_logs, get_logger
 from shared.operating import WorkerState
 from shared.settings import Settings, read_settings
 from worker import doctor
-from worker.answering import Answerer, Manner
 from worker.app import add_tasks, queues_of, worker_arguments
-from worker.asking import Asking, AskingManner, is_quoting
-from worker.attaching import Attaching
 from worker.consuming import make_tough, run_celery
 from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
-from worker.engine.embedding import Embedding
-from worker.engine.generation import Sampling
-from worker.knowledge.library import Library
-from worker.knowledge.search import Search
 from worker.leases import LeaseKeeper
 from worker.listening import PAUSE_S, Listener
-from worker.manners import naming
+from worker.offers import works_of
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
-from worker.prompting.library import Library as Prompts
-from worker.prompting.library import read_library
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier
-from worker.sentiment.reporting import Reporter
-from worker.sentiment.tagging import Marking, Tagger
 from worker.speech import say
 from worker.store import Store, open_store
 from worker.tasks import TaskRunner
 from worker.ticking import Ticker
 from worker.wedge import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
-from worker.wordings import works_of_words
-from worker.works import Work
 from worker.writing import Mind
 
 log = get_logger("worker")
@@ -77,10 +63,6 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
-"""Kinds whose answers are the chat model's words."""
-
-
 @dataclass(frozen=True, slots=True)
 class Patience:
     """When a part that says nothing is taken for stuck, and when it is not waited for."""
@@ -92,6 +74,8 @@ class Patience:
 
 
 PATIENCE = Patience()
+NO_MODEL = "no chat model"
+"""What a worker says that takes nothing for the chat model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +100,9 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
     redis_url = settings.redis_url.get_secret_value()
     store = open_store(redis_url, allow_volatile=settings.allow_volatile_redis)
     keeper = LeaseKeeper(store, settings.lease_ms)
-    life = SignOfLife(store, _name(), settings.model, settings.concurrency, lambda: keeper.num_kept)
+    slots = settings.concurrency if CHAT_QUEUE in settings.queues else 0
+    model = settings.model if slots else NO_MODEL
+    life = SignOfLife(store, _name(), model, slots, lambda: keeper.num_kept)
 
     def close() -> None:
         keeper.close()
@@ -140,7 +126,23 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
 
 
 def _load_and_answer(parts: _Parts) -> bool:
-    """Load the model and run jobs; whether a signal ended that."""
+    """Load what is needed and run jobs; whether a signal ended that."""
+
+    def abandon() -> None:
+        """End this worker, which is of no use any more; its supervisor starts another."""
+        parts.departure.abandon()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with contextlib.ExitStack() as stack:
+        mind = None
+        if CHAT_QUEUE in parts.settings.queues:
+            mind = _load(parts, abandon)
+            stack.callback(mind.engine.close)
+        return _answer(parts, mind, abandon)
+
+
+def _load(parts: _Parts, abandon: Callable[[], None]) -> Mind:
+    """Load the chat model."""
     from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
     from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - the same
 
@@ -154,26 +156,21 @@ def _load_and_answer(parts: _Parts) -> bool:
         parts.patience.stall_timeout_s,
     )
     engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
-
-    def abandon() -> None:
-        """End this worker, which is of no use any more; its supervisor starts another."""
-        parts.departure.abandon()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    with contextlib.ExitStack() as stack:
-        stack.callback(engine.close)
+    try:
         engine.open(on_lost=abandon)
-        parts.life.model = loaded.name
-        log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
-        mind = Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
-        return _answer(parts, mind, abandon)
+    except BaseException:
+        engine.close()
+        raise
+    parts.life.model = loaded.name
+    log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
+    return Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
 
 
-def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
+def _answer(parts: _Parts, mind: Mind | None, abandon: Callable[[], None]) -> bool:
     """Run jobs until a signal; whether it was one that ended that."""
     settings, store, keeper = parts.settings, parts.store, parts.keeper
     app = build_celery(parts.redis_url)
-    queues = queues_of(parts.life.model)
+    queues = queues_of(parts.life.model, settings.queues)
 
     def wake(ready: Ready) -> None:
         publish(app, ready)
@@ -182,7 +179,7 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
     rater = _rater(settings)
     if settings.sentiment_channels:
         rater.open()  # a model that cannot be loaded is to be seen now
-    works = _works(parts, mind, rater)
+    works = works_of(settings, store, mind, parts.life.model, rater)
     runner = TaskRunner(store, works, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
     make_tough(app, parts.departure.ask)
@@ -209,52 +206,6 @@ def _answer(parts: _Parts, mind: Mind, abandon: Callable[[], None]) -> bool:
         log.info("worker_ready", model=parts.life.model)
         arguments = worker_arguments(settings.concurrency, queues)
         return run_celery(app, arguments, lambda: parts.departure.is_asked)
-
-
-def _works(parts: _Parts, mind: Mind, rater: Rater) -> dict[Kind, Work]:
-    """What is done for each kind of job."""
-    settings = parts.settings
-    answerer = Answerer(parts.store, mind, _manner(settings))
-    marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
-    prompts = read_library(settings.prompts_dir)
-    asking = _asking(parts, mind, prompts)
-    attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
-    words = works_of_words(settings, parts.store, mind, prompts)
-    works: dict[Kind, Work] = {
-        Kind.CHAT: attaching.before(asking.chat(answerer.answer)),
-        Kind.ASK: asking.ask,
-        **words,
-        Kind.WRITE: attaching.before(words[Kind.WRITE]),
-    }
-    return {
-        Kind.LEARN: asking.learn,
-        Kind.NEW: answerer.forget,
-        Kind.TAG: Tagger(parts.store, rater.rate, marking, time.time).tag,
-        Kind.REPORT: Reporter(parts.store, time.time).report,
-        **works,
-        Kind.TRANSLATE: attaching.before(words[Kind.TRANSLATE]),
-        **{kind: naming(works[kind], parts.life.model) for kind in WRITTEN_BY_THE_MODEL},
-    }
-
-
-def _asking(parts: _Parts, mind: Mind, prompts: Prompts) -> Asking:
-    """Answers from documents; the embedding model is loaded when it is needed."""
-    settings = parts.settings
-
-    def load() -> Embedding:
-        from worker.engine.embedder import load_embedder  # noqa: PLC0415 - as of the chat model
-
-        return load_embedder(settings.embedding_model, settings.device)
-
-    manner = AskingManner(
-        sampling=Sampling(settings.temperature, settings.top_p),
-        is_quoting=is_quoting(settings.answer_by, mind.num_parameters),
-        max_turns=settings.max_turns,
-        retention_ms=settings.retention_ms,
-        max_upload_mb=settings.max_upload_mb,
-    )
-    search = Search(Library(parts.store.client), load)
-    return Asking(parts.store, mind, search, prompts, manner)
 
 
 def _rater(settings: Settings) -> Rater:
@@ -284,15 +235,6 @@ def _end_at_sigterm(departure: Departure) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, leave)
-
-
-def _manner(settings: Settings) -> Manner:
-    return Manner(
-        system_prompt=settings.system_prompt,
-        sampling=Sampling(settings.temperature, settings.top_p),
-        max_turns=settings.max_turns,
-        retention_ms=settings.retention_ms,
-    )
 
 
 def _quiet_foreign_loggers() -> None:

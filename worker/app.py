@@ -3,7 +3,7 @@
 Built by a function, so that importing this module does nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import celery
 
@@ -17,10 +17,16 @@ def add_tasks(app: celery.Celery, run: Callable[[str], None]) -> None:
         app.task(name=kind.task_name)(run)
 
 
-def queues_of(model: str) -> list[str]:
-    """What a worker takes from: what its model is wanted for before what any may write."""
-    wanted = [chat_queue(model)] if MODEL_NAME.fullmatch(model) else []
-    return [*wanted, CHAT_QUEUE, TAG_QUEUE, INDEX_QUEUE]
+def queues_of(model: str, chosen: Collection[str]) -> list[str]:
+    """What a worker takes from: what its model is wanted for before what any may write.
+
+    Args:
+        model: the name of the worker's.
+        chosen: ``PARLEY_QUEUES``.
+    """
+    is_wanted = CHAT_QUEUE in chosen and MODEL_NAME.fullmatch(model)
+    wanted = [chat_queue(model)] if is_wanted else []
+    return [*wanted, *(queue for queue in (CHAT_QUEUE, TAG_QUEUE, INDEX_QUEUE) if queue in chosen)]
 
 
 def worker_arguments(concurrency: int, queues: Sequence[str]) -> list[str]:

@@ -1,24 +1,21 @@
-"""Questions that documents answer, and documents that are learned.
+"""Questions that documents answer.
 
 A question is answered from what may be seen in its channel and from nothing else, or told that this
 is not in the documents. A chat is, too, when the documents plainly have it.
 """
 
-import base64
-import binascii
 import dataclasses
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
 
-from shared.errors import NoKnowledgeError, PromptTooLongError, UnreadableDocumentError
-from shared.jobs import Job, Origin, Turn
+from shared.errors import NoKnowledgeError, PromptTooLongError
+from shared.jobs import Job, Turn
 from shared.ledger import Memory
 from shared.logs import get_logger
 from shared.replies import Done, FinishReason
-from shared.tasks import Learn
 from worker.engine.generation import Sampling
 from worker.knowledge.answers import (
     NO_DOCUMENTS,
@@ -34,10 +31,8 @@ from worker.knowledge.answers import (
 from worker.knowledge.disarming import addresses_in
 from worker.knowledge.documents import clean
 from worker.knowledge.evidence import STRONG_FROM, THIN_BELOW
-from worker.knowledge.library import Submission, digest_of
-from worker.knowledge.places import Place, channel_of, view_of
-from worker.knowledge.reading import read_document
-from worker.knowledge.search import Findings, Found, Search
+from worker.knowledge.places import view_of
+from worker.knowledge.search import Findings, Found, Search, place_of
 from worker.leases import Held
 from worker.manners import in_language, kept_ms
 from worker.prompting.library import Library as Prompts
@@ -67,7 +62,6 @@ class AskingManner:
     """Whether passages are quoted; else the model writes."""
     max_turns: int
     retention_ms: int
-    max_upload_mb: float
 
 
 def is_quoting(answer_by: str, num_parameters: int) -> bool:
@@ -119,35 +113,8 @@ class Asking:
 
         return answer
 
-    def learn(self, held: Held) -> Outcome:
-        """Take a document in for its channel. See ``works.Work``."""
-        job = held.lease.job
-        task = job.task
-        if not isinstance(task, Learn):
-            raise UnreadableDocumentError("There was no document to learn from.")
-        content = _content_of(task, job.text)
-        name = clean(task.name).strip() or "note.txt"
-        if not task.content and not name.endswith((".txt", ".md")):
-            name = f"{name}.txt"
-        document = read_document(content, name, self._manner.max_upload_mb)
-        origin = job.origin
-        submission = Submission(
-            document, name, _place(channel_of, job), digest_of(content), task.link, origin.message
-        )
-        embedding = self._search.embedding
-        change = self._search.library.put(submission, embedding.embed, embedding.name)
-        if task.is_unasked:
-            return Outcome(Done(""))
-        passages = "passage" if change.num_passages == 1 else "passages"
-        return Outcome(
-            Done(
-                f"I have learned `{task.name.replace('`', '') or name}`, {change.num_passages:,} "
-                f"{passages}. Questions in this channel are answered from it, and nowhere else."
-            )
-        )
-
     def _find(self, job: Job) -> Findings:
-        return self._search.find(clean(job.text), _place(view_of, job), NUM_PASSAGES)
+        return self._search.find(clean(job.text), place_of(view_of, job.origin), NUM_PASSAGES)
 
     def _answer(self, held: Held, findings: Findings) -> Outcome:
         job = held.lease.job
@@ -195,22 +162,6 @@ class Asking:
             allowed = addresses_in(job.text)
             return written_answer(written.text, cited, allowed), written.finish_reason
         return None
-
-
-def _content_of(task: Learn, text: str) -> bytes:
-    if not task.content:
-        return text.encode()
-    try:
-        return base64.b64decode(task.content, validate=True)
-    except binascii.Error as error:
-        raise UnreadableDocumentError("The file did not arrive whole: upload it again.") from error
-
-
-def _place(of: Callable[[Origin], Place], job: Job) -> Place:
-    try:
-        return of(job.origin)
-    except ValueError as error:
-        raise NoKnowledgeError("There are no documents for a channel of this name.") from error
 
 
 def _cited(passages: Sequence[Found]) -> list[Cited]:

@@ -158,8 +158,10 @@ local function capacity(now)
   for _, name in ipairs(redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf',
       'BYSCORE')) do
     local worker = redis.call('HMGET', worker_key(name), 'state', 'slots')
-    if worker[1] then alive = alive + 1 end
-    if worker[1] == 'ready' then
+    -- One without slots takes nothing that the chat model writes.
+    local has_slots = worker[1] and worker[2] ~= '0'
+    if has_slots then alive = alive + 1 end
+    if has_slots and worker[1] == 'ready' then
       ready = ready + 1
       slots = slots + tonumber(worker[2])
     end

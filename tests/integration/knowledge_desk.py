@@ -18,6 +18,7 @@ from worker.engine.embedder import Embedder
 from worker.engine.generation import Engine, Generation, Request, Sampling
 from worker.knowledge.library import Library
 from worker.knowledge.search import Search
+from worker.learning import Learner
 from worker.leases import Held
 from worker.prompting.library import read_library
 from worker.store import Store
@@ -54,6 +55,7 @@ class Overheard:
 class Desk:
     """Two ways to answer over one library."""
 
+    learner: Learner
     quoting: Asking
     writing: Asking
     library: Library
@@ -84,12 +86,12 @@ def make_desk(store: Store, embedder: Embedder, mind: Mind) -> Desk:
     search = Search(library, lambda: embedder)
     prompts = read_library(None)
     quoting, writing = (
-        Asking(store, mind, search, prompts, AskingManner(Sampling(), is_quoting, 10, 60_000, 10))
+        Asking(store, mind, search, prompts, AskingManner(Sampling(), is_quoting, 10, 60_000))
         for is_quoting in (True, False)
     )
     assert isinstance(mind.engine, Overheard)
     mind.engine.requests.clear()
-    return Desk(quoting, writing, library, mind, mind.engine)
+    return Desk(Learner(search, 10), quoting, writing, library, mind, mind.engine)
 
 
 def origin_in(channel: str, team: str = "T1", message: str = "") -> Origin:

@@ -70,10 +70,10 @@ def desk(quiet_server: str, endless_model: Path) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def answers(desk: Desk) -> list[Answered]:
-    run(desk.quoting.learn, lesson(FINANCE, "CFINANCE", "finance.md"))
+    run(desk.learner.learn, lesson(FINANCE, "CFINANCE", "finance.md"))
     attempts = list(enumerate(make()))
     for number, attempt in attempts:  # all before the first question: one index serves them then
-        run(desk.quoting.learn, lesson(document_of(attempt), channel_of_number(number), "food.md"))
+        run(desk.learner.learn, lesson(document_of(attempt), channel_of_number(number), "food.md"))
     return [answer(desk, attempt, number) for number, attempt in attempts]
 
 

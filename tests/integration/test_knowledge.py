@@ -84,7 +84,7 @@ def elements(client: redis.Redis) -> int:
 
 
 def test_answer_quotes_the_passage_and_names_title_headings_and_link(desk: Desk) -> None:
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
 
     answer = run(desk.quoting.ask, question("How do I book a train?", "C1"))
 
@@ -98,7 +98,7 @@ def test_answer_quotes_the_passage_and_names_title_headings_and_link(desk: Desk)
 
 
 def test_what_is_not_in_the_documents_is_said_to_be_with_the_nearest_passages(desk: Desk) -> None:
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
 
     answer = run(desk.quoting.ask, question("Who painted the Girl with a Pearl Earring?", "C1"))
 
@@ -111,8 +111,8 @@ def test_where_there_are_no_documents_that_is_the_answer(desk: Desk) -> None:
 
 
 def test_upload_answers_in_its_channel_and_in_no_other(desk: Desk) -> None:
-    run(desk.quoting.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
     asked = "What is the code word of the finance channel?"
 
     at_home = run(desk.quoting.ask, question(asked, "CFINANCE"))
@@ -130,8 +130,8 @@ def test_upload_answers_in_its_channel_and_in_no_other(desk: Desk) -> None:
 def test_a_thread_is_answered_from_its_channel_and_the_channel_not_from_its_threads(
     desk: Desk,
 ) -> None:
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
-    run(desk.quoting.learn, of_thread(lesson(CODE_WORD, "THREAD", "secret.md")))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, of_thread(lesson(CODE_WORD, "THREAD", "secret.md")))
     trains, code = "How do I book a train?", "What is the code word of the finance channel?"
     ask = desk.quoting.ask
 
@@ -151,14 +151,14 @@ def test_what_nobody_asked_to_have_learned_is_learned_in_silence(desk: Desk) -> 
     assert isinstance(job.task, Learn)
     unasked = dataclasses.replace(job, task=dataclasses.replace(job.task, is_unasked=True))
 
-    assert run(desk.quoting.learn, unasked) == ""
+    assert run(desk.learner.learn, unasked) == ""
 
     assert "travel desk" in run(desk.quoting.ask, question("How do I book a train?", "C1"))
 
 
 def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:
     """As if the vector set's attributes were wrong, or the index old."""
-    run(desk.quoting.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
+    run(desk.learner.learn, lesson(CODE_WORD, "CFINANCE", "secret.md"))
     library = desk.library
     (record,) = library.records().values()
     here = channel_of(origin_in("C1"))
@@ -217,8 +217,8 @@ def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedder) -> 
 
 
 def test_removed_document_leaves_nothing_and_answers_nothing(desk: Desk, store: Store) -> None:
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
-    run(desk.quoting.learn, lesson(CODE_WORD, "C1", "secret.md"))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, lesson(CODE_WORD, "C1", "secret.md"))
     asked = question("How do I book a train?", "C1")
     assert "travel desk" in run(desk.quoting.ask, asked)
     gone = next(n for n, r in desk.library.records().items() if r.name == "handbook.md")
@@ -232,8 +232,8 @@ def test_removed_document_leaves_nothing_and_answers_nothing(desk: Desk, store: 
 
 def test_what_a_message_taught_is_forgotten_with_the_message(desk: Desk, store: Store) -> None:
     first = lesson(HANDBOOK, "C1", "handbook.md", message="17.1")
-    run(desk.quoting.learn, first)
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md", message="17.2"))
+    run(desk.learner.learn, first)
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md", message="17.2"))
     other = dataclasses.replace(first.origin, channel="C2")
 
     assert store.run(knowledge.forget(other)) == 0
@@ -299,18 +299,18 @@ def test_document_that_cannot_be_learned_is_refused_in_a_sentence(
     job = make_job(Kind.LEARN, origin_in("C1"), "", task=task)
 
     with pytest.raises(UnreadableDocumentError, match=sentence):
-        desk.quoting.learn(held_for(job))
+        desk.learner.learn(held_for(job))
 
 
 def test_note_without_a_file_is_learned_from_the_message(desk: Desk) -> None:
     note = make_job(Kind.LEARN, origin_in("C1"), HANDBOOK, task=Learn("a note by Ana", ""))
 
-    assert run(desk.quoting.learn, note).startswith("I have learned `a note by Ana`, ")
+    assert run(desk.learner.learn, note).startswith("I have learned `a note by Ana`, ")
     assert "travel desk" in run(desk.quoting.ask, question("How do I book a train?", "C1"))
 
 
 def test_chat_is_answered_from_documents_only_where_they_plainly_have_it(desk: Desk) -> None:
-    run(desk.quoting.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
     chat = desk.quoting.chat(lambda _held: Outcome(Done("chatting")))
 
     def say(text: str, channel: str = "C1") -> str:
@@ -323,7 +323,7 @@ def test_chat_is_answered_from_documents_only_where_they_plainly_have_it(desk: D
 
 
 def test_model_that_writes_sees_only_the_found_passages_in_a_marked_block(desk: Desk) -> None:
-    run(desk.writing.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
 
     answers = [run(desk.writing.ask, question("How do I book a train?", "C1")) for _ in range(2)]
 

@@ -14,6 +14,7 @@ from shared.ledger import Ready
 from shared.operating import WorkerReport, WorkerState
 from shared.replies import Done, Final
 from shared.showing import read_final
+from shared.tasks import Tag
 from tests.integration.ledger_steps import (
     LIMITS,
     accept,
@@ -21,6 +22,7 @@ from tests.integration.ledger_steps import (
     finish,
     lease_of,
     message,
+    state_of,
     sweep,
     wait_for,
 )
@@ -116,6 +118,39 @@ def test_answers_come_from_the_model_that_is_wanted(
 
     assert isinstance(answer, Done)
     assert f"*({GEMMA} is not running; this is by " in answer.text
+
+
+def test_a_worker_without_the_chat_queue_loads_no_chat_model_and_takes_the_rest(
+    own_redis: str,
+) -> None:
+    settings = {
+        "PARLEY_REDIS_URL": own_redis,
+        "PARLEY_MODEL": "/there/is/none",
+        "PARLEY_QUEUES": "tag,index",
+    }
+    with (
+        RunningModule("worker", settings=settings) as worker,
+        redis.Redis.from_url(own_redis) as client,
+    ):
+        worker.wait_for_event("worker_ready")
+        store = Store(client)
+        question = accept(store, message(1))
+        origin = Origin(Platform.SLACK, "T1", "C1", "", "2.0", "U1", act="tag")
+        overheard = make_job(Kind.TAG, origin, "I love this!", task=Tag("ana"))
+        rating = accept(store, overheard)
+        assert question
+        assert rating
+        with build_celery(own_redis) as app:
+            for ready in (question, rating):
+                publish(app, ready)
+
+        wait_for(lambda: state_of(store, overheard) == "done")
+
+        status = store.run(operating.status())
+        place = store.run(operating.place(question.id))
+    assert [(each.slots, each.model) for each in status.workers] == [(0, "no chat model")]
+    assert place is not None
+    assert (place.state, place.num_ready, place.num_alive) == ("queued", 0, 0)
 
 
 def answered(store: Store, redis_url: str, model: str, number: int) -> tuple[Final, str]:

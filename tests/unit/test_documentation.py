@@ -87,6 +87,8 @@ def shown_default(key: str, default: object) -> str:
         return FOLDERS[key]
     if default is None or default in (frozenset(), {}):
         return NONE
+    if isinstance(default, frozenset):
+        return f"`{','.join(sorted(default))}`"
     value = f"{default:g}" if isinstance(default, bool | float) else str(default)
     return f"`{value}`"
 

@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from shared.errors import NoKnowledgeError
+from shared.jobs import Origin
 from worker.engine.embedding import Embedding
 from worker.knowledge.evidence import fused
 from worker.knowledge.lexical import Lexicon
@@ -87,3 +89,15 @@ class Search:
             key=lambda found: -found.score,
         )
         return Findings(tuple(ranked[:count]), max(cosines, default=-1.0), len(index.names))
+
+
+def place_of(of: Callable[[Origin], Place], origin: Origin) -> Place:
+    """Where documents are kept, or what may be seen, by one of the functions of ``places``.
+
+    Raises:
+        NoKnowledgeError: the channel has a name that no place can have.
+    """
+    try:
+        return of(origin)
+    except ValueError as error:
+        raise NoKnowledgeError("There are no documents for a channel of this name.") from error

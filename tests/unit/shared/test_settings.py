@@ -24,6 +24,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("PARLEY_DEVICE", "cuda", "device", "cuda"),
     ("PARLEY_DTYPE", "bfloat16", "dtype", "bfloat16"),
     ("PARLEY_CONCURRENCY", "64", "concurrency", 64),
+    ("PARLEY_QUEUES", "tag, index", "queues", frozenset({"tag", "index"})),
     ("PARLEY_CACHE_TOKENS", "4096", "cache_tokens", 4096),
     ("PARLEY_MAX_NEW_TOKENS", "1", "max_new_tokens", 1),
     ("PARLEY_TEMPERATURE", "0.7", "temperature", 0.7),

@@ -1,0 +1,84 @@
+"""What a worker does for each kind of job, put together from the settings."""
+
+import time
+from collections.abc import Mapping
+
+from shared.jobs import Kind
+from shared.settings import Settings
+from worker.answering import Answerer, Manner
+from worker.asking import Asking, AskingManner, is_quoting
+from worker.attaching import Attaching
+from worker.engine.embedding import Embedding
+from worker.engine.generation import Sampling
+from worker.knowledge.library import Library
+from worker.knowledge.search import Search
+from worker.learning import Learner
+from worker.manners import naming
+from worker.prompting.library import read_library
+from worker.sentiment.rater import Rater
+from worker.sentiment.reporting import Reporter
+from worker.sentiment.tagging import Marking, Tagger
+from worker.store import Store
+from worker.wordings import works_of_words
+from worker.works import Work
+from worker.writing import Mind
+
+WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
+"""Kinds whose answers are the chat model's words."""
+
+
+def works_of(
+    settings: Settings, store: Store, mind: Mind | None, model: str, rater: Rater
+) -> Mapping[Kind, Work]:
+    """What is done for each kind of job.
+
+    Args:
+        settings: the worker's.
+        store: its Redis.
+        mind: the chat model; None where the worker takes nothing for it.
+        model: that model's name.
+        rater: the sentiment model, loaded when it is needed.
+    """
+    search = Search(Library(store.client), lambda: _load_embedding(settings))
+    marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
+    works: dict[Kind, Work] = {
+        Kind.LEARN: Learner(search, settings.max_upload_mb).learn,
+        Kind.TAG: Tagger(store, rater.rate, marking, time.time).tag,
+        Kind.REPORT: Reporter(store, time.time).report,
+    }
+    if mind is None:
+        return works
+    written = _written(settings, store, mind, search)
+    named = {kind: naming(written[kind], model) for kind in WRITTEN_BY_THE_MODEL}
+    return {**works, **written, **named}
+
+
+def _written(settings: Settings, store: Store, mind: Mind, search: Search) -> dict[Kind, Work]:
+    """What needs the chat model, or is said in its conversations."""
+    sampling = Sampling(settings.temperature, settings.top_p)
+    manner = Manner(settings.system_prompt, sampling, settings.max_turns, settings.retention_ms)
+    answerer = Answerer(store, mind, manner)
+    prompts = read_library(settings.prompts_dir)
+    asking_manner = AskingManner(
+        sampling=sampling,
+        is_quoting=is_quoting(settings.answer_by, mind.num_parameters),
+        max_turns=settings.max_turns,
+        retention_ms=settings.retention_ms,
+    )
+    asking = Asking(store, mind, search, prompts, asking_manner)
+    attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
+    words = works_of_words(settings, store, mind, prompts)
+    return {
+        Kind.CHAT: attaching.before(asking.chat(answerer.answer)),
+        Kind.ASK: asking.ask,
+        Kind.NEW: answerer.forget,
+        **words,
+        Kind.TRANSLATE: attaching.before(words[Kind.TRANSLATE]),
+        Kind.WRITE: attaching.before(words[Kind.WRITE]),
+    }
+
+
+def _load_embedding(settings: Settings) -> Embedding:
+    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+
+    return load_embedder(settings.embedding_model, settings.device)
