@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from shared.checks import Check, print_checks
 from shared.errors import ParleyError
+from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
 from worker.engine.conversion import DEFAULT_MODEL, MANIFEST, WEIGHTS, folder_of, is_whole
 from worker.prompting.library import read_library
@@ -31,6 +32,9 @@ def _silent(_sentence: str) -> None:
 
 
 def _check_model(settings: Settings) -> Check:
+    if CHAT_QUEUE not in settings.queues:
+        taken = ", ".join(sorted(settings.queues))
+        return Check.ok("model", f"not needed: PARLEY_QUEUES is {taken}")
     if settings.model == "default":
         folder = folder_of(DEFAULT_MODEL, settings.cache_dir)
         if not (folder / MANIFEST).exists():

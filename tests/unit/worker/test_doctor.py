@@ -1,0 +1,24 @@
+"""The worker's checks: a model that is not needed is not looked for."""
+
+import pytest
+
+from shared.settings import Settings
+from worker import doctor
+
+
+@pytest.mark.parametrize(
+    ("queues", "code", "words"),
+    [
+        ("tag,index", 0, "not needed: PARLEY_QUEUES is index, tag"),
+        ("chat", 1, "PARLEY_MODEL names /there/is/none"),
+    ],
+)
+def test_the_chat_model_is_checked_where_it_is_needed(
+    capsys: pytest.CaptureFixture[str], queues: str, code: int, words: str
+) -> None:
+    settings = Settings.model_validate({"PARLEY_MODEL": "/there/is/none", "PARLEY_QUEUES": queues})
+
+    assert doctor.report(settings) == code
+
+    said = capsys.readouterr().out
+    assert words in said
