@@ -40,6 +40,21 @@ EDIT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured."""
+
+    concurrency: int
+    repeats: int
+    out: Path
+
+
+def read_order(arguments: Sequence[str]) -> Order:
+    """An order from a command line: questions at once, repeats, the file to write to."""
+    concurrency, repeats, out = arguments
+    return Order(int(concurrency), int(repeats), Path(out))
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One question's way."""
 
@@ -93,10 +108,8 @@ class _TimedSurface(ConsoleSurface):
 class _Asker:
     """An adapter that asks, and ends."""
 
-    def __init__(
-        self, link: Link, surface: _TimedSurface, wiring: Wiring, session: str, order: "Order"
-    ) -> None:
-        self._link, self._surface, self._store = link, surface, wiring.store
+    def __init__(self, link: Link, surface: _TimedSurface, session: str, order: Order) -> None:
+        self._link, self._surface, self._store = link, surface, link.reception.store
         self._session, self._order = session, order
         self._num_asked = 0
 
@@ -145,21 +158,6 @@ class _Asker:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be measured."""
-
-    concurrency: int
-    repeats: int
-    out: Path
-
-
-def read_order(arguments: Sequence[str]) -> Order:
-    """An order from a command line: questions at once, repeats, the file to write to."""
-    concurrency, repeats, out = arguments
-    return Order(int(concurrency), int(repeats), Path(out))
-
-
 async def load(wiring: Wiring, order: Order) -> None:
     """Ask, once a worker is ready."""
     session = secrets.token_hex(6)
@@ -167,4 +165,4 @@ async def load(wiring: Wiring, order: Order) -> None:
     link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
     await link.outbox.open()
     await wait_for_worker(wiring.store)
-    await link.run_with(_Asker(link, surface, wiring, session, order))
+    await link.run_with(_Asker(link, surface, session, order))

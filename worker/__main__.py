@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.broker import build_celery, publish
@@ -133,16 +133,14 @@ def _load_and_answer(parts: _Parts) -> bool:
         parts.departure.abandon()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with contextlib.ExitStack() as stack:
-        mind = None
-        if CHAT_QUEUE in parts.settings.queues:
-            mind = _load(parts, abandon)
-            stack.callback(mind.engine.close)
+    needs_mind = CHAT_QUEUE in parts.settings.queues
+    with _loaded(parts, abandon) if needs_mind else contextlib.nullcontext() as mind:
         return _answer(parts, mind, abandon)
 
 
-def _load(parts: _Parts, abandon: Callable[[], None]) -> Mind:
-    """Load the chat model."""
+@contextlib.contextmanager
+def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[Mind]:
+    """The chat model, for as long as the block takes."""
     from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
     from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - the same
 
@@ -158,12 +156,11 @@ def _load(parts: _Parts, abandon: Callable[[], None]) -> Mind:
     engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
     try:
         engine.open(on_lost=abandon)
-    except BaseException:
+        parts.life.model = loaded.name
+        log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
+        yield Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+    finally:
         engine.close()
-        raise
-    parts.life.model = loaded.name
-    log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
-    return Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
 
 
 def _answer(parts: _Parts, mind: Mind | None, abandon: Callable[[], None]) -> bool:

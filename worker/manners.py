@@ -1,12 +1,7 @@
-"""How a job's channel wants to be answered, laid over the worker's own settings."""
-
-import dataclasses
+"""How a job's channel wants to be answered, laid over the worker's own settings. Pure."""
 
 from shared.jobs import Job
 from shared.languages import name_of
-from shared.replies import Done
-from worker.leases import Held
-from worker.works import Outcome, Work
 
 
 def told(job: Job, own_prompt: str) -> str:
@@ -32,20 +27,3 @@ def kept_ms(job: Job, own_ms: int) -> int:
     """How long the job's conversation is remembered, in ms; ``own_ms`` is the worker's setting."""
     retention_ms = job.manner.retention_ms if job.manner else None
     return own_ms if retention_ms is None else retention_ms
-
-
-def naming(work: Work, own_model: str) -> Work:
-    """The same work; its answer says so where the channel wants another model than the worker's."""
-
-    def named(held: Held) -> Outcome:
-        outcome = work(held)
-        manner, reply = held.lease.job.manner, outcome.reply
-        wanted = manner.model if manner else ""
-        if wanted in ("", own_model) or not isinstance(reply, Done) or not reply.text:
-            return outcome
-        note = f"*({wanted} is not running; this is by {own_model}.)*"
-        return dataclasses.replace(
-            outcome, reply=dataclasses.replace(reply, text=f"{reply.text}\n\n{note}")
-        )
-
-    return named

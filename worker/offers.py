@@ -1,9 +1,11 @@
 """What a worker does for each kind of job, put together from the settings."""
 
+import dataclasses
 import time
 from collections.abc import Mapping
 
 from shared.jobs import Kind
+from shared.replies import Done
 from shared.settings import Settings
 from worker.answering import Answerer, Manner
 from worker.asking import Asking, AskingManner, is_quoting
@@ -13,14 +15,14 @@ from worker.engine.generation import Sampling
 from worker.knowledge.library import Library
 from worker.knowledge.search import Search
 from worker.learning import Learner
-from worker.manners import naming
+from worker.leases import Held
 from worker.prompting.library import read_library
 from worker.sentiment.rater import Rater
 from worker.sentiment.reporting import Reporter
 from worker.sentiment.tagging import Marking, Tagger
 from worker.store import Store
 from worker.wordings import works_of_words
-from worker.works import Work
+from worker.works import Outcome, Work
 from worker.writing import Mind
 
 WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
@@ -49,7 +51,7 @@ def works_of(
     if mind is None:
         return works
     written = _written(settings, store, mind, search)
-    named = {kind: naming(written[kind], model) for kind in WRITTEN_BY_THE_MODEL}
+    named = {kind: _naming(written[kind], model) for kind in WRITTEN_BY_THE_MODEL}
     return {**works, **written, **named}
 
 
@@ -76,6 +78,23 @@ def _written(settings: Settings, store: Store, mind: Mind, search: Search) -> di
         Kind.TRANSLATE: attaching.before(words[Kind.TRANSLATE]),
         Kind.WRITE: attaching.before(words[Kind.WRITE]),
     }
+
+
+def _naming(work: Work, own_model: str) -> Work:
+    """The same work; its answer says so where the channel wants another model than the worker's."""
+
+    def named(held: Held) -> Outcome:
+        outcome = work(held)
+        manner, reply = held.lease.job.manner, outcome.reply
+        wanted = manner.model if manner else ""
+        if wanted in ("", own_model) or not isinstance(reply, Done) or not reply.text:
+            return outcome
+        note = f"*({wanted} is not running; this is by {own_model}.)*"
+        return dataclasses.replace(
+            outcome, reply=dataclasses.replace(reply, text=f"{reply.text}\n\n{note}")
+        )
+
+    return named
 
 
 def _load_embedding(settings: Settings) -> Embedding:

@@ -26,8 +26,8 @@ class SnapshotPublisher:
         self,
         store: Store,
         lease: Lease,
+        num_written: Callable[[], int],
         shown: str = "",
-        num_written: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with nothing published.
@@ -35,8 +35,8 @@ class SnapshotPublisher:
         Args:
             store: where to.
             lease: of the job.
-            shown: what stands there already and is gone on from.
             num_written: how many answers are being written now.
+            shown: what stands there already and is gone on from.
             clock: in seconds.
         """
         self._store = store

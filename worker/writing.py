@@ -46,7 +46,7 @@ class Draft:
         """``shown``: what stands there already and is gone on from."""
         self._engine = engine
         self._held = held
-        self._publisher = SnapshotPublisher(store, held.lease, shown, lambda: engine.num_running)
+        self._publisher = SnapshotPublisher(store, held.lease, lambda: engine.num_running, shown)
         self._num_requests = 0
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.errors import StartupError
 from shared.launcher.embedded_redis import embedded_redis
 from shared.launcher.processes import python_module, run_in_terminal, running, start, with_setting
+from shared.launcher.sessions import Ward, keep_alive
 from shared.settings import Settings
 
 
@@ -30,10 +31,11 @@ def bench_serving(settings: Settings, order: ServingOrder) -> int:
     before the bare engine is measured, which would share the processor with it else.
 
     Raises:
-        StartupError: something could not start.
+        StartupError: something could not start; a worker's own sentence says why.
     """
     sizes = {
         "PARLEY_MAX_NEW_TOKENS": str(order.new_tokens),
+        "PARLEY_QUEUES": "chat",
         "PARLEY_CONCURRENCY": str(max(order.concurrency, settings.concurrency)),
     }
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
@@ -43,10 +45,13 @@ def bench_serving(settings: Settings, order: ServingOrder) -> int:
             if code := run_in_terminal(python_module("worker.prepare"), env):
                 return code
             log = folder / "worker.log"
-            stack.enter_context(running(start(python_module("worker"), env=env, log=log)))
+            ward = Ward("worker", lambda: start(python_module("worker"), env=env, log=log), log)
+            stack.callback(ward.stop)
             measured = folder / "load.json"
             words = (str(order.concurrency), str(order.repeats), str(measured))
-            if code := run_in_terminal(python_module("bots", "load", *words), env):
+            load = start(python_module("bots", "load", *words), env=env, shares_terminal=True)
+            stack.enter_context(running(load))
+            if code := keep_alive([ward], load.poll):
                 return code
         if not measured.is_file():
             raise StartupError("The questions were not answered to their end.")

@@ -136,9 +136,9 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
         if with_terminal:
             talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
             stack.callback(stop, talk)
-        if code := _keep_alive(redis_wards, preparing.poll):
+        if code := keep_alive(redis_wards, preparing.poll):
             raise ChildFailedError("", code)  # it has said why
-        return _keep_alive(wards, talk.poll if talk else _never)
+        return keep_alive(wards, talk.poll if talk else _never)
 
 
 @contextlib.contextmanager
@@ -170,7 +170,7 @@ def with_redis_that_runs(settings: Settings) -> dict[str, str]:
     return dict(os.environ)
 
 
-def _keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
+def keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
     """Look after the children until there is an exit code; returns it.
 
     Raises:

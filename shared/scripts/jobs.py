@@ -128,7 +128,7 @@ CLAIM = (
 -- {'closed', next id, its words} or {reason}.
 local id, max_attempts = ARGV[1], tonumber(ARGV[4])
 local job = redis.call('HMGET', job_key(id), 'state', 'job', 'attempts', 'deadline', 'lease_until',
-  'conversation', 'handed_at')
+  'conversation', 'handed_at', 'kind', 'route')
 local now = now_ms()
 if not job[1] then return {'unknown'} end
 if job[1] == 'running' and now < tonumber(job[5]) then return {'taken'} end
@@ -157,7 +157,7 @@ redis.call('HSET', job_key(id), 'state', 'running', 'token', ARGV[2], 'worker', 
   'attempts', is_alone and attempts or attempts + 1)
 redis.call('ZADD', OPEN, now + ARGV[3], id)
 redis.call('ZREM', QUEUE, id)
-local claimed_name = claimed_key(route_of(id))
+local claimed_name = claimed_key(waits_in(job[8], job[9]))
 local claimed = math.min(now, tonumber(redis.call('GET', claimed_name) or '0'))
 redis.call('SET', claimed_name, string.format('%.0f', math.max(claimed, tonumber(job[7] or '0'))))
 redis.call('HDEL', job_key(id), 'handed_at')
@@ -285,8 +285,10 @@ local function add(job)
   if job[1] then table.insert(publish, job[1]); table.insert(publish, job[2]) end
 end
 for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
-  local job = redis.call('HMGET', job_key(id), 'state', 'model', 'queued_at', 'deadline', 'route')
+  local job = redis.call('HMGET', job_key(id), 'state', 'kind', 'queued_at', 'deadline', 'route',
+    'model')
   local state, queued_at, deadline = job[1], tonumber(job[3]), tonumber(job[4])
+  local name, is_lost = waits_in(job[2], job[5]), job[5] and not is_run(job[6], now)
   local is_open = state == 'waiting' or state == 'queued' or state == 'running'
   if not is_open or not deadline then
     redis.call('ZREM', OPEN, id)
@@ -297,8 +299,8 @@ for _, id in ipairs(redis.call('ZRANGE', OPEN, '-inf', now, 'BYSCORE', 'LIMIT', 
     add(queue(id, now))
   elseif state == 'waiting' then
     redis.call('ZADD', OPEN, deadline, id)
-  elseif redis.call('LLEN', route_of(id)) > 0 and not is_overtaken(route_of(id), queued_at)
-      and not (job[5] and not is_run(job[2], now)) and now - queued_at < REPUBLISH_AT_LATEST then
+  elseif redis.call('LLEN', name) > 0 and not is_overtaken(name, queued_at)
+      and not is_lost and now - queued_at < REPUBLISH_AT_LATEST then
     redis.call('ZADD', OPEN, now + REPUBLISH_AFTER, id)
   else
     add(queue(id, now))

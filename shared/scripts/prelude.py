@@ -1,7 +1,7 @@
 """What all scripts share: the names of the keys, the clock, and the steps they have in common."""
 
 from shared import keys
-from shared.jobs import CHAT_QUEUE, QUEUES
+from shared.jobs import CHAT_QUEUE, QUEUES, chat_queue
 
 _QUEUES = ", ".join(f"{kind} = '{queue}'" for kind, queue in QUEUES.items())
 
@@ -47,25 +47,27 @@ local function enqueue(id)
   if queue_of(job[2]) == CHAT then redis.call('ZADD', QUEUE, job[1], id) end
 end
 
--- Whether a live worker writes with a model.
+-- The names of the workers that live.
+local function live_workers(now)
+  return redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf', 'BYSCORE')
+end
+
+-- Whether one of them writes with a model.
 local function is_run(model, now)
-  for _, name in ipairs(redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf',
-      'BYSCORE')) do
+  for _, name in ipairs(live_workers(now)) do
     local worker = redis.call('HMGET', worker_key(name), 'model', 'state')
     if worker[1] == model and worker[2] ~= 'stopping' then return true end
   end
   return false
 end
 
--- The Celery queue in which a job that is queued waits.
-local function route_of(id)
-  local job = redis.call('HMGET', job_key(id), 'route', 'kind')
-  return job[1] or queue_of(job[2])
-end
+-- The Celery queue that a job waits in: the one that was found for it, or that of its kind.
+local function waits_in(kind, route) return route or queue_of(kind) end
 
 -- What is told of a job that may run: its kind and its queue.
 local function words_of(id)
-  return redis.call('HGET', job_key(id), 'kind') .. ' ' .. route_of(id)
+  local job = redis.call('HMGET', job_key(id), 'kind', 'route')
+  return job[1] .. ' ' .. waits_in(job[1], job[2])
 end
 
 -- Lets a job wait for the model that it wants, if somebody runs it, or else for any.
@@ -73,7 +75,7 @@ local function find_route(id, now)
   local model = redis.call('HGET', job_key(id), 'model')
   if not model then return end
   if is_run(model, now) then
-    redis.call('HSET', job_key(id), 'route', CHAT .. ':' .. model)
+    redis.call('HSET', job_key(id), 'route', '{chat_queue("")}' .. model)
   else
     redis.call('HDEL', job_key(id), 'route')
   end
@@ -155,8 +157,7 @@ end
 -- How many answers all live workers that are ready can write at once, and how many workers live.
 local function capacity(now)
   local slots, ready, alive = 0, 0, 0
-  for _, name in ipairs(redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf',
-      'BYSCORE')) do
+  for _, name in ipairs(live_workers(now)) do
     local worker = redis.call('HMGET', worker_key(name), 'state', 'slots')
     -- One without slots takes nothing that the chat model writes.
     local has_slots = worker[1] and worker[2] ~= '0'

@@ -127,6 +127,7 @@ def test_a_worker_without_the_chat_queue_loads_no_chat_model_and_takes_the_rest(
         "PARLEY_REDIS_URL": own_redis,
         "PARLEY_MODEL": "/there/is/none",
         "PARLEY_QUEUES": "tag,index",
+        "PARLEY_SENTIMENT_CHANNELS": "C1",  # has the sentiment model loaded before it is ready
     }
     with (
         RunningModule("worker", settings=settings) as worker,

@@ -15,7 +15,7 @@ from shared.settings import Settings
 from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
 from worker.engine.generation import Request
 from worker.engine.models import LoadedModel, load_model
-from worker.engine.unbatched import generate
+from worker.engine.unbatched import generate_rate
 from worker.evaluation.minds import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.speech import say
@@ -51,7 +51,7 @@ def bench_engine(
             except ModelUnavailableError as error:
                 say(str(error))
         ways: dict[str, Callable[[], Figures]] = {
-            "one_at_a_time": lambda: {"1": _generate_rate(loaded, prompts[0], num_new)},
+            "one_at_a_time": lambda: {"1": generate_rate(loaded, prompts[0], num_new)},
         }
         for name, engine in engines.items():
             ways[name] = _measures(engine, prompts, counts, num_new)
@@ -101,12 +101,6 @@ def _rate(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], num_new: i
     for generation in generations:
         "".join(generation)
     num_tokens = sum(generation.num_tokens for generation in generations)
-    return num_tokens / (time.perf_counter() - begun_s)
-
-
-def _generate_rate(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> float:
-    begun_s = time.perf_counter()
-    num_tokens = generate(loaded, prompt, num_new)
     return num_tokens / (time.perf_counter() - begun_s)
 
 

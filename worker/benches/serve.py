@@ -17,10 +17,9 @@ from typing import Any
 from shared.settings import Settings
 from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
 from worker.engine.conversion import DEFAULT_MODEL, find_source
-from worker.engine.encoding import DEFAULT
 from worker.engine.generation import Request, Sampling
-from worker.engine.models import LoadedModel, load_model
-from worker.engine.unbatched import generate
+from worker.engine.models import DEFAULT, LoadedModel, load_model
+from worker.engine.unbatched import generate_rate
 from worker.evaluation.minds import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.prompts import Question, make_prompt
@@ -113,7 +112,7 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
         engine.close()
     say("One at a time")
     num_new, times = settings.max_new_tokens, range(len(asked) + 1)
-    slow = [_generate_rate(loaded, prompt, num_new) for _ in times][1:]
+    slow = [generate_rate(loaded, prompt, num_new) for _ in times][1:]
     return Beside(
         engine=statistics.median(many),
         engine_alone=statistics.median(alone),
@@ -159,12 +158,6 @@ class _Bare:
             "".join(generation)
         num_tokens = sum(generation.num_tokens for generation in generations)
         return num_tokens / (time.perf_counter() - begun_s), first_ms
-
-
-def _generate_rate(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> float:
-    begun_s = time.perf_counter()
-    num_tokens = generate(loaded, prompt, num_new)
-    return num_tokens / (time.perf_counter() - begun_s)
 
 
 def _llama_rate(settings: Settings, prompt: tuple[int, ...], repeats: int) -> float | None:

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from worker.engine.adapter import AdaptedEncoder
-from worker.engine.devices import fastest_dtype
 from worker.engine.encoding import batches_by_length, mean_pooled, padded
 
 LEARNING_RATE = 1e-3
@@ -124,8 +123,8 @@ def _loss(model: AdaptedEncoder, batch: Sequence[Example], pad_id: int) -> torch
     scores = torch.tensor([example.score for example in batch])
     classes = torch.tensor([example.class_number for example in batch])
     weights = torch.tensor([example.weight for example in batch])
-    dtype = fastest_dtype(device)
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
+    is_fast = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no other way
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_fast):
         rated = model(ids, mask, cues).float()  # (batch, 1 + classes)
     of_score = nn.functional.smooth_l1_loss(rated[:, 0], scores, reduction="none")
     of_class = nn.functional.cross_entropy(rated[:, 1:], classes, reduction="none")

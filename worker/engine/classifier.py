@@ -46,7 +46,7 @@ WEIGHTS = Path(__file__).parents[1] / "sentiment" / "data" / ADAPTER_FILE
 MAX_TOKENS = 128
 """The beginning says how a long message sounds; ours was trained on texts below 96 tokens."""
 BATCH_TOKENS = 1024
-"""Of one forward step, padding included: more does not fit a CPU's caches, and is slower."""
+"""Of one forward step, padding included. On two cores 512 to 4,096 make no difference."""
 CLEAR_FOREIGN = 3.2
 """A model that is not calibrated on the scale has to be sure: 0.9 for the one class, 0.1 other."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)

@@ -44,13 +44,6 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """The number format for a text encoder: bfloat16 where the processor computes with it."""
-    if device.type != "cpu" or torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - no other way
-        return torch.bfloat16
-    return torch.float32
-
-
 def cache_bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
     """Bytes of keys and values that one token keeps in the cache, over all layers."""
     num_heads = config.num_attention_heads

@@ -1,0 +1,72 @@
+"""``parley bench`` on a tiny model: what is measured is there, and the keys stay."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from shared.launcher.processes import python_module
+from tests.running import clean_environment
+
+
+def bench(
+    folder: Path, model: Path | str, *words: str
+) -> "tuple[dict[str, Any], subprocess.CompletedProcess[str]]":
+    """What a bench has measured, if it came to an end, and how it ended."""
+    environment = {
+        **clean_environment(),
+        "PARLEY_MODEL": str(model),
+        "PARLEY_DEVICE": "cpu",
+        "PARLEY_CACHE_TOKENS": "16384",
+        "PARLEY_DATA_DIR": str(folder),
+    }
+    run = subprocess.run(
+        python_module("shared.launcher", "bench", *words, "--json"),
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    return json.loads(run.stdout or "{}"), run
+
+
+def test_each_engine_is_measured_beside_one_at_a_time(tiny_model: Path, tmp_path: Path) -> None:
+    options = ("--at-once", "1", "--at-once", "3", "--new-tokens", "6", "--repeats", "1")
+
+    measured, run = bench(tmp_path, tiny_model, "engine", *options)
+
+    assert run.returncode == 0, run.stderr
+    assert set(measured) == {"model", "one_at_a_time", "transformers", "lean", "ratios"}
+    for engine in ("transformers", "lean"):
+        assert set(measured[engine]) == {"1", "3", "second_turn"}
+        assert all(figure > 0 for figure in measured[engine].values())
+    assert measured["ratios"]["one_at_a_time"] == {"1": 1.0}
+
+
+def test_the_whole_way_is_measured_beside_the_bare_engine(
+    endless_model: Path, tmp_path: Path
+) -> None:
+    options = ("--concurrency", "3", "--new-tokens", "8", "--repeats", "1")
+
+    measured, run = bench(tmp_path, endless_model, "serve", *options)
+
+    assert run.returncode == 0, run.stderr
+    assert measured["tokens_per_s"] > 0
+    assert set(measured["ratios"]) == {"engine", "one_at_a_time", "llama_cpp"}
+    assert measured["ratios"]["engine"] > 0
+    assert measured["ratios"]["llama_cpp"] is None, "it has no file of this model"
+    assert 0 < measured["first_text_ms"]["p50"] <= measured["first_text_ms"]["p95"]
+    assert set(measured["memory_mb"]) == {"bots", "redis", "worker 1"}
+    assert measured["concurrency"] == 3
+    assert measured["alone"]["tokens_per_s"] > 0
+
+
+def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: Path) -> None:
+    measured, run = bench(tmp_path, "/there/is/none", "serve")
+
+    assert measured == {}
+    assert run.returncode == 66
+    assert "PARLEY_MODEL names /there/is/none" in run.stderr
+    assert "Traceback" not in run.stderr
