@@ -23,7 +23,7 @@ from shared.settings import Settings, read_settings
 from worker import doctor
 from worker.app import add_tasks, queues_of, worker_arguments
 from worker.consuming import make_tough, run_celery
-from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure
+from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
 from worker.leases import LeaseKeeper
 from worker.listening import PAUSE_S, Listener
 from worker.offers import works_of
@@ -110,12 +110,13 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
 
     departure = Departure(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
     departure.open()
-    _end_at_sigterm(departure)
+    leave_at_sigterm(departure)
     parts = _Parts(settings, redis_url, store, keeper, life, departure, patience)
     is_well = True
     with contextlib.ExitStack() as stack:
         stack.callback(life.withdraw)
         stack.enter_context(Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give))
+        stack.callback(stay)
         with contextlib.suppress(SystemExit):
             is_well = _load_and_answer(parts)
     if departure.is_abandoned:
@@ -222,16 +223,6 @@ def _rater(settings: Settings) -> Rater:
 def _name() -> str:
     """This worker's name among all that use the same Redis."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _end_at_sigterm(departure: Departure) -> None:
-    """Until Celery has handlers of its own, and they are ours: leave the loading of the model."""
-
-    def leave(*_: object) -> None:
-        departure.ask()
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, leave)
 
 
 def _quiet_foreign_loggers() -> None:

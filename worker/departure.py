@@ -6,6 +6,7 @@ Asked for by signals, any number of times; knows neither Celery nor the engine.
 import contextlib
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
+LEAVE_AGAIN_S = 0.2
 FORCED_AFTER_S = 10.0
 """What has been handed back ends within this time, or the process does without waiting for it."""
 EXIT_FORCED = StartupError.exit_code
@@ -76,6 +78,28 @@ class Departure:
         # that it still holds run out.
         time.sleep(self._forced_after_s)
         _force()
+
+
+def leave_at_sigterm(departure: Departure) -> None:
+    """Until Celery has handlers of its own, and they are ours: leave the loading of the model.
+
+    Python drops what is raised while an object is deleted, and then the loading would just go on:
+    it is raised again and again, until ``stay`` is called.
+    """
+
+    def leave(number: int, _frame: object) -> None:
+        if number == signal.SIGTERM:
+            departure.ask()
+        signal.setitimer(signal.ITIMER_REAL, LEAVE_AGAIN_S)
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, leave)
+
+
+def stay() -> None:
+    """The loading has been left, or has come to its end."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _force() -> None:

@@ -1,9 +1,15 @@
 """A worker that is asked to end stops taking jobs, and hands back what it cannot finish in time."""
 
+import os
+import signal
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.departure import Departure
+import pytest
+
+from worker.departure import Departure, leave_at_sigterm, stay
 
 PATIENCE_S = 10.0
 NEVER_S = 3600.0
@@ -71,3 +77,38 @@ def test_nothing_happens_unasked() -> None:
     assert not worker.is_closed.is_set()
     departure.ask()
     assert worker.is_closed.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    """Handlers of signals that are put back."""
+    numbers = (signal.SIGTERM, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    stay()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Deleted:
+    """The signal comes while it is deleted, where Python drops what is raised."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+
+
+@pytest.mark.usefixtures("own_handlers")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_end_that_python_has_dropped_is_not_lost() -> None:
+    worker = Worker()
+    departure = worker.departure(NEVER_S)
+    leave_at_sigterm(departure)
+    going = Deleted()
+
+    with pytest.raises(SystemExit):  # noqa: PT012 - it comes while the second line waits
+        del going
+        time.sleep(PATIENCE_S)
+
+    assert departure.is_asked
+    assert not worker.has_handed_back.is_set(), "it was asked once"
