@@ -36,6 +36,7 @@ ParleyError
     ├── SettingsError
     ├── RedisUnavailableError
     ├── ModelUnavailableError
+    ├── ModelServerSilentError
     ├── TokenError
     ├── PlatformUnreachableError
     └── PortInUseError
@@ -385,3 +386,14 @@ class ModelUnavailableError(StartupError):
     """``PARLEY_MODEL`` cannot be loaded."""
 
     exit_code = 66
+
+
+class ModelServerSilentError(StartupError):
+    """``PARLEY_OPENAI_BASE_URL`` does not answer; a supervisor should try again after a while."""
+
+    exit_code = 68
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"No model server answers at {url}. Start it, or correct PARLEY_OPENAI_BASE_URL."
+        )

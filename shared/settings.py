@@ -110,12 +110,34 @@ class Settings(pydantic.BaseModel):
         ),
     ] = "default"
     engine: Annotated[
-        Literal["transformers", "lean"],
+        Literal["transformers", "lean", "openai"],
         pydantic.Field(
             alias="PARLEY_ENGINE",
-            description="what runs the model; lean: int8 on a processor, for Llama-like models",
+            description="what runs the model; lean: int8 on a processor, for Llama-like models;"
+            " openai: a model server",
         ),
     ] = "transformers"
+    openai_base_url: Annotated[
+        pydantic.HttpUrl | None,
+        pydantic.Field(
+            alias="PARLEY_OPENAI_BASE_URL",
+            description="model server (vLLM, Ollama, llama.cpp) for the engine openai, such as"
+            " `http://gpu1:8000/v1`; PARLEY_MODEL is the model's name there",
+        ),
+    ] = None
+    openai_api_key: Annotated[
+        pydantic.SecretStr | None,
+        pydantic.Field(alias="PARLEY_OPENAI_API_KEY", description="its key, if it wants one"),
+    ] = None
+    openai_context_tokens: Annotated[
+        int | None,
+        pydantic.Field(
+            alias="PARLEY_OPENAI_CONTEXT_TOKENS",
+            ge=512,
+            le=100_000_000,
+            description="longest prompt and answer there; absent: as the server says, else 8,192",
+        ),
+    ] = None
     device: Annotated[
         Literal["auto", "cuda", "mps", "cpu"],
         pydantic.Field(alias="PARLEY_DEVICE", description="where the model runs"),
@@ -509,6 +531,7 @@ class Settings(pydantic.BaseModel):
         "slack_client_secret",
         "secret_key",
         "discord_token",
+        "openai_api_key",
     )
     @classmethod
     def _refuse_placeholders(cls, value: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
@@ -556,6 +579,20 @@ class Settings(pydantic.BaseModel):
     def retention_ms(self) -> int:
         """The retention in ms."""
         return round(self.retention_days * DAY_S * MS)
+
+    @pydantic.model_validator(mode="after")
+    def _require_model_server(self) -> "Settings":
+        if self.engine == "openai" and self.openai_base_url is None:
+            raise ValueError(
+                "PARLEY_ENGINE is openai, which needs PARLEY_OPENAI_BASE_URL: the address of a"
+                " model server, such as http://gpu1:8000/v1"
+            )
+        if self.engine != "openai" and self.openai_base_url is not None:
+            raise ValueError(
+                "PARLEY_OPENAI_BASE_URL is for PARLEY_ENGINE=openai: set that, or remove the"
+                " address"
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _require_slack_pair(self) -> "Settings":

@@ -18,6 +18,7 @@ import yaml
 from shared.launcher.embedded_redis import find_redis_server
 from shared.launcher.processes import running, start
 from tests.e2e.conftest import free_port
+from tests.patience import PATIENCE_S
 from tests.running import clean_environment
 
 COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
@@ -25,7 +26,6 @@ PASSWORDS = {
     "REDIS_WORKER_PASSWORD": "made-up_Password1",
     "REDIS_BOTS_PASSWORD": "made-up_Password2",
 }
-WAIT_S = 60
 POLL_S = 0.2
 VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<form>:[-?])(?P<rest>[^}]*))?\})")
 """The forms of docs.docker.com/reference/compose-file/interpolation that the file has."""
@@ -140,7 +140,7 @@ class Machine:
             service.health,
             env=service.environment,
             capture_output=True,
-            timeout=WAIT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
         return ended.returncode == 0
@@ -148,7 +148,7 @@ class Machine:
     async def wait_healthy(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
         """Wait until the service's health check passes; fail if the service ends before."""
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await self.is_healthy(service):
                     assert process.poll() is None, self.log_of(service).read_text()
                     await asyncio.sleep(POLL_S)

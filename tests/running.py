@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from shared.launcher.processes import die_with_parent, python_module
+from tests.patience import PATIENCE_S
 
 STOP_TIMEOUT_S = 15.0
 ROOT = Path(__file__).parents[1]
@@ -59,7 +60,7 @@ class RunningModule:
         found = [line for line in list(self.lines) if f'"event": "{name}"' in line]
         return [json.loads(line) for line in found]
 
-    def wait_for_event(self, name: str, count: int = 1, timeout_s: float = 60) -> None:
+    def wait_for_event(self, name: str, count: int = 1, timeout_s: float = PATIENCE_S) -> None:
         """Wait until an event has been logged so often; fail if the process ends before."""
         deadline = time.monotonic() + timeout_s
         with self._changed:

@@ -26,6 +26,7 @@ from worker.consuming import make_tough, run_celery
 from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
 from worker.leases import LeaseKeeper
 from worker.listening import PAUSE_S, Listener
+from worker.minds import mind_of
 from worker.offers import works_of
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.sentiment.rater import Rater
@@ -142,26 +143,9 @@ def _load_and_answer(parts: _Parts) -> bool:
 @contextlib.contextmanager
 def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[Mind]:
     """The chat model, for as long as the block takes."""
-    from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
-    from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - the same
-
-    settings = parts.settings
-    choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
-    loaded = load_model(choice, say)
-    options = EngineOptions(
-        settings.max_new_tokens,
-        settings.concurrency,
-        settings.cache_tokens,
-        parts.patience.stall_timeout_s,
-    )
-    engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
-    try:
-        engine.open(on_lost=abandon)
-        parts.life.model = loaded.name
-        log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
-        yield Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
-    finally:
-        engine.close()
+    with mind_of(parts.settings, parts.patience.stall_timeout_s, abandon) as (model, mind):
+        parts.life.model = model
+        yield mind
 
 
 def _answer(parts: _Parts, mind: Mind | None, abandon: Callable[[], None]) -> bool:

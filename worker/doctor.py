@@ -35,6 +35,12 @@ def _check_model(settings: Settings) -> Check:
     if CHAT_QUEUE not in settings.queues:
         taken = ", ".join(sorted(settings.queues))
         return Check.ok("model", f"not needed: PARLEY_QUEUES is {taken}")
+    if settings.engine == "openai":
+        return _check("model", lambda: _served(settings))
+    return _check_own_model(settings)
+
+
+def _check_own_model(settings: Settings) -> Check:
     if settings.model == "default":
         folder = folder_of(DEFAULT_MODEL, settings.cache_dir)
         if not (folder / MANIFEST).exists():
@@ -53,6 +59,16 @@ def _check_model(settings: Settings) -> Check:
     except ParleyError as error:
         return Check.fail("model", str(error))
     return Check.ok("model", f"{loaded.name}, {loaded.num_parameters / MILLION:,.0f} M parameters")
+
+
+def _served(settings: Settings) -> str:
+    from worker.engine.remote.server import find_server  # noqa: PLC0415 - a second of import
+
+    server = find_server(settings)
+    return (
+        f"{server.model} at {server.base_url}, {server.context_tokens:,} tokens; what people write "
+        "is sent there"
+    )
 
 
 def _check_device(settings: Settings) -> Check:

@@ -16,7 +16,7 @@ def main() -> int:
     """Convert the default model if it is the one to be used and has not been; the exit code."""
     try:
         settings = read_settings(os.environ)
-        if settings.model == "default":
+        if settings.model == "default" and settings.engine != "openai":
             ensure_converted(DEFAULT_MODEL, settings.cache_dir, say)
     except StartupError as error:
         say(str(error))

@@ -13,7 +13,6 @@ from tests.running import RunningModule
 
 BothSettings = tuple[Mapping[str, str], Mapping[str, str]]
 """The bots' and the worker's."""
-WAIT_S = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Floor:
             said = answers(self.slack, CHANNEL)
             return any(m.thread_ts == asked.ts and len(m.text) > 20 for m in said)
 
-        await self.slack.wait_for(is_begun, timeout_s=WAIT_S)
+        await self.slack.wait_for(is_begun)
 
     async def wait_sent_again(self, asked: Message, times: int = 2) -> None:
         """Wait until Slack has offered this so often because nobody said that it arrived."""
@@ -43,11 +42,11 @@ class Floor:
         def is_sent_again() -> bool:
             return all(len(d.attempts) > times for d in self.slack.deliveries_of(asked.ts))
 
-        await self.slack.wait_for(is_sent_again, timeout_s=WAIT_S)
+        await self.slack.wait_for(is_sent_again)
 
     async def wait_answered_once(self, *asked: Message) -> None:
         """Wait for all answers; one each, and no process ended or began anew."""
-        await wait_whole(self.slack, CHANNEL, count=len(asked), timeout_s=WAIT_S)
+        await wait_whole(self.slack, CHANNEL, count=len(asked))
         said = sorted(str(message.thread_ts) for message in answers(self.slack, CHANNEL))
         assert said == sorted(message.ts for message in asked)
         for process in (self.bots, self.worker):
@@ -70,5 +69,5 @@ async def served(slack: FakeSlack, redis_url: str, settings: BothSettings) -> As
     ):
         await asyncio.to_thread(worker.wait_for_event, "worker_ready")
         await asyncio.to_thread(bots.wait_for_event, "slack_ready")
-        await slack.wait_for_connections(1, timeout_s=WAIT_S)
+        await slack.wait_for_connections(1)
         yield Floor(slack, bots, worker)

@@ -9,11 +9,10 @@ from typing import Any, Self
 
 import torch
 
+from tests.patience import PATIENCE_S
 from worker.engine.batch import Batch
 from worker.engine.batching import BatchGeneration, BatchingEngine, EngineOptions
 from worker.engine.models import LoadedModel, ModelChoice, load_model
-
-DEADLINE_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Gate:
 
     def wait_reached(self) -> None:
         """Wait until a forward pass is held."""
-        assert self.is_reached.wait(DEADLINE_S), "no forward pass"
+        assert self.is_reached.wait(PATIENCE_S), "no forward pass"
 
     def open(self) -> None:
         """Let this pass and all later ones go."""
@@ -93,7 +92,7 @@ class Reader:
 
     def wait(self) -> Self:
         """Wait until the answer, or the fault in its place, is whole."""
-        self._thread.join(DEADLINE_S)
+        self._thread.join(PATIENCE_S)
         assert self.is_over, f"still being written: {self.text!r}"
         return self
 
@@ -147,7 +146,7 @@ def written_alone(loaded: LoadedModel, prompt_ids: tuple[int, ...], max_new_toke
     return loaded.tokenizer.decode(written, skip_special_tokens=True)
 
 
-def wait_until(is_met: Callable[[], bool], what: str, timeout_s: float = DEADLINE_S) -> None:
+def wait_until(is_met: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait for a condition; fail if it is not met in time."""
     deadline = time.monotonic() + timeout_s
     while not is_met():

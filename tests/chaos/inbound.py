@@ -17,9 +17,9 @@ from shared.jobs import Job
 from tests.chaos.processes import RedisServer
 from tests.e2e.conftest import free_port
 from tests.fakes.slack_server import FakeSlack
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
-WAIT_S = 40.0
 POLL_S = 0.02
 QUIET_KEYS = (keys.worker("").encode(), keys.WORKERS.encode())
 
@@ -78,7 +78,9 @@ class Site:
         return self.jobs()
 
 
-async def wait_until(is_met: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
+async def wait_until(
+    is_met: Callable[[], object], what: str, timeout_s: float = PATIENCE_S
+) -> None:
     """Wait for something that happens in another process."""
     deadline_s = time.monotonic() + timeout_s
     while not await asyncio.to_thread(is_met):

@@ -120,9 +120,8 @@ async def test_row_22_bots_frozen_before_a_post_take_it_back_if_others_have_post
     town.proxy.pause()
     await asyncio.to_thread(scribe.begin, job)
     await asyncio.to_thread(scribe.write, job, "It begins")
-    key = keys.job(job.id)
     await asyncio.to_thread(
-        wait_for, lambda: scribe.client.hexists(key, "posting:0"), "a post to be begun"
+        wait_for, lambda: town.proxy.is_holding(b"begins"), "a post to be on its way"
     )
     frozen.process.send_signal(signal.SIGSTOP)
     await asyncio.to_thread(scribe.end, job, "It begins and ends")
@@ -406,7 +405,7 @@ async def test_what_a_frozen_process_had_sent_does_not_cover_the_ending(
     )
     town.proxy.pause()
     await asyncio.to_thread(scribe.write, job, "It begins and goes on")
-    await asyncio.to_thread(wait_for, lambda: town.proxy.num_held > 0, "an edit to be on its way")
+    await asyncio.to_thread(wait_for, town.proxy.is_holding, "an edit to be on its way")
     frozen.process.send_signal(signal.SIGSTOP)
     await asyncio.to_thread(scribe.end, job, "the end")
     async with bots_in(town, quiet_redis, {"PARLEY_SLACK_API_URL": town.slack.api_url}):

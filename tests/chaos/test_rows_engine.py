@@ -19,7 +19,6 @@ import torch
 
 from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from tests.chaos.forward_passes import (
-    DEADLINE_S,
     ForwardPasses,
     Gate,
     Pass,
@@ -31,6 +30,7 @@ from tests.chaos.forward_passes import (
     wait_until,
     written_alone,
 )
+from tests.patience import PATIENCE_S
 from worker.engine.batch import Batch
 from worker.engine.batching import BatchingEngine, EngineOptions
 from worker.engine.generation import Request
@@ -254,7 +254,7 @@ def test_row_18_a_suspect_that_is_cancelled_in_its_fatal_step_leaves_no_blame_be
         readers += [read(engine, each) for each in asked[1:]]
         passes.fault = strike
         gate.open()
-        assert reached.wait(DEADLINE_S)
+        assert reached.wait(PATIENCE_S)
         (on_trial,) = engine._in_batch
         engine.cancel(on_trial)
         released.set()

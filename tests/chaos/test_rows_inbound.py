@@ -17,7 +17,6 @@ from bots.discord_adapter.session_starts import BURST, TAKE
 from shared import keys
 from shared.jobs import Platform
 from tests.chaos.inbound import (
-    WAIT_S,
     Site,
     bots_at,
     make_slack,
@@ -28,6 +27,7 @@ from tests.fakes.discord_model import Message
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings as DiscordSettings
 from tests.fakes.slack_server import FakeSlack
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
 NUM_PEOPLE = 25
@@ -155,7 +155,7 @@ class Slack:
 
     async def is_ready(self, bots: RunningModule) -> None:
         await asyncio.to_thread(bots.wait_for_event, "slack_ready")
-        await self.server.wait_for_connections(2, timeout_s=WAIT_S)
+        await self.server.wait_for_connections(2)
 
     def bots(self, site: Site, **settings: str) -> AbstractAsyncContextManager[RunningModule]:
         return bots_at({**site.settings, **self.settings, **settings}, self.is_ready)
@@ -292,7 +292,7 @@ async def test_row_26_slack_one_message_in_many_events_is_one_job(
         for kind in ("message", "app_mention") * 3:
             await slack.server.emit({**event, "type": kind})
         await slack.server.wait_for(
-            lambda: all(d.state == "acked" for d in slack.server.deliveries), WAIT_S
+            lambda: all(d.state == "acked" for d in slack.server.deliveries), PATIENCE_S
         )
 
         assert set(silent.jobs()) == {asked}
@@ -385,7 +385,7 @@ async def test_row_28_slack_is_not_told_that_an_event_arrived_which_the_ledger_h
         silent.start_redis()
         await silent.wait_accepted(asked)
         await slack.server.wait_for(
-            lambda: all(d.state == "acked" for d in slack.server.deliveries), WAIT_S
+            lambda: all(d.state == "acked" for d in slack.server.deliveries), PATIENCE_S
         )
 
 
@@ -428,7 +428,7 @@ async def test_row_29_slack_refreshed_and_broken_sockets_lose_and_double_nothing
 
         assert set(jobs) == set(asked)
         assert len(bots.events("job_accepted")) == len(asked)
-        await server.wait_for_connections(2, timeout_s=WAIT_S)
+        await server.wait_for_connections(2)
 
 
 async def test_row_29_slack_that_refuses_sockets_for_a_while_is_connected_again(
@@ -442,7 +442,7 @@ async def test_row_29_slack_that_refuses_sockets_for_a_while_is_connected_again(
         server.fail_next("apps.connections.open", status=503, times=2)
         server.drop_sockets()
         unheard = await slack.ask_unheard(1)
-        await server.wait_for(lambda: server.num_connections_refused >= 2, WAIT_S)
+        await server.wait_for(lambda: server.num_connections_refused >= 2)
         server.refuse_sockets(is_refusing=False)
 
         jobs = await silent.wait_accepted(unheard)
@@ -456,7 +456,7 @@ async def test_row_29_slack_that_refuses_the_app_token_ends_the_start_in_a_sente
 ) -> None:
     settings = {**silent.settings, **slack.settings, "SLACK_APP_TOKEN": "xapp-wrong"}
     with RunningModule("bots", settings=settings) as bots:
-        await asyncio.to_thread(bots.process.wait, WAIT_S)
+        await asyncio.to_thread(bots.process.wait, PATIENCE_S)
 
     assert bots.process.returncode == 77
     assert "SLACK_APP_TOKEN" in bots.output
@@ -659,7 +659,7 @@ async def test_row_31_discord_a_revoked_token_ends_the_process_for_good(
 ) -> None:
     async with discord.bots(silent) as bots:
         await discord.server.revoke_token()
-        await asyncio.to_thread(bots.process.wait, WAIT_S)
+        await asyncio.to_thread(bots.process.wait, PATIENCE_S)
 
     assert bots.process.returncode == 77
     assert "DISCORD_TOKEN" in bots.output
@@ -688,13 +688,11 @@ async def test_row_32_slack_deleted_question_is_not_answered_and_an_edited_one_o
     async with slack.bots(silent) as bots:
         deleted, edited = await slack.ask(0), await slack.ask(1)
         await silent.wait_accepted(deleted, edited)
-        begun = await slack.server.wait_for_message(
-            "C000", user=slack.server.bot_user_id, timeout_s=WAIT_S
-        )
+        begun = await slack.server.wait_for_message("C000", user=slack.server.bot_user_id)
         await slack.server.edit_message("C001", edited, "<@U0PARLEY> instead")
         await slack.server.delete_message("C000", deleted)
         await asyncio.to_thread(bots.wait_for_event, "job_withdrawn")
-        await slack.server.wait_for(lambda: begun.deleted, WAIT_S)
+        await slack.server.wait_for(lambda: begun.deleted)
 
         assert set(silent.jobs()) == {edited}
         assert len(bots.events("job_accepted")) == 2

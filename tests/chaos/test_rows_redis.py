@@ -13,11 +13,12 @@ from bots.store import Store, open_store
 from shared import ledger
 from shared.jobs import Job, Kind, Origin, Platform, job_id
 from shared.ledger import Limits
-from tests.chaos.floor import WAIT_S, BothSettings, served
+from tests.chaos.floor import BothSettings, served
 from tests.compose import PASSWORDS, Machine, read_service
 from tests.e2e.conftest import ALICE, CHANNEL
 from tests.e2e.test_start_up_faults import run_module
 from tests.fakes.slack_server import FakeSlack
+from tests.patience import PATIENCE_S
 from tests.redis_servers import DURABLE, RedisServer, replicated_redis
 
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
@@ -208,7 +209,7 @@ async def test_row_12_replica_that_catches_up_makes_the_repeated_message_count(
             assert not await accepts(store, job)
 
             pair.replication.resume()
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await accepts(store, job):  # each try waits for the replica
                     pass
 
@@ -248,7 +249,7 @@ async def test_row_36_redis_that_ends_for_want_of_disk_forgets_nothing_it_took(
             await floor.wait_text(running)
             store.leave_room(num_bytes=4096)
             queued = await floor.ask("may be taken just before")
-            assert await asyncio.to_thread(store.process.wait, WAIT_S) == 1
+            assert await asyncio.to_thread(store.process.wait, PATIENCE_S) == 1
             assert "Can't recover from AOF write error" in store.log.read_text()
 
             meanwhile = await floor.ask("asked while it is away")

@@ -20,7 +20,6 @@ from tests.fakes.slack_store import Message
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.running import RunningModule
 
-WAIT_S = 30.0
 NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 ALICE = "U0ALICE"
 POST, EDIT = "POST", "EDIT"
@@ -166,7 +165,7 @@ class SlackTown:
         self.slack.delay(SLACK_METHODS[kind], delay_s, times=times)
 
     async def wait_for(self, is_met: Callable[[], object]) -> None:
-        await self.slack.wait_for(is_met, timeout_s=WAIT_S)
+        await self.slack.wait_for(is_met)
 
 
 class DiscordTown:
@@ -239,7 +238,7 @@ class DiscordTown:
         self.discord.delay(*DISCORD_ROUTES[kind], delay_s, times=times)
 
     async def wait_for(self, is_met: Callable[[], object]) -> None:
-        await self.discord.wait_for(is_met, timeout_s=WAIT_S)
+        await self.discord.wait_for(is_met)
 
 
 @asynccontextmanager

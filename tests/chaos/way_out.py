@@ -15,9 +15,9 @@ from shared.jobs import Job, Kind, Origin, make_job
 from shared.ledger import Claimant, Limits, Memory
 from shared.operating import WorkerReport, WorkerState
 from shared.replies import Done, Final, Snapshot
+from tests.patience import PATIENCE_S
 from worker.store import Store
 
-PATIENCE_S = 25.0
 POLL_S = 0.02
 LEASE_MS = 600_000
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)

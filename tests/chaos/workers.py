@@ -18,11 +18,11 @@ from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import Limits
 from shared.operating import Status
 from shared.replies import Done, Final, Snapshot
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 from worker.store import Store, open_store
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 25.0
 POLL_S = 0.02
 OUTBOX = Platform.SLACK.value
 DEADLINE_S = 120.0

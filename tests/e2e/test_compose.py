@@ -11,9 +11,10 @@ import redis
 import redis.backoff
 import redis.retry
 
-from tests.compose import PASSWORDS, WAIT_S, Machine, read_service, redis_url
+from tests.compose import PASSWORDS, Machine, read_service, redis_url
 from tests.e2e.conftest import ALICE, CHANNEL, free_port
 from tests.fakes.slack_server import FakeSlack
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_row_37_services_with_few_rights_become_healthy_and_answer_a_menti
             asked = await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> are you all up?")
 
             answer = await slack.wait_for_message(
-                CHANNEL, containing="length limit", timeout_s=WAIT_S
+                CHANNEL, containing="length limit", timeout_s=PATIENCE_S
             )
             assert answer.thread_ts == asked.ts
             for process in (store_process, worker_process, bots_process):
@@ -107,7 +108,7 @@ async def test_password_that_would_break_the_url_is_refused_in_a_sentence(
     store = machine.adapt(read_service("redis", {**PASSWORDS, name: password}))
 
     with machine.up(store) as process:
-        code = await asyncio.to_thread(process.wait, WAIT_S)
+        code = await asyncio.to_thread(process.wait, PATIENCE_S)
 
     assert code == 78
     assert "may hold only letters" in machine.log_of(store).read_text()

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from shared.launcher.processes import python_module
+from tests.patience import PATIENCE_S
 from tests.running import clean_environment
 
 FIRST_START_S = 240
 """The default model may have to be converted first."""
-WAIT_S = 60
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ def test_interrupt_while_starting_leaves_no_process(
     family = psutil.Process(chat.pid).children(recursive=True)
     os.killpg(chat.pid, signal.SIGINT)
 
-    assert chat.wait(WAIT_S) in {0, 130, -signal.SIGINT}
-    _, alive = psutil.wait_procs(family, timeout=WAIT_S)
+    assert chat.wait(PATIENCE_S) in {0, 130, -signal.SIGINT}
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
     assert alive == []
     assert chat.stdin is not None
     chat.stdin.close()
@@ -93,7 +93,7 @@ def test_killed_command_takes_its_children_with_it(
         chat_command(), env=env, stdin=subprocess.PIPE, start_new_session=True
     ) as chat:
         log = Path(env["PARLEY_DATA_DIR"]) / "worker.log"
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not (log.exists() and "worker_ready" in log.read_text()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -102,7 +102,7 @@ def test_killed_command_takes_its_children_with_it(
 
         chat.kill()
 
-        _, alive = psutil.wait_procs(family, timeout=WAIT_S)
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
         assert alive == []
 
 
@@ -122,7 +122,7 @@ def test_terminal_shows_live_text_and_ends_at_quit(
         read_until(ours, b"you>")
         os.write(ours, b"/quit\r")
         seen = read_until(ours, None)
-        assert chat.wait(WAIT_S) == 0
+        assert chat.wait(PATIENCE_S) == 0
     os.close(ours)
     assert b"Traceback" not in seen
 
@@ -130,7 +130,7 @@ def test_terminal_shows_live_text_and_ends_at_quit(
 def read_until(terminal: int, mark: bytes | None) -> bytes:
     """What the terminal shows until a mark comes, or until it is closed."""
     seen = b""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while mark is None or mark not in seen:
         assert time.monotonic() < deadline, seen
         try:

@@ -8,10 +8,9 @@ import pytest
 from tests.e2e.conftest import start_bots, stop_bots
 from tests.fakes.discord_model import Message
 from tests.fakes.discord_server import FakeDiscord
+from tests.patience import PATIENCE_S
 from tests.redis_servers import frozen
 from tests.running import RunningModule
-
-WAIT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def is_whole(message: Message) -> bool:
 
 
 async def wait_whole(
-    server: FakeDiscord, channel: int, count: int = 1, timeout_s: float = WAIT_S
+    server: FakeDiscord, channel: int, count: int = 1, timeout_s: float = PATIENCE_S
 ) -> list[Message]:
     """Wait for so many final answers in a channel; all the bot's messages there."""
     await server.wait_for(
@@ -120,7 +119,7 @@ async def test_auto_reply_channel_answers_people_and_never_bots(
     other = discord_server.add_user("another bot", bot=True)
     bots = await start_bots({**discord_settings, **auto})
     try:
-        await discord_server.wait_until_connected(timeout_s=WAIT_S)
+        await discord_server.wait_until_connected()
         await discord_server.say(place.channel, other.id, "I am a bot too", bot=True)
         await discord_server.say(place.channel, place.bob, "no mention here")
 
@@ -140,7 +139,7 @@ async def test_mentions_are_answered_without_the_message_content_intent(
     discord_server.allow_message_content = False
     bots = await start_bots(discord_settings, "discord_without_message_content")
     try:
-        await discord_server.wait_until_connected(timeout_s=WAIT_S)
+        await discord_server.wait_until_connected()
         await discord_server.say(place.channel, place.alice, "not for the bot")
         await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} hello")
 
@@ -163,7 +162,7 @@ async def test_long_answers_are_cut_into_messages_within_the_limit(
         await asyncio.to_thread(talker.wait_for_event, "worker_ready")
         bots = await start_bots({**discord_settings, **alone})
         try:
-            await discord_server.wait_until_connected(timeout_s=WAIT_S)
+            await discord_server.wait_until_connected()
             await discord_server.say(place.channel, place.alice, f"{mention(discord_server)} talk")
 
             parts = await wait_whole(discord_server, place.channel, timeout_s=120)
@@ -178,7 +177,7 @@ async def test_long_answers_are_cut_into_messages_within_the_limit(
 async def test_refused_token_ends_in_a_sentence(discord_settings: dict[str, str]) -> None:
     wrong = {**discord_settings, "DISCORD_TOKEN": "wrong"}
     with RunningModule("bots", settings=wrong) as bots:
-        await asyncio.to_thread(bots.process.wait, WAIT_S)
+        await asyncio.to_thread(bots.process.wait, PATIENCE_S)
     assert bots.process.returncode == 77
     assert "DISCORD_TOKEN" in bots.output
     assert "Traceback" not in bots.output

@@ -17,7 +17,6 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 NOTES = Attachment("notes.md", b"# Tower\n\nThe vault opens with zebra-4711.\n", "text/markdown")
 PICTURE = Attachment("tower.png", b"\x89PNG\r\n\x1a\n", "image/png")
 BOOK = Attachment("book.txt", b"word " * 1_000, "text/plain")
@@ -40,7 +39,7 @@ class Town:
             answers = self.discord.replies(self.here)
             return next((m for m in answers if m.reference == asked.id and is_over(m)), None)
 
-        found = await self.discord.wait_for(answer, WAIT_S)
+        found = await self.discord.wait_for(answer)
         assert found is not None
         return found
 
@@ -68,7 +67,7 @@ async def town(
             "DISCORD_TOKEN": server.token,
         }
         bots = await start_bots(settings)
-        await server.wait_until_connected(timeout_s=WAIT_S)
+        await server.wait_until_connected()
         yield Town(server, here, alice)
         await stop_bots(bots)
 

@@ -15,11 +15,11 @@ from tests.fakes.discord_interactions import Input
 from tests.fakes.discord_model import Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 MANAGE_CHANNELS, MANAGE_GUILD = 1 << 4, 1 << 5
 FORM = 9
 
@@ -46,7 +46,7 @@ class Town:
             shown = (m for m in messages if not m.is_loading and m.content not in {"", but})
             return next(shown, None)
 
-        message = await self.discord.wait_for(found, WAIT_S)
+        message = await self.discord.wait_for(found)
         assert message is not None
         assert message.ephemeral_to == interaction.user_id
         return message
@@ -55,12 +55,12 @@ class Town:
         """Press a button, and see the form that it opens."""
         custom_id = f"parley:settings:{scope}:{page}"
         opened = await self.discord.press_button(shown, user, custom_id)
-        await self.discord.wait_for(lambda: opened.response, WAIT_S)
+        await self.discord.wait_for(lambda: opened.response)
         return opened
 
     async def fill(self, user: User, opened: Interaction, values: dict[str, Input]) -> str:
         """Fill in a form that was opened; what comes of it."""
-        form = await self.discord.wait_for(lambda: opened.response, WAIT_S)
+        form = await self.discord.wait_for(lambda: opened.response)
         assert form is not None
         assert form["type"] == FORM
         sent = await self.discord.submit_modal(self.here, user, form["data"]["custom_id"], values)
@@ -82,7 +82,7 @@ async def discord(
             "DISCORD_TOKEN": server.token,
         }
         bots = await start_bots(settings, "commands_synced")
-        await server.wait_until_connected(timeout_s=WAIT_S)
+        await server.wait_until_connected()
         yield server
         await stop_bots(bots)
 
@@ -120,7 +120,7 @@ async def test_a_channel_that_is_set_to_every_message_is_answered_without_a_ment
 
     await town.discord.say(town.here, town.alice, "how deep is the sea")
 
-    await town.discord.wait_for_replies(town.here, contains="length limit", timeout_s=WAIT_S)
+    await town.discord.wait_for_replies(town.here, contains="length limit")
     assert "Every message" in (await town.call(town.warden, "settings")).content
 
 
@@ -132,7 +132,7 @@ async def test_a_channel_that_wants_a_model_that_nobody_runs_is_told_who_wrote(t
     await town.discord.say(town.here, town.alice, f"<@{town.discord.bot_user_id}> hello")
 
     note = "gemma-3-270m-it is not running; this is by endless."
-    await town.discord.wait_for_replies(town.here, contains=note, timeout_s=WAIT_S)
+    await town.discord.wait_for_replies(town.here, contains=note)
     assert "- Model: gemma-3-270m-it" in (await town.call(town.warden, "settings")).content
 
 
@@ -146,12 +146,12 @@ async def test_answers_stand_in_threads_where_that_is_wanted_and_the_talk_goes_o
     mention = f"<@{town.discord.bot_user_id}>"
     asked = await town.discord.say(town.here, town.alice, f"{mention} how deep is the sea")
 
-    thread = await town.discord.wait_for(lambda: asked.thread_id, WAIT_S)
+    thread = await town.discord.wait_for(lambda: asked.thread_id)
     assert thread is not None
-    await town.discord.wait_for_replies(thread, 1, "length limit", WAIT_S)
+    await town.discord.wait_for_replies(thread, 1, "length limit", PATIENCE_S)
     assert town.discord.world.channels[thread].name == "how deep is the sea"
     await town.discord.say(thread, town.alice, "and how cold")
-    await town.discord.wait_for_replies(thread, 2, "length limit", WAIT_S)
+    await town.discord.wait_for_replies(thread, 2, "length limit", PATIENCE_S)
     assert all(message.is_ephemeral for message in town.discord.replies(town.here))
     talk = f"discord:{town.here.guild_id}:{town.here.id}:{asked.id}"
     with redis.Redis.from_url(redis_server) as client:
@@ -165,7 +165,7 @@ async def test_a_task_that_the_server_switches_off_is_refused_in_a_sentence(town
 
     await town.discord.call_command(town.here, town.alice, "complete", {"text": "Once"})
 
-    await town.discord.wait_for_replies(town.here, contains="switched off", timeout_s=WAIT_S)
+    await town.discord.wait_for_replies(town.here, contains="switched off")
 
 
 async def test_a_form_that_cannot_be_read_is_not_saved_and_says_what_is_wrong(town: Town) -> None:
@@ -202,7 +202,7 @@ async def test_forget_me_asks_first_and_then_says_what_is_gone(
 ) -> None:
     mention = f"<@{town.discord.bot_user_id}> remember me"
     await town.discord.say(town.here, town.alice, mention)
-    await town.discord.wait_for_replies(town.here, contains="length limit", timeout_s=WAIT_S)
+    await town.discord.wait_for_replies(town.here, contains="length limit")
     transcripts = f"{keys.transcript('')}discord:{town.here.guild_id}:*"
     with redis.Redis.from_url(redis_server) as client:
         assert list(client.scan_iter(transcripts))

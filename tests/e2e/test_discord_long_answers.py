@@ -9,7 +9,6 @@ from tests.chaos.way_out import scribe_at
 from tests.e2e.conftest import start_bots, stop_bots
 from tests.fakes.discord_server import FakeDiscord
 
-WAIT_S = 60
 LONG = "\n\n".join(f"Paragraph {number}: " + "some words " * 30 for number in range(40))
 
 
@@ -22,7 +21,7 @@ async def test_a_long_answer_goes_on_in_a_file_on_discord(
     settings = {**discord_settings, "PARLEY_REDIS_URL": own_redis, "PARLEY_MAX_PARTS": "2"}
     bots = await start_bots(settings)
     try:
-        await discord_server.wait_until_connected(timeout_s=WAIT_S)
+        await discord_server.wait_until_connected()
         # Said to nobody: the ledger has it from the scribe, and the worker is the scribe.
         said = await discord_server.say(channel, alice.id, "a question")
         message, place = str(said.id), str(channel)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import start_bots, stop_bots
-from tests.e2e.test_discord_verbs import WAIT_S, Town, bots_settings, is_over
+from tests.e2e.test_discord_verbs import Town, bots_settings, is_over
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
 from tests.running import RunningModule
@@ -26,14 +26,14 @@ async def test_buttons_of_before_a_restart_work(
         town = Town(server, here, alice, alice, alice)
         settings = bots_settings(server, redis_server, tmp_path)
         bots = await start_bots(settings)
-        await server.wait_until_connected(timeout_s=WAIT_S)
+        await server.wait_until_connected()
         await town.ask()
         answer = await town.answer(is_over)
         await stop_bots(bots)
 
         bots = await start_bots(settings)
         try:
-            await server.wait_until_connected(timeout_s=WAIT_S)
+            await server.wait_until_connected()
             num_edits = len(answer.edits)
             await town.press(answer, alice, "retry")
             await town.answer(lambda m: len(m.edits) > num_edits and is_over(m))

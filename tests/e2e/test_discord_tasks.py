@@ -17,12 +17,12 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Attachment, Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
+from tests.patience import PATIENCE_S
 from tests.redis_servers import frozen
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 READ_MESSAGE_HISTORY = 1 << 16
 EPHEMERAL, SUPPRESS_EMBEDS, DEFERRED = 64, 4, 5
 FLAG = "🇫🇷"
@@ -59,13 +59,13 @@ class Town:
                     return message
             return None
 
-        found = await self.discord.wait_for(whole, WAIT_S)
+        found = await self.discord.wait_for(whole)
         assert found is not None
         return found
 
     async def sees(self, channel: Channel, condition: Callable[[list[Message]], bool]) -> None:
         """Wait for the bot's messages in a channel to be so."""
-        await self.discord.wait_for(lambda: condition(self.discord.replies(channel)), WAIT_S)
+        await self.discord.wait_for(lambda: condition(self.discord.replies(channel)))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -84,7 +84,7 @@ async def discord(
         await server.pin(await server.say(PINNED_BEFORE, carol, old))
         data = tmp_path_factory.mktemp("data")
         bots = await start_bots(bots_settings(server, redis_server, data), "commands_synced")
-        await server.wait_until_connected(timeout_s=WAIT_S)
+        await server.wait_until_connected()
         yield server
         await stop_bots(bots)
 
@@ -169,7 +169,7 @@ async def test_every_name_and_description_is_there_in_other_languages(
 async def test_languages_are_suggested_while_their_name_is_typed(town: Town) -> None:
     typed = await town.discord.type_option(town.here, town.alice, "translate", "language", "fre")
 
-    response = await town.discord.wait_for(lambda: typed.response, WAIT_S)
+    response = await town.discord.wait_for(lambda: typed.response)
     assert response is not None
     assert {"name": "French", "value": "fr"} in response["data"]["choices"]
 
@@ -306,7 +306,7 @@ async def test_menus_of_a_message_answer_its_reader_alone(town: Town) -> None:
 async def test_a_question_about_a_message_is_asked_in_a_form(town: Town) -> None:
     said = await town.discord.say(town.here, town.bob, "Shall we move the launch to Friday?")
     called = await town.discord.call_message_menu(said, town.alice, "Ask about this", locale="fr")
-    form = await town.discord.wait_for(lambda: called.response, WAIT_S)
+    form = await town.discord.wait_for(lambda: called.response)
     assert form is not None
     assert form["data"]["title"] == "Poser une question"
 
@@ -335,7 +335,7 @@ async def test_a_flag_goes_again_if_its_owner_takes_no_direct_messages(town: Tow
 
     await town.discord.react(said, town.alice, FLAG)
 
-    await town.discord.wait_for(lambda: FLAG not in said.reactions, WAIT_S)
+    await town.discord.wait_for(lambda: FLAG not in said.reactions)
     assert town.discord.replies(town.here) == []
 
 
@@ -344,7 +344,7 @@ async def test_a_channel_is_translated_in_threads_at_its_messages(town: Town) ->
 
     said = await town.discord.say(channel, town.bob, "Where is the station, please?")
 
-    thread_id = await town.discord.wait_for(lambda: said.thread_id, WAIT_S)
+    thread_id = await town.discord.wait_for(lambda: said.thread_id)
     thread = place(town, thread_id or 0)
     await town.sees(thread, bool)
     assert town.discord.replies(channel) == []
@@ -356,7 +356,7 @@ async def test_messages_are_rated_and_drawn_and_a_deleted_one_is_forgotten(
     channel = place(town, RATED)
     glad = await town.discord.say(channel, town.bob, "I love this, what a wonderful great day!!")
     sad = await town.discord.say(channel, town.alice, "This is horrible, I hate it, it is awful.")
-    await town.discord.wait_for(lambda: glad.reactions and sad.reactions, WAIT_S)
+    await town.discord.wait_for(lambda: glad.reactions and sad.reactions)
     assert set(glad.reactions) != set(sad.reactions)
 
     await town.discord.delete_message(sad)
@@ -455,6 +455,6 @@ def is_learned(redis_server: str, message: Message) -> bool:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what no event of the fake tells."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.1)

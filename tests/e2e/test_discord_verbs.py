@@ -25,12 +25,12 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
+from tests.patience import PATIENCE_S
 from tests.redis_servers import frozen
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 MANAGE_MESSAGES = 1 << 13
 DEFERRED_UPDATE = 6
 WHOLE = "length limit"
@@ -58,7 +58,7 @@ async def discord(
     async with FakeDiscord(settings=settings) as server:
         data = tmp_path_factory.mktemp("data")
         bots = await start_bots(bots_settings(server, redis_server, data), "commands_synced")
-        await server.wait_until_connected(timeout_s=WAIT_S)
+        await server.wait_until_connected()
         yield server
         await stop_bots(bots)
 
@@ -85,7 +85,7 @@ class Town:
             answers = [m for m in self.discord.replies(self.here) if not m.is_ephemeral]
             return answers[0] if len(answers) == 1 and condition(answers[0]) else None
 
-        answer = await self.discord.wait_for(found, WAIT_S)
+        answer = await self.discord.wait_for(found)
         assert answer is not None
         return answer
 
@@ -93,7 +93,7 @@ class Town:
         """Press a button of an answer, and wait until Discord knows that it was heard."""
         (custom_id,) = [i for i in ids_of(answer) if i.startswith(f"parley:{verb}:")]
         pressed = await self.discord.press_button(answer, user, custom_id)
-        await self.discord.wait_for(lambda: pressed.response, WAIT_S)
+        await self.discord.wait_for(lambda: pressed.response)
         assert pressed.response is not None
         assert pressed.response["type"] == DEFERRED_UPDATE
         return pressed
@@ -105,7 +105,7 @@ class Town:
             messages = map(self.discord.world.all_messages.__getitem__, interaction.message_ids)
             return next((m for m in messages if m.content == sentence), None)
 
-        message = await self.discord.wait_for(found, WAIT_S)
+        message = await self.discord.wait_for(found)
         assert message is not None
         assert message.ephemeral_to == interaction.user_id
         return message
@@ -225,7 +225,7 @@ async def test_the_stop_command_stops_what_somebody_asked_here(town: Town) -> No
     called = await town.discord.call_command(town.here, town.alice, "stop")
     await town.told(called, STOPPED)
     answered = await town.discord.wait_for(
-        lambda: [m for m in town.discord.replies(town.here) if is_over(m)], WAIT_S
+        lambda: [m for m in town.discord.replies(town.here) if is_over(m)], PATIENCE_S
     )
     assert WHOLE not in answered[0].content
 
@@ -250,7 +250,7 @@ async def test_a_question_that_is_deleted_takes_its_answer_along(town: Town) -> 
 
     await town.discord.delete_message(asked)
 
-    await town.discord.wait_for(lambda: not town.discord.replies(town.here), WAIT_S)
+    await town.discord.wait_for(lambda: not town.discord.replies(town.here))
 
 
 async def test_a_press_is_acknowledged_while_redis_does_not_answer_and_says_so(
@@ -272,7 +272,7 @@ async def test_replies_are_left_alone_after_a_sign_of_silence_until_we_are_menti
     await town.discord.react(answer, town.bob, "🔇")
     with redis.Redis.from_url(redis_server) as client:
         pattern = keys.muted(f"discord:{town.here.guild_id}:{town.here.id}:*")
-        await town.discord.wait_for(lambda: list(client.scan_iter(pattern)), WAIT_S)
+        await town.discord.wait_for(lambda: list(client.scan_iter(pattern)))
     say, here, alice = town.discord.say, town.here, town.alice
     await say(here, alice, "go on", reply_to=answer, mentions=[])
     mention = f"<@{town.discord.bot_user_id}> go on"
@@ -284,5 +284,5 @@ async def test_replies_are_left_alone_after_a_sign_of_silence_until_we_are_menti
         shown = [message for message in town.discord.replies(here) if ids_of(message)]
         return [known.get(ids_of(message)[0].rpartition(":")[2], "") for message in shown]
 
-    await town.discord.wait_for(lambda: str(again.id) in answered(), WAIT_S)
+    await town.discord.wait_for(lambda: str(again.id) in answered())
     assert answered() == [str(asked.id), str(again.id)], "nothing answers what came in between"

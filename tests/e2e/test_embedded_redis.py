@@ -16,9 +16,9 @@ from shared.launcher.processes import python_module, running
 from tests.e2e.conftest import ALICE, CHANNEL
 from tests.e2e.test_slack import answers, wait_whole
 from tests.fakes.slack_server import FakeSlack
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule, clean_environment
 
-WAIT_S = 90
 POLL_S = 0.05
 
 
@@ -47,7 +47,7 @@ async def test_up_starts_a_killed_redis_again_and_nothing_accepted_is_lost(
         await slack.wait_for_connections(1)
         await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> being answered at the kill")
         await slack.wait_for(
-            lambda: any(len(m.text) > 20 for m in answers(slack, CHANNEL)), timeout_s=WAIT_S
+            lambda: any(len(m.text) > 20 for m in answers(slack, CHANNEL)), timeout_s=PATIENCE_S
         )
         first = await asyncio.to_thread(redis_of, parley.process.pid)
         await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> accepted just before")
@@ -57,7 +57,7 @@ async def test_up_starts_a_killed_redis_again_and_nothing_accepted_is_lost(
         await asyncio.to_thread(parley.wait_for_event, "child_died")
         await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> asked meanwhile")
 
-        assert len(await wait_whole(slack, CHANNEL, count=3, timeout_s=WAIT_S)) == 3
+        assert len(await wait_whole(slack, CHANNEL, count=3)) == 3
         second = await asyncio.to_thread(redis_of, parley.process.pid)
         assert second.pid != first.pid
         assert {death["child"] for death in parley.events("child_died")} == {"redis"}, parley.output
@@ -82,14 +82,14 @@ def test_chat_goes_on_with_a_redis_that_was_killed_between_two_questions(
         assert "length limit" in ask(chat.stdin, chat.stdout, b"hello")
         first = redis_of(chat.pid)
         first.kill()
-        first.wait(WAIT_S)
+        first.wait(PATIENCE_S)
         with connect(Path(settings["PARLEY_DATA_DIR"]) / "redis") as client:
             assert client.ping()
 
         assert "length limit" in ask(chat.stdin, chat.stdout, b"are you still there?")
 
         chat.stdin.close()
-        assert chat.wait(WAIT_S) == 0
+        assert chat.wait(PATIENCE_S) == 0
 
 
 def ask(questions: IO[bytes], replies: IO[bytes], question: bytes) -> str:
@@ -111,5 +111,5 @@ def connect(folder: Path) -> redis.Redis:
     config = dict(
         line.split(maxsplit=1) for line in (folder / "redis.conf").read_text().split("\n")
     )
-    patient = redis.retry.Retry(redis.backoff.ConstantBackoff(POLL_S), round(WAIT_S / POLL_S))
+    patient = redis.retry.Retry(redis.backoff.ConstantBackoff(POLL_S), round(PATIENCE_S / POLL_S))
     return redis.Redis(port=int(config["port"]), password=config["requirepass"], retry=patient)

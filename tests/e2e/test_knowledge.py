@@ -8,20 +8,19 @@ import redis
 
 from shared import keys
 from shared.launcher.processes import python_module
+from tests.patience import PATIENCE_S
 from tests.running import clean_environment
-
-WAIT_S = 55
 
 
 def parley(redis_url: str, *words: str) -> "subprocess.CompletedProcess[str]":
     env = {**clean_environment(), "PARLEY_REDIS_URL": redis_url, "PARLEY_LOG_LEVEL": "ERROR"}
     command = python_module("shared.launcher", *words)
     return subprocess.run(
-        command, env=env, capture_output=True, text=True, timeout=WAIT_S, check=False
+        command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
-@pytest.mark.timeout(3 * WAIT_S)
+@pytest.mark.timeout(3 * PATIENCE_S)
 def test_documents_are_taken_in_listed_and_removed(quiet_redis: str, tmp_path: Path) -> None:
     (tmp_path / "handbook.md").write_text("# Handbook\n\nBook trains early.\n", encoding="utf-8")
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")

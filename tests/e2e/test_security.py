@@ -8,7 +8,7 @@ import redis
 
 from shared import keys
 from tests.e2e.conftest import ALICE, AUTO_CHANNEL, BOB, CHANNEL, start_bots, stop_bots
-from tests.e2e.test_slack import WAIT_S, answers, wait_whole
+from tests.e2e.test_slack import answers, wait_whole
 from tests.fakes.slack_server import FakeSlack
 from tests.running import RunningModule
 
@@ -83,7 +83,7 @@ async def test_no_log_and_no_metric_tells_what_people_wrote(
                 async with session.post(url, data=CANARY) as refused:
                     assert refused.status == 401
                 await slack.say(CHANNEL, BOB, f"{call} and one that is well")
-                await wait_whole(slack, CHANNEL, timeout_s=WAIT_S)
+                await wait_whole(slack, CHANNEL)
                 async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
                     metrics = await answer.text()
         finally:

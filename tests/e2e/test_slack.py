@@ -13,9 +13,8 @@ from tests.e2e.conftest import (
 )
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
-
-WAIT_S = 60
 
 
 def answers(slack: FakeSlack, channel: str) -> list[Message]:
@@ -30,7 +29,7 @@ def is_whole(slack: FakeSlack, message: Message) -> bool:
 
 
 async def wait_whole(
-    slack: FakeSlack, channel: str, count: int = 1, timeout_s: float = WAIT_S
+    slack: FakeSlack, channel: str, count: int = 1, timeout_s: float = PATIENCE_S
 ) -> list[Message]:
     """Wait for so many final answers in a channel; all the bot's messages there."""
     await slack.wait_for(
@@ -71,7 +70,7 @@ async def test_direct_message_is_streamed_in_its_thread_and_all_of_them_are_one_
     assert answer.stream.is_stopped
     await slack.say(DIRECT, ALICE, "go on", thread_ts=asked.ts)
     await slack.say(DIRECT, ALICE, "/new")
-    said = await slack.wait_for_message(DIRECT, containing="I have forgotten", timeout_s=WAIT_S)
+    said = await slack.wait_for_message(DIRECT, containing="I have forgotten")
     assert said.thread_ts != asked.ts
     gone_on = [each for each in answers(slack, DIRECT) if each.thread_ts == asked.ts]
     assert [is_whole(slack, each) for each in gone_on] == [True, True], (
@@ -84,7 +83,7 @@ async def test_slacks_own_stop_ends_an_answer(slack: FakeSlack, slack_bots: Runn
     asked = await slack.say(DIRECT, ALICE, "tell me something long")
     await slack.wait_for(
         lambda: any(m.stream and not m.stream.is_stopped for m in answers(slack, DIRECT)),
-        timeout_s=WAIT_S,
+        timeout_s=PATIENCE_S,
     )
 
     stop = await slack.press_stop(DIRECT, asked.ts, ALICE)
@@ -184,7 +183,7 @@ async def test_new_forgets_the_conversation(slack: FakeSlack, slack_bots: Runnin
 
     await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> /new", thread_ts=root.ts)
 
-    said = await slack.wait_for_message(CHANNEL, containing="I have forgotten", timeout_s=WAIT_S)
+    said = await slack.wait_for_message(CHANNEL, containing="I have forgotten")
     assert said.thread_ts == root.ts
     assert slack_bots.process.poll() is None
 
@@ -227,7 +226,7 @@ async def test_answer_is_posted_again_if_its_beginning_was_deleted(
     slack: FakeSlack, slack_bots: RunningModule
 ) -> None:
     await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something")
-    begun = await slack.wait_for_message(CHANNEL, user=slack.bot_user_id, timeout_s=WAIT_S)
+    begun = await slack.wait_for_message(CHANNEL, user=slack.bot_user_id)
     await slack.delete_message(CHANNEL, begun.ts)
 
     (answer,) = await wait_whole(slack, CHANNEL)

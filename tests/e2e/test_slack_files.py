@@ -10,22 +10,20 @@ from shared import keys
 from tests.e2e.conftest import ALICE, CHANNEL, DIRECT
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
-WAIT_S = 60
 CODE = "zebra-4711"
 
 
 async def wait_answer(slack: FakeSlack, channel: str, containing: str) -> Message:
-    return await slack.wait_for_message(
-        channel, containing=containing, user=slack.bot_user_id, timeout_s=WAIT_S
-    )
+    return await slack.wait_for_message(channel, containing=containing, user=slack.bot_user_id)
 
 
 async def wait_text(redis_url: str, containing: str) -> str:
     """The job in Redis whose file has been read."""
     with redis.Redis.from_url(redis_url) as client:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for key in client.scan_iter(match=f"{keys.job('')}*"):
                     document: Any = client.hget(key, "job")

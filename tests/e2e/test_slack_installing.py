@@ -17,7 +17,6 @@ from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
 from tests.running import RunningModule
 
-WAIT_S = 60
 ALICE = "U0ALICE"
 HERE, THERE = "T0HERE", "T0THERE"
 CHANNELS = {HERE: "C0HERE", THERE: "C0THERE"}
@@ -104,7 +103,7 @@ async def ask_in(slack: FakeSlack, team: str, words: str = "hello") -> Message:
 
 async def answer_in(slack: FakeSlack, team: str) -> Message:
     """The first message of the answer there."""
-    return await slack.wait_for_message(CHANNELS[team], user=slack.bot_user_id, timeout_s=WAIT_S)
+    return await slack.wait_for_message(CHANNELS[team], user=slack.bot_user_id)
 
 
 async def test_each_workspace_is_answered_with_its_own_token(slack: FakeSlack, site: Site) -> None:
@@ -128,7 +127,7 @@ async def test_commands_buttons_and_home_work_where_it_is_installed(
     told = await slack.slash(CHANNELS[HERE], ALICE, "/parley", "quota")
     stranger = await slack.slash(CHANNELS[THERE], ALICE, "/parley", "quota")
 
-    await slack.wait_for(lambda: told.state == stranger.state == "acked", timeout_s=WAIT_S)
+    await slack.wait_for(lambda: told.state == stranger.state == "acked")
     assert told.response
     assert "today" in told.response["text"]
     assert "today" not in str(stranger.response)
@@ -191,16 +190,14 @@ async def test_a_workspace_that_takes_the_app_out_is_forgotten(
 
     gone = await slack.uninstall(HERE, event_type)
 
-    await slack.wait_for(lambda: gone.state == "acked", timeout_s=WAIT_S)
+    await slack.wait_for(lambda: gone.state == "acked")
     with redis.Redis.from_url(redis_url) as client:
         assert client.hkeys(INSTALLATIONS) == [THERE.encode()]
     num_before = len(slack.messages(CHANNELS[HERE]))
     asked = await ask_in(slack, HERE, "are you there?")
     await ask_in(slack, THERE)
     await answer_in(slack, THERE)
-    await slack.wait_for(
-        lambda: all(d.state == "acked" for d in slack.deliveries_of(asked.ts)), timeout_s=WAIT_S
-    )
+    await slack.wait_for(lambda: all(d.state == "acked" for d in slack.deliveries_of(asked.ts)))
     assert len(slack.messages(CHANNELS[HERE])) == num_before + 1
 
 
@@ -241,7 +238,7 @@ async def test_events_over_http_reach_the_workspace_that_they_are_of(
         await answer_in(slack, THERE)
 
         told = await slack.slash(CHANNELS[THERE], ALICE, "/parley", "quota")
-        await slack.wait_for(lambda: told.state == "acked", timeout_s=WAIT_S)
+        await slack.wait_for(lambda: told.state == "acked")
     finally:
         await stop_bots(bots)
 

@@ -19,11 +19,11 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 ALICE, BOB, EVE = "U0ALICE", "U0BOB", "U0EVE"
 RATED, TRANSLATED, PINNED, PINNED_BEFORE = "C0RATED", "C0TRANSLATED", "C0PINNED", "C0BEFORE"
 """Channels that the settings name."""
@@ -108,7 +108,7 @@ class Room:
     async def ask(self, words: str, user: str = ALICE) -> Delivery:
         """Use ``/parley`` here; the command has been acknowledged when this returns."""
         delivery = await self.slack.slash(self.id, user, "/parley", words)
-        await self.slack.wait_for(lambda: delivery.state != "waiting", timeout_s=WAIT_S)
+        await self.slack.wait_for(lambda: delivery.state != "waiting")
         assert delivery.state == "acked"
         return delivery
 
@@ -123,7 +123,7 @@ class Room:
         def found() -> list[Message]:
             return [message for message in self.said() if is_it(message)]
 
-        await self.slack.wait_for(found, timeout_s=WAIT_S)
+        await self.slack.wait_for(found)
         return found()[0]
 
     async def private_answer(
@@ -137,15 +137,13 @@ class Room:
         def found() -> list[Message]:
             return [message for message in self.said()[after:] if is_it(message)]
 
-        await self.slack.wait_for(found, timeout_s=WAIT_S)
+        await self.slack.wait_for(found)
         return found()[0]
 
     async def settled(self) -> None:
         """Everything that the app was sent has been acknowledged."""
         deliveries = self.slack.deliveries
-        await self.slack.wait_for(
-            lambda: all(d.state == "acked" for d in deliveries), timeout_s=WAIT_S
-        )
+        await self.slack.wait_for(lambda: all(d.state == "acked" for d in deliveries))
 
 
 @pytest.fixture
@@ -183,9 +181,9 @@ async def test_who_is_not_in_a_channel_is_told_nothing_of_it(
         assert "You are not in this channel" in delivery.response["text"]
     (message,) = [m for m in closed.slack.messages(closed.id) if m.user == BOB]
     used = await closed.slack.use_message_shortcut(closed.id, message.ts, EVE, "parley_summarize")
-    await closed.slack.wait_for(lambda: used.state == "acked", timeout_s=WAIT_S)
+    await closed.slack.wait_for(lambda: used.state == "acked")
     told = [await closed.private_answer(EVE, "You are not in this channel")]
-    await closed.slack.wait_for(lambda: len(closed.said()) == 5, timeout_s=WAIT_S)
+    await closed.slack.wait_for(lambda: len(closed.said()) == 5)
     assert all(m.is_ephemeral_for == EVE and "whale" not in m.text for m in closed.said())
     assert told
 
@@ -216,7 +214,7 @@ async def test_rated_messages_are_marked_and_drawn(slack: FakeSlack) -> None:
     room = Room(slack, RATED)
     good = await slack.say(RATED, ALICE, "I love this, it is absolutely wonderful, thank you!")
     await slack.say_as_bot(RATED, "B0OTHER", "I hate this, terrible, awful, horrible!")
-    await slack.wait_for(lambda: good.reactions, timeout_s=WAIT_S)
+    await slack.wait_for(lambda: good.reactions)
     slack.num_file_refusals = 1
 
     delivery = await room.ask("sentiment")
@@ -238,7 +236,7 @@ async def test_rated_messages_are_marked_and_drawn(slack: FakeSlack) -> None:
 async def test_without_the_scope_for_files_the_text_comes_alone(slack: FakeSlack) -> None:
     room = Room(slack, RATED)
     good = await slack.say(RATED, ALICE, "What a great and happy day, I enjoy it so much!")
-    await slack.wait_for(lambda: good.reactions, timeout_s=WAIT_S)
+    await slack.wait_for(lambda: good.reactions)
     granted = slack.scopes
     slack.scopes = granted - {"files:write"}
     try:
@@ -253,7 +251,7 @@ async def test_without_the_scope_for_files_the_text_comes_alone(slack: FakeSlack
 async def test_the_rating_of_a_deleted_message_goes(slack: FakeSlack) -> None:
     room = Room(slack, RATED)
     bad = await slack.say(RATED, BOB, "I hate this terrible, awful, disgusting mess so much!")
-    await slack.wait_for(lambda: bad.reactions, timeout_s=WAIT_S)
+    await slack.wait_for(lambda: bad.reactions)
     place = f"p{bad.ts.replace('.', '')}"
     await room.ask("privately sentiment 7 days")
     await room.private_answer(containing=place)
@@ -382,7 +380,7 @@ def learned(client: redis.Redis, channel: str) -> set[str]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what no event of the fake tells."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.1)
 

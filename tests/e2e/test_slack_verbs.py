@@ -28,11 +28,11 @@ from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_settings import Settings
 from tests.fakes.slack_store import Message
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 TEAM = Settings().team_id
 ALICE, BOB, BOSS = "U0ALICE", "U0BOB", "U0BOSS"
 WHOLE = "length limit"
@@ -84,7 +84,7 @@ class Room:
         def found() -> bool:
             return len(self.answers()) == 1 and bool(is_it(self.answers()[0]))
 
-        await self.slack.wait_for(found, timeout_s=WAIT_S)
+        await self.slack.wait_for(found)
         return self.answers()[0]
 
     async def press(
@@ -92,7 +92,7 @@ class Room:
     ) -> Delivery:
         """Press a button, and wait until Slack knows that it was heard."""
         pressed = await self.slack.press_button(self.id, answer.ts, user, f"parley:{verb}", value)
-        await self.slack.wait_for(lambda: pressed.state != "waiting", timeout_s=WAIT_S)
+        await self.slack.wait_for(lambda: pressed.state != "waiting")
         assert pressed.state == "acked"
         return pressed
 
@@ -103,7 +103,7 @@ class Room:
             said = [m for m in self.slack.messages(self.id) if m.text == sentence]
             return [message for message in said if message.is_ephemeral_for == user]
 
-        await self.slack.wait_for(found, timeout_s=WAIT_S)
+        await self.slack.wait_for(found)
         return found()[0]
 
     async def ask_and_stop(self) -> Message:
@@ -205,7 +205,7 @@ async def test_the_command_stops_all_that_its_user_asked_there(room: Room) -> No
     nothing = await room.slack.slash(room.id, BOB, "/parley", "stop")
     stopped = await room.slack.slash(room.id, ALICE, "/parley", "stop")
 
-    await room.slack.wait_for(lambda: stopped.state == nothing.state == "acked", WAIT_S)
+    await room.slack.wait_for(lambda: stopped.state == nothing.state == "acked")
     assert nothing.response
     assert stopped.response
     assert nothing.response["text"] == NOTHING_TO_STOP
@@ -246,7 +246,7 @@ async def test_feedback_is_noted_and_the_latest_word_counts(room: Room, redis_se
 
     with redis.Redis.from_url(redis_server) as client:
         name = keys.feedback(f"slack:{TEAM}:{BOB}")
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while client.hget(name, job) != b"bad":  # noqa: ASYNC110 - it happens in Redis
                 await asyncio.sleep(0.02)
 
@@ -285,7 +285,7 @@ async def test_the_answer_goes_with_its_question(room: Room) -> None:
 
     await room.slack.delete_message(room.id, question.ts)
 
-    await room.slack.wait_for(lambda: answer.deleted, timeout_s=WAIT_S)
+    await room.slack.wait_for(lambda: answer.deleted)
 
 
 # Away
@@ -328,7 +328,7 @@ async def test_a_thread_is_silent_after_a_sign_at_its_answer_until_it_is_mention
     await room.slack.react(room.id, answer.ts, BOB, "mute")
     with redis.Redis.from_url(redis_server) as client:
         muted = keys.muted(f"slack:{TEAM}:{room.id}:{question.ts}")
-        await room.slack.wait_for(lambda: client.exists(muted), timeout_s=WAIT_S)
+        await room.slack.wait_for(lambda: client.exists(muted))
     await room.slack.say(room.id, ALICE, "go on", thread_ts=question.ts)
     mention = f"<@{room.slack.bot_user_id}> go on"
     asked = await room.slack.say(room.id, ALICE, mention, thread_ts=question.ts)
@@ -337,5 +337,5 @@ async def test_a_thread_is_silent_after_a_sign_at_its_answer_until_it_is_mention
         job_id(Origin(Platform.SLACK, TEAM, room.id, "", message.ts, ALICE))
         for message in (question, asked)
     ]
-    await room.slack.wait_for(lambda: jobs[1] in map(job_of, room.answers()), timeout_s=WAIT_S)
+    await room.slack.wait_for(lambda: jobs[1] in map(job_of, room.answers()))
     assert list(map(job_of, room.answers())) == jobs, "nothing answers what came in between"

@@ -23,7 +23,6 @@ from tests.running import RunningModule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60
 ALICE, BOB, BOSS, TRUSTED, MAKER = "U0ALICE", "U0BOB", "U0BOSS", "U0TRUSTED", "U0MAKER"
 NUMBERS = itertools.count(1)
 
@@ -63,7 +62,7 @@ class Room:
 
     async def acked(self, delivery: Delivery) -> Delivery:
         """A delivery that was taken at once."""
-        await self.slack.wait_for(lambda: delivery.state != "waiting", timeout_s=WAIT_S)
+        await self.slack.wait_for(lambda: delivery.state != "waiting")
         assert (delivery.state, len(delivery.attempts)) == ("acked", 1)
         return delivery
 
@@ -74,7 +73,7 @@ class Room:
             views = [view for view in self.slack.views[after:] if view.user == user]
             return [v for v in views if v.view.get("title", {}).get("text", "") == title]
 
-        await self.slack.wait_for(found, timeout_s=WAIT_S)
+        await self.slack.wait_for(found)
         return found()[-1]
 
     async def form(self, user: str, words: str = "settings") -> View:
@@ -134,7 +133,7 @@ async def begun(room: Room, question: Message) -> Message:
         said = [m for m in room.slack.messages(room.id) if m.user == bot]
         return [message for message in said if message.thread_ts == question.ts]
 
-    await room.slack.wait_for(found, timeout_s=WAIT_S)
+    await room.slack.wait_for(found)
     return found()[0]
 
 
@@ -171,7 +170,7 @@ async def test_a_channel_that_wants_a_model_that_nobody_runs_is_told_who_wrote(r
 
     answer = await begun(room, question)
     note = "gemma-3-270m-it is not running; this is by endless."
-    await room.slack.wait_for(lambda: note in answer.text, timeout_s=WAIT_S)
+    await room.slack.wait_for(lambda: note in answer.text)
 
 
 async def test_only_those_who_may_are_shown_the_settings(room: Room) -> None:
@@ -229,9 +228,7 @@ async def test_a_channels_settings_lead_to_the_workspaces(room: Room) -> None:
 
     await room.acked(await room.slack.press_in_view(form.id, BOSS, "parley:workspace-settings"))
 
-    await room.slack.wait_for(
-        lambda: "C0VIEWS" not in form.view["private_metadata"], timeout_s=WAIT_S
-    )
+    await room.slack.wait_for(lambda: "C0VIEWS" not in form.view["private_metadata"])
     assert room.slack.calls("views.update")
 
 
@@ -260,7 +257,7 @@ async def test_forget_me_asks_first_and_says_what_was_deleted(room: Room) -> Non
         said = [m for m in room.slack.messages(room.id) if m.is_ephemeral_for == ALICE]
         return any("I have deleted" in message.text for message in said)
 
-    await room.slack.wait_for(told, timeout_s=WAIT_S)
+    await room.slack.wait_for(told)
 
 
 # Home
@@ -295,13 +292,13 @@ async def test_prompts_are_suggested_in_direct_messages_where_slack_has_them(roo
     method = "assistant.threads.setSuggestedPrompts"
     room.slack.fail_next(method, error="unknown_method")
     await room.acked(await room.slack.open_home(ALICE, "messages"))
-    await room.slack.wait_for(lambda: room.slack.calls(method), timeout_s=WAIT_S)
+    await room.slack.wait_for(lambda: room.slack.calls(method))
 
     await room.acked(await room.slack.open_home(ALICE, "messages"))
 
-    await room.slack.wait_for(lambda: len(room.slack.calls(method)) == 2, timeout_s=WAIT_S)
+    await room.slack.wait_for(lambda: len(room.slack.calls(method)) == 2)
     assert 0 < len(PROMPTS) <= 4
-    await room.slack.wait_for(lambda: room.slack.calls(method)[1].answer, timeout_s=WAIT_S)
+    await room.slack.wait_for(lambda: room.slack.calls(method)[1].answer)
     assert room.slack.calls(method)[1].answer == {"ok": True}
 
 
@@ -321,7 +318,7 @@ async def test_a_question_from_anywhere_is_answered_in_the_direct_message(room: 
     def answered() -> bool:
         return any(m.user == room.slack.bot_user_id for m in room.slack.messages(direct))
 
-    await room.slack.wait_for(answered, timeout_s=WAIT_S)
+    await room.slack.wait_for(answered)
 
 
 async def test_the_settings_shortcut_says_who_may_use_it(room: Room) -> None:

@@ -13,9 +13,8 @@ import redis.retry
 from shared.launcher.embedded_redis import find_redis_server
 from shared.launcher.processes import python_module, running, start
 from tests.e2e.conftest import free_port
+from tests.patience import PATIENCE_S
 from tests.running import clean_environment
-
-WAIT_S = 60
 
 
 def run_module(module: str, settings: dict[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -26,7 +25,7 @@ def run_module(module: str, settings: dict[str, str]) -> "subprocess.CompletedPr
         cwd=tempfile.gettempdir(),  # where there is no .env of a developer
         capture_output=True,
         text=True,
-        timeout=WAIT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -29,6 +29,7 @@ from tests.fakes.discord_model import (
 from tests.fakes.discord_session import Close
 from tests.fakes.discord_settings import RateLimit, Settings
 from tests.fakes.discord_world import World
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 # What a person with the largest subscription can write; a bot is held to 2,000.
@@ -305,7 +306,7 @@ class Driver:
     def _message(self, message_id: Ref) -> Message:
         return self.world.all_messages[to_id(message_id)]
 
-    async def wait_for(self, condition: Callable[[], T], timeout_s: float) -> T:
+    async def wait_for(self, condition: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
         """Return the first truthy value of `condition`, looked at after each change here.
 
         Raises:
@@ -319,7 +320,7 @@ class Driver:
             raise TimeoutError(f"{text}; last of {len(self.requests)} requests: {last}") from None
 
     async def wait_for_replies(
-        self, channel_id: Ref, count: int = 1, contains: str = "", timeout_s: float = 5.0
+        self, channel_id: Ref, count: int = 1, contains: str = "", timeout_s: float = PATIENCE_S
     ) -> list[Message]:
         """Return the bot's messages in a channel once `count` of them contain a text.
 
@@ -341,7 +342,7 @@ class Driver:
             "resumes": self.gateway.num_resumes,
         }
 
-    async def wait_until_connected(self, sessions: int = 1, timeout_s: float = 10.0) -> None:
+    async def wait_until_connected(self, sessions: int = 1, timeout_s: float = PATIENCE_S) -> None:
         """Wait until so many sessions have a connection."""
         await self.wait_for(lambda: self.gateway.num_connected >= sessions, timeout_s)
 

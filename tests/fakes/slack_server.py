@@ -5,7 +5,7 @@
         client = AsyncWebClient(slack.bot_token, base_url=slack.api_url)
         ...
         await slack.say("C1", "U1", "<@U0PARLEY> hello")
-        answer = await slack.wait_for_message("C1", user="U0PARLEY", timeout_s=5)
+        answer = await slack.wait_for_message("C1", user="U0PARLEY")
 
 It holds the Web API, Socket Mode and the signed Events API of one workspace with one app, keeps
 every request, shows what users would see, and fails when it is asked to. It knows nothing of any
@@ -43,6 +43,7 @@ from tests.fakes.slack_scopes import missing_scopes
 from tests.fakes.slack_settings import Json, Settings
 from tests.fakes.slack_sockets import Connection, SocketHub
 from tests.fakes.slack_store import Changes, File, Message, Status, Store, View
+from tests.patience import PATIENCE_S
 
 OPEN_CONNECTION = "apps.connections.open"
 _MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -194,7 +195,7 @@ class FakeSlack(Settings, People, FaultPlan):
         """Return the deliveries of events about the message `ts`."""
         return [d for d in self.deliveries if d.event.get("ts") == ts]
 
-    async def wait_for(self, is_met: Callable[[], object], timeout_s: float = 5.0) -> None:
+    async def wait_for(self, is_met: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Return as soon as `is_met()` is true, looking again at every change here.
 
         Raises `TimeoutError`. For conditions on the bot's own state see `touch`.
@@ -207,7 +208,7 @@ class FakeSlack(Settings, People, FaultPlan):
         *,
         containing: str = "",
         user: str | None = None,
-        timeout_s: float = 5.0,
+        timeout_s: float = PATIENCE_S,
     ) -> Message:
         """Return the first visible message that says this, once there is one."""
 
@@ -223,7 +224,7 @@ class FakeSlack(Settings, People, FaultPlan):
         assert message is not None  # nothing ran since wait_for saw it
         return message
 
-    async def wait_for_connections(self, at_least: int = 1, timeout_s: float = 5.0) -> None:
+    async def wait_for_connections(self, at_least: int = 1, timeout_s: float = PATIENCE_S) -> None:
         """Return once so many Socket Mode connections take payloads."""
         await self.wait_for(
             lambda: sum(not c.is_draining for c in self.connections) >= at_least, timeout_s

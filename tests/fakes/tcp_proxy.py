@@ -35,8 +35,7 @@ class TcpProxy:
         self.port = 0
         self.num_accepted = 0
         """Connections so far."""
-        self.num_held = 0
-        """Pieces of data that are held back now."""
+        self._held: list[bytes] = []
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -103,19 +102,24 @@ class TcpProxy:
             self._run(self._pump, pair, client, target, self._requests_flow)
             self._run(self._pump, pair, target, client, self._answers_flow)
 
-    def _wait(self, flow: threading.Event) -> None:
+    def is_holding(self, text: bytes = b"") -> bool:
+        """Whether a piece of data with this in it is held back now."""
         with self._lock:
-            self.num_held += 1
+            return any(text in chunk for chunk in self._held)
+
+    def _hold(self, chunk: bytes, flow: threading.Event) -> None:
+        with self._lock:
+            self._held.append(chunk)
         flow.wait()
         with self._lock:
-            self.num_held -= 1
+            self._held.remove(chunk)
 
     def _pump(
         self, pair: Pair, source: socket.socket, sink: socket.socket, flow: threading.Event
     ) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
-                self._wait(flow)
+                self._hold(chunk, flow)
                 sink.sendall(chunk)
         flow.wait()  # a goodbye is held back like everything else
         with self._lock:

@@ -8,6 +8,7 @@ from shared import keys, ledger, showing
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger import Claimant, Claimed, Lease, Limits, Memory, Ready
 from shared.replies import Done, Failed, Final
+from tests.patience import PATIENCE_S
 from worker.store import Store
 
 LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
@@ -17,7 +18,6 @@ SHORT_MS = 50
 OVER_MS = 0
 """A lease that has run out when it is given: no clock decides what a random run finds."""
 MAX_ATTEMPTS = 3
-PATIENCE_S = 10.0
 DONE = Done("Yes.")
 REFUSAL = Failed("empty", "There was no text.")
 REMEMBER = Memory(

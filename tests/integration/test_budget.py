@@ -12,12 +12,12 @@ from shared import budget
 from shared.budget import Bucket
 from shared.errors import RateLimitedError
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.patience import PATIENCE_S
 from worker.store import Store
 
 PER_MINUTE, BURST, RESERVE = 60.0, 5, 2
 BUCKET = Bucket("slack:T1:chat.update", PER_MINUTE, BURST, RESERVE)
 T0_MS = 1_700_000_000_000
-WAIT_S = 20.0
 QUICK = Bucket("quick", per_minute=1_200.0, burst=5, reserve=2)
 """One call each 50 ms."""
 
@@ -142,7 +142,7 @@ async def test_endings_of_any_process_go_before_texts_of_any(
                 texts_have_theirs.set()
 
     texts = [asyncio.create_task(have_turn(number, Rank.TEXT)) for number in range(10)]
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await texts_have_theirs.wait()
         endings = [asyncio.create_task(have_turn(number, Rank.ENDING)) for number in range(10)]
         await asyncio.gather(*texts, *endings)
@@ -168,7 +168,7 @@ async def test_a_text_that_waits_for_the_budget_holds_up_no_ending_in_its_place(
             had.append("text" if has_turn else "given up")
 
     waiting = asyncio.create_task(text())
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.sleep(0)  # it is the first in its place, and asks
         async with pace.turn("C1", lambda: Rank.ENDING, bucket):
             had.append("ending")

@@ -19,11 +19,11 @@ from tests.integration.ledger_steps import (
     message,
     state_of,
 )
+from tests.patience import PATIENCE_S
 from tests.running import clean_environment
 from worker.store import Store
 
 READY = WorkerReport("host:1", WorkerState.READY, "tiny", slots=16, running=3)
-RUN_TIMEOUT_S = 30
 
 
 def parley(redis_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def parley_with(settings: dict[str, str], *arguments: str) -> subprocess.Complet
         env={**clean_environment(), **settings},
         capture_output=True,
         text=True,
-        timeout=RUN_TIMEOUT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -17,7 +17,6 @@ from tests.integration.ledger_steps import (
     LONG_MS,
     MAX_ATTEMPTS,
     NO_TIME,
-    PATIENCE_S,
     REFUSAL,
     REMEMBER,
     SHORT_MS,
@@ -35,6 +34,7 @@ from tests.integration.ledger_steps import (
     sweep_until_ready,
     wait_for,
 )
+from tests.patience import PATIENCE_S
 from worker.store import Store
 
 # --- accept ---------------------------------------------------------------------------------------

@@ -19,12 +19,12 @@ from shared.ledger import Limits
 from shared.replies import Done, Failed, Final, Tagged
 from shared.tasks import Tag, Translate
 from tests.chaos.way_out import Scribe, scribe_at
+from tests.patience import PATIENCE_S
 
 TAGGED = Origin(Platform.SLACK, "T1", "C1", "2.0", "2.0", "U1", act="tag")
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 TEXT = "The first words"
-PATIENCE_S = 20
 
 
 class SlowPlatform:

@@ -18,8 +18,8 @@ from shared.preferences import (
     parse_quiet_hours,
 )
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.patience import PATIENCE_S
 
-WAIT_S = 20
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
 WORKSPACE, CHANNEL = Scope("slack:T1"), Scope("slack:T1", "C1")
 ADMIN, PERSON = Editor("U1", is_admin=True), Editor("U2", is_admin=False)
@@ -42,7 +42,7 @@ async def running(preferring: Preferring) -> AsyncIterator[Preferring]:
 
 
 async def wait_until(is_met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_met():  # noqa: ASYNC110 - it happens in Redis
             await asyncio.sleep(0.01)
 

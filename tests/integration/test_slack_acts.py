@@ -34,8 +34,8 @@ from shared.tasks import Summarize
 from tests.fakes.slack_delivery import Delivery, sign
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.patience import PATIENCE_S
 
-WAIT_S = 20
 ALICE, BOB, EVE, CHANNEL = "U0ALICE", "U0BOB", "U0EVE", "C1"
 LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
 FEW = Allowance(user_per_min=2, channel_per_min=100, max_open_per_user=100, max_queue=100)
@@ -102,7 +102,7 @@ async def bot(slack: FakeSlack, store: Store) -> AsyncIterator[Bot]:
 
 
 async def acked(slack: FakeSlack, delivery: Delivery) -> Delivery:
-    await slack.wait_for(lambda: delivery.state != "waiting", timeout_s=WAIT_S)
+    await slack.wait_for(lambda: delivery.state != "waiting")
     assert (delivery.state, len(delivery.attempts)) == ("acked", 1)
     return delivery
 
@@ -116,7 +116,7 @@ async def jobs(store: Store) -> list[Job]:
 
 
 async def wait_for_jobs(store: Store, number: int) -> list[Job]:
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found := await jobs(store)) < number:  # noqa: ASYNC110 - it happens in Redis
             await asyncio.sleep(0.02)
     return found
@@ -133,9 +133,7 @@ async def test_while_redis_is_away_a_command_is_answered_with_a_sentence(
 
     delivery = await acked(slack, await slack.slash(CHANNEL, ALICE, "/parley", "complete Once"))
 
-    await slack.wait_for(
-        lambda: any(m.text == AWAY for m in slack.messages(CHANNEL)), timeout_s=WAIT_S
-    )
+    await slack.wait_for(lambda: any(m.text == AWAY for m in slack.messages(CHANNEL)))
     told = [m for m in slack.messages(CHANNEL) if m.text == AWAY]
     assert [m.is_ephemeral_for for m in told] == [ALICE]
     assert delivery.attempts[0].outcome == "acked"
@@ -146,15 +144,13 @@ async def test_while_redis_is_away_a_question_in_a_window_is_answered_with_a_sen
 ) -> None:
     assert bot.adapter
     await acked(slack, await slack.use_shortcut(ALICE, "parley_ask_anywhere"))
-    await slack.wait_for(lambda: slack.views, timeout_s=WAIT_S)
+    await slack.wait_for(lambda: slack.views)
     line.pause()
 
     values = {"question": {"value": {"type": "plain_text_input", "value": "How deep?"}}}
     await acked(slack, await slack.submit_view(slack.views[-1].id, ALICE, values))
 
-    await slack.wait_for(
-        lambda: any(m.text == AWAY for m in slack.messages(f"D{ALICE}")), timeout_s=WAIT_S
-    )
+    await slack.wait_for(lambda: any(m.text == AWAY for m in slack.messages(f"D{ALICE}")))
 
 
 async def test_while_redis_is_away_a_button_is_answered_with_a_sentence(
@@ -171,7 +167,7 @@ async def test_while_redis_is_away_a_button_is_answered_with_a_sentence(
         said = [m for m in slack.messages(CHANNEL) if m.is_ephemeral_for == ALICE]
         return any(message.text == AWAY for message in said)
 
-    await slack.wait_for(told, timeout_s=WAIT_S)
+    await slack.wait_for(told)
 
 
 async def test_a_slow_slack_delays_the_job_and_not_the_acknowledgement(
@@ -195,7 +191,7 @@ async def test_what_is_refused_late_is_told_by_the_commands_address(
     slack.delay("conversations.members", 4.0)
 
     await acked(slack, await slack.slash(CHANNEL, EVE, "/parley", "sentiment"))
-    told = await slack.wait_for_message(CHANNEL, containing="not in this channel", timeout_s=WAIT_S)
+    told = await slack.wait_for_message(CHANNEL, containing="not in this channel")
 
     assert told.is_ephemeral_for == EVE
     assert await jobs(store) == []

@@ -19,10 +19,10 @@ from shared.jobs import Job, Origin, Platform
 from shared.ledger import Limits
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.slack_server import ApiRequest, FakeSlack
+from tests.patience import PATIENCE_S
 
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 NUM_JOBS, NUM_ENDINGS, NUM_TEXTS = 16, 12, 4
-WAIT_S = 30.0
 ENDING = "That is all."
 TOO_MANY_REQUESTS = 429
 
@@ -121,13 +121,13 @@ async def test_what_slack_says_to_one_process_is_known_to_the_other(
     async with process(slack, quiet_redis) as one:
         job = await ask(slack, scribe, 0)
         one.announce(job)
-        await slack.wait_for_message("C0", user=slack.bot_user_id, timeout_s=WAIT_S)
+        await slack.wait_for_message("C0", user=slack.bot_user_id)
         assert await other.take(bucket, Rank.ENDING) == 0.0
 
         await asyncio.to_thread(scribe.end, job, ENDING)
-        await slack.wait_for(lambda: refused(slack), timeout_s=WAIT_S)
+        await slack.wait_for(lambda: refused(slack))
 
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (wait_s := await other.take(bucket, Rank.ENDING)) == 0.0:  # noqa: ASYNC110 - it happens in Redis
                 await asyncio.sleep(0.02)
     assert 20.0 < wait_s <= 30.0

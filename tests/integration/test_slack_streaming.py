@@ -23,7 +23,6 @@ from tests.fakes.slack_store import Message
 
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 DIRECT, CHANNEL, ALICE = "D1", "C1", "U1"
-WAIT_S = 15.0
 START, APPEND, STOP = "chat.startStream", "chat.appendStream", "chat.stopStream"
 UPDATE, POST = "chat.update", "chat.postMessage"
 
@@ -82,7 +81,7 @@ class Shop:
     async def write(self, job: Job, text: str, shown: str | None = None) -> Message:
         """The worker has written so much; returns once it is read."""
         await self.put(job, text)
-        await self.slack.wait_for(lambda: self.answers(job, shown or text), timeout_s=WAIT_S)
+        await self.slack.wait_for(lambda: self.answers(job, shown or text))
         return self.answers(job, shown or text)[0]
 
     async def put(self, job: Job, text: str) -> None:
@@ -218,7 +217,7 @@ async def test_a_stream_that_was_begun_without_an_answer_from_slack_is_found(sho
     async with shop.bots():
         job = await shop.ask()
         await shop.put(job, "One")
-        await shop.slack.wait_for(lambda: shop.slack.calls(START), timeout_s=WAIT_S)
+        await shop.slack.wait_for(lambda: shop.slack.calls(START))
         await shop.end(job, "One two")
 
     (answer,) = shop.answers(job)
@@ -245,7 +244,7 @@ async def test_after_slacks_own_stop_nothing_is_shown_but_the_ending(shop: Shop)
         await shop.write(job, "One")
         await shop.slack.press_stop(DIRECT, job.origin.message, ALICE)
         await shop.put(job, "One two")
-        await shop.slack.wait_for(lambda: shop.slack.calls(APPEND), timeout_s=WAIT_S)
+        await shop.slack.wait_for(lambda: shop.slack.calls(APPEND))
         await shop.end(job, "One two. Stopped.")
 
     (answer,) = shop.answers(job)
@@ -257,7 +256,7 @@ async def test_nothing_in_a_stream_is_a_mention_or_an_address(shop: Shop) -> Non
     async with shop.bots():
         job = await shop.ask()
         await shop.put(job, markdown)
-        await shop.slack.wait_for(lambda: shop.answers(job), timeout_s=WAIT_S)
+        await shop.slack.wait_for(lambda: shop.answers(job))
         (begun,) = shop.answers(job)
         assert "://" not in begun.text
         assert "&lt;" not in begun.text
@@ -284,7 +283,7 @@ async def test_an_answer_that_outgrows_its_message_goes_on_in_another(shop: Shop
         job = await shop.ask()
         await shop.write(job, paragraphs[0])
         await shop.put(job, "\n\n".join(paragraphs[:25]))
-        await shop.slack.wait_for(lambda: len(shop.answers(job)) > 1, timeout_s=WAIT_S)
+        await shop.slack.wait_for(lambda: len(shop.answers(job)) > 1)
         await shop.end(job, "\n\n".join(paragraphs))
 
     answers = shop.answers(job)
@@ -298,6 +297,6 @@ async def test_a_question_that_is_deleted_takes_its_stream_along(shop: Shop) -> 
         job = await shop.ask()
         await shop.write(job, "One")
         await bots.retract(job.id)
-        await shop.slack.wait_for(lambda: not shop.answers(job), timeout_s=WAIT_S)
+        await shop.slack.wait_for(lambda: not shop.answers(job))
 
     assert shop.num_calls(STOP) == [1]

@@ -30,10 +30,10 @@ from bots.store import Store, open_store
 from shared.jobs import Job, Origin, Platform, job_id
 from shared.ledger import Allowance, Limits, Ready
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.patience import PATIENCE_S
 
 ALLOWANCE = Allowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
 LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
-WAIT_S = 30
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -105,7 +105,7 @@ async def running(inbox: Inbox) -> AsyncIterator[None]:
 
 
 async def wait_until(is_met: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not await is_met():  # noqa: ASYNC110 - it happens in Redis or on the disk
             await asyncio.sleep(0.02)
 

@@ -6,33 +6,26 @@ too. The tenant travels in the name by which the cache knows a request, so nothi
 """
 
 import copy
-import hashlib
-import secrets
 from array import array
 
 from transformers.generation.continuous_batching.cache import PagedAttentionCache
 from transformers.generation.continuous_batching.requests import RequestState
 
 from worker.engine.generation import Request
+from worker.engine.salts import SALT_BYTES, Salts
 
-SALT_BYTES = 32
 LABEL_PREFIX_CHARS = 2 * SALT_BYTES
 
 
 class Labels:
-    """The names by which a batch knows requests: the tenant's salt, then the request's own id.
-
-    The salt is a keyed hash of the tenant's name, so it has a fixed length, names nobody and cannot
-    be computed by somebody who knows which tenants there are.
-    """
+    """The names by which a batch knows requests: the tenant's salt, then the request's own id."""
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(SALT_BYTES)
+        self._salts = Salts()
 
     def label(self, request: Request) -> str:
         """What the batch is to call this request."""
-        salt = hashlib.blake2b(request.salt.encode(), key=self._key, digest_size=SALT_BYTES)
-        return salt.hexdigest() + request.id
+        return self._salts.salt(request.salt) + request.id
 
 
 def id_of(label: str) -> str:

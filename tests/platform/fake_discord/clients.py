@@ -12,8 +12,7 @@ from discord import app_commands
 from tests.fakes.discord_model import Channel
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Json
-
-WAIT_S = 5.0
+from tests.patience import PATIENCE_S
 
 
 class Bot(discord.AutoShardedClient):
@@ -44,7 +43,7 @@ class Bot(discord.AutoShardedClient):
 
     async def next_message(self, content: str) -> discord.Message:
         """Return the next message that reads so."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (message := await self.seen.get()).content != content:
                 pass
             return message
@@ -60,7 +59,7 @@ async def connected(
     async with bot:
         running = asyncio.create_task(bot.start(server.token))
         ready = asyncio.create_task(bot.wait_until_ready())
-        await asyncio.wait({running, ready}, return_when="FIRST_COMPLETED", timeout=WAIT_S)
+        await asyncio.wait({running, ready}, return_when="FIRST_COMPLETED", timeout=PATIENCE_S)
         if running.done():
             ready.cancel()
             running.result()

@@ -9,7 +9,8 @@ import aiohttp
 from tests.fakes.discord_compression import ZstdStream
 from tests.fakes.discord_model import Channel, User
 from tests.fakes.discord_server import FakeDiscord
-from tests.platform.fake_discord.clients import WAIT_S, Api, Bot, Connect
+from tests.patience import PATIENCE_S
+from tests.platform.fake_discord.clients import Api, Bot, Connect
 
 
 async def test_a_dropped_gateway_is_resumed_and_replays_what_was_said_meanwhile(
@@ -18,7 +19,7 @@ async def test_a_dropped_gateway_is_resumed_and_replays_what_was_said_meanwhile(
     await server.drop_gateways()
     await server.say(channel, ada, "said meanwhile")
     await bot.next_message("said meanwhile")
-    await asyncio.wait_for(bot.resumed.get(), WAIT_S)
+    await asyncio.wait_for(bot.resumed.get(), PATIENCE_S)
     assert (len(server.gateway.identified_at_s), server.gateway.num_resumes) == (1, 1)
 
 
@@ -41,7 +42,7 @@ async def test_an_invalidated_session_is_identified_anew_and_misses_what_was_sai
     await server.say(channel, ada, "missed")
     await server.wait_until_connected()
     await server.say(channel, ada, "heard")
-    assert (await asyncio.wait_for(bot.seen.get(), WAIT_S)).content == "heard"
+    assert (await asyncio.wait_for(bot.seen.get(), PATIENCE_S)).content == "heard"
     assert len(server.gateway.identified_at_s) == 2
 
 
@@ -68,9 +69,9 @@ async def test_heartbeats_are_acknowledged_and_a_silent_client_is_closed(
     server.settings.heartbeat_interval_s = 0.05
     async with connect() as bot:
         await server.wait_for(
-            lambda: sum(f["op"] == 1 for f in server.gateway.received) > 3, WAIT_S
+            lambda: sum(f["op"] == 1 for f in server.gateway.received) > 3, PATIENCE_S
         )
-        assert bot.latency < WAIT_S
+        assert bot.latency < PATIENCE_S
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(server.gateway_url) as silent,

@@ -7,7 +7,8 @@ import pytest
 
 from tests.fakes.discord_model import Channel, User
 from tests.fakes.discord_server import FakeDiscord
-from tests.platform.fake_discord.clients import WAIT_S, Api, Connect, find_text_channel
+from tests.patience import PATIENCE_S
+from tests.platform.fake_discord.clients import Api, Connect, find_text_channel
 
 
 async def test_a_session_without_the_content_intent_gets_blank_content_but_for_the_exceptions(
@@ -22,7 +23,7 @@ async def test_a_session_without_the_content_intent_gets_blank_content_but_for_t
         own = await find_text_channel(bot, channel).send("own")
         await server.say(channel, ada, "pinged reply", reply_to=own.id)
         await server.say(channel, ada, "quiet reply", reply_to=own.id, mentions=[])
-        heard = [await asyncio.wait_for(bot.seen.get(), WAIT_S) for _ in range(6)]
+        heard = [await asyncio.wait_for(bot.seen.get(), PATIENCE_S) for _ in range(6)]
         fetched = await find_text_channel(bot, channel).fetch_message(secret.id)
     texts = [message.content for message in heard]
     assert texts == ["", f"{me} open", "direct", "own", "pinged reply", ""]

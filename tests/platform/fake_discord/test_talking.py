@@ -6,7 +6,8 @@ import discord
 
 from tests.fakes.discord_model import Attachment, Channel, User
 from tests.fakes.discord_server import FakeDiscord
-from tests.platform.fake_discord.clients import WAIT_S, Api, Bot, find_text_channel
+from tests.patience import PATIENCE_S
+from tests.platform.fake_discord.clients import Api, Bot, find_text_channel
 
 
 async def test_bot_sees_a_mention_replies_with_nonce_and_reference_and_edits(
@@ -25,7 +26,7 @@ async def test_bot_sees_a_mention_replies_with_nonce_and_reference_and_edits(
     assert own.reference is not None
     assert isinstance(own.reference.resolved, discord.Message)
     assert own.reference.resolved.id == asked.id
-    edited = await asyncio.wait_for(bot.edited.get(), WAIT_S)
+    edited = await asyncio.wait_for(bot.edited.get(), PATIENCE_S)
     assert edited.content == "hi ada"
 
 

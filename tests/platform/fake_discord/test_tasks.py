@@ -9,7 +9,8 @@ from discord import app_commands
 
 from tests.fakes.discord_model import Attachment, Channel, User
 from tests.fakes.discord_server import FakeDiscord
-from tests.platform.fake_discord.clients import WAIT_S, Api, Bot, find_text_channel
+from tests.patience import PATIENCE_S
+from tests.platform.fake_discord.clients import Api, Bot, find_text_channel
 
 READ_MESSAGE_HISTORY = 1 << 16
 
@@ -22,7 +23,7 @@ async def test_what_is_taken_from_a_member_is_in_what_discord_py_reckons(
     server.deny_member(channel, ada, READ_MESSAGE_HISTORY)
     await server.gateway.flush()
 
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while find_text_channel(bot, channel).overwrites == {}:  # noqa: ASYNC110 - its cache tells nobody
             await asyncio.sleep(0.01)
 
@@ -81,7 +82,7 @@ async def test_the_file_of_a_command_is_where_it_says_and_may_be_described(
     await bot.tree.sync()
     given = Attachment("a.txt", b"what it says", "text/plain")
     called = await server.call_command(channel, ada, "keep", {"file": given})
-    await server.wait_for(lambda: called.message_ids, WAIT_S)
+    await server.wait_for(lambda: called.message_ids)
 
     (answer,) = server.replies(channel)
     (kept,) = answer.attachments
@@ -110,7 +111,7 @@ async def test_what_is_typed_into_an_option_is_answered_with_choices(
 
     typed = await server.type_option(channel, ada, "pick", "colour", "gr")
 
-    response = await server.wait_for(lambda: typed.response, WAIT_S)
+    response = await server.wait_for(lambda: typed.response)
     assert response is not None
     assert response["data"]["choices"] == [{"name": "green", "value": "green"}]
 

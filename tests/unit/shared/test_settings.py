@@ -13,6 +13,10 @@ from shared.settings import KEYS, PLACEHOLDERS, Settings, read_settings
 
 CANARY = "canary-7f3a"
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+MODEL_SERVER = {
+    "PARLEY_OPENAI_BASE_URL": "http://gpu1:8000/v1",
+    "PARLEY_OPENAI_API_KEY": CANARY,
+}
 SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN")
 
 # key, value as written, attribute, value as read
@@ -21,6 +25,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("PARLEY_ALLOW_VOLATILE_REDIS", "false", "allow_volatile_redis", False),
     ("PARLEY_MODEL", "Qwen/Qwen3-4B", "model", "Qwen/Qwen3-4B"),
     ("PARLEY_ENGINE", "lean", "engine", "lean"),
+    ("PARLEY_OPENAI_CONTEXT_TOKENS", "4096", "openai_context_tokens", 4096),
     ("PARLEY_DEVICE", "cuda", "device", "cuda"),
     ("PARLEY_DTYPE", "bfloat16", "dtype", "bfloat16"),
     ("PARLEY_CONCURRENCY", "64", "concurrency", 64),
@@ -181,7 +186,28 @@ def test_settings_all_have_defaults() -> None:
 
 
 def test_every_key_is_tried_here() -> None:
-    assert {key for key, *_ in VALUES} == set(KEYS) - {*SECRETS, *INSTALLING, "PARLEY_REDIS_URL"}
+    apart = {*SECRETS, *INSTALLING, *MODEL_SERVER, "PARLEY_REDIS_URL"}
+    assert {key for key, *_ in VALUES} == set(KEYS) - apart
+
+
+def test_a_model_server_has_an_address_and_a_key() -> None:
+    settings = read({"PARLEY_ENGINE": "openai", **MODEL_SERVER})
+
+    assert str(settings.openai_base_url) == "http://gpu1:8000/v1"
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == CANARY
+    assert CANARY not in repr(settings)
+
+
+def test_a_model_server_without_an_address_is_refused() -> None:
+    assert "needs PARLEY_OPENAI_BASE_URL" in refusal_of({"PARLEY_ENGINE": "openai"})
+
+
+def test_an_address_of_a_model_server_that_nothing_uses_is_refused() -> None:
+    refusal = refusal_of(MODEL_SERVER)
+
+    assert "PARLEY_OPENAI_BASE_URL is for PARLEY_ENGINE=openai" in refusal
+    assert CANARY not in refusal
 
 
 @pytest.mark.parametrize(("key", "written", "attribute", "value"), VALUES)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from worker.departure import Departure, leave_at_sigterm, stay
 
-PATIENCE_S = 10.0
 NEVER_S = 3600.0
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from worker.solitude import Solitude
-
-PATIENCE_S = 10.0
 
 
 class Visitor:

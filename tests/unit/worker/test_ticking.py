@@ -6,9 +6,8 @@ import kombu.exceptions
 import pytest
 import redis
 
+from tests.patience import PATIENCE_S
 from worker.ticking import Ticker
-
-DEADLINE_S = 10.0
 
 
 class Turns:
@@ -41,7 +40,7 @@ def test_ticker_goes_on_after_redis_was_away(failure: Exception) -> None:
     turns = Turns(failure, failure)
 
     with Ticker("test", 0.001, turns):
-        assert turns.has_succeeded.wait(DEADLINE_S)
+        assert turns.has_succeeded.wait(PATIENCE_S)
 
     assert len(turns.threads) >= 3  # two that failed and one
 
@@ -50,7 +49,7 @@ def test_ticker_ticks_on_one_thread_of_its_own() -> None:
     turns = Turns()
 
     with Ticker("test-ticker", 0.001, turns):
-        assert turns.has_succeeded.wait(DEADLINE_S)
+        assert turns.has_succeeded.wait(PATIENCE_S)
 
     assert {thread.name for thread in turns.threads} == {"test-ticker"}
     assert threading.current_thread() not in turns.threads
@@ -59,7 +58,7 @@ def test_ticker_ticks_on_one_thread_of_its_own() -> None:
 def test_ticker_stops_and_is_joined() -> None:
     turns = Turns()
     with Ticker("test", 0.001, turns):
-        assert turns.has_succeeded.wait(DEADLINE_S)
+        assert turns.has_succeeded.wait(PATIENCE_S)
 
     num_turns = len(turns.threads)
 
@@ -71,6 +70,6 @@ def test_ticker_does_not_wait_for_its_next_turn_to_stop() -> None:
     turns = Turns()
 
     with Ticker("test", 3600, turns):
-        assert turns.has_succeeded.wait(DEADLINE_S)
+        assert turns.has_succeeded.wait(PATIENCE_S)
 
     assert len(turns.threads) == 1

@@ -4,8 +4,7 @@ import asyncio
 
 from bots.slack_adapter.sockets import watch
 from shared.errors import PlatformUnavailableError
-
-WAIT_S = 20
+from tests.patience import PATIENCE_S
 
 
 class Line:
@@ -38,7 +37,7 @@ async def test_a_broken_connection_is_opened_again_however_often_that_fails() ->
 
     watching = asyncio.create_task(watch([well, broken], note_gap))
     broken.now = None
-    await asyncio.wait_for(broken.is_mended.wait(), WAIT_S)
+    await asyncio.wait_for(broken.is_mended.wait(), PATIENCE_S)
 
     assert (well.num_reopened, broken.num_reopened) == (0, 1)
     assert gaps == [], "the other one heard everything"
@@ -58,7 +57,7 @@ async def test_a_moment_without_any_connection_is_noticed() -> None:
     for line in lines:
         line.now = None
 
-    await asyncio.wait_for(was_noticed.wait(), WAIT_S)
+    await asyncio.wait_for(was_noticed.wait(), PATIENCE_S)
 
     assert all(line.num_reopened == 1 for line in lines)
     watching.cancel()
@@ -77,6 +76,6 @@ async def test_connections_that_were_all_replaced_between_two_looks_are_a_gap() 
     for line in lines:
         line.now = object()
 
-    await asyncio.wait_for(was_noticed.wait(), WAIT_S)
+    await asyncio.wait_for(was_noticed.wait(), PATIENCE_S)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from worker.sentiment.batching import Batcher
-
-PATIENCE_S = 20.0
 
 
 class Work:
