@@ -23,9 +23,23 @@ class Offered:
     num_bytes: int
 
 
-def refusal_of(file: Offered, max_mb: float) -> Attachment | None:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which files are fetched."""
+
+    max_mb: float = 10
+    """The largest, in megabytes."""
+    reads_pictures: bool = False
+    """Whether there is a model that can see."""
+
+
+DEFAULT_BOUNDS = Bounds()
+
+
+def refusal_of(file: Offered, bounds: Bounds) -> Attachment | None:
     """A file that is not to be fetched, with the sentence why; None if it is to be fetched."""
-    if file.media_type.startswith("image/"):
+    max_mb = bounds.max_mb
+    if file.media_type.startswith("image/") and not bounds.reads_pictures:
         sentence = f"I cannot see pictures with this model, so I left {file.name} out."
     elif file.media_type.startswith(UNHEARD):
         sentence = f"I read text and cannot play sound or film, so I left {file.name} out."

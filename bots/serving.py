@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 import pydantic
 
 from bots.adapters import Link, Wiring, all_or_none
+from bots.attaching import Bounds
 from bots.budget import Budget
 from bots.discord_adapter.adapter import DiscordAdapter, Keeping
 from bots.discord_adapter.errands import Customs
@@ -73,7 +74,7 @@ async def _slack(
         sentiment_channels=settings.sentiment_channels,
         translate_channels=_languages(settings),
         pins_channels=settings.learn_pins_channels,
-        max_upload_mb=settings.max_upload_mb,
+        files=Bounds(settings.max_upload_mb, settings.read_pictures),
         lookback_s=settings.lookback_s,
     )
     if settings.is_installed:
@@ -108,7 +109,7 @@ def _customs(settings: Settings) -> Customs:
         sentiment_channels=settings.sentiment_channels,
         translate_channels=_languages(settings),
         pins_channels=settings.learn_pins_channels,
-        max_upload_mb=settings.max_upload_mb,
+        files=Bounds(settings.max_upload_mb, settings.read_pictures),
     )
 
 

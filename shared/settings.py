@@ -331,6 +331,14 @@ class Settings(pydantic.BaseModel):
             description="largest file that is learned from an upload",
         ),
     ] = 10
+    read_pictures: Annotated[
+        bool,
+        pydantic.Field(
+            alias="PARLEY_READ_PICTURES",
+            description="pass pictures beside a question on to the model, which must be able to see"
+            " them (engine openai)",
+        ),
+    ] = False
     max_message_chars: Annotated[
         int,
         pydantic.Field(

@@ -174,6 +174,7 @@ PURE: dict[str, set[str]] = {
     "bots.slack_adapter.choosing": {"babel"},
     "bots.slack_adapter.commands": {"babel"},
     "bots.slack_adapter.controls": set(),
+    "bots.attaching": set(),
     "bots.slack_adapter.customs": {"babel"},
     "bots.slack_adapter.emoji": set(),
     "bots.slack_adapter.errands": {"babel"},

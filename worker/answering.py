@@ -9,6 +9,7 @@ from shared.replies import Done, Failed, FinishReason
 from worker.engine.generation import Sampling
 from worker.leases import Ending, Held
 from worker.manners import kept_ms, told
+from worker.pictures import pictures_of
 from worker.prompts import ASSISTANT, USER, Prompt, Question, make_prompt
 from worker.store import Store
 from worker.works import NO_MEMORY, Outcome, RunEndedError
@@ -62,7 +63,8 @@ class Answerer:
 
     def _prompt(self, lease: Lease) -> Prompt:
         system = told(lease.job, self._manner.system_prompt)
-        question = Question(system, lease.history, lease.job.text, lease.shown)
+        pictures = pictures_of(lease.job.attachments)
+        question = Question(system, lease.history, lease.job.text, lease.shown, pictures)
         return make_prompt(question, self._mind.tokenizer, self._mind.limits)
 
     def _sampling(self, job: Job) -> Sampling:

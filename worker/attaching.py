@@ -18,6 +18,7 @@ from worker.engine.generation import Limits, Tokenizer
 from worker.knowledge.documents import Document, clean
 from worker.knowledge.reading import BYTES_READERS, decode, read_document
 from worker.leases import Held
+from worker.pictures import media_type_of, pictures_of
 from worker.works import Outcome, Work
 
 SHARE = 0.5
@@ -39,20 +40,23 @@ class Attaching:
         self._budget = int(limits.max_prompt_tokens * SHARE)
         self._max_mb = max_mb
 
-    def before(self, work: Work) -> Work:
-        """The same work, with the text of its job's files in its job's text."""
+    def before(self, work: Work, *, is_shown_pictures: bool = False) -> Work:
+        """The same work, with the text of its job's files in its job's text.
+
+        ``is_shown_pictures``: whether the work shows pictures to the model; else they are named.
+        """
 
         def with_files(held: Held) -> Outcome:
             job = held.lease.job
             if not job.attachments:
                 return work(held)
-            return self._run(work, held, dataclasses.replace(job, attachments=self._read(job)))
+            return self._run(work, held, self._read(job, is_shown_pictures=is_shown_pictures))
 
         return with_files
 
     def _run(self, work: Work, held: Held, kept: Job) -> Outcome:
         texts = [each for each in kept.attachments if each.text]
-        if not texts and not kept.text:
+        if not texts and not kept.text and not pictures_of(kept.attachments):
             return Outcome(Done(_said(kept.attachments)))
         worked_on = dataclasses.replace(kept, text=_laid_out(kept.text, texts))
         held.lease = dataclasses.replace(held.lease, job=worked_on)
@@ -63,12 +67,20 @@ class Attaching:
             reply = dataclasses.replace(reply, text=f"{reply.text}\n\n{notes}".strip())
         return Outcome(reply, dataclasses.replace(outcome.memory, job=kept))
 
-    def _read(self, job: Job) -> tuple[Attachment, ...]:
-        num_unread = max(1, sum(bool(each.content) for each in job.attachments))
-        budget = self._budget // num_unread
-        return tuple(
-            self._read_one(each, budget) if each.content else each for each in job.attachments
-        )
+    def _read(self, job: Job, *, is_shown_pictures: bool) -> Job:
+        """The job with what was read; a picture that is shown stays as it came."""
+        unread = [each for each in job.attachments if each.content]
+        files = [each for each in unread if not media_type_of(each.content)]
+        budget = self._budget // max(1, len(files))
+
+        def read(attachment: Attachment) -> Attachment:
+            if attachment not in unread:
+                return attachment
+            if attachment in files:
+                return self._read_one(attachment, budget)
+            return attachment if is_shown_pictures else _unseen(attachment.name)
+
+        return dataclasses.replace(job, attachments=tuple(map(read, job.attachments)))
 
     def _read_one(self, attachment: Attachment, budget: int) -> Attachment:
         name = attachment.name
@@ -113,6 +125,10 @@ def _lines_of(document: Document) -> str:
         lines += section.path[-1:]
         lines += [block.text for block in section.blocks]
     return "\n\n".join(lines)
+
+
+def _unseen(name: str) -> Attachment:
+    return Attachment(name, note=f"I cannot see pictures here, so I left {name} out.")
 
 
 def _laid_out(question: str, files: Sequence[Attachment]) -> str:

@@ -19,6 +19,7 @@ def report(settings: Settings) -> int:
         [
             _check_model(settings),
             _check_device(settings),
+            _check_pictures(settings),
             _check_prompts(settings),
             _check("embeddings", lambda: _embeddings(settings)),
             _check("sentiment", lambda: _sentiment(settings)),
@@ -69,6 +70,16 @@ def _served(settings: Settings) -> str:
         f"{server.model} at {server.base_url}, {server.context_tokens:,} tokens; what people write "
         "is sent there"
     )
+
+
+def _check_pictures(settings: Settings) -> Check:
+    if not settings.read_pictures:
+        return Check.ok("pictures", "not read; PARLEY_READ_PICTURES is for models that can see")
+    if settings.engine != "openai":
+        return Check.warn(
+            "pictures", f"PARLEY_ENGINE={settings.engine} cannot see them, and answers say so"
+        )
+    return Check.ok("pictures", "passed on to the model server")
 
 
 def _check_device(settings: Settings) -> Check:

@@ -62,6 +62,9 @@ def _served(settings: Settings) -> Iterator[tuple[str, Mind]]:
     try:
         engine.open()
         log.info("model_served", model=server.model, server=server.base_url)
-        yield server.model, Mind(engine, PlainTokenizer(), engine.limits, TAKEN_FOR_PARAMETERS)
+        mind = Mind(
+            engine, PlainTokenizer(), engine.limits, TAKEN_FOR_PARAMETERS, settings.read_pictures
+        )
+        yield server.model, mind
     finally:
         engine.close()

@@ -71,7 +71,7 @@ def _written(settings: Settings, store: Store, mind: Mind, search: Search) -> di
     attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
     words = works_of_words(settings, store, mind, prompts)
     return {
-        Kind.CHAT: attaching.before(asking.chat(answerer.answer)),
+        Kind.CHAT: attaching.before(asking.chat(answerer.answer), is_shown_pictures=mind.can_see),
         Kind.ASK: asking.ask,
         Kind.NEW: answerer.forget,
         **words,

@@ -29,6 +29,8 @@ class Question:
     text: str
     shown: str = ""
     """The beginning of the answer, when an earlier run wrote it: the model goes on from there."""
+    pictures: tuple[str, ...] = ()
+    """``data:`` URLs of what is to be seen beside the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Prompt:
     token_ids: tuple[int, ...]
     stop: tuple[str, ...]
     max_new_tokens: int
+    pictures: tuple[str, ...] = ()
 
 
 def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Prompt:
@@ -54,7 +57,7 @@ def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Pro
         token_ids = _tokens(question, turns, tokenizer)
         if len(token_ids) <= max_prompt_tokens:
             stop = () if tokenizer.chat_template else PLAIN_STOP
-            return Prompt(tuple(token_ids), stop, max_new_tokens)
+            return Prompt(tuple(token_ids), stop, max_new_tokens, question.pictures)
         if len(turns) == 1:
             raise PromptTooLongError(len(token_ids), max_prompt_tokens)
         turns = _from_first_question(turns[1:])

@@ -29,6 +29,8 @@ class Mind:
     limits: Limits
     num_parameters: int = 0
     """How many weights it has: small models are trusted with less."""
+    can_see: bool = False
+    """Whether it is shown pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Draft:
             max_new_tokens=prompt.max_new_tokens,
             sampling=sampling,
             stop=prompt.stop,
+            pictures=prompt.pictures,
             salt=lease.job.origin.tenant,
         )
         return self._run(request, self._publisher.push if is_shown else _drop)

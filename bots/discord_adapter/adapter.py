@@ -79,7 +79,7 @@ class DiscordAdapter:
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = Marks(reception.store, Platform.DISCORD)
-        self._files = Files(surface, self._marks, customs.max_upload_mb)
+        self._files = Files(surface, self._marks, customs.files)
         self._inbox = Inbox(reception, keeping.spool, self._say)
         self._deaf_shards: set[int] = set()
         """Shards that do not hear, or have not yet looked for what they did not hear."""

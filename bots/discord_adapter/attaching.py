@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from bots import attaching
-from bots.attaching import MAX_FILES, MB, Offered
+from bots.attaching import MAX_FILES, MB, Bounds, Offered
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.reading import Facts, File
 from bots.marks import Marks
@@ -20,11 +20,10 @@ log = get_logger(__name__)
 class Files:
     """Fetches files, and keeps the messages that they hang at from being taken for seen."""
 
-    def __init__(self, surface: DiscordSurface, marks: Marks, max_mb: float) -> None:
-        """``max_mb``: the largest file that is fetched, in megabytes."""
+    def __init__(self, surface: DiscordSurface, marks: Marks, bounds: Bounds) -> None:
         self._surface = surface
         self._marks = marks
-        self._max_mb = max_mb
+        self._bounds = bounds
         self._open: defaultdict[str, set[int]] = defaultdict(set)
         """Place -> messages that are not accepted yet."""
         self._seen: dict[str, int] = {}
@@ -38,11 +37,11 @@ class Files:
 
     async def _fetch_one(self, file: File) -> Attachment:
         offered = Offered(file.name, file.media_type, file.num_bytes)
-        if refused := attaching.refusal_of(offered, self._max_mb):
+        if refused := attaching.refusal_of(offered, self._bounds):
             return refused
         try:
             client = self._surface.connected()
-            content = await client.download(file.url, int(self._max_mb * MB))
+            content = await client.download(file.url, int(self._bounds.max_mb * MB))
         except PlatformError as error:
             log.warning("file_not_fetched", error=type(error).__name__)
             return attaching.not_fetched(file.name)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bots.attaching import DEFAULT_BOUNDS, Bounds
 from bots.discord_adapter import acts
 from bots.discord_adapter.acts import AWAY, Act, Reaction, Wish
 from bots.discord_adapter.learning import Library, pinned_text
@@ -39,13 +40,13 @@ PIN_WAIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Customs:
-    """What is done in channels without being asked, by their ids; and how large a file may be."""
+    """What is done in channels without being asked, by their ids; and which files are read."""
 
     sentiment_channels: frozenset[str] = frozenset()
     translate_channels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Channel -> language."""
     pins_channels: frozenset[str] = frozenset()
-    max_upload_mb: float = 10
+    files: Bounds = DEFAULT_BOUNDS
 
 
 class Errands:
@@ -56,7 +57,7 @@ class Errands:
         self._reception = reception
         self._store = reception.store
         self._customs = customs
-        self._library = Library(surface, reception.store, customs.max_upload_mb)
+        self._library = Library(surface, reception.store, customs.files.max_mb)
         self._pinned: asyncio.Queue[tuple[Place, bool]] = asyncio.Queue()
         """Places whose pinned messages have changed, and whether that was heard."""
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bots.attaching import DEFAULT_BOUNDS, Bounds
 from bots.gathering import Meant
 from bots.intake import Incoming
 from bots.slack_adapter.bodies import Json, SharedFile, is_timestamp, read_body
@@ -24,13 +25,13 @@ PIN_ADDED, PIN_REMOVED, REACTION_ADDED = "pin_added", "pin_removed", "reaction_a
 
 @dataclass(frozen=True, slots=True)
 class Customs:
-    """What an operator has switched on, by channel; and how large a file may be."""
+    """What an operator has switched on, by channel; and which files are read."""
 
     sentiment_channels: frozenset[str] = frozenset()
     translate_channels: Mapping[str, str] = field(default_factory=dict)
     """Channel -> language."""
     pins_channels: frozenset[str] = frozenset()
-    max_upload_mb: float = 10
+    files: Bounds = DEFAULT_BOUNDS
     lookback_s: float = 0.0
 
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from bots.attaching import Offered, fetched, not_fetched, refusal_of
+from bots.attaching import Bounds, Offered, fetched, not_fetched, refusal_of
 from bots.slack_adapter.bodies import HTML, SharedFile
 from shared.errors import FileTooLargeError, FileUnavailableError
 from shared.jobs import Attachment
@@ -40,10 +40,11 @@ def is_slacks(url: str, api_url: str) -> bool:
 class Downloads:
     """Fetches files with the bot's token."""
 
-    def __init__(self, token: str, api_url: str, max_mb: float) -> None:
+    def __init__(self, token: str, api_url: str, bounds: Bounds) -> None:
         self._token = token
         self._api_url = api_url
-        self._max_mb = max_mb
+        self._bounds = bounds
+        self._max_mb = bounds.max_mb
 
     async def lesson(self, file: SharedFile, link: str) -> Learn:
         """A file as something to be learned.
@@ -58,7 +59,7 @@ class Downloads:
     async def attachment(self, file: SharedFile) -> Attachment:
         """A file as a part of a question, or with a sentence why it is none."""
         offered = Offered(file.name, file.media_type, file.num_bytes)
-        if refused := refusal_of(offered, self._max_mb):
+        if refused := refusal_of(offered, self._bounds):
             return refused
         try:
             return fetched(file.name, await self._content(file))

@@ -46,7 +46,7 @@ class Workspace:
         self._verbs = link.verbs
         self._marks = marks
         self._looking = Looking(me, sight.history)
-        downloads = Downloads(access.bot_token, access.api_url, customs.max_upload_mb)
+        downloads = Downloads(access.bot_token, access.api_url, customs.files)
         sources = Sources(sight.history, sight.gatherer, downloads)
         self._unasked = Unasked(me, reception, sources, customs)
         self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)

@@ -16,7 +16,7 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_row_03_random_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
     result = await run(Options(num_messages=500, seed=SEED, folder=tmp_path, say=say), parley)
 

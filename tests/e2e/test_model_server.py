@@ -7,8 +7,11 @@ import yarl
 
 from tests.e2e.conftest import ALICE, CHANNEL, free_port
 from tests.e2e.test_slack import answers, wait_whole
+from tests.fakes.discord_model import Attachment
+from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.fakes.tiny_seer import picture, save_tiny_seer
 from tests.model_server import model_server
 from tests.running import RunningModule
 
@@ -60,6 +63,53 @@ async def test_answers_of_a_model_server_outlive_a_worker_and_wait_for_the_serve
 
             await wait_whole(slack, CHANNEL, count=2)
             assert second.process.poll() is None
+
+
+async def test_pictures_beside_a_question_are_shown_to_a_model_that_can_see(
+    slack: FakeSlack,
+    slack_settings: dict[str, str],
+    discord_server: FakeDiscord,
+    discord_settings: dict[str, str],
+    own_redis: str,
+    tmp_path: Path,
+) -> None:
+    alice = discord_server.add_user("alice")
+    here = discord_server.add_channel(discord_server.add_guild("team", members=[alice]), "here")
+    seer = save_tiny_seer(tmp_path / "seer")
+    shared = {"PARLEY_REDIS_URL": own_redis, "PARLEY_READ_PICTURES": "1"}
+    with (
+        model_server(seer, tmp_path / "home") as url,
+        RunningModule(
+            "worker",
+            settings={
+                **shared,
+                "PARLEY_ENGINE": "openai",
+                "PARLEY_OPENAI_BASE_URL": url,
+                "PARLEY_MODEL": str(seer),
+                "PARLEY_MAX_NEW_TOKENS": "30",
+            },
+        ),
+        RunningModule("bots", settings={**discord_settings, **slack_settings, **shared}) as bots,
+    ):
+        await asyncio.to_thread(bots.wait_for_event, "slack_ready")
+        await asyncio.to_thread(bots.wait_for_event, "discord_ready")
+        for color in ("red", "blue"):
+            shown = picture(color)
+            await slack.share(CHANNEL, ALICE, {"a.png": shown}, f"<@{slack.bot_user_id}> What?")
+            await discord_server.say(
+                here,
+                alice,
+                f"<@{discord_server.bot_user_id}> What?",
+                attachments=[Attachment("a.png", shown, "image/png")],
+            )
+
+        on_slack = [m.text for m in await wait_whole(slack, CHANNEL, count=2)]
+        replies = await discord_server.wait_for_replies(here, 2, "length limit")
+
+    on_discord = [m.content for m in replies]
+    for red, blue in (on_slack, on_discord):
+        assert "see" not in red.split()
+        assert red != blue
 
 
 async def test_a_worker_without_its_model_server_ends_in_a_sentence(own_redis: str) -> None:

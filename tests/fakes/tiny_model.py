@@ -46,7 +46,7 @@ def save_tiny_model(folder: Path, *, has_template: bool = True, ends: bool = Tru
         tie_word_embeddings=False,
     )
     model = LlamaForCausalLM(config)
-    _speak_ascii(model, tokenizer, ends=ends)
+    speak_ascii(model.lm_head, tokenizer, ends=ends)
     model.save_pretrained(folder, safe_serialization=True)
     return folder
 
@@ -66,14 +66,12 @@ def make_tokenizer(*, has_template: bool) -> PreTrainedTokenizerFast:
     return fast
 
 
-def _speak_ascii(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, *, ends: bool
-) -> None:
+def speak_ascii(head: torch.nn.Linear, tokenizer: PreTrainedTokenizerFast, *, ends: bool) -> None:
     """Give only letters, and perhaps the end, a chance of being the likeliest."""
     spoken = {tokenizer.encode(char, add_special_tokens=False)[0] for char in SPOKEN}
     if ends:
         spoken.add(tokenizer.eos_token_id)
     silent = [number for number in range(len(tokenizer)) if number not in spoken]
     with torch.no_grad():
-        model.lm_head.weight.normal_(std=1.0)
-        model.lm_head.weight[silent] = 0.0
+        head.weight.normal_(std=1.0)
+        head.weight[silent] = 0.0

@@ -1,5 +1,7 @@
 """Answers by a model server that is not ours: ``transformers serve`` with a small real model."""
 
+import base64
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,23 +14,26 @@ from shared.errors import (
     ModelUnavailableError,
     PromptTooLongError,
 )
-from shared.jobs import Turn
+from shared.jobs import Attachment, Turn
 from shared.replies import FinishReason
 from shared.settings import Settings, read_settings
 from tests.chaos.forward_passes import load, written_alone
 from tests.e2e.conftest import free_port
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.fakes.tiny_model import save_tiny_model
+from tests.fakes.tiny_seer import picture, save_tiny_seer
 from tests.model_server import model_server
 from worker import doctor
 from worker.engine.generation import Request
 from worker.engine.remote.engine import RemoteEngine
 from worker.engine.remote.server import find_server
 from worker.engine.remote.tokens import PlainTokenizer
+from worker.pictures import pictures_of
 from worker.prompts import Question, make_continuation, make_prompt
 
 NEW_TOKENS = 40
-ENDLESS = 2000
+ENDLESS = 1000
+COLORS = ("red", "blue")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +199,25 @@ def test_closing_ends_what_is_being_written(url: str, model: Path) -> None:
 
         assert len(list(pieces)) < ENDLESS
         assert generation.finish_reason is None
+
+
+def test_pictures_are_seen_beside_their_question(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    seer = save_tiny_seer(tmp_path_factory.mktemp("models") / "seer")
+    shown = [Attachment("a.png", base64.b64encode(picture(color)).decode()) for color in COLORS]
+
+    with model_server(seer, tmp_path_factory.mktemp("seer") / "home") as url:
+        for engine in opened(url, seer):
+            asked = request(engine, "a", "What is it?")
+            alike, red, blue = (
+                "".join(engine.submit(dataclasses.replace(asked, pictures=pictures_of(beside))))
+                for beside in ([shown[0]], [shown[0]], [shown[1]])
+            )
+
+    assert len(red) == NEW_TOKENS
+    assert red == alike
+    assert red != blue
 
 
 def test_a_model_that_the_server_does_not_have_is_named(url: str) -> None:

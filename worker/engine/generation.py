@@ -32,6 +32,8 @@ class Request:
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     """Writing ends before any of these texts."""
+    pictures: tuple[str, ...] = ()
+    """``data:`` URLs of what is to be seen beside the question; only for an engine that can."""
     salt: str = ""
     """Whose request it is, such as ``slack:T1``: only requests with the same salt share the cache
     of equal beginnings, so that nobody can tell by the time what others have asked."""

@@ -2,7 +2,15 @@
 
 import pytest
 
-from bots.attaching import MAX_FILES, Offered, fetched, not_fetched, refusal_of, within_bounds
+from bots.attaching import (
+    MAX_FILES,
+    Bounds,
+    Offered,
+    fetched,
+    not_fetched,
+    refusal_of,
+    within_bounds,
+)
 from shared.jobs import Attachment
 
 
@@ -16,7 +24,7 @@ from shared.jobs import Attachment
     ],
 )
 def test_what_is_not_fetched_is_named_in_a_sentence(file: Offered, told: str) -> None:
-    refusal = refusal_of(file, max_mb=2)
+    refusal = refusal_of(file, Bounds(max_mb=2))
 
     assert refusal is not None
     assert told in refusal.note
@@ -26,7 +34,16 @@ def test_what_is_not_fetched_is_named_in_a_sentence(file: Offered, told: str) ->
 
 @pytest.mark.parametrize("media_type", ["text/csv", "application/pdf", "", "application/json"])
 def test_everything_else_is_fetched(media_type: str) -> None:
-    assert refusal_of(Offered("a", media_type, 10), max_mb=2) is None
+    assert refusal_of(Offered("a", media_type, 10), Bounds(max_mb=2)) is None
+
+
+def test_pictures_are_fetched_where_a_model_can_see() -> None:
+    bounds = Bounds(max_mb=2, reads_pictures=True)
+
+    assert refusal_of(Offered("cat.png", "image/png", 10), bounds) is None
+    refusal = refusal_of(Offered("cat.png", "image/png", 3_000_000), bounds)
+    assert refusal is not None
+    assert "has 3.0 MB" in refusal.note
 
 
 def test_a_file_that_is_here_is_carried_and_one_that_is_not_is_named() -> None:

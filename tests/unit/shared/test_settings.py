@@ -65,6 +65,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("PARLEY_LEARN_PINS_CHANNELS", "C1", "learn_pins_channels", frozenset({"C1"})),
     ("PARLEY_SENTIMENT_CHANNELS", "C1,C2", "sentiment_channels", frozenset({"C1", "C2"})),
     ("PARLEY_MAX_UPLOAD_MB", "0.5", "max_upload_mb", 0.5),
+    ("PARLEY_READ_PICTURES", "1", "read_pictures", True),
     ("PARLEY_MAX_MESSAGE_CHARS", "100", "max_message_chars", 100),
     ("PARLEY_USER_MESSAGES_PER_MIN", "1", "user_messages_per_min", 1),
     ("PARLEY_CHANNEL_MESSAGES_PER_MIN", "1000", "channel_messages_per_min", 1000),

@@ -12,6 +12,7 @@ from tests.unit.worker.byte_tokenizer import ByteTokenizer
 from worker.attaching import Attaching, text_of
 from worker.engine.generation import Limits
 from worker.leases import Held
+from worker.pictures import pictures_of
 from worker.works import Outcome
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
@@ -19,11 +20,16 @@ ATTACHING = Attaching(ByteTokenizer(), Limits(max_total_tokens=300, max_new_toke
 """A token a byte: files get 100 of the 200 that a prompt has."""
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
+
+
 def attached(name: str, content: bytes) -> Attachment:
     return Attachment(name, base64.b64encode(content).decode())
 
 
-def run(text: str, *attachments: Attachment) -> tuple[list[str], Outcome]:
+def run(
+    text: str, *attachments: Attachment, is_shown_pictures: bool = False
+) -> tuple[list[str], Outcome]:
     """What the work got to read, and what came of it."""
     job = Job("j", Kind.CHAT, ORIGIN, text, attachments=attachments)
     held = Held(Lease(job, "t", 1, is_alone=False, shown="", history=()))
@@ -33,7 +39,7 @@ def run(text: str, *attachments: Attachment) -> tuple[list[str], Outcome]:
         seen.append(held.lease.job.text)
         return Outcome(Done("Seen."))
 
-    return seen, ATTACHING.before(work)(held)
+    return seen, ATTACHING.before(work, is_shown_pictures=is_shown_pictures)(held)
 
 
 def test_a_files_text_stands_between_two_lines_that_nobody_can_guess() -> None:
@@ -89,6 +95,41 @@ def test_a_picture_alone_gets_its_one_sentence_and_no_model() -> None:
     seen, outcome = run("", Attachment("cat.png", note="I cannot see pictures."))
 
     assert (seen, outcome.reply) == ([], Done("*(I cannot see pictures.)*"))
+
+
+def test_a_picture_is_shown_to_a_model_that_can_see_and_kept_for_another_answer() -> None:
+    picture = attached("cat.png", PNG)
+
+    seen, outcome = run("", picture, is_shown_pictures=True)
+
+    assert (seen, outcome.reply) == ([""], Done("Seen."))
+    assert outcome.memory.job is not None
+    assert outcome.memory.job.attachments == (picture,)
+
+
+def test_a_picture_that_the_model_cannot_see_is_named() -> None:
+    seen, outcome = run("Look", attached("cat.png", PNG))
+
+    assert seen == ["Look"]
+    told = "I cannot see pictures here, so I left cat.png out."
+    assert outcome.reply == Done(f"Seen.\n\n*({told})*")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0" + b"x" * 20, "image/jpeg"),
+        (b"GIF89a" + b"x" * 20, "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+    ],
+)
+def test_pictures_are_known_by_how_they_begin(content: bytes, kind: str) -> None:
+    picture = attached("named.txt", content)
+
+    assert pictures_of([attached("a.png", b"no picture"), picture]) == (
+        f"data:{kind};base64,{picture.content}",
+    )
 
 
 @pytest.mark.parametrize(

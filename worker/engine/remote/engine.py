@@ -8,8 +8,7 @@ import asyncio
 import dataclasses
 import queue
 import threading
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -196,12 +195,8 @@ class RemoteEngine:
         while True:
             num_before = answer.num_tokens
             try:
-                async with aclosing(self._read(answer)) as pieces:
-                    async for piece, reason in pieces:
-                        answer.text += piece
-                        answer.inbox.put(_Event(piece))
-                        if reason is not None:
-                            return reason
+                if reason := await self._read(answer):
+                    return reason
             except openai.APIError as error:
                 if isinstance(error, openai.APIStatusError) or not answer.text:
                     raise _fault(error, answer.request, self.limits) from error
@@ -210,17 +205,20 @@ class RemoteEngine:
             if num_breaks >= MAX_BREAKS:
                 raise EngineLostError("The model server breaks off again and again.")
 
-    async def _read(self, answer: _Answer) -> AsyncGenerator[tuple[str, FinishReason | None], None]:
-        """Pieces of text over one connection, the last one with the reason why it is the last."""
-        stream = await self._ask(answer)
-        async with stream:
+    async def _read(self, answer: _Answer) -> FinishReason | None:
+        """Read over one connection to its end; why the answer is over, or None if it is not."""
+        ended: FinishReason | None = None
+        async with await self._ask(answer) as stream:
             async for chunk in stream:
                 for choice in chunk.choices:
                     delta = getattr(choice, "delta", None)
-                    text = (delta.content if delta else getattr(choice, "text", "")) or ""
-                    answer.num_tokens += bool(text)
-                    reason = choice.finish_reason
-                    yield text, REASONS.get(reason, FinishReason.STOP) if reason else None
+                    if piece := (delta.content if delta else getattr(choice, "text", None)):
+                        answer.text += piece
+                        answer.num_tokens += 1
+                        answer.inbox.put(_Event(piece))
+                    if reason := choice.finish_reason:
+                        ended = REASONS.get(reason, FinishReason.STOP)
+        return ended
 
     async def _ask(self, answer: _Answer) -> Any:  # noqa: ANN401 - a stream of either kind
         request = answer.request
@@ -240,7 +238,7 @@ class RemoteEngine:
             words["extra_body"] = extras
         if not asked.messages:
             return await self._client.completions.create(prompt=asked.begun, **words)
-        messages: Any = self._server.messages(asked)
+        messages: Any = self._server.messages(asked, request.pictures)
         return await self._client.chat.completions.create(messages=messages, **words)
 
 

@@ -4,7 +4,7 @@ The protocol has no word for going on with an answer that is begun, so servers d
 is told by ``owned_by`` in their list of models.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -47,14 +47,21 @@ class Server:
     context_tokens: int
     owner: str = ""
 
-    def messages(self, asked: Asked) -> list[Message]:
-        """What to send for a conversation."""
+    def messages(self, asked: Asked, pictures: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """What to send for a conversation.
+
+        Args:
+            asked: the conversation; its last message is the question.
+            pictures: ``data:`` URLs of what is to be seen beside the question.
+        """
+        *before, question = asked.messages
+        messages = [*before, _with_pictures(question, pictures) if pictures else question]
         if not asked.begun:
-            return list(asked.messages)
+            return messages
         begun = {"role": "assistant", "content": asked.begun}
         if self.owner == VLLM or self.owner in GO_ON_BY_THEMSELVES:
-            return [*asked.messages, begun]
-        return [*asked.messages, begun, {"role": "user", "content": GO_ON}]
+            return [*messages, begun]
+        return [*messages, begun, {"role": "user", "content": GO_ON}]
 
     def extras(self, asked: Asked, salt: str) -> dict[str, Any]:
         """What only this kind of server understands.
@@ -66,6 +73,14 @@ class Server:
         if self.owner != VLLM:
             return {}
         return {"cache_salt": salt, **(VLLM_GOES_ON if asked.begun else {})}
+
+
+def _with_pictures(question: Message, pictures: Sequence[str]) -> dict[str, Any]:
+    """A message whose content has parts, as the protocol wants it beside pictures."""
+    text = question["content"]
+    words = [{"type": "text", "text": text}] if text else []
+    seen = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
+    return {**question, "content": [*words, *seen]}
 
 
 def find_server(settings: Settings) -> Server:
