@@ -25,10 +25,15 @@ from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
 INTERRUPTED = 130
+SWITCH_S = 0.0005
+"""How long a thread keeps Python from another that wants it. At Python's own 5 ms, each of the
+event loop's calls of the system may cost 5 ms while Celery's client works (``parley bench
+ingest``)."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the bots, or one of their commands; returns the exit code."""
+    sys.setswitchinterval(SWITCH_S)
     try:
         settings = read_settings(os.environ)
         match list(arguments):
@@ -47,9 +52,9 @@ def main(arguments: Sequence[str]) -> int:
                 from bots import bench  # noqa: PLC0415 - the Markdown parser
 
                 return bench.run(what)
-            case ["load", *order]:
+            case ["load" | "ingest" as what, *order]:
                 configure_logs("ERROR", sys.stderr)
-                asyncio.run(_until_signal(load(settings, order)))
+                asyncio.run(_until_signal(measure(settings, what, order)))
             case ["explain", *told]:
                 configure_logs("ERROR", sys.stderr)
                 asyncio.run(explain(told, settings))
@@ -91,12 +96,15 @@ async def chat(settings: Settings) -> None:
     await chat_in_terminal(wiring, settings.data_dir / "console_history")
 
 
-async def load(settings: Settings, order: Sequence[str]) -> None:
-    """Ask many questions at once, and time the answers."""
-    from bots import loading  # noqa: PLC0415 - only a bench needs it
+async def measure(settings: Settings, what: str, order: Sequence[str]) -> None:
+    """Ask many questions at once and time the answers, or time how they are taken."""
+    from bots import ingesting, loading  # noqa: PLC0415 - only a bench needs it
 
-    wiring = await _wire(settings, None)
-    await loading.load(wiring, loading.read_order(order))
+    if what == "load":
+        await loading.load(await _wire(settings, None), loading.read_order(order))
+    else:
+        wiring = await _wire(settings, _allowance(settings))
+        await ingesting.ingest(wiring, ingesting.read_order(order))
 
 
 def _allowance(settings: Settings) -> Allowance:
@@ -125,8 +133,8 @@ async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
     )
     app = build_celery(redis_url)
 
-    def wake(ready: Ready) -> None:
-        publish(app, ready)
+    def wake(*readies: Ready) -> None:
+        publish(app, *readies)
 
     return Wiring(
         store=store,

@@ -17,7 +17,7 @@ from bots.surface import MAX_PARTS
 from bots.verbs import Verbs
 from bots.wake import Waker
 from shared import ledger
-from shared.ledger import Allowance, Limits, Ready
+from shared.ledger import Allowance, Limits
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -48,7 +48,8 @@ class Wiring:
     allowance: Allowance | None
     """None where nobody's share is limited: at one's own terminal."""
     max_chars: int
-    wake: Callable[[Ready], None]
+    wake: Callable[..., None]
+    """``broker.publish`` with its app: blocks."""
     metrics: Metrics
     preferring: Preferring | None = None
     """What workspaces and channels prefer; None at one's own terminal."""

@@ -26,6 +26,7 @@ from shared.preferences import (
 log = get_logger(__name__)
 
 REFRESH_S = 30.0
+MAX_RESOLVED = 1_000
 RETRY_S = 1.0
 READ_TIMEOUT_S = 60
 """Longer than ``REFRESH_S``: nothing may be said for so long."""
@@ -73,13 +74,21 @@ class Preferring:
         self._admins = admins
         self._num_changes = rulebook.NOTHING_KNOWN
         self._by_scope: dict[str, Stored] = {}
+        self._resolved: dict[str, Resolved] = {}
+        """Channel -> what holds there: asked several times a message, and seldom changed."""
 
     def resolved(self, origin: Origin) -> Resolved:
         """What holds where a message came from, as far as this process knows; asks nobody."""
         workspace, channel = scopes_of(origin)
-        return resolve(
+        if (found := self._resolved.get(channel.name)) is not None:
+            return found
+        if len(self._resolved) >= MAX_RESOLVED:
+            self._resolved.clear()
+        found = resolve(
             self._known(workspace), self._known(channel), self._fallback, channel.channel
         )
+        self._resolved[channel.name] = found
+        return found
 
     def may_edit(self, editor: Editor) -> bool:
         """Whether somebody may change settings."""
@@ -118,6 +127,7 @@ class Preferring:
         if stored is None:
             return OVERTAKEN
         self._by_scope[scope.name] = stored
+        self._resolved.clear()
         return None
 
     async def refresh(self) -> None:
@@ -130,6 +140,7 @@ class Preferring:
         self._num_changes = found.num_changes
         if found.by_scope is not None:
             self._by_scope = found.by_scope
+            self._resolved.clear()
 
     async def run(self) -> None:
         """Stay up to date until cancelled."""

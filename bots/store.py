@@ -8,6 +8,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
 
 from shared import codec, keys, operating
 from shared.calls import Call
@@ -31,6 +32,8 @@ class Store:
     def __init__(self, client: redis.asyncio.Redis, num_replicas: int = 0) -> None:
         self.client = client
         self._num_replicas = num_replicas
+        self._scripts: dict[str, AsyncScript] = {}
+        """By their text: each has to be hashed once."""
 
     async def run_confirmed(self, call: Call[T]) -> T:
         """Run one atomic step and wait until so many replicas have it as the settings ask for.
@@ -58,7 +61,9 @@ class Store:
         Raises:
             redis.RedisError: Redis is away or refuses; the step may or may not have happened.
         """
-        script = self.client.register_script(call.script)
+        script = self._scripts.get(call.script)
+        if script is None:
+            script = self._scripts[call.script] = self.client.register_script(call.script)
         # Not wait_for, which makes a task each time, and in Python 3.11 may lose a cancellation.
         async with asyncio.timeout(TIMEOUT_S):
             raw: Any = await script(args=list(call.args))

@@ -51,10 +51,14 @@ def build_celery(redis_url: str) -> celery.Celery:
     return app
 
 
-def publish(app: celery.Celery, ready: Ready) -> None:
-    """Wake a worker for a job. Blocking: never call it on an event loop.
+def publish(app: celery.Celery, *readies: Ready) -> None:
+    """Wake workers for jobs, in one step. Blocking: never call it on an event loop.
 
     Raises:
-        kombu.exceptions.OperationalError: Redis is away; the sweep will publish the job again.
+        kombu.exceptions.OperationalError: Redis is away; the sweep will publish the jobs again.
     """
-    app.send_task(ready.kind.task_name, args=[ready.id], queue=ready.queue)
+    with app.producer_or_acquire() as producer, producer.batch():
+        for ready in readies:
+            app.send_task(
+                ready.kind.task_name, args=[ready.id], queue=ready.queue, producer=producer
+            )

@@ -25,7 +25,7 @@ from shared.launcher.records import (
     person_of,
     preference_lines,
 )
-from shared.launcher.serving_bench import ServingOrder, bench_serving
+from shared.launcher.serving_bench import ServingOrder, bench_ingesting, bench_serving
 from shared.launcher.sessions import redis_beside, with_redis_that_runs
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
@@ -198,6 +198,17 @@ def serve(
     """Conversations through queue, worker and delivery, beside the bare engine (some minutes)."""
     order = ServingOrder(concurrency, new_tokens, repeats, as_json)
     raise typer.Exit(bench_serving(_settings(), order))
+
+
+@bench.command("ingest")
+def ingest_events(
+    *,
+    messages: Annotated[int, typer.Option(min=100, help="That wait in the end.")] = 10_000,
+    per_s: Annotated[int, typer.Option(min=1, help="Pace of the first half.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """Questions taken while nobody answers: how fast, and what they cost in memory."""
+    raise typer.Exit(bench_ingesting(messages, per_s, as_json=as_json))
 
 
 dead = _group("dead", "Questions that were given up after PARLEY_MAX_ATTEMPTS runs.")

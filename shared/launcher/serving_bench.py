@@ -1,4 +1,8 @@
-"""``parley bench serve``: Redis, a worker and a load of questions, and what to compare it to."""
+"""``parley bench serve`` and ``ingest``: what they measure has a Redis of its own.
+
+For ``serve`` there is a worker and a load of questions, and what to compare it to; for ``ingest``
+nobody answers.
+"""
 
 import contextlib
 import tempfile
@@ -57,3 +61,15 @@ def bench_serving(settings: Settings, order: ServingOrder) -> int:
             raise StartupError("The questions were not answered to their end.")
         more = ["--json"] if order.as_json else []
         return run_in_terminal(python_module("worker", "bench", "serve", str(measured), *more), env)
+
+
+def bench_ingesting(messages: int, per_s: int, *, as_json: bool) -> int:
+    """Measure how questions are taken while nobody answers; returns the exit code."""
+    with (
+        tempfile.TemporaryDirectory(prefix="parley-bench-") as name,
+        embedded_redis(Path(name) / "redis") as url,
+    ):
+        sizes = {"PARLEY_MAX_QUEUE": str(2 * messages + 1000)}
+        env = {**with_setting("PARLEY_REDIS_URL", url), **sizes}
+        words = [str(messages), str(per_s), *(["--json"] if as_json else [])]
+        return run_in_terminal(python_module("bots", "ingest", *words), env)

@@ -70,3 +70,14 @@ def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: 
     assert run.returncode == 66
     assert "PARLEY_MODEL names /there/is/none" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_what_waits_is_measured_while_nobody_answers(tmp_path: Path) -> None:
+    measured, run = bench(tmp_path, "none", "ingest", "--messages", "300", "--per-s", "100")
+
+    assert run.returncode == 0, run.stderr
+    assert 0 < measured["accept_ms"]["p50"] <= measured["accept_ms"]["p95"]
+    assert measured["flat_out_per_s"] > 0
+    assert 500 < measured["redis_bytes_each"] < 20_000
+    assert [step["waiting"] for step in measured["memory"]] == [0, 1, 10, 100, 300]
+    assert measured["memory"][-1]["redis_mb"] > measured["memory"][0]["redis_mb"]
