@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from bots.adapters import Link, Wiring
 from bots.console_adapter import TEAM, ConsoleSurface, wait_for_worker
 from bots.intake import Incoming
 from bots.policy import Situation
+from bots.store import Store
 from bots.surface import Piece
 from shared import codec, keys, operating
 from shared.jobs import Job, Origin, Platform, Turn, job_id
+from shared.operating import WorkerState
 
 SUBJECTS = (
     "a lighthouse",
@@ -35,6 +37,7 @@ SUBJECTS = (
     "snow",
 )
 MEGABYTE = 1_000_000
+POLL_S = 0.1
 EDIT_EVERY_S = 1.0
 """As on Discord and Slack."""
 
@@ -46,12 +49,14 @@ class Order:
     concurrency: int
     repeats: int
     out: Path
+    num_workers: int = 1
+    """To wait for, before anything is asked."""
 
 
 def read_order(arguments: Sequence[str]) -> Order:
-    """An order from a command line: questions at once, repeats, the file to write to."""
-    concurrency, repeats, out = arguments
-    return Order(int(concurrency), int(repeats), Path(out))
+    """An order from a command line: questions at once, repeats, the file to write to, workers."""
+    concurrency, repeats, out, *workers = arguments
+    return Order(int(concurrency), int(repeats), Path(out), *map(int, workers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Load:
     """The same with one question at a time."""
     memory_mb: dict[str, float]
     """Of each process, at the end."""
+    cpu_s: dict[str, float]
+    """Processor time of each process, over all rounds."""
 
 
 class _TimedSurface(ConsoleSurface):
@@ -118,10 +125,21 @@ class _Asker:
         order = self._order
         await self._round(order.concurrency)  # warms up
         rounds, alone = [], []
+        processes = await self._processes()
+        begun_s = _cpu_s(processes)
         for _ in range(order.repeats):
             rounds.append(await self._round(order.concurrency))
             alone.append(await self._round(1))
-        load = Load(tuple(rounds), tuple(alone), await self._memory())
+        ended_s = _cpu_s(processes)
+        load = Load(
+            tuple(rounds),
+            tuple(alone),
+            {
+                name: round(process.memory_info().rss / MEGABYTE, 1)
+                for name, process in processes.items()
+            },
+            {name: round(ended_s[name] - begun_s[name], 2) for name in processes},
+        )
         order.out.write_text(json.dumps(asdict(load)))
 
     async def _round(self, count: int) -> Round:
@@ -146,16 +164,27 @@ class _Asker:
         answer = codec.decode(turns[0], Turn).text if turns else ""
         return Asked(question, answer, 1000 * (first_s - begun_s), 1000 * (ended_s - begun_s))
 
-    async def _memory(self) -> dict[str, float]:
+    async def _processes(self) -> dict[str, psutil.Process]:
         status = await self._store.run(operating.status())
         server = await self._store.client.info("server")
         pids = {"bots": os.getpid(), "redis": int(server["process_id"])}
         for number, worker in enumerate(status.workers, start=1):
             pids[f"worker {number}"] = int(worker.name.rpartition(":")[2])
-        return {
-            name: round(psutil.Process(pid).memory_info().rss / MEGABYTE, 1)
-            for name, pid in pids.items()
-        }
+        return {name: psutil.Process(pid) for name, pid in pids.items()}
+
+
+def _cpu_s(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
+    spent = {name: process.cpu_times() for name, process in processes.items()}
+    return {name: times.user + times.system for name, times in spent.items()}
+
+
+async def _wait_for_workers(store: Store, count: int) -> None:
+    await wait_for_worker(store)
+    while count > 1:
+        status = await store.run(operating.status())
+        if sum(worker.state is WorkerState.READY for worker in status.workers) >= count:
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def load(wiring: Wiring, order: Order) -> None:
@@ -164,5 +193,5 @@ async def load(wiring: Wiring, order: Order) -> None:
     surface = _TimedSurface()
     link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
     await link.outbox.open()
-    await wait_for_worker(wiring.store)
+    await _wait_for_workers(wiring.store, order.num_workers)
     await link.run_with(_Asker(link, surface, session, order))

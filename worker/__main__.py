@@ -26,7 +26,7 @@ from worker.consuming import make_tough, run_celery
 from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
 from worker.leases import LeaseKeeper
 from worker.listening import PAUSE_S, Listener
-from worker.minds import mind_of
+from worker.minds import Minds, mind_of
 from worker.offers import works_of
 from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.sentiment.rater import Rater
@@ -50,6 +50,15 @@ def main(arguments: Sequence[str]) -> int:
         match list(arguments):
             case []:
                 return serve(settings)
+            case ["paced", tokens_per_s]:
+                from worker.benches.paced import paced_mind  # noqa: PLC0415 - only a bench needs it
+
+                return serve(
+                    settings,
+                    minds=lambda _settings, _timeout_s, abandon: paced_mind(
+                        settings, float(tokens_per_s), abandon
+                    ),
+                )
             case ["doctor"]:
                 return doctor.report(settings)
             case words:
@@ -90,10 +99,17 @@ class _Parts:
     life: SignOfLife
     departure: Departure
     patience: Patience
+    minds: Minds
 
 
-def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
-    """Load the model and run jobs until a signal; returns the exit code."""
+def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = mind_of) -> int:
+    """Load the model and run jobs until a signal; returns the exit code.
+
+    Args:
+        settings: the worker's.
+        patience: with parts of it that say nothing.
+        minds: what makes its chat model; see ``minds.mind_of``.
+    """
     if settings.redis_url is None:
         raise SettingsError(
             "PARLEY_REDIS_URL is not set: name a Redis, or use `parley up`, which starts one."
@@ -112,7 +128,7 @@ def serve(settings: Settings, patience: Patience = PATIENCE) -> int:
     departure = Departure(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
     departure.open()
     leave_at_sigterm(departure)
-    parts = _Parts(settings, redis_url, store, keeper, life, departure, patience)
+    parts = _Parts(settings, redis_url, store, keeper, life, departure, patience, minds)
     is_well = True
     with contextlib.ExitStack() as stack:
         stack.callback(life.withdraw)
@@ -143,7 +159,7 @@ def _load_and_answer(parts: _Parts) -> bool:
 @contextlib.contextmanager
 def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[Mind]:
     """The chat model, for as long as the block takes."""
-    with mind_of(parts.settings, parts.patience.stall_timeout_s, abandon) as (model, mind):
+    with parts.minds(parts.settings, parts.patience.stall_timeout_s, abandon) as (model, mind):
         parts.life.model = model
         yield mind
 

@@ -101,6 +101,26 @@ def bench_engine(
     show(found, sys.stdout, as_json=as_json)
 
 
+@benches.command("retrieval")
+def bench_retrieval(
+    context: typer.Context,
+    *,
+    passages: Annotated[
+        list[int] | None, typer.Option(min=1, help="How many there are; may be given again.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How long a question takes to find its passages, by how many there are."""
+    from worker.benches import retrieval  # noqa: PLC0415 - seconds of import
+    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - the same
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    settings: Settings = context.obj
+    embedding = load_embedder(settings.embedding_model, settings.device)
+    sizes = sorted(passages or [1_000, 10_000])
+    show(retrieval.bench_retrieval(embedding, sizes), sys.stdout, as_json=as_json)
+
+
 @benches.command("serve", hidden=True)
 def bench_serve(
     context: typer.Context,

@@ -10,6 +10,8 @@ from worker.speech import say
 from worker.writing import Mind
 
 log = get_logger("worker")
+Minds = Callable[[Settings, float, Callable[[], None]], AbstractContextManager[tuple[str, Mind]]]
+"""What makes a worker's chat model; see ``mind_of``."""
 
 
 def mind_of(

@@ -25,6 +25,7 @@ from shared.launcher.records import (
     person_of,
     preference_lines,
 )
+from shared.launcher.scaling_bench import ScalingOrder, bench_scaling
 from shared.launcher.serving_bench import ServingOrder, bench_ingesting, bench_serving
 from shared.launcher.sessions import redis_beside, with_redis_that_runs
 from shared.logs import configure_logs
@@ -187,6 +188,12 @@ def engine(context: typer.Context) -> None:
     _hand_on("bench", context, "engine")
 
 
+@bench.command(context_settings=HANDED_ON, add_help_option=False)
+def retrieval(context: typer.Context) -> None:
+    """How long a question takes to find its passages, by how many there are."""
+    _hand_on("bench", context, "retrieval")
+
+
 @bench.command()
 def serve(
     *,
@@ -209,6 +216,23 @@ def ingest_events(
 ) -> None:
     """Questions taken while nobody answers: how fast, and what they cost in memory."""
     raise typer.Exit(bench_ingesting(messages, per_s, as_json=as_json))
+
+
+@bench.command()
+def scale(
+    *,
+    workers: Annotated[
+        list[int] | None, typer.Option(min=1, help="Worker processes; may be given again.")
+    ] = None,
+    slots: Annotated[int, typer.Option(min=1, help="Answers at once of each worker.")] = 16,
+    tokens_per_s: Annotated[float, typer.Option(min=1, help="Of each answer.")] = 20,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds that are measured.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """Workers that write at a fixed rate and compute nothing: how all the rest keeps up."""
+    counts = tuple(workers or [1, 2, 4])
+    order = ScalingOrder(counts, slots, tokens_per_s, repeats, as_json)
+    raise typer.Exit(bench_scaling(order))
 
 
 dead = _group("dead", "Questions that were given up after PARLEY_MAX_ATTEMPTS runs.")

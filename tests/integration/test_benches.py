@@ -81,3 +81,27 @@ def test_what_waits_is_measured_while_nobody_answers(tmp_path: Path) -> None:
     assert 500 < measured["redis_bytes_each"] < 20_000
     assert [step["waiting"] for step in measured["memory"]] == [0, 1, 10, 100, 300]
     assert measured["memory"][-1]["redis_mb"] > measured["memory"][0]["redis_mb"]
+
+
+def test_more_workers_are_measured_that_compute_nothing(tmp_path: Path) -> None:
+    options = ("--workers", "1", "--workers", "2", "--slots", "2", "--repeats", "1")
+
+    measured, run = bench(tmp_path, "none", "scale", *options, "--tokens-per-s", "50")
+
+    assert run.returncode == 0, run.stderr
+    one, two = measured["scale"]
+    assert (one["workers"], one["at_once"], two["workers"], two["at_once"]) == (1, 2, 2, 4)
+    for each in (one, two):
+        assert 0 < each["of_ideal"] <= 1
+        assert each["bots_cpu"] > 0
+        assert each["redis_cpu"] > 0
+
+
+def test_finding_passages_is_measured_by_how_many_there_are(tmp_path: Path) -> None:
+    measured, run = bench(tmp_path, "none", "retrieval", "--passages", "20")
+
+    assert run.returncode == 0, run.stderr
+    ((size, figures),) = measured.items()
+    assert int(size) >= 20
+    assert 0 < figures["embedding_p50_ms"] < figures["p50_ms"] <= figures["p95_ms"]
+    assert figures["redis_mb"] > 0

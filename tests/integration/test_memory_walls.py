@@ -68,4 +68,4 @@ def test_places_that_differ_have_conversations_of_their_own() -> None:
 def test_a_question_is_made_of_its_own_lease_alone() -> None:
     fields = set(itertools.chain(Question.__dataclass_fields__))
 
-    assert fields == {"system", "history", "text", "shown"}
+    assert fields == {"system", "history", "text", "shown", "pictures"}
