@@ -1,4 +1,4 @@
-"""The bots' checks for ``parley doctor``: tokens and intents by real calls, and the HTTP port."""
+"""The bots' checks for ``parley doctor``: tokens and intents by real calls, quotas, HTTP port."""
 
 import socket
 
@@ -8,6 +8,7 @@ from bots.slack_adapter.library import web as slack_client
 from bots.slack_adapter.library.web import SlackAccess
 from shared.checks import Check, print_checks
 from shared.errors import StartupError
+from shared.preferences import Quota
 from shared.settings import Settings
 
 
@@ -20,7 +21,7 @@ async def report(settings: Settings) -> int:
         checks.append(await _check_discord(settings))
     if not checks:
         checks.append(Check.warn("platforms", "no token is set; `parley chat` needs none"))
-    checks.append(_check_port(settings))
+    checks.extend((_check_quotas(settings), _check_port(settings)))
     return print_checks(checks)
 
 
@@ -67,6 +68,21 @@ async def _check_discord(settings: Settings) -> Check:
         f"{me.name}, without the message content intent: only mentions, replies and direct "
         "messages are answered; switch it on under Bot, Privileged Gateway Intents",
     )
+
+
+def _check_quotas(settings: Settings) -> Check:
+    fallback = settings.fallback
+    person, channel = _amount(fallback.user_quota), _amount(fallback.channel_quota)
+    return Check.ok(
+        "quotas",
+        f"a person {person}, a channel {channel}; /settings may say otherwise",
+    )
+
+
+def _amount(quota: Quota) -> str:
+    limits = (quota.messages, "messages"), (quota.tokens, "tokens")
+    named = [f"{limit:,} {what}" for limit, what in limits if limit]
+    return f"{' and '.join(named)} a day" if named else "without limit"
 
 
 def _check_port(settings: Settings) -> Check:
