@@ -1,7 +1,7 @@
 """A form of settings that somebody has sent, read as preferences. Pure.
 
 Each platform draws its own. An empty field means that the layer below decides; a quota's fields are
-named ``user_quota-messages`` and the like.
+named ``user_quota-messages`` and the like, that of the chosen ``ROLES`` ``role_quota-messages``.
 """
 
 import dataclasses
@@ -11,8 +11,10 @@ from typing import Any
 from shared.jobs import Kind
 from shared.languages import find_language
 from shared.preferences import (
+    NO_QUOTA,
     PreferenceError,
     Preferences,
+    Quota,
     ReplyPlace,
     WhenToSpeak,
     parse_quiet_hours,
@@ -28,6 +30,8 @@ PLACES: dict[str, str] = {
     ReplyPlace.THREAD: "In the thread of the question",
     ReplyPlace.CHANNEL: "In the channel itself",
 }
+ROLES, ROLE_QUOTA = "roles", "role_quota"
+"""Whose quota a form sets, by the platform's ids, and that quota; empty takes it from them."""
 NOTHING = "none"
 """Chosen among the tasks that are off, where none is."""
 ALL_ON = "Nothing: all are on"
@@ -54,12 +58,18 @@ def preferences_of(values: Values, before: Preferences) -> Preferences:
         FormError: some fields cannot be read.
     """
     after, wrong = before, dict[str, str]()
+    of_roles = NO_QUOTA
     for name, given in values.items():
         field, _, unit = name.partition("-")
+        if field == ROLES:
+            continue
         try:
-            value = _read(field, unit, [each.strip() for each in given if each.strip()])
+            value: Any = _read(field, unit, [each.strip() for each in given if each.strip()])
             changed: dict[str, Any] = {field: value}
-            if unit:
+            if field == ROLE_QUOTA:
+                of_roles = dataclasses.replace(of_roles, **{unit: value})
+                changed = {"role_quotas": _role_quotas(before, values.get(ROLES, ()), of_roles)}
+            elif unit:
                 changed = {field: dataclasses.replace(getattr(after, field), **{unit: value})}
             after = dataclasses.replace(after, **changed)
         except PreferenceError as error:
@@ -82,6 +92,11 @@ def _read(field: str, unit: str, given: Sequence[str]) -> object:
     if field == "tasks_off":
         return frozenset(Kind(each) for each in given if each != NOTHING)
     return int(given[0]) if unit else READERS[field](given[0])
+
+
+def _role_quotas(before: Preferences, roles: Sequence[str], quota: Quota) -> dict[str, Quota]:
+    changed = {**before.role_quotas, **dict.fromkeys(roles, quota)}
+    return {role: each for role, each in changed.items() if each != NO_QUOTA}
 
 
 def _language(words: str) -> str:

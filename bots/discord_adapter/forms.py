@@ -4,10 +4,11 @@ Discord's forms have at most five fields, so there are several. An empty field m
 below decides.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bots.preference_form import ALL_ON, NOTHING, PLACES, WHEN
+from bots.preference_form import ALL_ON, NOTHING, PLACES, ROLE_QUOTA, ROLES, WHEN
 from shared.languages import name_of
 from shared.preferences import SWITCHABLE, Preferences, Quota, ReplyPlace, WhenToSpeak, shown
 
@@ -18,12 +19,14 @@ class Page(StrEnum):
     SPEAKING = "speaking"
     ANSWERS = "answers"
     QUOTAS = "quotas"
+    ROLES = "roles"
 
 
 TITLES = {
     Page.SPEAKING: "When I speak",
     Page.ANSWERS: "How I answer",
     Page.QUOTAS: "How much may be used a day",
+    Page.ROLES: "What roles may use a day",
 }
 
 
@@ -39,12 +42,14 @@ class Field:
     choices: tuple[tuple[str, str], ...] = ()
     """Values and what people read, where it is a choice; else it is written into."""
     takes_many: bool = False
+    is_of_roles: bool = False
+    """Roles of the server are chosen in it."""
     max_chars: int = 100
 
 
 def fields_of(page: Page, known: Preferences) -> tuple[Field, ...]:
     """A form, filled in with what is preferred now."""
-    return {Page.SPEAKING: _speaking, Page.ANSWERS: _answers, Page.QUOTAS: _quotas}[page](known)
+    return PAGES[page](known)
 
 
 def _speaking(known: Preferences) -> tuple[Field, ...]:
@@ -123,6 +128,23 @@ QUOTAS = (
 )
 
 
+def _roles(known: Preferences) -> tuple[Field, ...]:
+    del known  # several roles have several quotas: the form says what those that are chosen get
+    return (
+        Field(ROLES, "Roles", "Each person who has one of them", is_of_roles=True),
+        Field(f"{ROLE_QUOTA}-messages", "Messages a day", "0 is without limit"),
+        Field(f"{ROLE_QUOTA}-tokens", "Tokens a day", "Both empty: as everybody else"),
+    )
+
+
+PAGES: dict[Page, Callable[[Preferences], tuple[Field, ...]]] = {
+    Page.SPEAKING: _speaking,
+    Page.ANSWERS: _answers,
+    Page.QUOTAS: _quotas,
+    Page.ROLES: _roles,
+}
+
+
 def _limit(known: Preferences, field: str, unit: str) -> int | None:
     limit: int | None = getattr(getattr(known, field), unit)
     return limit
@@ -143,6 +165,7 @@ NAMES = {
     "retention_hours": "Hours for which conversations are kept",
     "user_quota": "Quota of each person",
     "channel_quota": "Quota of each channel",
+    "role_quotas": "Quota of each person who has a role",
 }
 CHOSEN = {**WHEN, **PLACES}
 MAX_SHOWN_CHARS = 200
@@ -164,6 +187,8 @@ def _lines(known: Preferences, otherwise: str) -> list[str]:
     lines = []
     for field, name in NAMES.items():
         value = getattr(known, field)
+        if field == "role_quotas":  # shown by its name, and pings nobody in a private message
+            value = {f"<@&{role}>": quota for role, quota in value.items()}
         is_choice = isinstance(value, WhenToSpeak | ReplyPlace)
         words = CHOSEN[value] if is_choice else shown(value)
         if words and value != Quota():

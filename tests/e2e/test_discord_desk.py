@@ -197,6 +197,27 @@ async def test_quota_says_what_was_used_and_what_may_be(town: Town) -> None:
     assert "0 of 7 messages" in (await town.call(town.alice, "quota")).content
 
 
+async def test_a_role_has_a_quota_of_its_own(town: Town) -> None:
+    guild_id = town.here.guild_id
+    assert guild_id
+    guests = town.discord.add_role(guild_id, "guests")
+    town.discord.world.guilds[guild_id].members[town.alice.id].append(guests.id)
+    shown = await town.call(town.admin, "settings")
+    opened = await town.open(town.admin, shown, "server", "roles")
+    given: dict[str, Input] = {"roles": [guests], "role_quota-messages": "1"}
+    assert await town.fill(town.admin, opened, given) == SAVED
+    assert f"<@&{guests.id}>: 1 messages" in (await town.call(town.admin, "settings")).content
+    mention = f"<@{town.discord.bot_user_id}>"
+
+    await town.discord.say(town.here, town.alice, f"{mention} how deep is the sea")
+    await town.discord.wait_for_replies(town.here, contains="length limit")
+    await town.discord.say(town.here, town.alice, f"{mention} and how wide")
+    await town.discord.wait_for_replies(town.here, contains="You have used up today's 1 messages")
+
+    assert "1 of 1 messages" in (await town.call(town.alice, "quota")).content
+    assert " of " not in (await town.call(town.warden, "quota")).content
+
+
 async def test_forget_me_asks_first_and_then_says_what_is_gone(
     town: Town, redis_server: str
 ) -> None:

@@ -15,7 +15,7 @@ from tests.fakes.discord_errors import api_error, not_found
 from tests.fakes.discord_forms import read_draft, read_edit
 from tests.fakes.discord_http import Answer, Call, Route
 from tests.fakes.discord_mentions import INTERACTION_DEFAULT, AllowedMentions
-from tests.fakes.discord_model import Attachment, Interaction, Message, MessageKind
+from tests.fakes.discord_model import Attachment, Interaction, Message, MessageKind, Role
 from tests.fakes.discord_settings import Json
 from tests.fakes.discord_world import Event, World
 
@@ -39,13 +39,14 @@ OPTION_TYPES: dict[type, int] = {str: 3, int: 4, bool: 5, float: 10}
 BUTTON = 2
 SELECT = 3
 TEXT_INPUT = 4
+ROLE_SELECT = 6
 LABEL = 18
 
 CALLBACK = "/interactions/{interaction_id}/{token}/callback"
 WEBHOOK = "/webhooks/{application_id}/{token}"
 WEBHOOK_MESSAGE = f"{WEBHOOK}/messages/{{message_id}}"
 
-Input = str | list[str]
+Input = str | list[str] | list[Role]
 OptionValue = str | int | bool | float | Attachment
 ATTACHMENT_OPTION = 11
 
@@ -124,9 +125,14 @@ class Interactions:
         return self._deliver(place, COMPONENT, data)
 
     def submit_modal(self, place: Place, custom_id: str, inputs: dict[str, Input]) -> Interaction:
-        """Send a form with text inputs and choices; a choice is a list."""
+        """Send a form with text inputs and choices; a choice is a list, of roles perhaps."""
         fields = [_field(key, value) for key, value in inputs.items()]
-        return self._deliver(place, MODAL_SUBMIT, {"custom_id": custom_id, "components": fields})
+        data: Json = {"custom_id": custom_id, "components": fields}
+        roles = [role for value in inputs.values() if isinstance(value, list) for role in value]
+        if any(isinstance(role, Role) for role in roles):
+            shown = {str(r.id): payloads.role_json(r, 1) for r in roles if isinstance(r, Role)}
+            data["resolved"] = {"roles": shown}
+        return self._deliver(place, MODAL_SUBMIT, data)
 
     def find_component(self, message: Message, custom_id: str) -> int:
         """Return the type of a component on a message.
@@ -336,7 +342,9 @@ def _field(custom_id: str, value: Input) -> Json:
     """What was put into one field of a form."""
     given: Json = {"type": TEXT_INPUT, "custom_id": custom_id, "value": value}
     if isinstance(value, list):
-        given = {"type": SELECT, "custom_id": custom_id, "values": value}
+        chosen = [str(each.id) if isinstance(each, Role) else each for each in value]
+        kind = ROLE_SELECT if any(isinstance(each, Role) for each in value) else SELECT
+        given = {"type": kind, "custom_id": custom_id, "values": chosen}
     return {"type": LABEL, "component": given}
 
 

@@ -26,6 +26,8 @@ FORM_OPEN_S = 15 * 60.0
 """A person who has left a form open for so long opens it again."""
 OPENER = re.compile(rf"parley:settings:(?P<scope>{CHANNEL}|{SERVER}):(?P<page>{'|'.join(Page)})")
 FORGET = "parley:forget-me"
+MAX_CHOSEN = 25
+"""So many roles can be chosen at once in one of Discord's menus."""
 
 
 class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
@@ -69,9 +71,9 @@ class Form(ui.Modal):
     def __init__(self, sheet: Sheet, scope: str) -> None:
         super().__init__(title=f"{scope}: {forms.TITLES[sheet.page]}", timeout=FORM_OPEN_S)
         self._sheet = sheet
-        self._inputs: dict[str, ui.TextInput[Form] | ui.Select[Form]] = {}
+        self._inputs: dict[str, ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]] = {}
         for field in forms.fields_of(sheet.page, sheet.stored.preferences):
-            made = _choice(field) if field.choices else _text(field)
+            made = _input(field)
             self._inputs[field.name] = made
             self.add_item(
                 ui.Label(text=field.label, description=field.hint or None, component=made)
@@ -81,12 +83,22 @@ class Form(ui.Modal):
         """Take what was filled in."""
         if not await acknowledge(interaction, is_private=True):
             return
-        values = {
-            name: each.values if isinstance(each, ui.Select) else [each.value]
-            for name, each in self._inputs.items()
-        }
+        values = {name: _given(each) for name, each in self._inputs.items()}
         desk = interaction.client.hearer.desk
         await say_instead(interaction, await desk.save(caller_of(interaction), self._sheet, values))
+
+
+def _input(field: Field) -> "ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]":
+    if field.is_of_roles:
+        return ui.RoleSelect(custom_id=field.name, max_values=MAX_CHOSEN, required=True)
+    return _choice(field) if field.choices else _text(field)
+
+
+def _given(filled: "ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]") -> list[str]:
+    """What was put into a field."""
+    if isinstance(filled, ui.RoleSelect):
+        return [str(role.id) for role in filled.values]
+    return filled.values if isinstance(filled, ui.Select) else [filled.value]
 
 
 def _text(field: Field) -> "ui.TextInput[Form]":

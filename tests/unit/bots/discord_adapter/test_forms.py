@@ -15,7 +15,14 @@ from bots.preference_form import (
     preferences_of,
 )
 from shared.jobs import Kind
-from shared.preferences import Preferences, QuietHours, Quota, ReplyPlace, WhenToSpeak
+from shared.preferences import (
+    MAX_ROLES,
+    Preferences,
+    QuietHours,
+    Quota,
+    ReplyPlace,
+    WhenToSpeak,
+)
 
 FULL = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
@@ -83,6 +90,25 @@ def test_nothing_switched_off_is_not_the_same_as_nothing_chosen() -> None:
 
     assert off.tasks_off == frozenset()
     assert preferences_of({"tasks_off": []}, off).tasks_off is None
+
+
+def test_roles_get_a_quota_and_lose_it_again() -> None:
+    given = {"roles": ["11", "12"], "role_quota-messages": ["5"], "role_quota-tokens": [""]}
+    one = preferences_of(given, Preferences(role_quotas={"10": Quota(1)}))
+    emptied = {"roles": ["10", "12"], "role_quota-messages": [], "role_quota-tokens": []}
+
+    assert one.role_quotas == {"10": Quota(1), "11": Quota(5), "12": Quota(5)}
+    assert preferences_of(emptied, one).role_quotas == {"11": Quota(5)}
+    assert "- Quota of each person who has a role: <@&11>: 5 messages" in settings_text(
+        Preferences(), Preferences(role_quotas={"11": Quota(5)})
+    )
+
+
+def test_more_roles_than_are_kept_are_refused() -> None:
+    given = {"roles": [str(number) for number in range(MAX_ROLES + 1)]}
+
+    with pytest.raises(FormError, match="50 roles"):
+        preferences_of({**given, "role_quota-messages": ["5"]}, Preferences())
 
 
 def test_settings_are_shown_for_the_channel_and_the_server() -> None:
