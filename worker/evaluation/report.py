@@ -11,6 +11,7 @@ from typing import TextIO
 
 import rich.box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 Figure = int | float | str | bool | None | Mapping[str, "Figure"] | Sequence["Figure"]
@@ -47,7 +48,11 @@ def show(evaluation: Evaluation, out: TextIO, *, as_json: bool = False) -> None:
         return
     console = Console(file=out, soft_wrap=True)
     for table in evaluation.tables:
-        console.print(_laid_out(table))
+        laid_out = _laid_out(table)
+        # Whole words always, also where the terminal, or the 80 columns of a file, are narrower.
+        needed = Measurement.get(console, console.options, laid_out).minimum
+        laid_out.width = needed if needed > console.width else None
+        console.print(laid_out)
     for remark in evaluation.remarks:
         console.print(remark, highlight=False, markup=False)
 
@@ -55,7 +60,15 @@ def show(evaluation: Evaluation, out: TextIO, *, as_json: bool = False) -> None:
 def _laid_out(table: Table) -> RichTable:
     laid_out = RichTable(title=table.title, box=rich.box.SIMPLE_HEAD, title_justify="left")
     for number, column in enumerate(table.columns):
-        laid_out.add_column(column, justify="right" if number else "left", no_wrap=True)
+        laid_out.add_column(
+            column, justify="right" if number else "left", min_width=_widest(table, number)
+        )
     for row in table.rows:
         laid_out.add_row(*row)
     return laid_out
+
+
+def _widest(table: Table, column: int) -> int:
+    """Characters of a column: its name is wrapped between words, its cells are not."""
+    words = table.columns[column].split()
+    return max(map(len, (*words, *(row[column] for row in table.rows))), default=0)
