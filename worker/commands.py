@@ -121,6 +121,18 @@ def bench_retrieval(
     show(retrieval.bench_retrieval(embedding, sizes), sys.stdout, as_json=as_json)
 
 
+@benches.command("sentiment")
+def bench_sentiment(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Messages a second that are rated together and one at a time."""
+    from worker.benches import sentiment  # noqa: PLC0415 - seconds of import
+    from worker.engine.classifier import ClassifierChoice  # noqa: PLC0415 - the same
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    settings: Settings = context.obj
+    choice = ClassifierChoice(settings.sentiment_model, settings.device)
+    show(sentiment.bench_sentiment(choice), sys.stdout, as_json=as_json)
+
+
 @benches.command("serve", hidden=True)
 def bench_serve(
     context: typer.Context,

@@ -28,6 +28,7 @@ from shared.launcher.records import (
 from shared.launcher.scaling_bench import ScalingOrder, bench_scaling
 from shared.launcher.serving_bench import ServingOrder, bench_ingesting, bench_serving
 from shared.launcher.sessions import redis_beside, with_redis_that_runs
+from shared.launcher.startup_bench import bench_startup
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
@@ -192,6 +193,22 @@ def engine(context: typer.Context) -> None:
 def retrieval(context: typer.Context) -> None:
     """How long a question takes to find its passages, by how many there are."""
     _hand_on("bench", context, "retrieval")
+
+
+@bench.command("sentiment", context_settings=HANDED_ON, add_help_option=False)
+def bench_sentiment(context: typer.Context) -> None:
+    """Messages a second that are rated together and one at a time."""
+    _hand_on("bench", context, "sentiment")
+
+
+@bench.command()
+def startup(
+    *,
+    repeats: Annotated[int, typer.Option(min=1, help="The median counts.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """How long it takes until a command, Redis, a worker or a chat is there."""
+    raise typer.Exit(bench_startup(repeats, as_json=as_json))
 
 
 @bench.command()

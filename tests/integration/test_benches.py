@@ -68,7 +68,7 @@ def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: 
 
     assert measured == {}
     assert run.returncode == 66
-    assert "PARLEY_MODEL names /there/is/none" in run.stderr
+    assert "`parley doctor` says what is missing" in run.stderr
     assert "Traceback" not in run.stderr
 
 
@@ -105,3 +105,28 @@ def test_finding_passages_is_measured_by_how_many_there_are(tmp_path: Path) -> N
     assert int(size) >= 20
     assert 0 < figures["embedding_p50_ms"] < figures["p50_ms"] <= figures["p95_ms"]
     assert figures["redis_mb"] > 0
+
+
+def test_ratings_are_measured_together_and_one_at_a_time(tmp_path: Path) -> None:
+    measured, run = bench(tmp_path, "none", "sentiment")
+
+    assert run.returncode == 0, run.stderr
+    assert set(measured["messages_per_s"]) == {"batched", "one_at_a_time", "one_at_a_time_alike"}
+    assert all(figure > 0 for figure in measured["messages_per_s"].values())
+    assert measured["ratio"] > 0
+    assert 0 < measured["one_ms"]["p50"] <= measured["one_ms"]["p95"]
+
+
+def test_the_start_is_measured_up_to_the_first_text(tiny_model: Path, tmp_path: Path) -> None:
+    measured, run = bench(tmp_path, tiny_model, "startup", "--repeats", "1")
+
+    assert run.returncode == 0, run.stderr
+    assert set(measured) == {"command_s", "redis_s", "worker_s", "first_text_s"}
+    assert all(took_s > 0 for took_s in measured.values())
+
+
+def test_a_start_without_a_model_ends_with_the_workers_exit_code(tmp_path: Path) -> None:
+    measured, run = bench(tmp_path, "/there/is/none", "startup")
+
+    assert (measured, run.returncode) == ({}, 66)
+    assert "`parley doctor` says what is missing" in run.stderr
