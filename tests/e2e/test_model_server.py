@@ -15,6 +15,9 @@ from tests.fakes.tiny_seer import picture, save_tiny_seer
 from tests.model_server import model_server
 from tests.running import RunningModule
 
+SOME_BYTES, PAUSE_S = 2_000, 0.5
+"""So much of an answer passes at a time; all of it, 400 tokens, would be some 100,000 bytes."""
+
 
 async def test_answers_of_a_model_server_outlive_a_worker_and_wait_for_the_server(
     slack: FakeSlack,
@@ -40,9 +43,12 @@ async def test_answers_of_a_model_server_outlive_a_worker_and_wait_for_the_serve
         with RunningModule("worker", settings=served) as first:
             await asyncio.to_thread(first.wait_for_event, "worker_ready")
             await asyncio.to_thread(bots.wait_for_event, "slack_ready")
+            proxy.pause_answers_after(SOME_BYTES)
             await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me a long story")
-            await slack.wait_for(lambda: any(len(m.text) > 20 for m in answers(slack, CHANNEL)))
-            proxy.pause_answers()
+            while not any(len(m.text) > 20 for m in answers(slack, CHANNEL)):
+                await asyncio.sleep(PAUSE_S)
+                proxy.pause_answers_after(SOME_BYTES)
+                proxy.resume()
             first.kill()
         (cut,) = answers(slack, CHANNEL)
         assert "length limit" not in cut.text

@@ -9,7 +9,7 @@ import itertools
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 CHUNK_BYTES = 65_536
@@ -36,6 +36,7 @@ class TcpProxy:
         self.num_accepted = 0
         """Connections so far."""
         self._held: list[bytes] = []
+        self._answers_left: int | None = None
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -63,6 +64,10 @@ class TcpProxy:
     def pause_answers(self) -> None:
         """Let requests through, but hold back what the target says to them."""
         self._answers_flow.clear()
+
+    def pause_answers_after(self, num_bytes: int) -> None:
+        """The same, once so many more bytes have been let through."""
+        self._answers_left = num_bytes
 
     def resume(self) -> None:
         """Let through what was held back and all that follows."""
@@ -107,6 +112,18 @@ class TcpProxy:
         with self._lock:
             return any(text in chunk for chunk in self._held)
 
+    def _parts(self, chunk: bytes, flow: threading.Event) -> Iterator[bytes]:
+        """The chunk, cut where answers are held back from then on."""
+        while flow is self._answers_flow and chunk and (left := self._answers_left) is not None:
+            yield chunk[:left]
+            chunk, self._answers_left = chunk[left:], max(0, left - len(chunk))
+            if self._answers_left == 0:
+                self._answers_left = None
+                flow.clear()
+                self._hold(chunk, flow)
+        if chunk:
+            yield chunk
+
     def _hold(self, chunk: bytes, flow: threading.Event) -> None:
         with self._lock:
             self._held.append(chunk)
@@ -119,8 +136,9 @@ class TcpProxy:
     ) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
-                self._hold(chunk, flow)
-                sink.sendall(chunk)
+                for part in self._parts(chunk, flow):
+                    self._hold(part, flow)
+                    sink.sendall(part)
         flow.wait()  # a goodbye is held back like everything else
         with self._lock:
             if pair in self._pairs:  # it was not cut

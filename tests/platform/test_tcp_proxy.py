@@ -82,6 +82,21 @@ def test_pause_answers_lets_requests_through(proxy: TcpProxy, server: socket.soc
         assert hears_nothing(near)
 
 
+def test_answers_pass_up_to_so_many_bytes_and_no_further(
+    proxy: TcpProxy, server: socket.socket
+) -> None:
+    with connect(proxy, server) as (near, far):
+        for passed in (b"ans", b"we"):
+            proxy.pause_answers_after(len(passed))
+            proxy.resume()
+            if passed == b"ans":
+                far.sendall(b"answer")
+            assert near.recv(100) == passed
+            assert hears_nothing(near)
+        proxy.resume()
+        assert near.recv(100) == b"r"
+
+
 def test_reset_cuts_connections_and_what_is_held_back_in_them(
     proxy: TcpProxy, server: socket.socket
 ) -> None:
