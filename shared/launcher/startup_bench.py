@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from shared.errors import StartupError
@@ -19,11 +19,10 @@ from shared.launcher.processes import (
     start,
     with_setting,
 )
-from shared.launcher.sessions import ChildFailedError
+from shared.launcher.sessions import READY, ChildFailedError, Ward, keep_alive
 
-WORKER_READY = "worker_ready"
 POLL_S = 0.01
-TOO_EARLY = "It has ended before it was there: `parley doctor` says what is missing."
+NO_ANSWER = "`parley chat` has ended without an answer: `parley doctor` says what is missing."
 STAGES = {
     "command_s": "`parley --help`",
     "redis_s": "the embedded Redis",
@@ -70,10 +69,12 @@ def _once() -> dict[str, float]:
 
 def _worker_s(env: Mapping[str, str], log: Path) -> float:
     began_s = time.monotonic()
-    worker = start(python_module("worker"), env=env, log=log)
-    with running(worker):
-        _wait(lambda: WORKER_READY in log.read_text(), worker)
+    worker = Ward("worker", lambda: start(python_module("worker"), env=env, log=log), log)
+    try:
+        keep_alive([worker], lambda: 0 if READY in log.read_text() else None)
         return time.monotonic() - began_s
+    finally:
+        worker.stop()
 
 
 def _first_text_s(env: Mapping[str, str], folder: Path) -> float:
@@ -89,14 +90,10 @@ def _first_text_s(env: Mapping[str, str], folder: Path) -> float:
             stderr=subprocess.DEVNULL,
         )
     with running(chat):
-        _wait(lambda: answer.stat().st_size > 0, chat)
+        while not answer.stat().st_size:
+            if chat.poll() is not None:
+                raise ChildFailedError(NO_ANSWER, chat.returncode or StartupError.exit_code)
+            time.sleep(POLL_S)
         took_s = time.monotonic() - began_s
         chat.wait()
     return took_s
-
-
-def _wait(is_there: Callable[[], bool], child: "subprocess.Popen[bytes]") -> None:
-    while not is_there():
-        if child.poll() is not None:
-            raise ChildFailedError(TOO_EARLY, child.returncode or StartupError.exit_code)
-        time.sleep(POLL_S)

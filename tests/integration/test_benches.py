@@ -68,7 +68,7 @@ def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: 
 
     assert measured == {}
     assert run.returncode == 66
-    assert "`parley doctor` says what is missing" in run.stderr
+    assert "PARLEY_MODEL names /there/is/none" in run.stderr
     assert "Traceback" not in run.stderr
 
 
@@ -125,8 +125,8 @@ def test_the_start_is_measured_up_to_the_first_text(tiny_model: Path, tmp_path: 
     assert all(took_s > 0 for took_s in measured.values())
 
 
-def test_a_start_without_a_model_ends_with_the_workers_exit_code(tmp_path: Path) -> None:
+def test_a_start_without_a_model_ends_with_the_workers_sentence(tmp_path: Path) -> None:
     measured, run = bench(tmp_path, "/there/is/none", "startup")
 
     assert (measured, run.returncode) == ({}, 66)
-    assert "`parley doctor` says what is missing" in run.stderr
+    assert "PARLEY_MODEL names /there/is/none" in run.stderr
