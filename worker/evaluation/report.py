@@ -11,7 +11,6 @@ from typing import TextIO
 
 import rich.box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 Figure = int | float | str | bool | None | Mapping[str, "Figure"] | Sequence["Figure"]
@@ -48,11 +47,7 @@ def show(evaluation: Evaluation, out: TextIO, *, as_json: bool = False) -> None:
         return
     console = Console(file=out, soft_wrap=True)
     for table in evaluation.tables:
-        laid_out = _laid_out(table)
-        # Whole words always, also where the terminal, or the 80 columns of a file, are narrower.
-        needed = Measurement.get(console, console.options, laid_out).minimum
-        laid_out.width = needed if needed > console.width else None
-        console.print(laid_out)
+        console.print(_laid_out(table))
     for remark in evaluation.remarks:
         console.print(remark, highlight=False, markup=False)
 
@@ -69,6 +64,9 @@ def _laid_out(table: Table) -> RichTable:
 
 
 def _widest(table: Table, column: int) -> int:
-    """Characters of a column: its name is wrapped between words, its cells are not."""
+    """Characters of a column: its name is wrapped between words, its cells are not.
+
+    Also where the terminal, or the 80 columns of a file, are narrower than the table.
+    """
     words = table.columns[column].split()
     return max(map(len, (*words, *(row[column] for row in table.rows))), default=0)
