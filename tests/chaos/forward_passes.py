@@ -11,7 +11,9 @@ import torch
 
 from tests.patience import PATIENCE_S
 from worker.engine.batch import Batch
-from worker.engine.batching import BatchGeneration, BatchingEngine, EngineOptions
+from worker.engine.batching import BATCHES, BatchGeneration, BatchingEngine, EngineOptions
+from worker.engine.lean.batch import LeanBatch
+from worker.engine.lean.batches import LeanBatches
 from worker.engine.models import LoadedModel, ModelChoice, load_model
 
 
@@ -25,15 +27,22 @@ class Pass:
 
 
 class ForwardPasses:
-    """Notes every forward pass of the model, then lets the fault have its way with it."""
+    """Notes every forward pass of an engine's batch, then lets the fault have its way with it."""
 
-    def __init__(self, loaded: LoadedModel, fault: Callable[[Pass], None] = lambda _: None) -> None:
-        self._model: torch.nn.Module = loaded.model
+    def __init__(
+        self, engine: BatchingEngine, fault: Callable[[Pass], None] = lambda _: None
+    ) -> None:
+        self._engine = engine
         self.fault = fault
         self.seen: list[Pass] = []
 
     def __enter__(self) -> Self:
-        self._handle = self._model.register_forward_pre_hook(self._see, with_kwargs=True)
+        model: Any = self._engine._loaded.model
+        if isinstance(self._engine._batches, LeanBatches):
+            embed = model.get_input_embeddings()
+            self._handle = embed.register_forward_pre_hook(self._see_lean)
+        else:
+            self._handle = model.register_forward_pre_hook(self._see, with_kwargs=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,11 +56,23 @@ class ForwardPasses:
     def _see(self, _model: object, _arguments: object, given: dict[str, Any]) -> None:
         if "cu_seq_lens_q" not in given:
             return  # not of the batch, but of a test that asks the model itself
-        seen = Pass(
-            tuple(given["input_ids"][0].tolist()),
-            len(given["cu_seq_lens_q"]) - 1,
-            int(given["position_ids"].max()),
+        self._note(
+            Pass(
+                tuple(given["input_ids"][0].tolist()),
+                len(given["cu_seq_lens_q"]) - 1,
+                int(given["position_ids"].max()),
+            )
         )
+
+    def _see_lean(self, _embed: object, given: tuple[torch.Tensor, ...]) -> None:
+        token_ids = given[0]
+        if token_ids.dim() != 1:
+            return  # the same
+        active = lean_of(self._engine)._active
+        last = max(len(writing.held.tokens) for writing in active) - 1
+        self._note(Pass(tuple(token_ids.tolist()), len(active), last))
+
+    def _note(self, seen: Pass) -> None:
         self.seen.append(seen)
         self.fault(seen)
 
@@ -109,16 +130,23 @@ def load(folder: Path) -> LoadedModel:
     return load_model(ModelChoice(str(folder), "cpu", "float64", folder), lambda _: None)
 
 
-def make_engine(loaded: LoadedModel, *, stall_timeout_s: float = 60) -> BatchingEngine:
-    """An engine with a cache for some 3,800 tokens, not open yet."""
-    return BatchingEngine(
-        loaded, EngineOptions(200, 8, cache_tokens=4096, stall_timeout_s=stall_timeout_s)
-    )
+def make_engine(
+    loaded: LoadedModel, kind: str = "transformers", *, stall_timeout_s: float = 60
+) -> BatchingEngine:
+    """An engine of a kind with a cache for some 3,800 tokens, not open yet."""
+    options = EngineOptions(200, 8, cache_tokens=4096, stall_timeout_s=stall_timeout_s)
+    return BatchingEngine(loaded, options, BATCHES[kind](loaded, options))
 
 
 def manager_of(engine: BatchingEngine) -> Batch:
     """The batch that an engine has now, if it is transformers' manager."""
     assert isinstance(engine._batch, Batch)
+    return engine._batch
+
+
+def lean_of(engine: BatchingEngine) -> LeanBatch:
+    """The batch that an engine has now, if it is the engine for processors."""
+    assert isinstance(engine._batch, LeanBatch)
     return engine._batch
 
 

@@ -1,9 +1,10 @@
-"""Rows 17 to 21 of the table of faults in docs/reliability.md: what the engine survives, and how.
+"""Rows 17 to 21 of the table of faults in docs/reliability.md: what both engines survive, and how.
 
 A real small model; its forward passes are made to fail, to hang or to wait by torch's own hooks.
 """
 
 import contextlib
+import inspect
 import logging
 import subprocess
 import sys
@@ -26,14 +27,15 @@ from tests.chaos.forward_passes import (
     ids_of,
     load,
     make_engine,
-    manager_of,
     wait_until,
     written_alone,
 )
 from tests.patience import PATIENCE_S
-from worker.engine.batch import Batch
-from worker.engine.batching import BatchingEngine, EngineOptions
+from worker.engine.batch import Batch as ManagerBatch
+from worker.engine.batches import Batch
+from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
 from worker.engine.generation import Request
+from worker.engine.lean.batch import LeanBatch
 from worker.engine.models import LoadedModel
 from worker.engine.suspects import TRIAL_TOKENS
 
@@ -48,9 +50,15 @@ def loaded(endless_model: Path) -> LoadedModel:
     return load(endless_model)
 
 
+@pytest.fixture(params=sorted(BATCHES))
+def kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
 @pytest.fixture
-def engine(loaded: LoadedModel) -> Iterator[BatchingEngine]:
-    engine = make_engine(loaded)
+def engine(loaded: LoadedModel, kind: str) -> Iterator[BatchingEngine]:
+    engine = make_engine(loaded, kind)
     engine.open()
     yield engine
     engine.close()
@@ -118,7 +126,7 @@ def test_row_18_only_the_request_that_ends_the_batch_alone_is_given_up(
     asked, after = neighbours(loaded), ask(loaded, "after")
     strike = raise_for(ids_of(loaded, POISON)[-1], error)
     gate = Gate()
-    with ForwardPasses(loaded, gate) as passes:
+    with ForwardPasses(engine, gate) as passes:
         readers = [read(engine, asked[0])]
         gate.wait_reached()
         readers += [read(engine, each) for each in asked[1:]]
@@ -137,7 +145,9 @@ def test_row_18_only_the_request_that_ends_the_batch_alone_is_given_up(
         num_trials = NUM_NEIGHBOURS * TRIAL_TOKENS + 1
         trials = passes.seen[struck[0] + 1 :][:num_trials]
         assert {seen.num_sequences for seen in trials} == {1}
-        assert passes.seen[struck[0] + 1 + num_trials].num_sequences == NUM_NEIGHBOURS
+        assert max(seen.num_sequences for seen in passes.seen[struck[0] + 1 + num_trials :]) == (
+            NUM_NEIGHBOURS
+        )
 
         # and the engine serves the next
         assert_all_answered([after], [read(engine, after)])
@@ -153,7 +163,7 @@ def test_row_18_a_batch_that_is_too_large_as_a_whole_blames_nobody(
 
     asked = neighbours(loaded)
     gate = Gate()
-    with ForwardPasses(loaded, gate) as passes:
+    with ForwardPasses(engine, gate) as passes:
         readers = [read(engine, asked[0])]
         gate.wait_reached()
         readers += [read(engine, each) for each in asked[1:]]
@@ -181,7 +191,7 @@ def test_row_18_a_fault_that_comes_late_finds_its_culprit(
         if seen.last_position >= end:
             raise torch.OutOfMemoryError
 
-    with ForwardPasses(loaded, strike):
+    with ForwardPasses(engine, strike):
         readers = [read(engine, each) for each in asked]
         guilty = read(engine, culprit)
 
@@ -199,7 +209,7 @@ def test_row_18_a_suspect_can_be_cancelled_and_a_newcomer_waits(
     poison = ask(loaded, "poison", POISON)
     strike = raise_for(ids_of(loaded, POISON)[-1], torch.OutOfMemoryError())
     together, trial = Gate(), Gate()
-    with ForwardPasses(loaded, together) as passes:
+    with ForwardPasses(engine, together) as passes:
 
         def strike_then_hold(_seen: Pass) -> None:
             passes.fault = trial
@@ -237,7 +247,7 @@ def test_row_18_a_suspect_that_is_cancelled_in_its_fatal_step_leaves_no_blame_be
     asked = neighbours(loaded)
     reached, released = threading.Event(), threading.Event()
     gate = Gate()
-    with ForwardPasses(loaded, gate) as passes:
+    with ForwardPasses(engine, gate) as passes:
 
         def hold_then_strike(_seen: Pass) -> None:
             passes.fault = lambda _: None
@@ -264,6 +274,19 @@ def test_row_18_a_suspect_that_is_cancelled_in_its_fatal_step_leaves_no_blame_be
         assert readers[[each.id for each in asked].index(on_trial)].wait().error is None
 
 
+def cache_of(engine: BatchingEngine) -> object:
+    """What the batch keeps its tokens in; to be called within a forward pass of it."""
+    if isinstance(engine._batch, ManagerBatch):
+        assert engine._batch.batch_processor is not None
+        return engine._batch.batch_processor.cache
+    frame = inspect.currentframe()
+    while frame is not None and "cache" not in frame.f_locals:
+        frame = frame.f_back
+    assert frame is not None
+    keys, _ = frame.f_locals["cache"]
+    return keys
+
+
 def test_row_18_the_memory_of_a_dead_batch_is_free_before_the_next_one_runs(
     loaded: LoadedModel, engine: BatchingEngine
 ) -> None:
@@ -272,14 +295,12 @@ def test_row_18_the_memory_of_a_dead_batch_is_free_before_the_next_one_runs(
     is_free: list[bool] = []
 
     def strike(_seen: Pass) -> None:
-        batch = manager_of(engine)
-        assert batch.batch_processor is not None
         if not caches:
-            caches.append(weakref.ref(batch.batch_processor.cache))
+            caches.append(weakref.ref(cache_of(engine)))
             raise torch.OutOfMemoryError
         is_free.append(caches[0]() is None)
 
-    with ForwardPasses(loaded, strike):
+    with ForwardPasses(engine, strike):
         assert_all_answered([asked], [read(engine, asked)])
 
     assert is_free
@@ -287,11 +308,11 @@ def test_row_18_the_memory_of_a_dead_batch_is_free_before_the_next_one_runs(
 
 
 def test_row_19_a_request_larger_than_the_cache_is_refused_and_the_batch_lives(
-    loaded: LoadedModel, engine: BatchingEngine
+    engine: BatchingEngine,
 ) -> None:
     total = engine.limits.max_total_tokens
     batch = engine._batch
-    with ForwardPasses(loaded) as passes:
+    with ForwardPasses(engine) as passes:
         with pytest.raises(PromptTooLongError, match=f"{total - 9:,} tokens"):
             engine.submit(Request("larger", (65,) * (total - 9), 10))
         assert passes.seen == []
@@ -309,19 +330,31 @@ def test_row_19_a_request_larger_than_the_cache_is_refused_and_the_batch_lives(
 
 
 def end_idle_by_exception(batch: Batch) -> None:
-    """A name that cannot be in a set, which the loop finds out."""
-    batch.cancel_request(cast("str", []))
+    """What no request can be, which the loop finds out."""
+    if isinstance(batch, ManagerBatch):
+        batch.cancel_request(cast("str", []))
+    else:
+        ask_for = cast("list[int]", None)
+        batch.add_request(
+            ask_for, request_id="1", max_new_tokens=1, streaming=True, temperature=1, top_p=1
+        )
 
 
 def end_by_stop(batch: Batch) -> None:
-    batch.stop(hard_stop=True)
+    """Returns before the loop has ended."""
+    if isinstance(batch, ManagerBatch):
+        batch.background_thread_status.request_stop(2, 0)
+    else:
+        assert isinstance(batch, LeanBatch)
+        batch._is_stopping.set()
 
 
 @pytest.mark.parametrize("end", [end_idle_by_exception, end_by_stop])
 def test_row_20_a_batch_that_dies_idle_is_noticed_and_replaced(
     loaded: LoadedModel, engine: BatchingEngine, end: Callable[[Batch], None]
 ) -> None:
-    dead = manager_of(engine)
+    dead = engine._batch
+    assert dead is not None
     wait_until(lambda: dead.num_moves > 0, "its loop runs")
 
     end(dead)
@@ -334,12 +367,13 @@ def test_row_20_a_batch_that_dies_idle_is_noticed_and_replaced(
 def test_row_20_a_request_that_comes_before_the_death_is_noticed_is_answered(
     loaded: LoadedModel, engine: BatchingEngine
 ) -> None:
-    """The dead batch takes it for nothing: ``add_request`` returns None."""
-    dead = manager_of(engine)
+    """The dead batch takes it for nothing: ``add_request`` returns None, or never looks at it."""
+    dead = engine._batch
+    assert dead is not None
     wait_until(lambda: dead.num_moves > 0, "its loop runs")
     asked = ask(loaded, "next")
 
-    dead.background_thread_status.request_stop(2, 0)
+    end_by_stop(dead)
     reader = read(engine, asked)
 
     assert_all_answered([asked], [reader])
@@ -347,10 +381,10 @@ def test_row_20_a_request_that_comes_before_the_death_is_noticed_is_answered(
 
 
 def test_row_20_an_engine_that_cannot_be_rebuilt_says_so_and_blames_nobody(
-    loaded: LoadedModel,
+    loaded: LoadedModel, kind: str
 ) -> None:
-    too_large = EngineOptions(NEW_TOKENS, 8, cache_tokens=10**12)  # more than any machine's memory
-    engine = BatchingEngine(loaded, too_large)
+    too_large = EngineOptions(NEW_TOKENS, 8, cache_tokens=10**10)  # more than any machine's memory
+    engine = BatchingEngine(loaded, too_large, BATCHES[kind](loaded, too_large))
     is_lost = threading.Event()
     asked = neighbours(loaded)
     engine.open(on_lost=is_lost.set)
@@ -373,7 +407,7 @@ def test_row_21_no_thread_is_stuck_in_a_full_queue(
     asked = [ask(loaded, str(number), length=4) for number in range(64)]
     ahead = ask(loaded, "ahead")
     gate = Gate()
-    with ForwardPasses(loaded, gate):
+    with ForwardPasses(engine, gate):
         first = read(engine, ahead)
         gate.wait_reached()
 
@@ -394,10 +428,10 @@ def test_row_21_no_thread_is_stuck_in_a_full_queue(
 
 
 def test_row_17_engine_whose_step_never_returns_is_lost_and_lets_everybody_go(
-    loaded: LoadedModel,
+    loaded: LoadedModel, kind: str
 ) -> None:
     asked, late = neighbours(loaded), ask(loaded, "late")
-    engine = make_engine(loaded, stall_timeout_s=0.5)
+    engine = make_engine(loaded, kind, stall_timeout_s=0.5)
     is_lost = threading.Event()
     engine.open(on_lost=is_lost.set)
     # being idle for longer than that is no fault
@@ -407,7 +441,7 @@ def test_row_17_engine_whose_step_never_returns_is_lost_and_lets_everybody_go(
     assert not is_lost.is_set()
 
     gate = Gate()
-    with ForwardPasses(loaded, gate):
+    with ForwardPasses(engine, gate):
         readers = [read(engine, each) for each in asked]
         gate.wait_reached()
         engine.cancel("0")  # as a deadline does; the step is stuck all the same
@@ -428,11 +462,11 @@ from tests.chaos.forward_passes import ForwardPasses, Gate, ids_of, load, make_e
 from worker.engine.generation import Request
 
 loaded = load(pathlib.Path(sys.argv[1]))
-engine = make_engine(loaded, stall_timeout_s=0.5)
+engine = make_engine(loaded, sys.argv[2], stall_timeout_s=0.5)
 is_lost = threading.Event()
 engine.open(on_lost=is_lost.set)
 gate = Gate()
-with ForwardPasses(loaded, gate):
+with ForwardPasses(engine, gate):
     engine.submit(Request("stuck", ids_of(loaded, "hello"), 9))
     is_lost.wait()
     engine.close()
@@ -441,9 +475,11 @@ with ForwardPasses(loaded, gate):
 """
 
 
-def test_row_17_engine_that_is_stuck_does_not_keep_its_process_alive(endless_model: Path) -> None:
+def test_row_17_engine_that_is_stuck_does_not_keep_its_process_alive(
+    endless_model: Path, kind: str
+) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", STUCK_PROCESS, str(endless_model)],
+        [sys.executable, "-c", STUCK_PROCESS, str(endless_model), kind],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -455,9 +491,9 @@ def test_row_17_engine_that_is_stuck_does_not_keep_its_process_alive(endless_mod
     assert ended.returncode == 75, ended.stderr
 
 
-def test_row_17_engine_that_is_slow_but_moves_is_not_lost(loaded: LoadedModel) -> None:
+def test_row_17_engine_that_is_slow_but_moves_is_not_lost(loaded: LoadedModel, kind: str) -> None:
     """Steps that together take longer than the bound."""
-    engine = make_engine(loaded, stall_timeout_s=2)
+    engine = make_engine(loaded, kind, stall_timeout_s=2)
     is_lost = threading.Event()
     engine.open(on_lost=is_lost.set)
     asked = ask(loaded, "slow", length=8)
@@ -465,7 +501,7 @@ def test_row_17_engine_that_is_slow_but_moves_is_not_lost(loaded: LoadedModel) -
     def dawdle(_seen: Pass) -> None:
         is_lost.wait(0.5)
 
-    with ForwardPasses(loaded, dawdle):
+    with ForwardPasses(engine, dawdle):
         reader = read(engine, asked)
 
         assert_all_answered([asked], [reader])
@@ -478,7 +514,7 @@ def test_row_17_engine_is_closed_while_suspects_wait(
 ) -> None:
     asked = neighbours(loaded)
     trial = Gate()
-    with ForwardPasses(loaded) as passes:
+    with ForwardPasses(engine) as passes:
 
         def strike_then_hold(_seen: Pass) -> None:
             passes.fault = trial

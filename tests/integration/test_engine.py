@@ -193,13 +193,11 @@ def test_prompt_that_cannot_fit_is_refused_and_nobody_is_harmed(
     assert engine.num_running == 0
 
 
-def test_request_that_nobody_waits_for_is_cancelled(
-    loaded: LoadedModel, engine: BatchingEngine
-) -> None:
+def test_request_that_nobody_waits_for_is_cancelled(engine: BatchingEngine) -> None:
     """As is left when a cancel overtakes its request: the manager forgets such a cancel."""
     batch = manager_of(engine)
     label = Labels().label(Request("stray", (), 1))
-    with ForwardPasses(loaded) as passes:
+    with ForwardPasses(engine) as passes:
         batch.add_request([65] * 3, request_id=label, max_new_tokens=3000, streaming=True)
         wait_until(lambda: len(passes.seen) > 0, "it has begun")
         processor = batch.batch_processor

@@ -51,10 +51,10 @@ def prompt(loaded: LoadedModel) -> tuple[int, ...]:
     return ids_of(loaded, "we had been talking about this and that " * 40)[:length]
 
 
-def num_prefilled(engine: BatchingEngine, loaded: LoadedModel, request: Request) -> int:
+def num_prefilled(engine: BatchingEngine, request: Request) -> int:
     """How many tokens the model is given until the first token of the answer."""
     assert request.max_new_tokens == TWO
-    with ForwardPasses(loaded) as passes:
+    with ForwardPasses(engine) as passes:
         "".join(engine.submit(request))
     return passes.num_tokens - 1  # the first token of the answer, for the second
 
@@ -73,12 +73,12 @@ def test_a_prefix_is_shared_within_a_tenant_and_not_with_another(
     prompt_ids = prompt(loaded)
     everything = len(prompt_ids)
 
-    first = num_prefilled(engine, loaded, Request("a1", prompt_ids, TWO, salt=A))
+    first = num_prefilled(engine, Request("a1", prompt_ids, TWO, salt=A))
     pages_of_a = num_known_pages(engine)
-    foreign = num_prefilled(engine, loaded, Request("b1", prompt_ids, TWO, salt=B))
+    foreign = num_prefilled(engine, Request("b1", prompt_ids, TWO, salt=B))
     pages_of_both = num_known_pages(engine)
-    again = num_prefilled(engine, loaded, Request("a2", prompt_ids, TWO, salt=A))
-    foreign_again = num_prefilled(engine, loaded, Request("b2", prompt_ids, TWO, salt=B))
+    again = num_prefilled(engine, Request("a2", prompt_ids, TWO, salt=A))
+    foreign_again = num_prefilled(engine, Request("b2", prompt_ids, TWO, salt=B))
 
     assert first == everything
     assert foreign == everything, "what A had asked was found in the cache"
@@ -97,8 +97,8 @@ def test_an_answer_is_found_again_as_part_of_the_next_prompt(
     "".join(engine.submit(Request("a2", middle, TWO, salt=A)))
     next_prompt = (*middle, 65)
 
-    own = num_prefilled(engine, loaded, Request("a3", next_prompt, TWO, salt=A))
-    foreign = num_prefilled(engine, loaded, Request("b", next_prompt, TWO, salt=B))
+    own = num_prefilled(engine, Request("a3", next_prompt, TWO, salt=A))
+    foreign = num_prefilled(engine, Request("b", next_prompt, TWO, salt=B))
 
     assert own == len(next_prompt) - PAGE_TOKENS
     assert foreign == len(next_prompt)
