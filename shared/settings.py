@@ -110,13 +110,14 @@ class Settings(pydantic.BaseModel):
         ),
     ] = "default"
     engine: Annotated[
-        Literal["transformers", "lean", "openai"],
+        Literal["auto", "lean", "transformers", "openai"],
         pydantic.Field(
             alias="PARLEY_ENGINE",
             description="what runs the model; lean: int8 on a processor, for Llama-like models;"
+            " transformers: any, on any device; auto: lean where it can, else transformers;"
             " openai: a model server",
         ),
-    ] = "transformers"
+    ] = "auto"
     openai_base_url: Annotated[
         pydantic.HttpUrl | None,
         pydantic.Field(

@@ -77,7 +77,8 @@ def _check_pictures(settings: Settings) -> Check:
         return Check.ok("pictures", "not read; PARLEY_READ_PICTURES is for models that can see")
     if settings.engine != "openai":
         return Check.warn(
-            "pictures", f"PARLEY_ENGINE={settings.engine} cannot see them, and answers say so"
+            "pictures",
+            "only a model server's model (PARLEY_ENGINE=openai) can see them; answers say so",
         )
     return Check.ok("pictures", "passed on to the model server")
 

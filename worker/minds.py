@@ -36,7 +36,7 @@ def mind_of(
 def _own(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
 ) -> Iterator[tuple[str, Mind]]:
-    from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions  # noqa: PLC0415 - seconds of import
+    from worker.engine.batching import BatchingEngine, EngineOptions, kind_for  # noqa: PLC0415 - seconds of import
     from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - the same
 
     choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
@@ -44,11 +44,15 @@ def _own(
     options = EngineOptions(
         settings.max_new_tokens, settings.concurrency, settings.cache_tokens, stall_timeout_s
     )
-    engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
+    kind = kind_for(settings.engine, loaded)
+    engine = BatchingEngine(loaded, options, kind)
+    device, num_parameters = str(loaded.model.device), loaded.num_parameters
+    if kind == "lean":
+        loaded.release_weights()
     try:
         engine.open(on_lost=abandon)
-        log.info("model_loaded", model=loaded.name, device=str(loaded.model.device))
-        yield loaded.name, Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+        log.info("model_loaded", model=loaded.name, device=device, engine=kind)
+        yield loaded.name, Mind(engine, loaded.tokenizer, engine.limits, num_parameters)
     finally:
         engine.close()
 

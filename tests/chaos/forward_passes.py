@@ -11,7 +11,7 @@ import torch
 
 from tests.patience import PATIENCE_S
 from worker.engine.batch import Batch
-from worker.engine.batching import BATCHES, BatchGeneration, BatchingEngine, EngineOptions
+from worker.engine.batching import BatchGeneration, BatchingEngine, EngineOptions
 from worker.engine.lean.batch import LeanBatch
 from worker.engine.lean.batches import LeanBatches
 from worker.engine.models import LoadedModel, ModelChoice, load_model
@@ -135,7 +135,7 @@ def make_engine(
 ) -> BatchingEngine:
     """An engine of a kind with a cache for some 3,800 tokens, not open yet."""
     options = EngineOptions(200, 8, cache_tokens=4096, stall_timeout_s=stall_timeout_s)
-    return BatchingEngine(loaded, options, BATCHES[kind](loaded, options))
+    return BatchingEngine(loaded, options, kind)
 
 
 def manager_of(engine: BatchingEngine) -> Batch:

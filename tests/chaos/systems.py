@@ -62,6 +62,7 @@ def parley(given: Surroundings) -> System:
         **common,
         "PARLEY_MODEL": str(given.model),
         "PARLEY_DEVICE": "cpu",
+        "PARLEY_DTYPE": "float64",  # int8 would write what the reference does not
         "PARLEY_CONCURRENCY": str(CONCURRENCY),
         "PARLEY_CACHE_TOKENS": "8192",
         "PARLEY_MAX_NEW_TOKENS": str(NUM_LETTERS),

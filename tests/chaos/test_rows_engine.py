@@ -384,7 +384,7 @@ def test_row_20_an_engine_that_cannot_be_rebuilt_says_so_and_blames_nobody(
     loaded: LoadedModel, kind: str
 ) -> None:
     too_large = EngineOptions(NEW_TOKENS, 8, cache_tokens=10**10)  # more than any machine's memory
-    engine = BatchingEngine(loaded, too_large, BATCHES[kind](loaded, too_large))
+    engine = BatchingEngine(loaded, too_large, kind)
     is_lost = threading.Event()
     asked = neighbours(loaded)
     engine.open(on_lost=is_lost.set)

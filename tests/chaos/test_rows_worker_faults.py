@@ -34,7 +34,7 @@ from tests.running import RunningModule
 SLOTS = 2
 MAX_ATTEMPTS = 3
 WEDGED = 70
-RESTARTS_S = 50.0
+RESTARTS_S = 150.0
 
 
 class MortalRedis:

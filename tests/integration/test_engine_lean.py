@@ -1,5 +1,6 @@
 """The engine for processors on real, small models: it writes what the model writes alone."""
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from shared.errors import EngineError, ModelUnavailableError
 from shared.replies import FinishReason
 from tests.chaos.forward_passes import Reader, ids_of, load, texts, wait_until, written_alone
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
-from worker.engine.batching import BatchingEngine, EngineOptions, lean_batches
+from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
 from worker.engine.generation import Request, Sampling
 from worker.engine.lean.batch import LeanBatch
 from worker.engine.lean.network import Int8Linear, Linear, Stepper
@@ -36,7 +37,7 @@ def engine(loaded: LoadedModel) -> Iterator[BatchingEngine]:
 
 
 def opened(loaded: LoadedModel, options: EngineOptions = OPTIONS) -> Iterator[BatchingEngine]:
-    engine = BatchingEngine(loaded, options, lean_batches(loaded, options))
+    engine = BatchingEngine(loaded, options, "lean")
     try:
         engine.open()
         yield engine
@@ -126,15 +127,45 @@ def test_biases_of_projections_are_computed(tmp_path: Path) -> None:
         assert written_alone(loaded, prompt, 30).rstrip("\ufffd") == answer
 
 
-def test_a_model_of_another_family_is_refused_with_a_sentence(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def of_another_family(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    folder = tmp_path_factory.mktemp("gpt2")
     tokenizer = make_tokenizer(has_template=False)
     GPT2LMHeadModel(
         GPT2Config(vocab_size=len(tokenizer), n_embd=64, n_layer=1, n_head=2)
-    ).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
+    ).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return load(folder)
 
+
+def test_a_model_of_another_family_is_refused_with_a_sentence(
+    of_another_family: LoadedModel,
+) -> None:
     with pytest.raises(ModelUnavailableError, match="PARLEY_ENGINE is lean"):
-        lean_batches(load(tmp_path), OPTIONS)
+        BatchingEngine(of_another_family, OPTIONS, "lean")
+
+
+def test_it_is_chosen_for_the_models_that_it_computes(
+    loaded: LoadedModel, of_another_family: LoadedModel
+) -> None:
+    assert kind_for("auto", loaded) == "lean"
+    assert kind_for("auto", of_another_family) == "transformers"
+    assert kind_for("transformers", loaded) == "transformers"
+
+
+def test_it_writes_the_same_without_the_models_own_weights(tmp_path: Path) -> None:
+    loaded = load(save_tiny_model(tmp_path))
+    prompt = ids_of(loaded, "a question")
+    alone = written_alone(loaded, prompt, 30)
+    layer: Any = loaded.model.get_submodule("model.layers.0.mlp.gate_proj")
+    weight = weakref.ref(layer.weight)
+    num_parameters = loaded.num_parameters
+    for engine in opened(loaded):
+        loaded.release_weights()
+
+        assert weight() is None
+        assert loaded.num_parameters < num_parameters
+        assert "".join(engine.submit(Request("1", prompt, 30))) == alone
 
 
 def test_a_conversation_goes_on_without_computing_it_again_and_only_its_own(

@@ -74,7 +74,7 @@ def _measures(
 
 @contextmanager
 def _opened(name: str, loaded: LoadedModel, options: EngineOptions) -> Iterator[BatchingEngine]:
-    engine = BatchingEngine(loaded, options, BATCHES[name](loaded, options))
+    engine = BatchingEngine(loaded, options, name)
     try:
         engine.open()
         yield engine

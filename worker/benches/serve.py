@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.settings import Settings
-from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
 from worker.engine.conversion import DEFAULT_MODEL, find_source
 from worker.engine.generation import Request, Sampling
 from worker.engine.models import DEFAULT, LoadedModel, load_model
@@ -77,7 +77,7 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
             "engine_first_text_ms": round(beside.first_text_alone_ms, 1),
             "added_ms": round(first_alone_ms - beside.first_text_alone_ms, 1),
         },
-        "engine": settings.engine,
+        "engine": kind_for(settings.engine, loaded),
         "model": loaded.name,
     }
     return Evaluation("serve", figures, (_table(figures, beside),), _remarks(figures, len(rates)))
@@ -95,7 +95,7 @@ def _rate(loaded: LoadedModel, one: dict[str, Any]) -> float:
 def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, Any]]) -> Beside:
     asked = [[each["question"] for each in one["asked"]] for one in rounds]
     options = EngineOptions(settings.max_new_tokens, len(asked[0]), settings.cache_tokens)
-    engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
+    engine = BatchingEngine(loaded, options, kind_for(settings.engine, loaded))
     engine.open()
     try:
         bare = _Bare(engine, loaded, settings)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
-from worker.engine.batch import ManagerBatches
 from worker.engine.batches import Batch, Batches, Output
 from worker.engine.generation import Limits, Request, Sampling
 from worker.engine.lean.batches import prepare
+from worker.engine.lean.network import supports
 from worker.engine.models import LoadedModel
 from worker.engine.seeding import seeded
 from worker.engine.sharing import Labels, id_of
@@ -126,18 +126,21 @@ class BatchingEngine:
     """A continuous batch, made to survive. Thread-safe."""
 
     def __init__(
-        self, loaded: LoadedModel, options: EngineOptions, batches: Batches | None = None
+        self, loaded: LoadedModel, options: EngineOptions, kind: str = "transformers"
     ) -> None:
         """Prepare the batch; this may take seconds.
 
         Args:
             loaded: the model.
             options: what an operator may choose.
-            batches: what the batch is; None: transformers' manager.
+            kind: what the batch is, a word of ``BATCHES``.
+
+        Raises:
+            ModelUnavailableError: such a batch cannot compute this model.
         """
         self._loaded = loaded
         self._options = options
-        self._batches = batches or manager_batches(loaded, options)
+        self._batches = BATCHES[kind](loaded, options)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._lineup = Lineup()
@@ -351,17 +354,27 @@ class BatchingEngine:
         return self._lineup.die(() if is_open else self._in_batch)
 
 
-def manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
+def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
     """Batches of transformers' manager, on any device."""
+    from worker.engine.batch import ManagerBatches  # noqa: PLC0415 - seconds of import
+
     return ManagerBatches(
         loaded, options.max_requests, options.max_new_tokens, options.cache_tokens
     )
 
 
-def lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
+def _lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
     """Batches of our own engine for processors; see ``lean.batches.prepare``."""
     return prepare(loaded, options.max_requests, options.cache_tokens)
 
 
-BATCHES = {"transformers": manager_batches, "lean": lean_batches}
+BATCHES = {"transformers": _manager_batches, "lean": _lean_batches}
 """By the words of ``PARLEY_ENGINE``."""
+AUTO = "auto"
+
+
+def kind_for(word: str, loaded: LoadedModel) -> str:
+    """Which of ``BATCHES`` a word of ``PARLEY_ENGINE`` means for this model."""
+    if word != AUTO:
+        return word
+    return "lean" if supports(loaded.model) else "transformers"

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -41,6 +42,15 @@ class LoadedModel:
     def num_parameters(self) -> int:
         """How many weights it has."""
         return int(self.model.num_parameters())
+
+    def release_weights(self) -> None:
+        """Let go of the linear layers' weights, of which an engine has made its own.
+
+        The model can compute nothing any more. What else it has, such as embeddings, stays.
+        """
+        for module in self.model.modules():
+            if isinstance(module, nn.Linear):
+                module.register_parameter("weight", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from shared.settings import Settings
-from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
 from worker.engine.generation import Request, Sampling
 from worker.engine.models import LoadedModel, ModelChoice, load_model
 from worker.prompts import Prompt
@@ -38,7 +38,7 @@ def choice_of(model: str, settings: Settings) -> ModelChoice:
 def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingEngine]:
     """An engine that is open while the block runs."""
     options = EngineOptions(settings.max_new_tokens, SLOTS, CACHE_TOKENS)
-    engine = BatchingEngine(loaded, options, BATCHES[settings.engine](loaded, options))
+    engine = BatchingEngine(loaded, options, kind_for(settings.engine, loaded))
     try:
         engine.open()
         yield engine
