@@ -147,6 +147,33 @@ def bench_serve(
     show(serve.bench_serve(context.obj, measured), sys.stdout, as_json=as_json)
 
 
+@benches.command("load", hidden=True)
+def bench_load(
+    context: typer.Context,
+    measured: Annotated[list[Path], typer.Argument(help="What `python -m bots load` has written.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Figures of what was measured of the whole way, for `parley bench load`."""
+    from worker.benches import load  # noqa: PLC0415 - seconds of import
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    show(load.bench_load(context.obj, measured), sys.stdout, as_json=as_json)
+
+
+@benches.command("plot")
+def bench_plot(
+    measured: Annotated[
+        Path, typer.Argument(help="What `bench load` or `bench ingest` said with --json.")
+    ],
+    picture: Annotated[Path, typer.Argument(help="The PNG to write.")],
+) -> None:
+    """Draw what `bench load --json` or `bench ingest --json` has measured."""
+    from worker.benches.plots import plot  # noqa: PLC0415 - a second of import
+
+    plot(measured, picture)
+
+
 @evaluations.command("translation")
 def evaluate_translation(
     context: typer.Context,

@@ -26,7 +26,12 @@ from shared.launcher.records import (
     preference_lines,
 )
 from shared.launcher.scaling_bench import ScalingOrder, bench_scaling
-from shared.launcher.serving_bench import ServingOrder, bench_ingesting, bench_serving
+from shared.launcher.serving_bench import (
+    ServingOrder,
+    bench_ingesting,
+    bench_load,
+    bench_serving,
+)
 from shared.launcher.sessions import redis_beside, with_redis_that_runs
 from shared.launcher.startup_bench import bench_startup
 from shared.logs import configure_logs
@@ -220,8 +225,29 @@ def serve(
     as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
 ) -> None:
     """Conversations through queue, worker and delivery, beside the bare engine (some minutes)."""
-    order = ServingOrder(concurrency, new_tokens, repeats, as_json)
+    order = ServingOrder((concurrency,), new_tokens, repeats, as_json)
     raise typer.Exit(bench_serving(_settings(), order))
+
+
+@bench.command()
+def load(
+    *,
+    conversations: Annotated[
+        list[int] | None, typer.Option(min=1, help="At once; may be given again.")
+    ] = None,
+    new_tokens: Annotated[int, typer.Option(min=2, help="The most of an answer.")] = 48,
+    repeats: Annotated[int, typer.Option(min=1, help="The median counts.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """Tokens a second and waiting times by how many conversations there are at once."""
+    counts = tuple(conversations or [1, 2, 4, 8, 16, 32, 64])
+    raise typer.Exit(bench_load(_settings(), ServingOrder(counts, new_tokens, repeats, as_json)))
+
+
+@bench.command(context_settings=HANDED_ON, add_help_option=False)
+def plot(context: typer.Context) -> None:
+    """Draw what `bench load --json` or `bench ingest --json` has measured."""
+    _hand_on("bench", context, "plot")
 
 
 @bench.command("ingest")

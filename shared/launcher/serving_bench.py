@@ -1,11 +1,11 @@
-"""``parley bench serve`` and ``ingest``: what they measure has a Redis of its own.
+"""``parley bench serve``, ``load`` and ``ingest``: what they measure has a Redis of its own.
 
-For ``serve`` there is a worker and a load of questions, and what to compare it to; for ``ingest``
-nobody answers.
+For ``serve`` and ``load`` there is a worker and a load of questions; for ``ingest`` nobody answers.
 """
 
 import contextlib
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from shared.settings import Settings
 class ServingOrder:
     """What is to be measured."""
 
-    concurrency: int
-    """Conversations at once."""
+    conversations: tuple[int, ...]
+    """How many at once; several are measured one after the other."""
     new_tokens: int
     """The most of an answer."""
     repeats: int
@@ -29,18 +29,35 @@ class ServingOrder:
 
 
 def bench_serving(settings: Settings, order: ServingOrder) -> int:
-    """Measure the whole way of a message; returns the exit code.
+    """Measure the whole way of a message beside the bare engine; returns the exit code.
 
-    A Redis of its own, so that nobody's questions are among those that count. The worker ends
-    before the bare engine is measured, which would share the processor with it else.
+    The worker ends before the bare engine is measured, which would share the processor with it
+    else.
 
     Raises:
         StartupError: something could not start; a worker's own sentence says why.
     """
+    return _measured(settings, order, "serve")
+
+
+def bench_load(settings: Settings, order: ServingOrder) -> int:
+    """Measure it by how many conversations there are at once; returns the exit code.
+
+    Raises:
+        StartupError: as for ``bench_serving``.
+    """
+    return _measured(settings, order, "load")
+
+
+def _measured(settings: Settings, order: ServingOrder, command: str) -> int:
+    """Ask a worker questions, and have a command of the worker's make figures of it.
+
+    With a Redis of its own, so that nobody's questions are among those that count.
+    """
     sizes = {
         "PARLEY_MAX_NEW_TOKENS": str(order.new_tokens),
         "PARLEY_QUEUES": "chat",
-        "PARLEY_CONCURRENCY": str(max(order.concurrency, settings.concurrency)),
+        "PARLEY_CONCURRENCY": str(max(*order.conversations, settings.concurrency)),
     }
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         folder = Path(name)
@@ -51,16 +68,22 @@ def bench_serving(settings: Settings, order: ServingOrder) -> int:
             log = folder / "worker.log"
             ward = Ward("worker", lambda: start(python_module("worker"), env=env, log=log), log)
             stack.callback(ward.stop)
-            measured = folder / "load.json"
-            words = (str(order.concurrency), str(order.repeats), str(measured))
-            load = start(python_module("bots", "load", *words), env=env, shares_terminal=True)
-            stack.enter_context(running(load))
-            if code := keep_alive([ward], load.poll):
-                return code
-        if not measured.is_file():
-            raise StartupError("The questions were not answered to their end.")
-        more = ["--json"] if order.as_json else []
-        return run_in_terminal(python_module("worker", "bench", "serve", str(measured), *more), env)
+            files = []
+            for count in order.conversations:
+                files.append(folder / f"{count}.json")
+                words = (str(count), str(order.repeats), str(files[-1]))
+                load = start(python_module("bots", "load", *words), env=env, shares_terminal=True)
+                with running(load):
+                    if code := keep_alive([ward], load.poll):
+                        return code
+        return _told(command, files, env, as_json=order.as_json)
+
+
+def _told(command: str, files: Sequence[Path], env: Mapping[str, str], *, as_json: bool) -> int:
+    if not all(file.is_file() for file in files):
+        raise StartupError("The questions were not answered to their end.")
+    words = [*map(str, files), *(["--json"] if as_json else [])]
+    return run_in_terminal(python_module("worker", "bench", command, *words), env)
 
 
 def bench_ingesting(messages: int, per_s: int, *, as_json: bool) -> int:

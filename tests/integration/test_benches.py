@@ -1,10 +1,14 @@
 """``parley bench`` on a tiny model: what is measured is there, and the keys stay."""
 
+import io
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from matplotlib.image import imread
+
+from shared.errors import SettingsError
 from shared.launcher.processes import python_module
 from tests.running import clean_environment
 
@@ -72,6 +76,61 @@ def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: 
     assert "Traceback" not in run.stderr
 
 
+def plotted(folder: Path, measured: "dict[str, Any]") -> bytes:
+    """The picture of what was measured."""
+    said, picture = folder / "said.json", folder / "picture.png"
+    said.write_text(json.dumps(measured))
+    ran = subprocess.run(
+        python_module("shared.launcher", "bench", "plot", str(said), str(picture)),
+        env=clean_environment(),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return picture.read_bytes()
+
+
+def test_the_whole_way_is_measured_and_drawn_by_how_many_ask(
+    endless_model: Path, tmp_path: Path
+) -> None:
+    options = ("--conversations", "1", "--conversations", "3", "--new-tokens", "8")
+
+    measured, run = bench(tmp_path, endless_model, "load", *options, "--repeats", "1")
+
+    assert run.returncode == 0, run.stderr
+    assert [point["conversations"] for point in measured["load"]] == [1, 3]
+    for point in measured["load"]:
+        assert point["tokens_per_s"] > 0
+        assert 0 < point["first_text_ms"]["p50"] <= point["last_text_ms"]["p50"]
+        assert point["last_text_ms"]["p50"] <= point["last_text_ms"]["p95"]
+        assert set(point["memory_mb"]) == {"bots", "redis", "worker 1"}
+    faster = [{**point, "tokens_per_s": 2 * point["tokens_per_s"]} for point in measured["load"]]
+    picture = plotted(tmp_path, measured)
+    assert imread(io.BytesIO(picture)).shape == (600, 960, 4)
+    assert plotted(tmp_path, {"load": faster}) != picture
+
+
+def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
+    (tmp_path / "said.json").write_text("[1, 2]")
+    for name in ("said.json", "none.json"):
+        ran = subprocess.run(
+            python_module("shared.launcher", "bench", "plot", name, "picture.png"),
+            env=clean_environment(),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert ran.returncode == SettingsError.exit_code
+        assert f"{name} is not what `parley bench load --json`" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
 def test_what_waits_is_measured_while_nobody_answers(tmp_path: Path) -> None:
     measured, run = bench(tmp_path, "none", "ingest", "--messages", "300", "--per-s", "100")
 
@@ -81,6 +140,7 @@ def test_what_waits_is_measured_while_nobody_answers(tmp_path: Path) -> None:
     assert 500 < measured["redis_bytes_each"] < 20_000
     assert [step["waiting"] for step in measured["memory"]] == [0, 1, 10, 100, 300]
     assert measured["memory"][-1]["redis_mb"] > measured["memory"][0]["redis_mb"]
+    assert imread(io.BytesIO(plotted(tmp_path, measured))).shape == (600, 960, 4)
 
 
 def test_more_workers_are_measured_that_compute_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.settings import Settings
+from worker.benches.rates import percentile, rate_of
 from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
 from worker.engine.conversion import DEFAULT_MODEL, find_source
 from worker.engine.generation import Request, Sampling
@@ -24,8 +25,6 @@ from worker.evaluation.minds import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.prompts import Question, make_prompt
 from worker.speech import say
-
-PERCENTILES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
     """
     load = json.loads(measured.read_text())
     loaded = load_model(choice_of(settings.model, settings), say)
-    rates = [_rate(loaded, each) for each in load["rounds"]]
-    alone = [_rate(loaded, each) for each in load["alone"]]
+    rates = [rate_of(loaded.tokenizer, each) for each in load["rounds"]]
+    alone = [rate_of(loaded.tokenizer, each) for each in load["alone"]]
     asked = [each for one in load["rounds"] for each in one["asked"]]
     first_ms = sorted(each["first_text_ms"] for each in asked)
     last_ms = sorted(each["last_text_ms"] for each in asked)
@@ -66,8 +65,8 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
             "one_at_a_time": round(rate / beside.one_at_a_time, 2),
             "llama_cpp": round(rate / beside.llama_cpp, 2) if beside.llama_cpp else None,
         },
-        "first_text_ms": {"p50": _percentile(first_ms, 50), "p95": _percentile(first_ms, 95)},
-        "last_text_ms": {"p50": _percentile(last_ms, 50), "p95": _percentile(last_ms, 95)},
+        "first_text_ms": {"p50": percentile(first_ms, 50), "p95": percentile(first_ms, 95)},
+        "last_text_ms": {"p50": percentile(last_ms, 50), "p95": percentile(last_ms, 95)},
         "memory_mb": load["memory_mb"],
         "concurrency": len(load["rounds"][0]["asked"]),
         "alone": {
@@ -81,15 +80,6 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
         "model": loaded.name,
     }
     return Evaluation("serve", figures, (_table(figures, beside),), _remarks(figures, len(rates)))
-
-
-def _rate(loaded: LoadedModel, one: dict[str, Any]) -> float:
-    """Tokens a second of a round's answers together, from the first question to the last answer."""
-    answers = [each["answer"] for each in one["asked"]]
-    num_tokens = sum(
-        len(loaded.tokenizer.encode(answer, add_special_tokens=False)) for answer in answers
-    )
-    return num_tokens / float(one["seconds"])
 
 
 def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, Any]]) -> Beside:
@@ -178,12 +168,6 @@ def _llama_rate(settings: Settings, prompt: tuple[int, ...], repeats: int) -> fl
                 break
         rates.append(num_tokens / (time.perf_counter() - begun_s))
     return statistics.median(rates[1:])
-
-
-def _percentile(numbers: Sequence[float], percent: int) -> float:
-    if len(numbers) == 1:
-        return round(numbers[0], 1)
-    return round(statistics.quantiles(numbers, n=PERCENTILES, method="inclusive")[percent - 1], 1)
 
 
 def _table(figures: dict[str, Any], beside: Beside) -> Table:

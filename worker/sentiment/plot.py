@@ -1,25 +1,17 @@
-"""A channel's mood as a picture: the mean by day above, the number of messages by class below.
+"""A channel's mood as a picture: the mean by day above, the number of messages by class below."""
 
-The only file that imports matplotlib; it draws without a display and keeps no state.
-"""
-
-import io
 from collections.abc import Sequence
 from datetime import date
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from worker.drawing import BLUE, FAINT, GREY, INK, LINE, RED, make_plain, new_figure, png_of
 from worker.sentiment.mood import Mood
 from worker.sentiment.ratings import BOUNDARY, HIGHEST, LABELS, Label
 
-COLOURS = {Label.POSITIVE: "#2166ac", Label.NEUTRAL: "#bdbdbd", Label.NEGATIVE: "#d6604d"}
-"""Blue and red of ColorBrewer's RdBu, which people who see no red or green can tell apart."""
-INK, FAINT, LINE = "#333333", "#dddddd", "#1b3a57"
+COLOURS = {Label.POSITIVE: BLUE, Label.NEUTRAL: GREY, Label.NEGATIVE: RED}
 SIZE_INCHES = (8.0, 5.0)
-DOTS_PER_INCH = 120
 LEAST_REACH = 1.0
 """The scale reaches at least so far on both sides, so that a calm channel looks calm."""
 MARGIN = 0.3
@@ -33,16 +25,13 @@ EPOCH = date(1970, 1, 1)
 
 def draw(mood: Mood) -> bytes:
     """A PNG of 960 by 600 pixels."""
-    figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(*SIZE_INCHES)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     _draw_means(upper, mood)
     _draw_counts(lower, mood)
     handles, labels = lower.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(LABELS), frameon=False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return content.getvalue()
+    return png_of(figure)
 
 
 def _draw_means(axes: Axes, mood: Mood) -> None:
@@ -71,7 +60,7 @@ def _draw_means(axes: Axes, mood: Mood) -> None:
     axes.set_ylabel("mean by day")
     axes.legend(loc="lower left", frameon=False)
     axes.set_title("How this channel sounded", loc="left", color=INK, fontweight="bold")
-    _plain(axes)
+    make_plain(axes)
 
 
 def _draw_counts(axes: Axes, mood: Mood) -> None:
@@ -94,14 +83,7 @@ def _draw_counts(axes: Axes, mood: Mood) -> None:
     ticks = list(range(len(days) - 1, -1, -step))
     axes.set_xticks([days[i] for i in ticks], labels=[f"{mood.days[i].day:%-d %b}" for i in ticks])
     axes.set_xlim(days[0] - 0.7, days[-1] + 0.7)
-    _plain(axes)
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=INK)
-    axes.grid(axis="y", color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
+    make_plain(axes)
 
 
 def _numbers(mood: Mood) -> Sequence[float]:

@@ -1,0 +1,65 @@
+"""``parley bench load``: what people get, by how many of them ask at once."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from shared.settings import Settings
+from worker.benches.rates import percentile, rate_of
+from worker.engine.models import locate, name_of
+from worker.evaluation.minds import choice_of
+from worker.evaluation.report import Evaluation, Table
+from worker.speech import say
+
+
+def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
+    """Make figures of what ``python -m bots load`` has measured, a file for each count.
+
+    Args:
+        settings: those that the worker had.
+        measured: the files that it wrote.
+    """
+    place = locate(choice_of(settings.model, settings), say)
+    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    points = [_point(tokenizer, json.loads(file.read_text())) for file in measured]
+    rows = tuple(
+        (
+            f"{point['conversations']:,}",
+            f"{point['tokens_per_s']:.1f}",
+            *(
+                f"{point[wait][share] / 1000:.1f}"
+                for wait in ("first_text_ms", "last_text_ms")
+                for share in ("p50", "p95")
+            ),
+        )
+        for point in points
+    )
+    columns = ("conversations", "tokens/s", "first p50", "first p95", "whole p50", "whole p95")
+    name = name_of(settings.model)
+    return Evaluation(
+        "load",
+        {"model": name, "load": points},
+        (Table(name, columns, rows),),
+        ("Seconds from the question to the first text, and to the whole answer.",),
+    )
+
+
+def _point(tokenizer: Any, load: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - transformers names no type
+    asked = [each for one in load["rounds"] for each in one["asked"]]
+    waits = {
+        wait: sorted(each[wait] for each in asked) for wait in ("first_text_ms", "last_text_ms")
+    }
+    rate = statistics.median(rate_of(tokenizer, one) for one in load["rounds"])
+    return {
+        "conversations": len(load["rounds"][0]["asked"]),
+        "tokens_per_s": round(rate, 1),
+        **{
+            wait: {"p50": percentile(times, 50), "p95": percentile(times, 95)}
+            for wait, times in waits.items()
+        },
+        "memory_mb": load["memory_mb"],
+    }

@@ -1,0 +1,26 @@
+"""What the benches of the whole way count alike."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+PERCENTILES = 100
+
+
+def rate_of(tokenizer: Any, one: dict[str, Any]) -> float:  # noqa: ANN401 - transformers names no type
+    """Tokens a second of a round's answers together, from the first question to the last answer.
+
+    Args:
+        tokenizer: the model's.
+        one: a ``bots.loading.Round``.
+    """
+    answers = [each["answer"] for each in one["asked"]]
+    num_tokens = sum(len(tokenizer.encode(answer, add_special_tokens=False)) for answer in answers)
+    return num_tokens / float(one["seconds"])
+
+
+def percentile(numbers: Sequence[float], percent: int) -> float:
+    """The so-many-th percentile of sorted numbers."""
+    if len(numbers) == 1:
+        return round(numbers[0], 1)
+    return round(statistics.quantiles(numbers, n=PERCENTILES, method="inclusive")[percent - 1], 1)
