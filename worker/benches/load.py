@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from shared.settings import Settings
 from worker.benches.rates import percentile, rate_of
-from worker.engine.models import locate, name_of
+from worker.engine.generation import Tokenizer
+from worker.engine.models import load_tokenizer, name_of
 from worker.evaluation.minds import choice_of
 from worker.evaluation.report import Evaluation, Table
 from worker.speech import say
@@ -23,8 +22,7 @@ def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
         settings: those that the worker had.
         measured: the files that it wrote.
     """
-    place = locate(choice_of(settings.model, settings), say)
-    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    tokenizer = load_tokenizer(choice_of(settings.model, settings), say)
     points = [_point(tokenizer, json.loads(file.read_text())) for file in measured]
     rows = tuple(
         (
@@ -48,7 +46,7 @@ def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
     )
 
 
-def _point(tokenizer: Any, load: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - transformers names no type
+def _point(tokenizer: Tokenizer, load: dict[str, Any]) -> dict[str, Any]:
     asked = [each for one in load["rounds"] for each in one["asked"]]
     waits = {
         wait: sorted(each[wait] for each in asked) for wait in ("first_text_ms", "last_text_ms")

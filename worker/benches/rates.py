@@ -4,10 +4,12 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from worker.engine.generation import Tokenizer
+
 PERCENTILES = 100
 
 
-def rate_of(tokenizer: Any, one: dict[str, Any]) -> float:  # noqa: ANN401 - transformers names no type
+def rate_of(tokenizer: Tokenizer, one: dict[str, Any]) -> float:
     """Tokens a second of a round's answers together, from the first question to the last answer.
 
     Args:

@@ -46,11 +46,14 @@ class LoadedModel:
     def release_weights(self) -> None:
         """Let go of the linear layers' weights, of which an engine has made its own.
 
-        The model can compute nothing any more. What else it has, such as embeddings, stays.
+        The model can compute nothing any more. What else it has, such as embeddings, stays, but
+        not in the file that it was read from, which is mapped into memory as long as any does.
         """
         for module in self.model.modules():
             if isinstance(module, nn.Linear):
                 module.register_parameter("weight", None)
+        for parameter in self.model.parameters():
+            parameter.data = parameter.data.clone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,18 @@ def locate(choice: ModelChoice, progress: Progress) -> str:
             "config.json)."
         )
     return str(path) if path.is_dir() else choice.model
+
+
+def load_tokenizer(choice: ModelChoice, progress: Progress) -> Tokenizer:
+    """A model's tokenizer alone.
+
+    Raises:
+        ModelUnavailableError: the model is not there.
+    """
+    place = locate(choice, progress)
+    made: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    tokenizer: Tokenizer = made
+    return tokenizer
 
 
 def load_model(choice: ModelChoice, progress: Progress) -> LoadedModel:
