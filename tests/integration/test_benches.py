@@ -42,9 +42,13 @@ def test_each_engine_is_measured_beside_one_at_a_time(tiny_model: Path, tmp_path
     measured, run = bench(tmp_path, tiny_model, "engine", *options)
 
     assert run.returncode == 0, run.stderr
-    assert set(measured) == {"model", "one_at_a_time", "transformers", "lean", "ratios"}
+    assert set(measured) == {
+        *("model", "one_at_a_time", "transformers", "lean", "ratios"),
+        "bandwidth_gb_per_s",
+    }
+    assert measured["bandwidth_gb_per_s"] > 0
     for engine in ("transformers", "lean"):
-        assert set(measured[engine]) == {"1", "3", "second_turn"}
+        assert set(measured[engine]) == {"1", "3", "second_turn", "bandwidth_share"}
         assert all(figure > 0 for figure in measured[engine].values())
     assert measured["ratios"]["one_at_a_time"] == {"1": 1.0}
 

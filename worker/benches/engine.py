@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from shared.errors import ModelUnavailableError
 from shared.settings import Settings
 from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.devices import read_rate
 from worker.engine.generation import Request
 from worker.engine.models import LoadedModel, load_model
 from worker.engine.unbatched import generate_rate
@@ -24,6 +25,7 @@ TOPICS = ("a lighthouse", "bread", "the moon", "a small town", "rain", "an old s
 HISTORY_TOKENS = 1500
 NUM_SHORT = 16
 """Tokens of the second turn's question, and of its answer."""
+ONE_AT_A_TIME = "one_at_a_time"
 
 Figures = dict[str, float]
 """A measure by its name."""
@@ -51,15 +53,19 @@ def bench_engine(
             except ModelUnavailableError as error:
                 say(str(error))
         ways: dict[str, Callable[[], Figures]] = {
-            "one_at_a_time": lambda: {"1": generate_rate(loaded, prompts[0], num_new)},
+            ONE_AT_A_TIME: lambda: {"1": generate_rate(loaded, prompts[0], num_new)},
         }
+        own_bytes = loaded.num_linear_weights * loaded.model.dtype.itemsize
+        weight_bytes = {ONE_AT_A_TIME: own_bytes}
         for name, engine in engines.items():
             ways[name] = _measures(engine, prompts, counts, num_new)
+            weight_bytes[name] = engine.weight_bytes
         rounds = []
         for number in range(repeats + 1):
             say(f"Round {number} of {repeats}" if number else "Warming up")
             rounds.append({name: way() for name, way in ways.items()})
-    return _evaluation(loaded.name, rounds[1:])
+    read_bytes_per_s = statistics.median(read_rate(loaded.model.device) for _ in range(repeats))
+    return _evaluation(loaded.name, rounds[1:], weight_bytes, read_bytes_per_s)
 
 
 def _measures(
@@ -124,30 +130,47 @@ def _first_text_s(engine: BatchingEngine, request: Request) -> float:
     return first_s
 
 
-def _evaluation(model: str, rounds: Sequence[dict[str, Figures]]) -> Evaluation:
+def _evaluation(
+    model: str,
+    rounds: Sequence[dict[str, Figures]],
+    weight_bytes: dict[str, int],
+    read_bytes_per_s: float,
+) -> Evaluation:
     medians = {
         name: {key: round(statistics.median(one[name][key] for one in rounds), 3) for key in keys}
         for name, keys in rounds[0].items()
     }
-    alone = medians["one_at_a_time"]["1"]
+    alone = medians[ONE_AT_A_TIME]["1"]
     ratios = {
         name: {key: round(rate / alone, 2) for key, rate in rates.items() if key.isdigit()}
         for name, rates in medians.items()
     }
+    for name, rates in medians.items():
+        if "1" in rates:
+            rates["bandwidth_share"] = round(rates["1"] * weight_bytes[name] / read_bytes_per_s, 3)
     columns = [key for key in max(medians.values(), key=len) if key.isdigit()]
     rows = tuple(
         (
             name,
             *(_cell(rates.get(key), ratios[name].get(key)) for key in columns),
             f"{rates['second_turn']:.3f}" if "second_turn" in rates else "",
+            f"{rates['bandwidth_share']:.0%}" if "bandwidth_share" in rates else "",
         )
         for name, rates in medians.items()
     )
-    table = Table(model, ("tokens/s (ratio), requests at once", *columns, "second turn"), rows)
-    figures: dict[str, Figure] = {"model": model, **medians, "ratios": ratios}
+    headings = ("tokens/s (ratio), requests at once", *columns, "second turn", "of memory")
+    table = Table(model, headings, rows)
+    gb_per_s = round(read_bytes_per_s / 1e9, 1)
+    figures: dict[str, Figure] = {
+        "model": model,
+        **medians,
+        "ratios": ratios,
+        "bandwidth_gb_per_s": gb_per_s,
+    }
     remarks = (
         f"Medians of {len(rounds)}; ratios to generate() one at a time.",
         "Second turn: time to its first text over the first turn's, 1,500 tokens or what fits.",
+        f"Of memory: the weights that 1 request reads, of the {gb_per_s} GB/s to be had here.",
     )
     return Evaluation("engine", figures, (table,), remarks)
 

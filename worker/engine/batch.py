@@ -136,6 +136,11 @@ class ManagerBatches:
         """The longest sequence that fits."""
         return (self._num_pages - 1) * PAGE_TOKENS
 
+    @property
+    def weight_bytes(self) -> int:
+        """What a step reads of weights."""
+        return self._loaded.num_linear_weights * self._loaded.model.dtype.itemsize
+
     def start(self) -> Batch:
         """A new batch, running."""
         generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs

@@ -64,6 +64,11 @@ class Batches(Protocol):
         """The longest sequence that fits."""
         ...
 
+    @property
+    def weight_bytes(self) -> int:
+        """What a step reads of weights."""
+        ...
+
     def start(self) -> Batch:
         """A new batch, running."""
         ...

@@ -219,6 +219,11 @@ class BatchingEngine:
         return self._loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True)
 
     @property
+    def weight_bytes(self) -> int:
+        """What a step reads of weights."""
+        return self._batches.weight_bytes
+
+    @property
     def num_running(self) -> int:
         """How many answers are being written, or wait for it."""
         return len(self._running)

@@ -3,6 +3,8 @@
 The GPU branches are written from the libraries' documentation and have not been run on a GPU.
 """
 
+import time
+
 import psutil
 import torch
 from transformers import PretrainedConfig
@@ -13,6 +15,8 @@ CPU_CACHE_SHARE = 0.1
 """Share of the free memory that the cache takes on a CPU, where other programs live too."""
 GPU_CACHE_SHARE = 0.8
 MAX_CPU_CACHE_TOKENS = 16_384
+READ_BYTES, NUM_READS = 2**28, 5
+"""Many times what caches hold."""
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -64,3 +68,13 @@ def free_cache_bytes(device: torch.device) -> int:
         free_bytes, _ = torch.cuda.mem_get_info(device)
         return int(free_bytes * GPU_CACHE_SHARE)
     return int(psutil.virtual_memory().available * CPU_CACHE_SHARE)
+
+
+def read_rate(device: torch.device) -> float:
+    """Bytes a second that a device reads from its memory, by adding up many numbers."""
+    numbers = torch.ones(READ_BYTES // torch.float32.itemsize, device=device)
+    numbers.sum().item()
+    begun_s = time.perf_counter()
+    for _ in range(NUM_READS):
+        numbers.sum().item()  # a number on the processor: the device has come to its end
+    return NUM_READS * READ_BYTES / (time.perf_counter() - begun_s)

@@ -43,6 +43,12 @@ class LoadedModel:
         """How many weights it has."""
         return int(self.model.num_parameters())
 
+    @property
+    def num_linear_weights(self) -> int:
+        """How many weights each step of writing reads: all but embeddings and norms."""
+        linear = (module for module in self.model.modules() if isinstance(module, nn.Linear))
+        return sum(module.weight.numel() for module in linear)
+
     def release_weights(self) -> None:
         """Let go of the linear layers' weights, of which an engine has made its own.
 

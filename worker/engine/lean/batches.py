@@ -26,6 +26,8 @@ class LeanBatches:
     stepper: Stepper
     sizes: Sizes
     eos_token_ids: tuple[int, ...]
+    weight_bytes: int
+    """What a step reads of weights."""
 
     @property
     def capacity_tokens(self) -> int:
@@ -58,7 +60,9 @@ def prepare(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) ->
         )
     sizes = _sizes(loaded, max_requests, cache_tokens)
     num_positions = min(loaded.context_tokens, sizes.largest_block)
-    return LeanBatches(_pack(loaded, num_positions), sizes, loaded.eos_token_ids)
+    stepper = _pack(loaded, num_positions)
+    weight_bytes = loaded.num_linear_weights * stepper.weight_itemsize
+    return LeanBatches(stepper, sizes, loaded.eos_token_ids, weight_bytes)
 
 
 def _sizes(loaded: LoadedModel, max_requests: int, cache_tokens: int | None) -> Sizes:

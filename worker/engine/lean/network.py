@@ -292,6 +292,8 @@ class Stepper:
         self._cos = cos[0].unsqueeze(1)
         self._sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], 1).unsqueeze(1)
         self.dtype = torch.float32 if kind is Int8Linear else model.dtype
+        self.weight_itemsize = 1 if kind is Int8Linear else model.dtype.itemsize
+        """Bytes of a weight."""
         self._network = _scripted(Network(model, kind, largest))
 
     def new_cache(self, num_tokens: int) -> Cache:
