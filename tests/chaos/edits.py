@@ -25,8 +25,8 @@ from tests.fakes.discord_settings import Settings as DiscordSettings
 from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
-SLOTS = 64
-"""Answers at once of each worker."""
+SLOTS = 32
+"""Answers at once of each worker, which tells the bots of 40 texts a second at most."""
 TOKENS_PER_S = 20
 ANSWER_S = 60
 SETTLE_S = 5.0
@@ -115,7 +115,7 @@ def main(
     at_once: Annotated[list[int] | None, typer.Option(help="Answers; may be given again.")] = None,
 ) -> None:
     """Print a line of figures for each number of answers at once."""
-    for count in at_once or (16, 32, 64, 128, 192):
+    for count in at_once or (32, 64, 96, 128, 160):
         asyncio.run(run(count))
 
 

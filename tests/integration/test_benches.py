@@ -36,19 +36,22 @@ def bench(
     return json.loads(run.stdout or "{}"), run
 
 
-def test_each_engine_is_measured_beside_one_at_a_time(tiny_model: Path, tmp_path: Path) -> None:
+def test_each_engine_is_measured_beside_one_at_a_time(endless_model: Path, tmp_path: Path) -> None:
     options = ("--at-once", "1", "--at-once", "3", "--new-tokens", "6", "--repeats", "1")
 
-    measured, run = bench(tmp_path, tiny_model, "engine", *options)
+    measured, run = bench(tmp_path, endless_model, "engine", *options)
 
     assert run.returncode == 0, run.stderr
     assert set(measured) == {
-        *("model", "one_at_a_time", "transformers", "lean", "ratios"),
-        "bandwidth_gb_per_s",
+        *("model", "one_at_a_time", "static_batches", "transformers", "lean"),
+        *("ratios", "bandwidth_gb_per_s"),
     }
     assert measured["bandwidth_gb_per_s"] > 0
+    assert set(measured["static_batches"]) == {"3"}, "llama.cpp has no file of this model"
     for engine in ("transformers", "lean"):
-        assert set(measured[engine]) == {"1", "3", "second_turn", "bandwidth_share"}
+        assert set(measured[engine]) == {
+            *("1", "3", "second_turn", "long_prompt", "bandwidth_share")
+        }
         assert all(figure > 0 for figure in measured[engine].values())
     assert measured["ratios"]["one_at_a_time"] == {"1": 1.0}
 

@@ -1,4 +1,4 @@
-"""``parley bench engine``: tokens a second of each engine, beside ``generate()`` one at a time.
+"""``parley bench engine``: tokens a second of each engine, beside ``generate()`` and llama.cpp.
 
 Everything is measured in one run, warmed up, in turns; the median of some repeats counts, so that a
 machine that is slow for a while is slow for all.
@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 
 from shared.errors import ModelUnavailableError
 from shared.settings import Settings
+from worker.benches.crowd import NUM_RUNNING, stretch
+from worker.benches.llama import open_llama
 from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
 from worker.engine.devices import read_rate
 from worker.engine.generation import Request
@@ -26,6 +28,7 @@ HISTORY_TOKENS = 1500
 NUM_SHORT = 16
 """Tokens of the second turn's question, and of its answer."""
 ONE_AT_A_TIME = "one_at_a_time"
+COMPARED = ("second_turn", "long_prompt", "bandwidth_share")
 
 Figures = dict[str, float]
 """A measure by its name."""
@@ -46,15 +49,22 @@ def bench_engine(
     prompts = [_prompt(loaded, number) for number in range(max(counts))]
     with ExitStack() as stack:
         engines: dict[str, BatchingEngine] = {}
-        options = EngineOptions(num_new, max(counts), settings.cache_tokens)
+        options = EngineOptions(num_new, max(*counts, NUM_RUNNING + 1), settings.cache_tokens)
         for name in BATCHES:
             try:
                 engines[name] = stack.enter_context(_opened(name, loaded, options))
             except ModelUnavailableError as error:
                 say(str(error))
         ways: dict[str, Callable[[], Figures]] = {
-            ONE_AT_A_TIME: lambda: {"1": generate_rate(loaded, prompts[0], num_new)},
+            ONE_AT_A_TIME: lambda: {"1": generate_rate(loaded, prompts[:1], num_new)},
+            "static_batches": lambda: {
+                str(count): generate_rate(loaded, prompts[:count], num_new)
+                for count in counts
+                if count > 1
+            },
         }
+        if llama := open_llama(settings):
+            ways["llama_cpp"] = lambda: {"1": llama.rate(prompts[0], num_new)}
         own_bytes = loaded.num_linear_weights * loaded.model.dtype.itemsize
         weight_bytes = {ONE_AT_A_TIME: own_bytes}
         for name, engine in engines.items():
@@ -73,7 +83,10 @@ def _measures(
 ) -> Callable[[], Figures]:
     def measure() -> Figures:
         rates = {str(count): _rate(engine, prompts[:count], num_new) for count in counts}
-        return {**rates, "second_turn": _second_turn(engine, prompts[0])}
+        turns: Figures = {"second_turn": _second_turn(engine, prompts[0])}
+        if (stretched := stretch(engine, prompts)) is not None:
+            turns["long_prompt"] = stretched
+        return {**rates, **turns}
 
     return measure
 
@@ -137,7 +150,10 @@ def _evaluation(
     read_bytes_per_s: float,
 ) -> Evaluation:
     medians = {
-        name: {key: round(statistics.median(one[name][key] for one in rounds), 3) for key in keys}
+        name: {
+            key: round(statistics.median(one[name][key] for one in rounds if key in one[name]), 3)
+            for key in keys
+        }
         for name, keys in rounds[0].items()
     }
     alone = medians[ONE_AT_A_TIME]["1"]
@@ -146,19 +162,24 @@ def _evaluation(
         for name, rates in medians.items()
     }
     for name, rates in medians.items():
-        if "1" in rates:
+        if "1" in rates and name in weight_bytes:
             rates["bandwidth_share"] = round(rates["1"] * weight_bytes[name] / read_bytes_per_s, 3)
     columns = [key for key in max(medians.values(), key=len) if key.isdigit()]
     rows = tuple(
         (
             name,
             *(_cell(rates.get(key), ratios[name].get(key)) for key in columns),
-            f"{rates['second_turn']:.3f}" if "second_turn" in rates else "",
-            f"{rates['bandwidth_share']:.0%}" if "bandwidth_share" in rates else "",
+            *(f"{rates[key]:.2f}" if key in rates else "" for key in COMPARED),
         )
         for name, rates in medians.items()
     )
-    headings = ("tokens/s (ratio), requests at once", *columns, "second turn", "of memory")
+    headings = (
+        "tokens/s (ratio), requests at once",
+        *columns,
+        "second turn",
+        "long prompt",
+        "of memory",
+    )
     table = Table(model, headings, rows)
     gb_per_s = round(read_bytes_per_s / 1e9, 1)
     figures: dict[str, Figure] = {
@@ -170,6 +191,7 @@ def _evaluation(
     remarks = (
         f"Medians of {len(rounds)}; ratios to generate() one at a time.",
         "Second turn: time to its first text over the first turn's, 1,500 tokens or what fits.",
+        f"Long prompt: time between pieces of {NUM_RUNNING} answers while it is read, over before.",
         f"Of memory: the weights that 1 request reads, of the {gb_per_s} GB/s to be had here.",
     )
     return Evaluation("engine", figures, (table,), remarks)

@@ -4,8 +4,6 @@ The bare engine with the same prompts, ``generate()`` one at a time, and llama.c
 where ``llama_cpp`` is importable.
 """
 
-import importlib
-import importlib.util
 import json
 import statistics
 import time
@@ -15,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from shared.settings import Settings
+from worker.benches.llama import open_llama
 from worker.benches.rates import percentile, rate_of
 from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
-from worker.engine.conversion import DEFAULT_MODEL, find_source
 from worker.engine.generation import Request, Sampling
-from worker.engine.models import DEFAULT, LoadedModel, load_model
+from worker.engine.models import LoadedModel, load_model
 from worker.engine.unbatched import generate_rate
 from worker.evaluation.minds import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
@@ -102,7 +100,7 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
         engine.close()
     say("One at a time")
     num_new, times = settings.max_new_tokens, range(len(asked) + 1)
-    slow = [generate_rate(loaded, prompt, num_new) for _ in times][1:]
+    slow = [generate_rate(loaded, [prompt], num_new) for _ in times][1:]
     return Beside(
         engine=statistics.median(many),
         engine_alone=statistics.median(alone),
@@ -151,22 +149,10 @@ class _Bare:
 
 
 def _llama_rate(settings: Settings, prompt: tuple[int, ...], repeats: int) -> float | None:
-    """Tokens a second of llama.cpp with the default model's own file; None without either."""
-    if settings.model != DEFAULT or importlib.util.find_spec("llama_cpp") is None:
+    llama = open_llama(settings)
+    if llama is None:
         return None
-    say("llama.cpp, one at a time")
-    llama: Any = importlib.import_module("llama_cpp")  # nobody needs to have it
-    model = llama.Llama(str(find_source(DEFAULT_MODEL)), n_ctx=2048, verbose=False)
-    rates = []
-    for _ in range(repeats + 1):
-        begun_s = time.perf_counter()
-        model.reset()
-        num_tokens = 0
-        for _token in model.generate(list(prompt), temp=0.0):
-            num_tokens += 1
-            if num_tokens == settings.max_new_tokens:
-                break
-        rates.append(num_tokens / (time.perf_counter() - begun_s))
+    rates = [llama.rate(prompt, settings.max_new_tokens) for _ in range(repeats + 1)]
     return statistics.median(rates[1:])
 
 

@@ -1,29 +1,49 @@
-"""One answer at a time, as a worker without batching writes it: what engines are compared to."""
+"""What engines are compared to: transformers' ``generate``, alone and in static batches."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from worker.engine.models import LoadedModel
 
+PAD = 0
 
-def generate(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> int:
-    """Let transformers' ``generate`` write one answer; returns its number of tokens."""
+
+def generate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: int) -> int:
+    """Let ``generate`` write answers together; all wait for the longest.
+
+    Args:
+        loaded: the model.
+        prompts: one, or several that are padded to the length of the longest.
+        num_new: the most tokens of an answer.
+
+    Returns:
+        How many tokens the answers have, without what fills up those that ended earlier.
+    """
     model: Any = loaded.model
+    longest = max(map(len, prompts))
+    rows = [[PAD] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+    masks = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     with torch.inference_mode():
         output = model.generate(
-            torch.tensor([prompt], device=model.device),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=model.device),
+            torch.tensor(rows, device=model.device),
+            attention_mask=torch.tensor(masks, device=model.device),
             max_new_tokens=num_new,
             do_sample=False,
-            pad_token_id=0,
+            pad_token_id=PAD,
         )
-    return int(output.shape[1] - len(prompt))
+    return sum(_num_written(loaded, row) for row in output[:, longest:].tolist())
 
 
-def generate_rate(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> float:
-    """Tokens a second of one answer, its prompt included in the time."""
+def generate_rate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: int) -> float:
+    """Tokens a second of answers together, their prompts included in the time."""
     begun_s = time.perf_counter()
-    num_tokens = generate(loaded, prompt, num_new)
+    num_tokens = generate(loaded, prompts, num_new)
     return num_tokens / (time.perf_counter() - begun_s)
+
+
+def _num_written(loaded: LoadedModel, row: list[int]) -> int:
+    ends = [at for at, token in enumerate(row, start=1) if token in loaded.eos_token_ids]
+    return ends[0] if ends else len(row)
