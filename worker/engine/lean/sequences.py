@@ -4,6 +4,7 @@ A sequence that has ended stays in its block until the room is needed, so that t
 conversation computes only what is new.
 """
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -130,30 +131,40 @@ class Pace:
     """How many tokens of prompts a step may take, so that those who are written to do not wait."""
 
     def __init__(self) -> None:
-        self._step_s: float | None = None
+        self._step_s: dict[int, float] = {}
+        """What a step without prompts costs, by how many are written to; see ``_sort``."""
         self._token_s: float | None = None
+        """What a token of a prompt adds."""
         self._num_mixed = 0
         """Steps since the last one without prompts."""
 
     def note(self, num_written: int, num_read: int, seconds: float) -> None:
         """Learn from a step with so many tokens of answers and of prompts."""
         self._num_mixed = self._num_mixed + 1 if num_read else 0
+        sort = _sort(num_written)
+        alone_s = self._step_s.get(sort) if num_written else 0.0
         if not num_read:
-            self._step_s = _average(self._step_s, seconds)
-        elif num_read >= SMALLEST_CHUNK:
-            rest_s = seconds - (self._step_s or 0.0 if num_written else 0.0)
-            self._token_s = _average(self._token_s, max(rest_s, seconds / 10) / num_read)
+            self._step_s[sort] = _average(alone_s, seconds)
+        elif num_read >= SMALLEST_CHUNK and alone_s is not None:
+            rest_s = max(seconds - alone_s, seconds / 10)
+            self._token_s = _average(self._token_s, rest_s / num_read)
 
     def budget(self, num_written: int) -> int:
         """How many tokens of prompts the next step may take, beside so many of answers."""
         if not num_written:
             return LARGEST_CHUNK
-        if self._num_mixed >= MIXED_IN_A_ROW:
-            return 0  # what a step costs without prompts grows with the answers: measure it anew
-        if self._step_s is None or self._token_s is None:
+        step_s = self._step_s.get(_sort(num_written))
+        if step_s is None or self._num_mixed >= MIXED_IN_A_ROW:
+            return 0  # to see what it costs without
+        if self._token_s is None:
             return FIRST_CHUNK
-        affordable = int(self._step_s * (STRETCH - 1) / self._token_s)
+        affordable = int(step_s * (STRETCH - 1) / self._token_s)
         return min(LARGEST_CHUNK, max(SMALLEST_CHUNK, affordable))
+
+
+def _sort(num_written: int) -> int:
+    """Steps of one sort write to nearly as many, and so cost nearly the same: within a fifth."""
+    return round(2 * math.log2(num_written)) if num_written else -1
 
 
 def chunks(reading: Collection[Held], budget: int) -> list[tuple[Held, int]]:

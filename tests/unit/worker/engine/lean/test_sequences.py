@@ -150,3 +150,17 @@ def test_what_a_step_costs_without_prompts_is_measured_now_and_then() -> None:
 
     assert 0 in budgets
     assert SMALLEST_CHUNK in budgets
+
+
+def test_a_step_for_few_says_nothing_of_one_for_many() -> None:
+    pace = Pace()
+    pace.note(0, 500, 0.5)  # a token of a prompt costs a millisecond
+    for _ in range(10):
+        pace.note(2, 0, 0.01)
+
+    assert pace.budget(2) == SMALLEST_CHUNK
+    assert pace.budget(32) == 0, "it is measured first"
+    pace.note(32, 0, 0.1)
+    assert pace.budget(32) == pytest.approx(100 * (STRETCH - 1), abs=2)
+    assert pace.budget(35) == pace.budget(32)
+    assert pace.budget(2) == SMALLEST_CHUNK
