@@ -91,7 +91,7 @@ def _check_device(settings: Settings) -> Check:
     except ParleyError as error:
         return Check.fail("device", str(error))
     dtype = str(pick_dtype(settings.dtype, device)).removeprefix("torch.")
-    return Check.ok("device", f"{device.type}, {dtype}")
+    return Check.ok("device", f"{device.type}, {dtype}; PARLEY_ENGINE is {settings.engine}")
 
 
 def _check(name: str, find: Callable[[], str]) -> Check:

@@ -1,4 +1,4 @@
-"""The worker's checks: a model that is not needed is not looked for."""
+"""The worker's checks: what a model runs in; one that is not needed is not looked for."""
 
 import pytest
 
@@ -22,3 +22,16 @@ def test_the_chat_model_is_checked_where_it_is_needed(
 
     said = capsys.readouterr().out
     assert words in said
+
+
+@pytest.mark.parametrize("engine", ["auto", "transformers"])
+def test_device_numbers_and_engine_are_said(
+    capsys: pytest.CaptureFixture[str], engine: str
+) -> None:
+    settings = Settings.model_validate(
+        {"PARLEY_MODEL": "/there/is/none", "PARLEY_DEVICE": "cpu", "PARLEY_ENGINE": engine}
+    )
+
+    doctor.report(settings)
+
+    assert f"cpu, float32; PARLEY_ENGINE is {engine}" in capsys.readouterr().out
