@@ -83,10 +83,8 @@ def _measures(
 ) -> Callable[[], Figures]:
     def measure() -> Figures:
         rates = {str(count): _rate(engine, prompts[:count], num_new) for count in counts}
-        turns: Figures = {"second_turn": _second_turn(engine, prompts[0])}
-        if (stretched := stretch(engine, prompts)) is not None:
-            turns["long_prompt"] = stretched
-        return {**rates, **turns}
+        second_turn, long_prompt = _second_turn(engine, prompts[0]), stretch(engine, prompts)
+        return {**rates, "second_turn": second_turn, "long_prompt": long_prompt}
 
     return measure
 
@@ -150,10 +148,7 @@ def _evaluation(
     read_bytes_per_s: float,
 ) -> Evaluation:
     medians = {
-        name: {
-            key: round(statistics.median(one[name][key] for one in rounds if key in one[name]), 3)
-            for key in keys
-        }
+        name: {key: round(statistics.median(one[name][key] for one in rounds), 3) for key in keys}
         for name, keys in rounds[0].items()
     }
     alone = medians[ONE_AT_A_TIME]["1"]
