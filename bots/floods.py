@@ -53,6 +53,10 @@ class Floods:
         async with self._in(f"asker {asker}", MAX_AT_ONCE), self._in(f"channel {channel}", 1):
             yield
 
+    def few_of(self, asker: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Wait until few of this person's messages have their files fetched."""
+        return self._in(f"files {asker}", MAX_AT_ONCE)
+
     @contextlib.asynccontextmanager
     async def _in(self, name: str, num_at_once: int) -> AsyncIterator[None]:
         line = self._lines.setdefault(name, _Line(asyncio.Semaphore(num_at_once)))

@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from bots.attaching import MAX_FILES, within_bounds
 from bots.intake import Incoming
@@ -23,32 +25,60 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 TWIN_S = 0.5
-MAX_REMEMBERED = 1_000
+MAX_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class _Twin:
+    """A message's own event."""
+
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    is_taken: bool = False
 
 
 class Twins:
-    """Which messages were taken from their own event."""
+    """Which messages are taken from their own event."""
 
     def __init__(self) -> None:
-        self._taken: OrderedDict[str, asyncio.Event] = OrderedDict()
+        self._twins: OrderedDict[str, _Twin] = OrderedDict()
 
-    def note(self, channel: str, ts: str) -> None:
-        """A message's own event was taken."""
-        self._of(channel, ts).set()
+    @contextlib.contextmanager
+    def taking(self, channel: str, ts: str) -> Iterator[None]:
+        """A message's own event has come, and is being taken."""
+        twin = self._of(channel, ts)
+        twin.arrived.set()
+        try:
+            yield
+            twin.is_taken = True
+        finally:
+            twin.ended.set()
+            if not twin.is_taken:  # it may come again
+                self._twins.pop(_name(channel, ts), None)
 
-    async def came(self, channel: str, ts: str) -> bool:
-        """Whether a message's own event was taken, or is within a moment."""
-        with contextlib.suppress(TimeoutError):
+    async def took(self, channel: str, ts: str) -> bool:
+        """Whether a message is taken from its own event, if that comes within a moment.
+
+        Once it has come, it is waited for as long as it takes: a busy process has much under way.
+        """
+        twin = self._of(channel, ts)
+        try:
             async with asyncio.timeout(TWIN_S):
-                await self._of(channel, ts).wait()
-                return True
-        return False
+                await twin.arrived.wait()
+        except TimeoutError:
+            return False
+        await twin.ended.wait()
+        return twin.is_taken
 
-    def _of(self, channel: str, ts: str) -> asyncio.Event:
-        event = self._taken.setdefault(f"{channel} {ts}", asyncio.Event())
-        if len(self._taken) > MAX_REMEMBERED:
-            self._taken.popitem(last=False)
-        return event
+    def _of(self, channel: str, ts: str) -> _Twin:
+        twin = self._twins.setdefault(_name(channel, ts), _Twin())
+        if len(self._twins) > MAX_REMEMBERED:
+            self._twins.popitem(last=False)
+        return twin
+
+
+def _name(channel: str, ts: str) -> str:
+    return f"{channel} {ts}"
 
 
 class Attaching:
@@ -68,8 +98,12 @@ class Attaching:
             looked_up = await self._reception.threads.looked_up(incoming)
             if not is_for_us(looked_up.situation):
                 return incoming
-        files = await self._missing(incoming) if is_bare else event["files"]
-        return dataclasses.replace(incoming, attachments=await self._fetched(files))
+        floods, asker = self._reception.floods, incoming.origin.asker
+        async with floods.few_of(asker):
+            if floods.holds_off(asker):
+                return incoming  # which nobody answers
+            files = await self._missing(incoming) if is_bare else event["files"]
+            return dataclasses.replace(incoming, attachments=await self._fetched(files))
 
     async def _missing(self, incoming: Incoming) -> list[Json]:
         """The files of a message whose event leaves them out."""

@@ -140,9 +140,13 @@ class Workspace:
 
     async def _take_message(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
         """Take a message; ``found_at_s``: when it was found, if nobody heard it."""
-        is_bare = body["event"].get("type") == events.MENTION
-        if is_bare and await self._twins.came(origin.channel, origin.message):
-            return
+        if body["event"].get("type") != events.MENTION:
+            with self._twins.taking(origin.channel, origin.message):
+                await self._take_once(body, origin, found_at_s)
+        elif not await self._twins.took(origin.channel, origin.message):
+            await self._take_once(body, origin, found_at_s)
+
+    async def _take_once(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
         incoming = self._incoming(body, origin)
         age_s = max(0.0, found_at_s - incoming.written_at_s) if found_at_s else 0.0
         if not await self._unasked.teach(body, incoming):
@@ -152,8 +156,6 @@ class Workspace:
                 self._marks.note_thread(thread_name(origin.channel, thread))
         await self._unasked.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
-        if not is_bare:
-            self._twins.note(origin.channel, origin.message)
 
     async def _take_edited(self, body: Json, edited_at_s: float) -> None:
         """A message that reads otherwise now: its answer and its rating follow."""

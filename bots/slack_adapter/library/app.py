@@ -9,6 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -17,6 +18,7 @@ from aiohttp import web
 from slack_bolt import BoltResponse
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -28,6 +30,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from bots.slack_adapter.bodies import Json, read_body
 from bots.slack_adapter.library.faults import translated
 from bots.slack_adapter.library.web import Account, SlackAccess, make_client, socket_faults
+from bots.slack_adapter.turnstile import Turnstile
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -38,9 +41,12 @@ TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signa
 ANY = re.compile(".*")
 PARTS = ("team", "enterprise", "user", "channel", "message", "view", "container")
 WORDS = ("type", "callback_id", "trigger_id", "response_url", "action_ts")
+EVENT_ID = "event_id"
 FORM = "application/x-www-form-urlencoded"
 Authorize = Callable[..., Awaitable[AuthorizeResult]]
 """Bolt calls it with those of its arguments that it names, such as ``team_id``."""
+IsTaken = Callable[[Json, Callable[[], Awaitable[BoltResponse]]], Awaitable[bool]]
+"""See ``EventsApp._is_taken``."""
 JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 
 
@@ -78,6 +84,7 @@ class EventsApp:
     def __init__(self, access: SlackAccess, authorize: Authorize, hearer: Hearer) -> None:
         self._access = access
         self._hearer = hearer
+        self._turnstile = Turnstile()
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
@@ -103,7 +110,7 @@ class EventsApp:
         """Sockets that are not open yet."""
         token = self._access.app_token or ""
         return [
-            Socket(_Handler(self._app, token, self._hearer), self._access)
+            Socket(_Handler(self._app, token, self._is_taken), self._access)
             for _ in range(num_sockets)
         ]
 
@@ -119,7 +126,23 @@ class EventsApp:
         bolt_request = _read_form(raw) if request.content_type == FORM else _read_event(raw)
         if bolt_request is None:
             return web.Response(status=400)
-        return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+        if EVENT_ID not in bolt_request.body:
+            return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+        is_taken = await self._is_taken(
+            bolt_request.body, lambda: self._app.async_dispatch(bolt_request)
+        )
+        return web.Response(status=HTTPStatus.OK if is_taken else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _is_taken(self, body: Json, hand_on: Callable[[], Awaitable[BoltResponse]]) -> bool:
+        """Take an event when it is its turn, by handing it on to Bolt unless it is of a flood."""
+
+        async def take() -> bool:
+            if self._hearer.is_unwanted(body):
+                return True
+            response = await hand_on()
+            return response.status == HTTPStatus.OK
+
+        return await self._turnstile.let_in(str(body[EVENT_ID]), take)
 
     async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
         """Hand an event on; Bolt acknowledges it only if that goes well."""
@@ -127,7 +150,7 @@ class EventsApp:
         if known is None:
             log.warning("event_malformed")
         elif not await self._hearer.hear(known):
-            return BoltResponse(status=503)
+            return BoltResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
         return None
 
     async def _on_command(self, body: dict[str, Any]) -> BoltResponse:
@@ -179,23 +202,23 @@ def authorized(account: Account) -> AuthorizeResult:
 
 
 class _Handler(AsyncSocketModeHandler):
-    """Bolt's handler, but that a flood does not reach Bolt and a lost answer is no error."""
+    """Bolt's handler, but that events take turns and a lost answer is no error."""
 
-    def __init__(self, app: AsyncApp, token: str, hearer: Hearer) -> None:
+    def __init__(self, app: AsyncApp, token: str, is_taken: IsTaken) -> None:
         # What goes wrong with a connection is said by ``sockets``, once and without a trace.
         quiet = logging.getLogger("slack_sdk.socket_mode.quiet")
         quiet.setLevel(logging.CRITICAL)
         super().__init__(app, token, logger=quiet, ping_interval=PING_EVERY_S)
-        self._hearer = hearer
+        self._is_taken = is_taken
 
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as the class above it
         """Handle what came in over a socket."""
         try:
-            if self._hearer.is_unwanted(req.payload):
+            if EVENT_ID not in req.payload:
+                await super().handle(client, req)
+            elif await self._is_taken(req.payload, lambda: run_async_bolt_app(self.app, req)):
                 seen = SocketModeResponse(envelope_id=req.envelope_id)
                 await client.send_socket_mode_response(seen)
-            else:
-                await super().handle(client, req)
         except (aiohttp.ClientError, OSError) as error:
             log.info("answer_lost", error=type(error).__name__)  # Slack sends the event again
 

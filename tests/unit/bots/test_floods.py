@@ -69,6 +69,27 @@ def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
     assert floods.holds_off(f"user{MAX_REMEMBERED}")
 
 
+async def test_few_of_one_persons_messages_have_their_files_fetched() -> None:
+    floods = Floods(ALLOWANCE)
+    is_there = asyncio.Event()
+    begun: list[str] = []
+
+    async def fetch(asker: str) -> None:
+        async with floods.few_of(asker):
+            begun.append(asker)
+            await is_there.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for asker in [*["alice"] * (MAX_AT_ONCE + 2), "bob"]:
+            group.create_task(fetch(asker))
+        await asyncio.sleep(0)
+        at_first = list(begun)
+        is_there.set()
+
+    assert at_first == [*["alice"] * MAX_AT_ONCE, "bob"]
+    assert begun.count("alice") == MAX_AT_ONCE + 2
+
+
 async def test_few_of_one_persons_messages_and_one_of_a_channels_are_before_the_ledger() -> None:
     floods = Floods(ALLOWANCE)
     answer = asyncio.Event()
