@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import redis
 
 from bots.budget import Budget
+from bots.ending import end
 from bots.pace import Rank
 from bots.store import Store
 from bots.surface import Piece, Surface
@@ -267,7 +268,7 @@ class Posts:
         try:
             yield
         finally:
-            renewal.cancel()
+            await end([renewal])
             with contextlib.suppress(redis.RedisError, TimeoutError):
                 await self._store.run(showing.free(self._job.id, self._desk.name))
 

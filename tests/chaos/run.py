@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bots.ending import end
 from tests.chaos.checker import Finding, Outcome, Post, check
 from tests.chaos.discord_side import DiscordSide, make_discord
 from tests.chaos.driver import Driver, Load
@@ -100,9 +101,7 @@ class Run:
                 options.say(f"not ready {HEAL_TIMEOUT_S:.0f} s after the last fault: {ill}")
             await self._settle()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await end(helpers)
 
     async def _settle(self) -> None:
         """Wait until everything is answered, or will not be; then for what must not come."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import pytest
 
 from bots.delivery import Delivery
+from bots.ending import end
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.pace import Rank
@@ -122,9 +123,7 @@ async def showing(store: Store, platform: SlowPlatform, redis_url: str) -> Async
     try:
         yield
     finally:
-        reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reading
+        await end([reading])
         await delivery.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from bots.budget import Budget
 from bots.delivery import Delivery
+from bots.ending import end
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.render.final import FILE_NOTE
@@ -47,8 +48,7 @@ async def delivering(slack: FakeSlack, store: Store, redis_url: str) -> AsyncIte
     try:
         yield delivery
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        await end([reading])
         await delivery.close()
 
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import bots.store
+from bots.ending import end
 from bots.preferring import NOT_ADMIN, NOT_READ, OVERTAKEN, Editor, Preferring
 from shared import keys, rulebook
 from shared.jobs import Kind, Origin, Platform
@@ -37,8 +38,7 @@ async def running(preferring: Preferring) -> AsyncIterator[Preferring]:
     try:
         yield preferring
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 async def wait_until(is_met: Callable[[], bool]) -> None:

@@ -14,6 +14,7 @@ from aiohttp import web
 from bots.adapters import Link, Wiring
 from bots.budget import Budget
 from bots.controls import Controls
+from bots.ending import end
 from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
 from bots.slack_adapter.adapter import SlackAdapter
@@ -79,7 +80,11 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
         slack.signing_secret,
     )
     woken: list[Ready] = []
-    wiring = Wiring(store, "redis://127.0.0.1:1/0", LIMITS, FEW, 1000, woken.append, Metrics())
+
+    def wake(*readies: Ready) -> None:
+        woken.extend(readies)
+
+    wiring = Wiring(store, "redis://127.0.0.1:1/0", LIMITS, FEW, 1000, wake, Metrics())
     account = Account(access, await identify(access))
     sight, surface = sight_of(account, store), SlackSurface(access, Budget(store))
     link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
@@ -90,8 +95,7 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
     try:
         yield Bot(adapter, surface, sight)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
         await link.delivery.close()
 
 

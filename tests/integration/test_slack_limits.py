@@ -8,6 +8,7 @@ import pytest
 
 from bots.budget import Budget
 from bots.delivery import Delivery
+from bots.ending import end
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.pace import Rank
@@ -52,8 +53,7 @@ async def process(slack: FakeSlack, redis_url: str) -> AsyncIterator[Delivery]:
     try:
         yield delivery
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        await end([reading])
         await delivery.close()
         await store.close()
 

@@ -8,6 +8,7 @@ import pytest
 
 from bots.budget import Budget
 from bots.delivery import Delivery
+from bots.ending import end
 from bots.metrics import Metrics
 from bots.outbox import Outbox
 from bots.slack_adapter.library.streaming import ROLL_S
@@ -65,8 +66,7 @@ class Shop:
         try:
             yield delivery
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await end([reading])
             await delivery.close()
 
     async def ask(self, channel: str = DIRECT, text: str = "hello") -> Job:

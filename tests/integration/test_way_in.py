@@ -18,6 +18,7 @@ from bots.adapters import Link, Wiring
 from bots.delivery import Surface
 from bots.discord_adapter.library.surface import DiscordSurface
 from bots.discord_adapter.session_starts import BURST, EVERY_MS, SessionStarts, take
+from bots.ending import end
 from bots.inbox import FULL, MAX_PER_ASKER, Entry, Inbox, read_entry, write_entry
 from bots.intake import Incoming
 from bots.lookback import look_back
@@ -100,8 +101,7 @@ async def running(inbox: Inbox) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 async def wait_until(is_met: Callable[[], Awaitable[bool]]) -> None:
@@ -141,11 +141,11 @@ async def test_messages_that_redis_does_not_hear_are_accepted_in_order_when_it_d
         line.resume()
 
         jobs = await wait_for_jobs(store, *messages)
+        await wait_until(lambda: is_empty(tmp_path))  # nobody's words are left on the disk
 
     numbers = [int(await store.client.hget(f"parley:job:{job.id}", "number") or 0) for job in jobs]
     assert numbers == sorted(numbers)
     assert [job.late_s for job in jobs] == [0.0] * 10
-    assert kept_in(tmp_path) == b"", "nobody's words are left on the disk"
 
 
 async def test_messages_of_a_process_that_died_are_accepted_by_the_next_and_once(
