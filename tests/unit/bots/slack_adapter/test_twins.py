@@ -50,6 +50,19 @@ async def test_a_mention_is_taken_where_the_other_event_does_not_come_or_fails()
     assert await twins.took(*PLACE)
 
 
+async def test_what_was_taken_stays_taken_when_it_comes_again_and_fails() -> None:
+    twins = Twins()
+    for place in (PLACE, ("C1", "2.0")):
+        with twins.taking(*place):
+            pass
+
+    with pytest.raises(TimeoutError), twins.taking(*PLACE):
+        raise TimeoutError
+
+    assert await twins.took(*PLACE)
+    assert await twins.took("C1", "2.0")
+
+
 async def test_memory_is_bounded() -> None:
     twins = Twins()
     with twins.taking("C1", "first"):
