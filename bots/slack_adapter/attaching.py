@@ -25,7 +25,7 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 TWIN_S = 0.5
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 1_000
 
 
 @dataclass(slots=True)
@@ -36,46 +36,30 @@ class _Twin:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     is_taken: bool = False
 
-    def end(self, *, is_taken: bool) -> None:
-        """It was taken, or could not be."""
-        self.is_taken = is_taken
-        self.arrived.set()
-        self.ended.set()
-
 
 class Twins:
     """Which messages are taken from their own event."""
 
     def __init__(self) -> None:
-        self._twins: OrderedDict[str, _Twin] = OrderedDict()
-        self._taken = _Twin()
-        """Stands for all that were taken: most of them are no mentions."""
-        self._taken.end(is_taken=True)
+        self._twins: OrderedDict[tuple[str, str], _Twin] = OrderedDict()
 
     @contextlib.contextmanager
     def taking(self, channel: str, ts: str) -> Iterator[None]:
         """A message's own event has come, and is being taken."""
-        name = _name(channel, ts)
-        twin = self._of(name)
-        if twin is self._taken:  # and sent again
-            yield
-            return
+        twin = self._of(channel, ts)
         twin.arrived.set()
         try:
             yield
-        except BaseException:
-            twin.end(is_taken=False)
-            self._twins.pop(name, None)  # it may come again
-            raise
-        twin.end(is_taken=True)
-        self._twins[name] = self._taken
+            twin.is_taken = True
+        finally:
+            twin.ended.set()
 
     async def took(self, channel: str, ts: str) -> bool:
         """Whether a message is taken from its own event, if that comes within a moment.
 
         Once it has come, it is waited for as long as it takes: a busy process has much under way.
         """
-        twin = self._of(_name(channel, ts))
+        twin = self._of(channel, ts)
         try:
             async with asyncio.timeout(TWIN_S):
                 await twin.arrived.wait()
@@ -84,17 +68,11 @@ class Twins:
         await twin.ended.wait()
         return twin.is_taken
 
-    def _of(self, name: str) -> _Twin:
-        twin = self._twins.get(name)
-        if twin is None:
-            twin = self._twins[name] = _Twin()
-        while len(self._twins) > MAX_REMEMBERED:
+    def _of(self, channel: str, ts: str) -> _Twin:
+        twin = self._twins.setdefault((channel, ts), _Twin())
+        if len(self._twins) > MAX_REMEMBERED:
             self._twins.popitem(last=False)
         return twin
-
-
-def _name(channel: str, ts: str) -> str:
-    return f"{channel} {ts}"
 
 
 class Attaching:
