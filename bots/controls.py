@@ -1,4 +1,5 @@
 """Which buttons stand under an answer. Pure; each platform draws them in its own way."""
+# pure
 
 from enum import Enum
 

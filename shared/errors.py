@@ -41,6 +41,7 @@ ParleyError
     ├── PlatformUnreachableError
     └── PortInUseError
 """
+# pure: babel
 
 from typing import ClassVar
 

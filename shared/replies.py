@@ -2,6 +2,7 @@
 
 Pure data. Written by ``worker.publish``, shown by ``bots.delivery``.
 """
+# pure
 
 from dataclasses import dataclass
 from enum import StrEnum

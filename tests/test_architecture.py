@@ -1,6 +1,7 @@
 """Who may know whom, read from every module's own text: nothing is imported to find out."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -130,89 +131,22 @@ def test_only_the_engine_imports_the_model_libraries(library: str) -> None:
     assert importers_of(library) <= allowed | {"worker.doctor"}
 
 
-PURE: dict[str, set[str]] = {
-    "shared.jobs": set(),
-    "shared.tasks": set(),
-    "shared.replies": set(),
-    "shared.errors": {"babel"},
-    "shared.keys": set(),
-    "shared.scripts.prelude": set(),
-    "shared.scripts.jobs": set(),
-    "shared.scripts.forgetting": set(),
-    "shared.scripts.quotas": set(),
-    "shared.scripts.showing": set(),
-    "shared.scripts.operating": set(),
-    "bots.intake": {"babel"},
-    "bots.phrases.others": {"babel"},
-    "bots.phrases.parsed": {"babel"},
-    "bots.phrases.summarizing": {"babel"},
-    "bots.phrases.translating": {"babel"},
-    "bots.phrases.writing": {"babel"},
-    "bots.wording": {"babel"},
-    "shared.languages": {"babel"},
-    "bots.controls": set(),
-    "bots.gathering": set(),
-    "bots.policy": {"babel"},
-    "bots.questions": set(),
-    "bots.situating": {"babel"},
-    "shared.preferences": {"babel"},
-    "shared.layers": {"babel"},
-    "bots.render.closing": {"markdown_it"},
-    "bots.render.dialect": set(),
-    "bots.render.filling": {"markdown_it"},
-    "bots.render.final": {"markdown_it"},
-    "bots.render.grammar": {"markdown_it"},
-    "bots.render.mentions": set(),
-    "bots.render.packing": {"markdown_it", "wcwidth"},
-    "bots.render.parts": {"markdown_it", "wcwidth"},
-    "bots.render.reading": {"markdown_it"},
-    "bots.render.rows": set(),
-    "bots.render.spans": {"markdown_it"},
-    "bots.render.tables": {"wcwidth"},
-    "bots.slack_adapter.blocks": set(),
-    "bots.slack_adapter.bodies": set(),
-    "bots.slack_adapter.choosing": {"babel"},
-    "bots.slack_adapter.commands": {"babel"},
-    "bots.slack_adapter.controls": set(),
-    "bots.attaching": set(),
-    "bots.slack_adapter.customs": {"babel"},
-    "bots.slack_adapter.emoji": set(),
-    "bots.slack_adapter.errands": {"babel"},
-    "bots.slack_adapter.events": {"babel"},
-    "bots.slack_adapter.identity": set(),
-    "bots.slack_adapter.shortcuts": {"babel"},
-    "bots.slack_adapter.text": set(),
-    "bots.slack_adapter.view_values": set(),
-    "bots.slack_adapter.view_parts": set(),
-    "bots.slack_adapter.settings_view": {"babel"},
-    "bots.preference_form": {"babel"},
-    "bots.slack_adapter.settings_form": {"babel"},
-    "bots.slack_adapter.home": {"babel"},
-    "bots.slack_adapter.ask_view": {"babel"},
-    "bots.discord_adapter.acts": {"babel"},
-    "bots.discord_adapter.choosing": {"babel"},
-    "bots.discord_adapter.text": set(),
-    "bots.discord_adapter.reading": {"babel"},
-    "bots.render.slack": {"markdown_it", "wcwidth"},
-    "bots.render.discord": {"markdown_it", "wcwidth"},
-    "worker.engine.generation": set(),
-    "worker.engine.lean.blocks": set(),
-    "worker.engine.lean.sequences": set(),
-    "worker.engine.text": set(),
-    "worker.prompting.template": {"babel"},
-    "worker.knowledge.documents": set(),
-    "worker.knowledge.places": set(),
-    "worker.knowledge.chunks": set(),
-    "worker.knowledge.evidence": set(),
-    "worker.knowledge.disarming": {"markdown_it"},
-    "worker.knowledge.answers": {"markdown_it"},
-    "worker.knowledge.words": {"snowballstemmer"},
-    "worker.prompts": {"babel", "jinja2"},
-    "worker.sentiment.ratings": set(),
-    "worker.sentiment.cleaning": set(),
-    "worker.sentiment.fitting": set(),
-}
-"""What each pure file may reach besides Python's own library."""
+MARK = re.compile(r"^# pure(?:: (?P<allowed>[a-z_0-9, ]+))?$", re.MULTILINE)
+
+
+def marked_pure() -> dict[str, set[str]]:
+    """The modules with a line ``# pure`` or ``# pure: babel``, and the libraries they may reach."""
+    found: dict[str, set[str]] = {}
+    for module, file in FILES.items():
+        if mark := MARK.search(file.read_text(encoding="utf-8")):
+            found[module] = set((mark["allowed"] or "").split(", ")) - {""}
+    return found
+
+
+PURE = marked_pure()
+"""What each file that says of itself that it is pure may reach besides Python's own library."""
+PURE_FOLDERS = ("bots/phrases",)
+"""Folders in which every file must say so."""
 EFFECTS = {"asyncio", "socket", "subprocess", "threading", "time", "os", "random", "secrets"}
 
 
@@ -225,6 +159,17 @@ def test_a_pure_file_reaches_only_the_standard_library_and_pure_files(
     assert {f"{name}: {top}" for name in reached for top in foreign(name) - allowed} == set()
     packages = {name for name in reached if FILES[name].name == "__init__.py"}
     assert reached - packages <= set(PURE)
+
+
+@pytest.mark.parametrize("folder", PURE_FOLDERS)
+def test_a_folder_of_decisions_holds_pure_files_alone(folder: str) -> None:
+    modules = {name_of(file) for file in (ROOT / folder).glob("*.py")}
+
+    assert modules - set(PURE) <= {folder.replace("/", ".")}
+
+
+def test_pure_files_are_found_by_their_mark() -> None:
+    assert len(PURE) >= 75, "Did a mark get lost? It is a line of its own: `# pure: babel`."
 
 
 @pytest.mark.parametrize("module", PURE)

@@ -2,6 +2,7 @@
 
 Messages are ``Facts``, the oldest first.
 """
+# pure: babel
 
 from collections.abc import Collection, Sequence
 

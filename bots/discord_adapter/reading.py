@@ -1,4 +1,5 @@
 """What Discord sends, as an ``Incoming``. Pure; knows how Discord thinks and not discord.py."""
+# pure: babel
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Discord's markup as plain text. Pure."""
+# pure
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Questions to the documents, reports, lessons, and who takes part. Pure."""
+# pure: babel
 
 import re
 

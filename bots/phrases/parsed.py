@@ -1,4 +1,5 @@
 """What is read of a message, and spans of time in it. Pure."""
+# pure: babel
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """``summarize …``. Pure."""
+# pure: babel
 
 import re
 

@@ -1,4 +1,5 @@
 """``translate …``. Pure."""
+# pure: babel
 
 import re
 

@@ -1,4 +1,5 @@
 """``write …``, ``draft a reply …`` and ``complete: …``. Pure."""
+# pure: babel
 
 import re
 

@@ -1,4 +1,5 @@
 """A text that something is to follow. Pure."""
+# pure: markdown_it
 
 import re
 

@@ -1,4 +1,5 @@
 """What a platform's own markup is to the packing of parts. Pure."""
+# pure
 
 from collections.abc import Mapping
 from typing import Protocol

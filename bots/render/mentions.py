@@ -1,4 +1,5 @@
 """Mentions that nobody made: taken apart by a blank of no width, so that they call nobody. Pure."""
+# pure
 
 import re
 

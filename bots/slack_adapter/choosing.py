@@ -2,6 +2,7 @@
 
 Messages are as Slack has them, the oldest first.
 """
+# pure: babel
 
 from collections.abc import Collection, Sequence
 

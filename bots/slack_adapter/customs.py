@@ -2,6 +2,7 @@
 
 ``tag`` and ``translate`` are what ``bots.reception`` takes back with a deleted message.
 """
+# pure: babel
 
 import dataclasses
 from collections.abc import Mapping

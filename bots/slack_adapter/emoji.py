@@ -1,4 +1,5 @@
 """Slack's names for the emoji that a message is marked with. Pure."""
+# pure
 
 VARIATION_SELECTOR = "\ufe0f"
 NAMES = {

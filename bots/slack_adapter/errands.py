@@ -1,4 +1,5 @@
 """Commands that are done at once, without a job: stop, quota, settings, forget-me. Pure."""
+# pure: babel
 
 from enum import StrEnum
 from typing import Any

@@ -1,4 +1,5 @@
 """Who we are in a workspace, and where its messages are found. Pure."""
+# pure
 
 from dataclasses import dataclass
 

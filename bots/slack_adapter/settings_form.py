@@ -1,4 +1,5 @@
 """A form of settings that somebody has sent. Pure."""
+# pure: babel
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,5 @@
 """Slack's markup as plain text. Pure."""
+# pure
 
 import html
 import re

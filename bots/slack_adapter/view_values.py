@@ -1,4 +1,5 @@
 """What stands in the fields of a view that somebody has sent. Pure."""
+# pure
 
 from typing import Any
 

@@ -1,4 +1,5 @@
 """What is used in a day, counted by the ledger's steps. A day is one of UTC, by Redis's clock."""
+# pure
 
 from shared import keys
 

@@ -2,6 +2,7 @@
 
 Pure: needs a function from ids to text, no model.
 """
+# pure
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,5 @@
 """One prompt: its file taken apart, and its fields filled in. Pure."""
+# pure: babel
 
 import re
 import string

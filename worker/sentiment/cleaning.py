@@ -1,4 +1,5 @@
 """A message as the sentiment model reads it, the same in training and in use. Pure."""
+# pure
 
 import html
 import re

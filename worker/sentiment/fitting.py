@@ -1,4 +1,5 @@
 """What is chosen on the validation part: the scores from which on a text has a class. Pure."""
+# pure
 
 import itertools
 from collections.abc import Mapping, Sequence
