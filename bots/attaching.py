@@ -2,7 +2,7 @@
 
 Adapters fetch them from their platform's own hosts and nowhere else; the worker reads them.
 """
-# pure
+# Pure.
 
 import base64
 from collections.abc import Sequence

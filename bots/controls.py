@@ -1,5 +1,5 @@
 """Which buttons stand under an answer. Pure; each platform draws them in its own way."""
-# pure
+# Pure.
 
 from enum import Enum
 

@@ -1,5 +1,5 @@
 """Which messages of a place a task works on, and who can fetch them. Plain data and a Protocol."""
-# pure
+# Pure.
 
 import dataclasses
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 Adapters describe what they saw as an ``Incoming``. ``bots.situating`` puts in what only we know of
 the place where it stands.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 import unicodedata

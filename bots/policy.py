@@ -3,7 +3,7 @@
 ``bots.reception`` knows what there is to know of a situation; ``parley explain-policy`` says what
 comes of one.
 """
-# pure: babel
+# Pure. Uses babel.
 
 from dataclasses import dataclass
 

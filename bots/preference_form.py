@@ -3,7 +3,7 @@
 Each platform draws its own. An empty field means that the layer below decides; a quota's fields are
 named ``user_quota-messages`` and the like, that of the chosen ``ROLES`` ``role_quota-messages``.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence

@@ -4,7 +4,7 @@ A guess that has to be right for what people write in channels: a question mark 
 sentence in any script, or the first words of an English question. Code, links and quotes ask
 nobody.
 """
-# pure
+# Pure.
 
 import re
 

@@ -3,7 +3,7 @@
 What a channel prefers is at hand. What only the ledger knows (do we take part in this thread?) is
 asked by ``bots.reception``: ``needs_lookup`` says whether, and ``followed`` puts the answer in.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 ``parse_words`` reads what follows a mention, ``parse_command`` what follows ``/parley``. What is
 not clearly a task stays a chat.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import re
 from collections.abc import Callable, Iterator, Mapping

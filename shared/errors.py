@@ -41,7 +41,7 @@ ParleyError
     ├── PlatformUnreachableError
     └── PortInUseError
 """
-# pure: babel
+# Pure. Uses babel.
 
 from typing import ClassVar
 

@@ -2,7 +2,7 @@
 
 Pure data. Built by ``bots.intake``, carried by the ledger as JSON, run by ``worker.tasks``.
 """
-# pure
+# Pure.
 
 import base64
 import hashlib

@@ -3,7 +3,7 @@
 Celery's own keys stand beside these: a list for each queue (``chat``), ``unacked*`` and
 ``_kombu.*``.
 """
-# pure
+# Pure.
 
 PREFIX = "parley:"
 

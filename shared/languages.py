@@ -2,7 +2,7 @@
 
 Both sides ask it: ``bots`` for the language that somebody wants, ``worker`` for a language's name.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import unicodedata
 from functools import cache

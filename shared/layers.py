@@ -3,7 +3,7 @@
 They are the operator's settings, the workspace's preferences and the channel's. None means that the
 layer below decides.
 """
-# pure: babel
+# Pure. Uses babel.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

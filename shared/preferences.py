@@ -3,7 +3,7 @@
 ``shared.layers`` says what holds of it, ``shared.rulebook`` keeps it, ``bots.preferring`` has it at
 hand.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 import math

@@ -2,7 +2,7 @@
 
 Pure data. Written by ``worker.publish``, shown by ``bots.delivery``.
 """
-# pure
+# Pure.
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -3,7 +3,7 @@
 Made by ``bots`` from words, commands, menus and reactions; done by ``worker``. A job without one is
 a chat.
 """
-# pure
+# Pure.
 
 from dataclasses import dataclass
 from enum import StrEnum

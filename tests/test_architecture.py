@@ -131,11 +131,11 @@ def test_only_the_engine_imports_the_model_libraries(library: str) -> None:
     assert importers_of(library) <= allowed | {"worker.doctor"}
 
 
-MARK = re.compile(r"^# pure(?:: (?P<allowed>[a-z_0-9, ]+))?$", re.MULTILINE)
+MARK = re.compile(r"^# Pure\.(?: Uses (?P<allowed>[a-z_0-9, ]+)\.)?$", re.MULTILINE)
 
 
 def marked_pure() -> dict[str, set[str]]:
-    """The modules with a line ``# pure`` or ``# pure: babel``, and the libraries they may reach."""
+    """The modules with a line ``# Pure. Uses babel.``, and the libraries that they may reach."""
     found: dict[str, set[str]] = {}
     for module, file in FILES.items():
         if mark := MARK.search(file.read_text(encoding="utf-8")):
@@ -169,7 +169,7 @@ def test_a_folder_of_decisions_holds_pure_files_alone(folder: str) -> None:
 
 
 def test_pure_files_are_found_by_their_mark() -> None:
-    assert len(PURE) >= 75, "Did a mark get lost? It is a line of its own: `# pure: babel`."
+    assert len(PURE) >= 75, "Did a mark get lost? It is a line of its own: `# Pure. Uses babel.`."
 
 
 @pytest.mark.parametrize("module", PURE)

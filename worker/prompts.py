@@ -3,7 +3,7 @@
 Models with a chat template get it; base models such as GPT-2 get a plain transcript and stop texts.
 The oldest turns go first when it does not all fit.
 """
-# pure: babel, jinja2
+# Pure. Uses babel, jinja2.
 
 import itertools
 from collections.abc import Sequence

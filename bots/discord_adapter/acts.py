@@ -3,7 +3,7 @@
 The options of a command come in as plain values; what comes out is a ``Wish``, or with the place
 and the person an ``Incoming``.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Messages are ``Facts``, the oldest first.
 """
-# pure: babel
+# Pure. Uses babel.
 
 from collections.abc import Collection, Sequence
 

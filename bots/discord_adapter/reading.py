@@ -1,5 +1,5 @@
 """What Discord sends, as an ``Incoming``. Pure; knows how Discord thinks and not discord.py."""
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """Discord's markup as plain text. Pure."""
-# pure
+# Pure.
 
 import re
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """Questions to the documents, reports, lessons, and who takes part. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import re
 

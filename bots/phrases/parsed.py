@@ -1,5 +1,5 @@
 """What is read of a message, and spans of time in it. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import re
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """``summarize …``. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import re
 

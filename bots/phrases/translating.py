@@ -1,5 +1,5 @@
 """``translate …``. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import re
 

@@ -1,5 +1,5 @@
 """``write …``, ``draft a reply …`` and ``complete: …``. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import re
 

@@ -1,5 +1,5 @@
 """A text that something is to follow. Pure."""
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 

@@ -1,5 +1,5 @@
 """What a platform's own markup is to the packing of parts. Pure."""
-# pure
+# Pure.
 
 from collections.abc import Mapping
 from typing import Protocol

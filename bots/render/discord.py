@@ -3,7 +3,7 @@
 Discord's Markdown has no tables, no rules, no fences of tildes and no headings below the third
 level; it has underlines, spoilers, mentions and masked links, which no answer is to have.
 """
-# pure: markdown_it, wcwidth
+# Pure. Uses markdown_it, wcwidth.
 
 import re
 from collections.abc import Mapping

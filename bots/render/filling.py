@@ -2,7 +2,7 @@
 
 Wherever a line is cut, its marks are closed before and opened again behind.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 import unicodedata

@@ -2,7 +2,7 @@
 
 Pure. An answer that grows has the same words above it as the whole one.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 from bots.render.closing import close_fence
 from shared.replies import Done, Failed, Final, FinishReason

@@ -3,7 +3,7 @@
 Pure. HTML and reference definitions are text like any other. Nesting is bounded inside the parser,
 where what goes too deep becomes text: no answer costs more than its length, and none loses a word.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 from collections.abc import Callable

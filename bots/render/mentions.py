@@ -1,5 +1,5 @@
 """Mentions that nobody made: taken apart by a blank of no width, so that they call nobody. Pure."""
-# pure
+# Pure.
 
 import re
 

@@ -3,7 +3,7 @@
 A block of code that is cut is closed and opened again with its language; quotes go on; a list goes
 on with its numbers, and below "…" for what it is nested in; a table goes on below its head.
 """
-# pure: markdown_it, wcwidth
+# Pure. Uses markdown_it, wcwidth.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

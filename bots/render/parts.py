@@ -1,5 +1,5 @@
 """An answer as the parts that it is posted in. Pure."""
-# pure: markdown_it, wcwidth
+# Pure. Uses markdown_it, wcwidth.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache

@@ -3,7 +3,7 @@
 The text is read in windows that end where a block does, so that a text that grows is read anew from
 its last block on only, and a long one takes no longer for each of its characters than a short one.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 from collections.abc import Iterator

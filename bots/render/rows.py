@@ -3,7 +3,7 @@
 A row is a line of text, a line of code, a whole table, a rule or a blank line. Made by
 ``bots.render.reading``, put into parts by ``bots.render.packing``.
 """
-# pure
+# Pure.
 
 from dataclasses import dataclass
 from enum import Enum

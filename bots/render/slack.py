@@ -3,7 +3,7 @@
 Every ``&``, ``<`` and ``>`` of the model is escaped, so that no output can hold a live mention.
 mrkdwn has no way to write its marks as text: a blank of no width behind one keeps it from marking.
 """
-# pure: markdown_it, wcwidth
+# Pure. Uses markdown_it, wcwidth.
 
 import re
 from collections.abc import Mapping

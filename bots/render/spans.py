@@ -3,7 +3,7 @@
 A long paragraph is read in stretches, so that how its beginning reads is settled before its end is
 written. A stretch ends where no mark, code or link is open, if it can.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 from collections.abc import Callable, Iterator

@@ -2,7 +2,7 @@
 
 Columns are counted as a terminal does: a Chinese character and an emoji take two.
 """
-# pure: wcwidth
+# Pure. Uses wcwidth.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """The window in which a question is asked from anywhere, and the shortcuts of no message. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 from dataclasses import dataclass
 from typing import Any

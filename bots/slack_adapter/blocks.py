@@ -1,5 +1,5 @@
 """A text and a picture as one of Slack's messages. Pure."""
-# pure
+# Pure.
 
 import re
 from typing import Any

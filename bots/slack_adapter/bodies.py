@@ -2,7 +2,7 @@
 
 Whatever else it holds is left out, so that nobody behind this need be ready for it.
 """
-# pure
+# Pure.
 
 import re
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 A command stands in no message and in no thread: its job is named after Slack's trigger, which is
 the same should Slack send the command again.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 import re

@@ -3,7 +3,7 @@
 Every button names the verb; its value is the job. The two of feedback are one element of Slack's,
 whose value says both. docs.slack.dev/reference/block-kit/blocks
 """
-# pure
+# Pure.
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 ``tag`` and ``translate`` are what ``bots.reception`` takes back with a deleted message.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 from collections.abc import Mapping

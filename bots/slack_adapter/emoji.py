@@ -1,5 +1,5 @@
 """Slack's names for the emoji that a message is marked with. Pure."""
-# pure
+# Pure.
 
 VARIATION_SELECTOR = "\ufe0f"
 NAMES = {

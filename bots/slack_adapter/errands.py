@@ -1,5 +1,5 @@
 """Commands that are done at once, without a job: stop, quota, settings, forget-me. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 from enum import StrEnum
 from typing import Any

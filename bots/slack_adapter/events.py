@@ -3,7 +3,7 @@
 One mention arrives as two events, ``app_mention`` and ``message``, with the same timestamp: both
 become the same Incoming, so the ledger sees one message.
 """
-# pure: babel
+# Pure. Uses babel.
 
 from bots.intake import Incoming
 from bots.policy import Situation

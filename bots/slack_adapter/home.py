@@ -1,5 +1,5 @@
 """The Home tab: help, what a person has used and what holds; and what to write first. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 from collections.abc import Sequence
 from dataclasses import dataclass

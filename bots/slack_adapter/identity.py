@@ -1,5 +1,5 @@
 """Who we are in a workspace, and where its messages are found. Pure."""
-# pure
+# Pure.
 
 from dataclasses import dataclass
 

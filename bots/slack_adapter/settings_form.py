@@ -1,5 +1,5 @@
 """A form of settings that somebody has sent. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import json
 from collections.abc import Mapping, Sequence

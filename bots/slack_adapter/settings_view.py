@@ -2,7 +2,7 @@
 
 An empty field means that the layer below decides. docs.slack.dev/reference/views
 """
-# pure: babel
+# Pure. Uses babel.
 
 import json
 from typing import Any

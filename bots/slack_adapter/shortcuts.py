@@ -2,7 +2,7 @@
 
 Slack sends the message along, so that nothing has to be fetched but what was said after it.
 """
-# pure: babel
+# Pure. Uses babel.
 
 import dataclasses
 from collections.abc import Callable

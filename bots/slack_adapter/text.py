@@ -1,5 +1,5 @@
 """Slack's markup as plain text. Pure."""
-# pure
+# Pure.
 
 import html
 import re

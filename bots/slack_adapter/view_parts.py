@@ -2,7 +2,7 @@
 
 Limits: docs.slack.dev/reference/views and docs.slack.dev/reference/block-kit/block-elements.
 """
-# pure
+# Pure.
 
 from collections.abc import Mapping, Sequence
 from typing import Any

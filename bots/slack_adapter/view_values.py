@@ -1,5 +1,5 @@
 """What stands in the fields of a view that somebody has sent. Pure."""
-# pure
+# Pure.
 
 from typing import Any
 

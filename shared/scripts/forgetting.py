@@ -1,5 +1,5 @@
 """The steps of what is kept of a person: written down, shown and deleted."""
-# pure
+# Pure.
 
 from shared import keys
 from shared.scripts.prelude import ENDING_PRELUDE, KEYS, PRELUDE

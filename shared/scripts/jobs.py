@@ -1,5 +1,5 @@
 """The steps of a job: accepted, claimed, renewed, released, finished, swept."""
-# pure
+# Pure.
 
 from shared import keys
 from shared.scripts.forgetting import NOTE

@@ -1,5 +1,5 @@
 """What workers say of themselves, what people who wait are told, and what operators ask and do."""
-# pure
+# Pure.
 
 from shared import keys
 from shared.scripts.prelude import ENDING_PRELUDE, PRELUDE

@@ -1,5 +1,5 @@
 """What all scripts share: the names of the keys, the clock, and the steps they have in common."""
-# pure
+# Pure.
 
 from shared import keys
 from shared.jobs import CHAT_QUEUE, QUEUES, chat_queue

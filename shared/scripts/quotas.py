@@ -1,5 +1,5 @@
 """What is used in a day, counted by the ledger's steps. A day is one of UTC, by Redis's clock."""
-# pure
+# Pure.
 
 from shared import keys
 

@@ -1,5 +1,5 @@
 """The steps of an answer: who may show it now, and what has been posted of it."""
-# pure
+# Pure.
 
 from shared import keys
 from shared.scripts.prelude import ENDING_PRELUDE

@@ -2,7 +2,7 @@
 
 Plain data and a Protocol; imports no torch, so tasks and prompts stay light.
 """
-# pure
+# Pure.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

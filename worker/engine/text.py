@@ -2,7 +2,7 @@
 
 Pure: needs a function from ids to text, no model.
 """
-# pure
+# Pure.
 
 from collections.abc import Callable, Sequence
 

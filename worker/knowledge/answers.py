@@ -2,7 +2,7 @@
 
 Pure: passages in, Markdown out.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 from collections.abc import Sequence

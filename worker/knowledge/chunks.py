@@ -3,7 +3,7 @@
 A passage never crosses a heading. A section that is too long for one is cut between blocks, or else
 between sentences, and each further passage repeats the end of the one before it.
 """
-# pure
+# Pure.
 
 import hashlib
 import itertools

@@ -4,7 +4,7 @@ Quoted text is plain text and is written so that no Markdown reads it as anythin
 wrote from quoted text stays Markdown, without pictures and with every address broken that the
 person who asked did not write: an address can carry a secret away, and nobody needs a new one.
 """
-# pure: markdown_it
+# Pure. Uses markdown_it.
 
 import re
 from collections.abc import Set as AbstractSet

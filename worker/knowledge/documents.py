@@ -3,7 +3,7 @@
 No Markdown and no HTML get past the readers: what is kept is text that people read, with code kept
 apart because its line ends and signs matter.
 """
-# pure
+# Pure.
 
 import re
 import unicodedata

@@ -3,7 +3,7 @@
 The numbers come from ``parley eval qa --calibrate``, which sets them on the tuning half of its
 questions; the figures it reports come from the other half.
 """
-# pure
+# Pure.
 
 LEXICAL_SHARE = 0.3
 LEXICAL_HALF = 16.0

@@ -2,7 +2,7 @@
 
 A document's place is stored with each of its passages and asked for again when one is read.
 """
-# pure
+# Pure.
 
 import dataclasses
 import re

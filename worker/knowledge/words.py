@@ -3,7 +3,7 @@
 English endings are cut; words of other languages stay whole, as do names such as ``task_acks_late``
 and their parts. Pure, but for the stemmer's library.
 """
-# pure: snowballstemmer
+# Pure. Uses snowballstemmer.
 
 import re
 

@@ -1,5 +1,5 @@
 """One prompt: its file taken apart, and its fields filled in. Pure."""
-# pure: babel
+# Pure. Uses babel.
 
 import re
 import string

@@ -1,5 +1,5 @@
 """A message as the sentiment model reads it, the same in training and in use. Pure."""
-# pure
+# Pure.
 
 import html
 import re

@@ -1,5 +1,5 @@
 """What is chosen on the validation part: the scores from which on a text has a class. Pure."""
-# pure
+# Pure.
 
 import itertools
 from collections.abc import Mapping, Sequence

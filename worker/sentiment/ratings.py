@@ -1,5 +1,5 @@
 """What a rating of a text is: a score on the raters' scale and a label. Pure."""
-# pure
+# Pure.
 
 import re
 from collections.abc import Mapping, Sequence

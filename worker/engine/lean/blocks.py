@@ -3,7 +3,7 @@
 Blocks have sizes of powers of two and lie at multiples of their size, so that blocks of one size
 lie side by side and one call of attention reads many of them without a copy. Pure.
 """
-# pure
+# Pure.
 
 from bisect import insort
 from dataclasses import dataclass

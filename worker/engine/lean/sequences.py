@@ -3,7 +3,7 @@
 A sequence that has ended stays in its block until the room is needed, so that the next turn of its
 conversation computes only what is new.
 """
-# pure
+# Pure.
 
 import math
 from collections.abc import Collection, Iterable, Sequence
