@@ -13,14 +13,14 @@ from collections.abc import Coroutine, Sequence
 
 import redis
 
-from bots.adapters import Wiring
-from bots.explaining import explain
+from bots.adapter import Wiring
+from bots.incoming.explain import explain
+from bots.incoming.preferences import Preferring
 from bots.metrics import Metrics
-from bots.preferring import Preferring
 from bots.store import Store, open_store
-from shared.broker import build_celery, publish
 from shared.errors import RedisUnavailableError, SettingsError, StartupError
-from shared.ledger import Allowance, Limits, Ready
+from shared.ledger.celery import build_celery, publish
+from shared.ledger.lifecycle import Allowance, Limits, Ready
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str]) -> int:
 
                 return asyncio.run(doctor.report(settings))
             case ["bench", *what]:
-                from bots import bench  # noqa: PLC0415 - the Markdown parser
+                from bots.benches import render  # noqa: PLC0415 - the Markdown parser
 
-                return bench.run(what)
+                return render.run(what)
             case ["load" | "ingest" as what, *order]:
                 configure_logs("ERROR", sys.stderr)
                 asyncio.run(_until_signal(measure(settings, what, order)))
@@ -82,7 +82,7 @@ async def serve(settings: Settings) -> None:
             "There is no token: set SLACK_BOT_TOKEN (and SLACK_APP_TOKEN or SLACK_SIGNING_SECRET) "
             "or DISCORD_TOKEN, or chat in the terminal with `parley chat`."
         )
-    from bots.serving import serve_platforms  # noqa: PLC0415 - the platforms' clients
+    from bots.platforms import serve_platforms  # noqa: PLC0415 - the platforms' clients
 
     wiring = await _wire(settings, _allowance(settings))
     await serve_platforms(settings, wiring)
@@ -90,7 +90,7 @@ async def serve(settings: Settings) -> None:
 
 async def chat(settings: Settings) -> None:
     """Chat in the terminal."""
-    from bots.console_adapter import chat_in_terminal  # noqa: PLC0415 - the terminal's library
+    from bots.console import chat_in_terminal  # noqa: PLC0415 - the terminal's library
 
     wiring = await _wire(settings, None)
     await chat_in_terminal(wiring, settings.data_dir / "console_history")
@@ -98,7 +98,8 @@ async def chat(settings: Settings) -> None:
 
 async def measure(settings: Settings, what: str, order: Sequence[str]) -> None:
     """Ask many questions at once and time the answers, or time how they are taken."""
-    from bots import ingesting, loading  # noqa: PLC0415 - only a bench needs it
+    from bots.benches import ingest as ingesting  # noqa: PLC0415 - only a bench needs it
+    from bots.benches import load as loading  # noqa: PLC0415 - only a bench needs it
 
     if what == "load":
         await loading.load(await _wire(settings, None), loading.read_order(order))

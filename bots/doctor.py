@@ -2,10 +2,10 @@
 
 import socket
 
-from bots.discord_adapter.library import serving as discord_serving
-from bots.serving import discord_access, slack_access, slack_seal
-from bots.slack_adapter.library import web as slack_client
-from bots.slack_adapter.library.web import SlackAccess
+from bots.discord.sdk import run as discord_serving
+from bots.platforms import discord_access, slack_access, slack_seal
+from bots.slack.sdk import client as slack_client
+from bots.slack.sdk.client import SlackAccess
 from shared.checks import Check, print_checks
 from shared.errors import StartupError
 from shared.preferences import Quota

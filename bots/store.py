@@ -10,14 +10,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
-from shared import codec, keys, operating
-from shared.calls import Call
 from shared.errors import RedisUnavailableError
 from shared.jobs import Job, Origin
-from shared.operating import WorkerState
-from shared.redis_health import REFUSED, require_healthy, unreachable
+from shared.ledger import codec, keys
+from shared.ledger import status as operating
+from shared.ledger.calls import Call
+from shared.ledger.presentation import read_final
+from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
+from shared.ledger.status import WorkerState
 from shared.replies import Final, Snapshot
-from shared.showing import read_final
 
 T = TypeVar("T")
 MAX_CONNECTIONS = 64

@@ -1,6 +1,7 @@
 """The unit of work: one message that Parley has accepted and owes an answer.
 
-Pure data. Built by ``bots.intake``, carried by the ledger as JSON, run by ``worker.tasks``.
+Pure data. Built by ``bots.incoming.intake``, carried by the ledger as JSON, run by
+``worker.runner``.
 """
 # Pure.
 

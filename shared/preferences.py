@@ -1,7 +1,7 @@
 """What a workspace and its channels prefer, in plain data. Pure.
 
-``shared.layers`` says what holds of it, ``shared.rulebook`` keeps it, ``bots.preferring`` has it at
-hand.
+``shared.preference_layers`` says what holds of it, ``shared.ledger.preferences`` keeps it,
+``bots.incoming.preferences`` has it at hand.
 """
 # Pure. Uses babel.
 

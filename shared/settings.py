@@ -15,7 +15,7 @@ import platformdirs
 import pydantic
 
 from shared.errors import SettingsError
-from shared.layers import Fallback
+from shared.preference_layers import Fallback
 from shared.preferences import Quota, WhenToSpeak
 
 PREFIX = "PARLEY_"

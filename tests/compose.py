@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.launcher.embedded_redis import find_redis_server
-from shared.launcher.processes import running, start
+from shared.cli.embedded_redis import find_redis_server
+from shared.cli.processes import running, start
 from tests.e2e.conftest import free_port
 from tests.patience import PATIENCE_S
 from tests.running import clean_environment

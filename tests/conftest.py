@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared import keys
-from shared.launcher.embedded_redis import embedded_redis
+from shared.cli.embedded_redis import embedded_redis
+from shared.ledger import keys
 from tests.fakes.tiny_model import save_tiny_model
 from tests.running import RunningModule
 

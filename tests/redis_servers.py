@@ -17,8 +17,8 @@ import redis
 import redis.backoff
 import redis.retry
 
-from shared.launcher.embedded_redis import find_redis_server
-from shared.launcher.processes import start, stop
+from shared.cli.embedded_redis import find_redis_server
+from shared.cli.processes import start, stop
 from tests.e2e.conftest import free_port
 from tests.fakes.tcp_proxy import TcpProxy
 

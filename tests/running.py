@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from shared.launcher.processes import die_with_parent, python_module
+from shared.cli.processes import die_with_parent, python_module
 from tests.patience import PATIENCE_S
 
 STOP_TIMEOUT_S = 15.0

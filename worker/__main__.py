@@ -13,30 +13,30 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.broker import build_celery, publish
 from shared.errors import SettingsError, StartupError
 from shared.jobs import CHAT_QUEUE
-from shared.ledger import Claimant, Ready
+from shared.ledger.celery import build_celery, publish
+from shared.ledger.lifecycle import Claimant, Ready
+from shared.ledger.status import WorkerState
 from shared.logs import configure_logs, get_logger
-from shared.operating import WorkerState
 from shared.settings import Settings, read_settings
 from worker import doctor
-from worker.app import add_tasks, queues_of, worker_arguments
+from worker.celery_worker import add_tasks, queues_of, worker_arguments
+from worker.chat_model import Minds, mind_of
+from worker.console import say
 from worker.consuming import make_tough, run_celery
-from worker.departure import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
+from worker.handlers import works_of
+from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.leases import LeaseKeeper
 from worker.listening import PAUSE_S, Listener
-from worker.minds import Minds, mind_of
-from worker.offers import works_of
-from worker.presence import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
+from worker.runner import TaskRunner
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier
-from worker.speech import say
+from worker.shutdown import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
 from worker.store import Store, open_store
-from worker.tasks import TaskRunner
+from worker.tasks.generate import Mind
 from worker.ticking import Ticker
-from worker.wedge import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
-from worker.writing import Mind
+from worker.watchdog import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
 
 log = get_logger("worker")
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
             case []:
                 return serve(settings)
             case ["paced", tokens_per_s]:
-                from worker.benches.paced import paced_mind  # noqa: PLC0415 - only a bench needs it
+                from worker.benches.paced_engine import paced_mind  # noqa: PLC0415 - only a bench needs it
 
                 return serve(
                     settings,
@@ -210,10 +210,7 @@ def _rater(settings: Settings) -> Rater:
     """The sentiment model, which is loaded when it is needed."""
 
     def load() -> Classifier:
-        from worker.engine.classifier import (  # noqa: PLC0415 - as of the chat model
-            ClassifierChoice,
-            load_classifier,
-        )
+        from worker.engine.encoders.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - as of the chat model
 
         return load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
 

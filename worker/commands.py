@@ -40,7 +40,7 @@ def evaluate_qa(
     as_json: AsJson = False,
 ) -> None:
     """Hit@1, hit@3 and MRR beside BM25 and embeddings alone; what is refused."""
-    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+    from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
     from worker.evaluation import qa, qa_set  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
 
@@ -70,7 +70,7 @@ def evaluate_sentiment(
     as_json: AsJson = False,
 ) -> None:
     """Macro-F1 against VADER and a plain head on MiniLM; messages a second."""
-    from worker.engine.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
+    from worker.engine.encoders.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
     from worker.evaluation import sentiment  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
 
@@ -112,7 +112,7 @@ def bench_retrieval(
 ) -> None:
     """How long a question takes to find its passages, by how many there are."""
     from worker.benches import retrieval  # noqa: PLC0415 - seconds of import
-    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - the same
+    from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
 
     settings: Settings = context.obj
@@ -125,7 +125,7 @@ def bench_retrieval(
 def bench_sentiment(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Messages a second that are rated together and one at a time."""
     from worker.benches import sentiment  # noqa: PLC0415 - seconds of import
-    from worker.engine.classifier import ClassifierChoice  # noqa: PLC0415 - the same
+    from worker.engine.encoders.classifier import ClassifierChoice  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
 
     settings: Settings = context.obj
@@ -204,8 +204,8 @@ def evaluate_models(
     as_json: AsJson = False,
 ) -> None:
     """Run every task's evaluation and a bench on each model; recommend one by stated rules."""
-    from worker.engine.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
-    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - the same
+    from worker.engine.encoders.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
+    from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - the same
     from worker.evaluation import models as choosing  # noqa: PLC0415 - the same
     from worker.evaluation import qa, qa_set, sentiment  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
@@ -247,9 +247,9 @@ def train_sentiment(
     ] = Path("sentiment-model"),
 ) -> None:
     """Train the sentiment model from texts that people rated (some minutes)."""
-    from worker.engine.adapter_training import Recipe  # noqa: PLC0415 - seconds of import
+    from worker.console import say  # noqa: PLC0415 - the same
+    from worker.engine.encoders.lora_training import Recipe  # noqa: PLC0415 - seconds of import
     from worker.sentiment import corpus, training  # noqa: PLC0415 - the same
-    from worker.speech import say  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory() as folder:
         archive = data or training.download(Path(folder))

@@ -6,8 +6,8 @@ from shared.checks import Check, print_checks
 from shared.errors import ParleyError
 from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
-from worker.engine.conversion import DEFAULT_MODEL, MANIFEST, WEIGHTS, folder_of, is_whole
-from worker.prompting.library import read_library
+from worker.engine.gguf import DEFAULT_MODEL, MANIFEST, WEIGHTS, folder_of, is_whole
+from worker.prompts.library import read_library
 
 MB = 1_000_000
 MILLION = 1_000_000
@@ -52,7 +52,7 @@ def _check_own_model(settings: Settings) -> Check:
             return Check.fail("model", f"{folder} is damaged: delete it, it will be made anew")
         size_mb = (folder / WEIGHTS).stat().st_size / MB
         return Check.ok("model", f"{DEFAULT_MODEL.name}, {size_mb:,.0f} MB of weights")
-    from worker.engine.models import ModelChoice, load_model  # noqa: PLC0415 - seconds of import
+    from worker.engine.loader import ModelChoice, load_model  # noqa: PLC0415 - seconds of import
 
     choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
     try:
@@ -112,14 +112,14 @@ def _check_prompts(settings: Settings) -> Check:
 
 
 def _embeddings(settings: Settings) -> str:
-    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+    from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
 
     embedder = load_embedder(settings.embedding_model, settings.device)
     return f"{embedder.name}, vectors of {embedder.width} numbers"
 
 
 def _sentiment(settings: Settings) -> str:
-    from worker.engine.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - the same
+    from worker.engine.encoders.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - the same
 
     load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
     return "ours" if settings.sentiment_model == "default" else settings.sentiment_model

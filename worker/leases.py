@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from shared import ledger
-from shared.ledger import Hold, Lease
+from shared.ledger import lifecycle
+from shared.ledger.lifecycle import Hold, Lease
 from worker.store import Store
 
 RENEWALS_PER_LEASE = 4
@@ -129,7 +129,7 @@ class LeaseKeeper:
 
     def _renew(self, held: Held) -> None:
         lease = held.lease
-        match self._store.run(ledger.renew(lease.job.id, lease.token, self._lease_ms)):
+        match self._store.run(lifecycle.renew(lease.job.id, lease.token, self._lease_ms)):
             case Hold.LOST:
                 held.end(Ending.LOST)
             case Hold.STOPPED:

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 import redis.client
 
-from shared import keys
+from shared.ledger import keys
 from worker.leases import LeaseKeeper
 from worker.store import Store
 

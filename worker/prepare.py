@@ -8,8 +8,8 @@ import sys
 
 from shared.errors import StartupError
 from shared.settings import read_settings
-from worker.engine.conversion import DEFAULT_MODEL, ensure_converted
-from worker.speech import say
+from worker.console import say
+from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
 
 
 def main() -> int:

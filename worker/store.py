@@ -4,9 +4,9 @@ from typing import Any, TypeVar
 
 import redis
 
-from shared.calls import Call
 from shared.errors import RedisUnavailableError
-from shared.redis_health import REFUSED, require_healthy, unreachable
+from shared.ledger.calls import Call
+from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
 
 T = TypeVar("T")
 TIMEOUT_S = 5

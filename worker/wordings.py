@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from shared.jobs import Kind
 from shared.settings import Settings
-from worker.composing import Composer
-from worker.engine.generation import Sampling
+from worker.engine.protocol import Sampling
+from worker.handler import Work
 from worker.leases import Held
-from worker.opting import Opter
-from worker.prompting.library import Library
-from worker.remembering import Remembering
+from worker.prompts.library import Library
 from worker.store import Store
-from worker.summarizing import Summarizer
-from worker.translating import SMALL, Translating, Translator
-from worker.works import Work
-from worker.writing import Mind
+from worker.tasks.generate import Mind
+from worker.tasks.memory import Remembering
+from worker.tasks.opt_out import Opter
+from worker.tasks.summarize import Summarizer
+from worker.tasks.translate import SMALL, Translating, Translator
+from worker.tasks.write import Composer
 
 
 class Seq2SeqTranslating:

@@ -4,7 +4,7 @@
 import re
 
 from bots.render.grammar import blocks_of
-from bots.render.reading import with_plain_line_ends
+from bots.render.parse import with_plain_line_ends
 
 
 def close_fence(text: str) -> str:

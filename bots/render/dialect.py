@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from bots.render.rows import Item, Run
+from bots.render.blocks import Item, Run
 
 FENCE = "```"
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bots.render.blocks import Item, Run
 from bots.render.dialect import without_fences
 from bots.render.mentions import without_mentions
 from bots.render.parts import first_parts
-from bots.render.rows import Item, Run
 
 MAX_CONTENT_CHARS = 2000
 """Discord API docs, resources/message: content. Code points are counted (github.com/discord/

@@ -6,10 +6,10 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Self
 
+from bots.render.blocks import Run
 from bots.render.dialect import Dialect
-from bots.render.packing import Packer
-from bots.render.reading import Stretch, read
-from bots.render.rows import Run
+from bots.render.parse import Stretch, read
+from bots.render.split import Packer
 
 
 def parts_of(text: str, dialect: Dialect) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Pure. Figures are rounded as far as they are known, so that a notice seldom changes.
 """
 
-from shared.operating import Place
+from shared.ledger.status import Place
 
 WAITING = frozenset({"waiting", "queued"})
 """The states of a job that no worker has begun."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from kombu.transport.redis import QoS
 
-from shared.broker import build_celery
 from shared.jobs import CHAT_QUEUE
+from shared.ledger.celery import build_celery
 from shared.settings import read_settings
-from worker.app import worker_arguments
+from worker.celery_worker import worker_arguments
 
 
 def dies_after_pop() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bots.render.final import LENGTH_NOTE
+from bots.render.notices import LENGTH_NOTE
 
 PLACEHOLDER = "…"
 EMPHASIS = "*_"

@@ -18,7 +18,7 @@ import psutil
 import redis
 import typer
 
-from shared.launcher.embedded_redis import embedded_redis
+from shared.cli.embedded_redis import embedded_redis
 from tests.e2e.conftest import free_port
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings as DiscordSettings

@@ -11,7 +11,7 @@ from shared.jobs import Turn
 from tests.chaos.checker import read_text
 from tests.chaos.conversations import Question
 from tests.chaos.model import Reference, Seen
-from worker import prompts
+from worker.prompts import chat
 
 NEVER = float("inf")
 NUM_RECENT = 4
@@ -52,7 +52,7 @@ def expect(
         seen = [
             Seen(
                 reference.prompt(
-                    prompts.Question(
+                    chat.Question(
                         system_prompt, _turns(options[m][choice], max_turns), left[m].text
                     )
                 ),
@@ -135,6 +135,6 @@ def _turns(history: Sequence[Question], max_turns: int) -> tuple[Turn, ...]:
     turns = [
         turn
         for other in history
-        for turn in (Turn(prompts.USER, other.text), Turn(prompts.ASSISTANT, other.shown))
+        for turn in (Turn(chat.USER, other.text), Turn(chat.ASSISTANT, other.shown))
     ]
     return tuple(turns[-max_turns:]) if max_turns else ()

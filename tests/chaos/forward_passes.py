@@ -10,11 +10,11 @@ from typing import Any, Self
 import torch
 
 from tests.patience import PATIENCE_S
-from worker.engine.batch import Batch
-from worker.engine.batching import BatchGeneration, BatchingEngine, EngineOptions
-from worker.engine.lean.batch import LeanBatch
-from worker.engine.lean.batches import LeanBatches
-from worker.engine.models import LoadedModel, ModelChoice, load_model
+from worker.engine.cpu.batch import LeanBatch
+from worker.engine.cpu.load import LeanBatches
+from worker.engine.engine import BatchGeneration, BatchingEngine, EngineOptions
+from worker.engine.loader import LoadedModel, ModelChoice, load_model
+from worker.engine.transformers_batch import Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 import redis
 
-from shared import codec, keys
 from shared.jobs import Job
+from shared.ledger import codec, keys
 from tests.chaos.processes import RedisServer
 from tests.e2e.conftest import free_port
 from tests.fakes.slack_server import FakeSlack

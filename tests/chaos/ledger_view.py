@@ -8,7 +8,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from shared import keys
+from shared.ledger import keys
 
 UNTOLD = frozenset({"job"})
 """Fields with a person's words."""

@@ -16,8 +16,8 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tests.fakes.tiny_model import make_tokenizer
-from worker.engine.generation import Limits
-from worker.prompts import Question, make_prompt
+from worker.engine.protocol import Limits
+from worker.prompts.chat import Question, make_prompt
 
 SEED = 1
 CONTEXT_TOKENS = 4096

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared import keys
+from shared.ledger import keys
 from tests.chaos.discord_side import DiscordSide
 from tests.chaos.ledger_view import LedgerView
 from tests.chaos.plan import Deed, Event

@@ -19,8 +19,8 @@ import redis
 import redis.backoff
 import redis.retry
 
-from shared.launcher.embedded_redis import find_redis_server
-from shared.launcher.processes import die_with_parent
+from shared.cli.embedded_redis import find_redis_server
+from shared.cli.processes import die_with_parent
 from tests.running import clean_environment
 
 ROOT = Path(__file__).parents[2]

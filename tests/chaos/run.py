@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bots.ending import end
+from bots.tasks import end
 from tests.chaos.checker import Finding, Outcome, Post, check
 from tests.chaos.discord_side import DiscordSide, make_discord
 from tests.chaos.driver import Driver, Load

@@ -6,7 +6,7 @@ Parley, and plain Celery as its documentation and its tutorials suggest (``tests
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.launcher.processes import python_module
+from shared.cli.processes import python_module
 from tests.chaos.checker import ENDING
 from tests.chaos.processes import Program, free_port
 from tests.fakes.discord_server import FakeDiscord

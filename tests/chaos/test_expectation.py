@@ -9,7 +9,7 @@ from tests.chaos.checker import Post
 from tests.chaos.conversations import Question, Spot
 from tests.chaos.expectation import expect
 from tests.chaos.model import Reference, Seen, save_model
-from worker import prompts
+from worker.prompts import chat
 
 NUM_LETTERS, MAX_TURNS, SYSTEM = 16, 4, "Answer."
 
@@ -22,7 +22,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 def write(reference: Reference, text: str, *history: Question) -> str:
     """What the model writes after this history."""
     turns = [t for q in history for t in (Turn("user", q.text), Turn("assistant", q.shown))]
-    prompt = reference.prompt(prompts.Question(SYSTEM, tuple(turns[-MAX_TURNS:]), text))
+    prompt = reference.prompt(chat.Question(SYSTEM, tuple(turns[-MAX_TURNS:]), text))
     return reference.expect([Seen(prompt, "")])[0]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.model import Reference, Seen, save_model
-from worker.prompts import Question
+from worker.prompts.chat import Question
 
 NUM_LETTERS = 32
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bots.delivery import MAX_ENDINGS
+from bots.delivery.manager import MAX_ENDINGS
 from bots.render.discord import render_for_discord
 from bots.render.slack import render_for_slack
-from shared import keys
 from shared.jobs import Job, Platform
+from shared.ledger import keys
 from tests.chaos.towns import (
     EDIT,
     POST,

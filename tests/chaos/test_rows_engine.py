@@ -31,13 +31,13 @@ from tests.chaos.forward_passes import (
     written_alone,
 )
 from tests.patience import PATIENCE_S
-from worker.engine.batch import Batch as ManagerBatch
-from worker.engine.batches import Batch
-from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
-from worker.engine.generation import Request
-from worker.engine.lean.batch import LeanBatch
-from worker.engine.models import LoadedModel
-from worker.engine.suspects import TRIAL_TOKENS
+from worker.engine.batch import Batch
+from worker.engine.cpu.batch import LeanBatch
+from worker.engine.engine import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.fault_isolation import TRIAL_TOKENS
+from worker.engine.loader import LoadedModel
+from worker.engine.protocol import Request
+from worker.engine.transformers_batch import Batch as ManagerBatch
 
 NEW_TOKENS = 40
 NOTICED_S = 2
@@ -459,7 +459,7 @@ def test_row_17_engine_whose_step_never_returns_is_lost_and_lets_everybody_go(
 STUCK_PROCESS = """
 import pathlib, sys, threading
 from tests.chaos.forward_passes import ForwardPasses, Gate, ids_of, load, make_engine
-from worker.engine.generation import Request
+from worker.engine.protocol import Request
 
 loaded = load(pathlib.Path(sys.argv[1]))
 engine = make_engine(loaded, sys.argv[2], stall_timeout_s=0.5)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from bots.discord_adapter.session_starts import BURST, TAKE
-from shared import keys
+from bots.discord.session_limits import BURST, TAKE
 from shared.jobs import Platform
+from shared.ledger import keys
 from tests.chaos.inbound import (
     Site,
     bots_at,

@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from bots.store import Store, open_store
-from shared import ledger
 from shared.jobs import Job, Kind, Origin, Platform, job_id
-from shared.ledger import Limits
+from shared.ledger import lifecycle
+from shared.ledger.lifecycle import Limits
 from tests.chaos.floor import BothSettings, served
 from tests.compose import PASSWORDS, Machine, read_service
 from tests.e2e.conftest import ALICE, CHANNEL
@@ -171,7 +171,7 @@ async def careful_store(url: str) -> AsyncIterator[Store]:
 async def accepts(store: Store, job: Job) -> bool:
     """Whether a message counts as accepted; it may have been recorded before."""
     try:
-        await store.run_confirmed(ledger.accept(job, LIMITS))
+        await store.run_confirmed(lifecycle.accept(job, LIMITS))
     except redis.RedisError:
         return False
     return True

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.cli.embedded_redis import embedded_redis
 from shared.jobs import Job
-from shared.launcher.embedded_redis import embedded_redis
-from shared.operating import WorkerState
+from shared.ledger.status import WorkerState
 from tests.chaos.workers import Desk, Supervised, bare_worker, desk_at, wait_for, worker
 from tests.running import RunningModule
 

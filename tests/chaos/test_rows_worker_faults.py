@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared import operating
+from shared.cli.embedded_redis import EmbeddedRedis, reserve_redis
+from shared.cli.processes import stop
 from shared.jobs import CHAT_QUEUE, Job
-from shared.launcher.embedded_redis import EmbeddedRedis, reserve_redis
-from shared.launcher.processes import stop
+from shared.ledger import status as operating
 from shared.replies import Done, Failed
 from tests.chaos.faulty_worker import (
     BLOCKS,

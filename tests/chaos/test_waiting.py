@@ -6,9 +6,9 @@ from collections.abc import Callable
 from bots.render.discord import render_for_discord
 from bots.render.slack import render_for_slack
 from bots.render.waiting import NEXT, NOBODY, STARTING
-from shared import codec, keys
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.operating import WorkerState
+from shared.ledger import codec, keys
+from shared.ledger.status import WorkerState
 from tests.chaos.towns import POST, Town, bots_in, start_bots_in
 from tests.chaos.way_out import Scribe, wait_for
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import redis
 
-from shared import keys, ledger, operating
 from shared.jobs import Job, Kind, Origin, make_job
-from shared.ledger import Claimant, Limits, Memory
-from shared.operating import WorkerReport, WorkerState
+from shared.ledger import keys, lifecycle, status
+from shared.ledger.lifecycle import Claimant, Limits, Memory
+from shared.ledger.status import WorkerReport, WorkerState
 from shared.replies import Done, Final, Snapshot
 from tests.patience import PATIENCE_S
 from worker.store import Store
@@ -37,25 +37,25 @@ class Scribe:
 
     def accept_job(self, job: Job) -> Job:
         """Record a job of any kind that no bots process was told of."""
-        self.store.run(ledger.accept(job, LIMITS))
+        self.store.run(lifecycle.accept(job, LIMITS))
         return job
 
     def begin(self, job: Job) -> None:
         """Take a job in hand, as soon as it may run."""
         claimant = Claimant("w1", TOKEN, LEASE_MS, max_attempts=1)
         wait_for(
-            lambda: self.store.run(ledger.claim(job.id, claimant)).lease is not None,
+            lambda: self.store.run(lifecycle.claim(job.id, claimant)).lease is not None,
             f"{job.id} to be claimed, which is {self.state(job)}",
         )
 
     def write(self, job: Job, text: str) -> None:
         """Publish the text so far."""
-        assert self.store.run(ledger.publish_snapshot(job.id, TOKEN, Snapshot(text)))
+        assert self.store.run(lifecycle.publish_snapshot(job.id, TOKEN, Snapshot(text)))
 
     def end(self, job: Job, reply: Final | str) -> None:
         """End a job that is in hand."""
         final = Done(reply) if isinstance(reply, str) else reply
-        assert self.store.run(ledger.finish(job.id, TOKEN, final, Memory())).counted
+        assert self.store.run(lifecycle.finish(job.id, TOKEN, final, Memory())).counted
 
     def answer(self, job: Job, reply: Final | str) -> None:
         """Begin and end a job."""
@@ -78,7 +78,7 @@ class Scribe:
 
     def report(self, state: WorkerState, name: str = "w1", slots: int = 1) -> None:
         """Be a worker for as long as its sign of life lasts."""
-        self.store.run(operating.sign_of_life(WorkerReport(name, state, "model", slots, 0)))
+        self.store.run(status.sign_of_life(WorkerReport(name, state, "model", slots, 0)))
 
     def num_in_outbox(self, name: str) -> int:
         """Final replies that have not been shown."""

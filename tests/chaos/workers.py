@@ -12,11 +12,12 @@ from typing import Any, Self
 
 import redis
 
-from shared import codec, keys, ledger, operating, showing
-from shared.broker import build_celery, publish
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger import Limits
-from shared.operating import Status
+from shared.ledger import codec, keys, lifecycle, presentation
+from shared.ledger import status as operating
+from shared.ledger.celery import build_celery, publish
+from shared.ledger.lifecycle import Limits
+from shared.ledger.status import Status
 from shared.replies import Done, Final, Snapshot
 from tests.patience import PATIENCE_S
 from tests.running import RunningModule
@@ -51,7 +52,7 @@ class Desk:
         origin = Origin(Platform.SLACK, "T1", "C1", f"{number}.0", f"{number}.0", "U1")
         job = make_job(kind, origin, text)
         limits = Limits(deadline_ms=round(deadline_s * 1000), retention_ms=RETENTION_MS)
-        assert self.store.run(ledger.accept(job, limits)).ready
+        assert self.store.run(lifecycle.accept(job, limits)).ready
         return job
 
     def ask(self, text: str, deadline_s: float = DEADLINE_S, kind: Kind = Kind.CHAT) -> Job:
@@ -61,13 +62,13 @@ class Desk:
         return job
 
     def wake(self, job: Job) -> None:
-        publish(self._app, ledger.Ready(job.id, job.kind, job.kind.queue))
+        publish(self._app, lifecycle.Ready(job.id, job.kind, job.kind.queue))
 
     def replies(self, job: Job) -> list[Final]:
         """Every ending that lies in the outbox for a job."""
         entries: Any = self.client.xrange(keys.outbox(OUTBOX))
         return [
-            showing.read_final(fields[b"reply"])
+            presentation.read_final(fields[b"reply"])
             for _, fields in entries
             if fields[b"job"].decode() == job.id
         ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from bots.render.discord import render_for_discord
-from bots.render.final import final_text
+from bots.render.notices import final_text
 from bots.render.slack import render_for_slack
 from shared.replies import Done, Failed, Final, FinishReason
 from tests.chats.discord import read_discord

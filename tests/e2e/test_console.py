@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.launcher.processes import python_module
+from shared.cli.processes import python_module
 from tests.patience import PATIENCE_S
 from tests.running import clean_environment
 
@@ -26,7 +26,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
 
 
 def chat_command() -> list[str]:
-    return python_module("shared.launcher", "chat")
+    return python_module("shared.cli", "chat")
 
 
 @pytest.fixture

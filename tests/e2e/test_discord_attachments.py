@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 import redis
 
-from shared import codec, keys
 from shared.jobs import Job
+from shared.ledger import codec, keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Attachment, Channel, Message, User
 from tests.fakes.discord_server import FakeDiscord

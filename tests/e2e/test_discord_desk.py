@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 import redis
 
-from bots.discord_adapter.desk import FORGET_QUESTION, SAVED
-from bots.preferring import NOT_ADMIN, OVERTAKEN
-from shared import keys
+from bots.discord.handlers.account import FORGET_QUESTION, SAVED
+from bots.incoming.preferences import NOT_ADMIN, OVERTAKEN
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_interactions import Input
 from tests.fakes.discord_model import Channel, Interaction, Message, User

@@ -3,7 +3,7 @@
 import asyncio
 
 from bots.render.discord import render_for_discord
-from bots.render.final import FILE_NOTE
+from bots.render.notices import FILE_NOTE
 from shared.jobs import Origin, Platform
 from tests.chaos.way_out import scribe_at
 from tests.e2e.conftest import start_bots, stop_bots

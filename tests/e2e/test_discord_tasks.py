@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import redis
 
-from shared import keys
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Attachment, Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord

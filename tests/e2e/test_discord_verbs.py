@@ -11,16 +11,16 @@ import pytest
 import pytest_asyncio
 import redis
 
-from bots.discord_adapter.acts import AWAY
-from bots.discord_adapter.handling import STOPPED
-from bots.verbs import (
+from bots.discord.handlers.buttons import STOPPED
+from bots.discord.parse.requests import AWAY
+from bots.incoming.answer_actions import (
     NOT_YOURS_TO_RETRY,
     NOT_YOURS_TO_STOP,
     NOTED,
     NOTHING_TO_STOP,
 )
-from shared import keys
 from shared.jobs import Origin, Platform, job_id
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord

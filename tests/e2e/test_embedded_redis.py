@@ -12,7 +12,7 @@ import redis
 import redis.backoff
 import redis.retry
 
-from shared.launcher.processes import python_module, running
+from shared.cli.processes import python_module, running
 from tests.e2e.conftest import ALICE, CHANNEL
 from tests.e2e.test_slack import answers, wait_whole
 from tests.fakes.slack_server import FakeSlack
@@ -41,7 +41,7 @@ async def test_up_starts_a_killed_redis_again_and_nothing_accepted_is_lost(
     settings: dict[str, str], slack_settings: dict[str, str], slack: FakeSlack
 ) -> None:
     bots = {key: value for key, value in slack_settings.items() if key != "PARLEY_REDIS_URL"}
-    with RunningModule("shared.launcher", "up", settings={**bots, **settings}) as parley:
+    with RunningModule("shared.cli", "up", settings={**bots, **settings}) as parley:
         for event in ("worker_ready", "slack_ready"):
             await asyncio.to_thread(parley.wait_for_event, event)
         await slack.wait_for_connections(1)
@@ -70,7 +70,7 @@ def test_chat_goes_on_with_a_redis_that_was_killed_between_two_questions(
     settings: dict[str, str],
 ) -> None:
     chat = subprocess.Popen(
-        python_module("shared.launcher", "chat"),
+        python_module("shared.cli", "chat"),
         env={**clean_environment(), **settings},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

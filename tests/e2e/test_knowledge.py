@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared import keys
-from shared.launcher.processes import python_module
+from shared.cli.processes import python_module
+from shared.ledger import keys
 from tests.patience import PATIENCE_S
 from tests.running import clean_environment
 
 
 def parley(redis_url: str, *words: str) -> "subprocess.CompletedProcess[str]":
     env = {**clean_environment(), "PARLEY_REDIS_URL": redis_url, "PARLEY_LOG_LEVEL": "ERROR"}
-    command = python_module("shared.launcher", *words)
+    command = python_module("shared.cli", *words)
     return subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )

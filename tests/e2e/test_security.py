@@ -6,7 +6,7 @@ import contextlib
 import aiohttp
 import redis
 
-from shared import keys
+from shared.ledger import keys
 from tests.e2e.conftest import ALICE, AUTO_CHANNEL, BOB, CHANNEL, start_bots, stop_bots
 from tests.e2e.test_slack import answers, wait_whole
 from tests.fakes.slack_server import FakeSlack

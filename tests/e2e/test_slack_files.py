@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from shared import keys
+from shared.ledger import keys
 from tests.e2e.conftest import ALICE, CHANNEL, DIRECT
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message

@@ -11,7 +11,7 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
-from shared import keys
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import redis
 
-from shared import keys
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack

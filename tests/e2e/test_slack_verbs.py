@@ -12,8 +12,7 @@ import pytest
 import pytest_asyncio
 import redis
 
-from bots.slack_adapter.errands import STOPPED
-from bots.verbs import (
+from bots.incoming.answer_actions import (
     FINISHED,
     NOT_YOURS_TO_RETRY,
     NOT_YOURS_TO_STOP,
@@ -21,8 +20,9 @@ from bots.verbs import (
     NOTHING_TO_STOP,
     TOO_OLD,
 )
-from shared import keys
+from bots.slack.views.account import STOPPED
 from shared.jobs import Origin, Platform, job_id
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bots.preference_form import NO_LANGUAGE
-from bots.preferring import NOT_ADMIN, OVERTAKEN
-from bots.slack_adapter.home import PROMPTS
-from bots.slack_adapter.settings_desk import SAVED
+from bots.incoming.preference_form import NO_LANGUAGE
+from bots.incoming.preferences import NOT_ADMIN, OVERTAKEN
+from bots.slack.handlers.settings import SAVED
+from bots.slack.views.home import PROMPTS
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack

@@ -10,8 +10,8 @@ import redis
 import redis.backoff
 import redis.retry
 
-from shared.launcher.embedded_redis import find_redis_server
-from shared.launcher.processes import python_module, running, start
+from shared.cli.embedded_redis import find_redis_server
+from shared.cli.processes import python_module, running, start
 from tests.e2e.conftest import free_port
 from tests.patience import PATIENCE_S
 from tests.running import clean_environment

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
-from shared.ledger import Lease
+from shared.ledger.lifecycle import Lease
 from shared.replies import Done
 from shared.tasks import Ask, Learn
 from tests.chaos.forward_passes import load
-from worker.asking import Asking, AskingManner
-from worker.engine.batching import BatchingEngine, EngineOptions
-from worker.engine.embedder import Embedder
-from worker.engine.generation import Engine, Generation, Request, Sampling
-from worker.knowledge.library import Library
+from worker.engine.encoders.embedder import Embedder
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.protocol import Engine, Generation, Request, Sampling
+from worker.handler import Work
 from worker.knowledge.search import Search
-from worker.learning import Learner
+from worker.knowledge.store import Library
 from worker.leases import Held
-from worker.prompting.library import read_library
+from worker.prompts.library import read_library
 from worker.store import Store
-from worker.works import Work
-from worker.writing import Mind
+from worker.tasks.ask import Asking, AskingManner
+from worker.tasks.generate import Mind
+from worker.tasks.learn import Learner
 
 NEW_TOKENS, CACHE_TOKENS = 12, 8192
 NUMBERS = itertools.count(1)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from shared import keys, ledger, showing
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
-from shared.ledger import Claimant, Claimed, Lease, Limits, Memory, Ready
+from shared.ledger import keys, lifecycle, presentation
+from shared.ledger.lifecycle import Claimant, Claimed, Lease, Limits, Memory, Ready
 from shared.replies import Done, Failed, Final
 from tests.patience import PATIENCE_S
 from worker.store import Store
@@ -32,13 +32,13 @@ def message(number: int, thread: str = "1.0") -> Job:
 
 
 def accept(store: Store, job: Job, limits: Limits = LIMITS) -> Ready | None:
-    return store.run(ledger.accept(job, limits)).ready
+    return store.run(lifecycle.accept(job, limits)).ready
 
 
 def claim(store: Store, job: Job, token: str = "t1", lease_ms: int = LONG_MS) -> Claimed:
-    claimed = store.run(ledger.claim(job.id, Claimant("w1", token, lease_ms, MAX_ATTEMPTS)))
+    claimed = store.run(lifecycle.claim(job.id, Claimant("w1", token, lease_ms, MAX_ATTEMPTS)))
     if claimed.lease and claimed.lease.is_alone:
-        assert store.run(ledger.begin(job.id, token))
+        assert store.run(lifecycle.begin(job.id, token))
     return claimed
 
 
@@ -47,8 +47,8 @@ def lease_of(claimed: Claimed) -> Lease:
     return claimed.lease
 
 
-def finish(store: Store, job: Job, token: str = "t1", reply: Final = DONE) -> ledger.Finished:
-    return store.run(ledger.finish(job.id, token, reply, REMEMBER))
+def finish(store: Store, job: Job, token: str = "t1", reply: Final = DONE) -> lifecycle.Finished:
+    return store.run(lifecycle.finish(job.id, token, reply, REMEMBER))
 
 
 def state_of(store: Store, job: Job) -> str | None:
@@ -60,7 +60,7 @@ def outbox_of(store: Store) -> list[tuple[str, str, Final]]:
     """Entry id, job id and reply of everything that waits to be shown."""
     entries: Any = store.client.xrange(keys.outbox("slack"))
     return [
-        (entry.decode(), fields[b"job"].decode(), showing.read_final(fields[b"reply"]))
+        (entry.decode(), fields[b"job"].decode(), presentation.read_final(fields[b"reply"]))
         for entry, fields in entries
     ]
 
@@ -70,7 +70,7 @@ def replies_of(store: Store, job: Job) -> list[Final]:
 
 
 def sweep(store: Store) -> list[str]:
-    return [ready.id for ready in store.run(ledger.sweep(100))]
+    return [ready.id for ready in store.run(lifecycle.sweep(100))]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -98,11 +98,11 @@ Shown = tuple[str, ...]
 
 def show(store: Store, job: Job, me: str, num_parts: int = 1, *, is_final: bool = False) -> Shown:
     """Whether this process may show a job, and its parts."""
-    shown = store.run(showing.show(job.id, me, is_final=is_final, num_parts=num_parts))
+    shown = store.run(presentation.show(job.id, me, is_final=is_final, num_parts=num_parts))
     return (str(shown.turnstile), *shown.parts)
 
 
 def deliver(store: Store, job: Job) -> None:
     """Close a job as a bots process does that has shown its reply."""
     ((entry, _, _),) = [found for found in outbox_of(store) if found[1] == job.id]
-    assert store.run(showing.note_delivered(job.id, job.origin.outbox, entry))
+    assert store.run(presentation.note_delivered(job.id, job.origin.outbox, entry))

@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.image import imread
 
+from shared.cli.processes import python_module
 from shared.errors import SettingsError
-from shared.launcher.processes import python_module
 from tests.running import clean_environment
 
 
@@ -25,7 +25,7 @@ def bench(
         "PARLEY_DATA_DIR": str(folder),
     }
     run = subprocess.run(
-        python_module("shared.launcher", "bench", *words, "--json"),
+        python_module("shared.cli", "bench", *words, "--json"),
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -85,7 +85,7 @@ def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: 
 def plot(folder: Path, said: str) -> "subprocess.CompletedProcess[str]":
     """Draw the figures in a file."""
     return subprocess.run(
-        python_module("shared.launcher", "bench", "plot", said, "picture.png"),
+        python_module("shared.cli", "bench", "plot", said, "picture.png"),
         env=clean_environment(),
         cwd=folder,
         capture_output=True,

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 import bots.store
-from bots.budget import Budget
-from bots.pace import Pace, Rank
-from shared import budget
-from shared.budget import Bucket
+from bots.delivery.rate_budget import Budget
+from bots.delivery.turns import Pace, Rank
 from shared.errors import RateLimitedError
+from shared.ledger import rate_budget
+from shared.ledger.rate_budget import Bucket
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE_S
 from worker.store import Store
@@ -23,12 +23,12 @@ QUICK = Bucket("quick", per_minute=1_200.0, burst=5, reserve=2)
 
 
 def take(store: Store, at_s: float, rank: Rank = Rank.ENDING) -> float:
-    return store.run(budget.take(BUCKET, rank, T0_MS + round(at_s * 1000)))
+    return store.run(rate_budget.take(BUCKET, rank, T0_MS + round(at_s * 1000)))
 
 
 def say_no(store: Store, for_s: float) -> None:
     """The platform wants to be left alone for so long."""
-    store.run(budget.close(BUCKET, for_s, T0_MS))
+    store.run(rate_budget.close(BUCKET, for_s, T0_MS))
 
 
 def test_a_bucket_gives_its_burst_at_once_and_then_evenly(store: Store) -> None:
@@ -65,7 +65,7 @@ def test_endings_try_for_more_in_single_file_until_the_platform_says_no(store: S
     assert take(store, 0.0) == 0.05
     assert take(store, 0.05) == 0.0
     assert take(store, 0.05, Rank.TEXT) == RESERVE + 1 + 2 - 0.05, "two in debt"
-    store.run(budget.close(BUCKET, 3.0, T0_MS + 50))
+    store.run(rate_budget.close(BUCKET, 3.0, T0_MS + 50))
 
     assert take(store, 0.1) == 2.95
     assert take(store, 6.05) == 0.0, "the debt is paid: 3 s after its word, 0.05 s were left"
@@ -76,11 +76,11 @@ def test_endings_try_for_more_in_single_file_until_the_platform_says_no(store: S
 
 def test_a_call_that_is_made_in_any_case_is_made_up_for(store: Store) -> None:
     for _ in range(BURST + 2):
-        store.run(budget.spend(BUCKET, T0_MS))
+        store.run(rate_budget.spend(BUCKET, T0_MS))
 
     assert take(store, 0.0, Rank.TEXT) == RESERVE + 1 + 2, "two in debt"
     for _ in range(100):
-        store.run(budget.spend(BUCKET, T0_MS))
+        store.run(rate_budget.spend(BUCKET, T0_MS))
     assert take(store, 0.0, Rank.TEXT) == RESERVE + 1 + BURST, "the debt has an end"
 
 
@@ -97,10 +97,10 @@ def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: Stor
 
 def test_figures_that_are_only_guessed_do_not_bind_endings_after_a_limit(store: Store) -> None:
     guessed = Bucket("discord:C1", PER_MINUTE, BURST, RESERVE, is_documented=False)
-    store.run(budget.close(guessed, 3.0, T0_MS))
+    store.run(rate_budget.close(guessed, 3.0, T0_MS))
 
     def ask(at_s: float) -> float:
-        return store.run(budget.take(guessed, Rank.ENDING, T0_MS + round(at_s * 1000)))
+        return store.run(rate_budget.take(guessed, Rank.ENDING, T0_MS + round(at_s * 1000)))
 
     assert ask(0.0) == 3.0
     assert [ask(3.0) for _ in range(BURST + 2)] == [0.0] * (BURST + 1) + [0.05]
@@ -108,7 +108,7 @@ def test_figures_that_are_only_guessed_do_not_bind_endings_after_a_limit(store: 
 
 def test_a_full_bucket_is_forgotten(store: Store) -> None:
     seconds, _ = store.client.time()
-    store.run(budget.take(BUCKET, 0, seconds * 1000))
+    store.run(rate_budget.take(BUCKET, 0, seconds * 1000))
 
     (key,) = store.client.keys("parley:budget:*")
     left_ms = store.client.pttl(key)
@@ -132,7 +132,7 @@ async def test_endings_of_any_process_go_before_texts_of_any(
     paces = [Pace(Budget(store)) for store in stores]
     had: list[Rank] = []
     texts_have_theirs = asyncio.Event()
-    await stores[0].run(budget.close(QUICK, 0.0))
+    await stores[0].run(rate_budget.close(QUICK, 0.0))
 
     async def have_turn(number: int, rank: Rank) -> None:
         pace = paces[number % len(paces)]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.launcher.processes import python_module, running, start, with_setting
-from worker.engine.conversion import DEFAULT_MODEL, MANIFEST, folder_of, is_whole
+from shared.cli.processes import python_module, running, start, with_setting
+from worker.engine.gguf import DEFAULT_MODEL, MANIFEST, folder_of, is_whole
 
 CONVERSION_S = 240
 

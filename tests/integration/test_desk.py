@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shared import ledger, operating
+from shared.cli.embedded_redis import embedded_redis
+from shared.cli.processes import python_module
 from shared.jobs import Job
-from shared.launcher.embedded_redis import embedded_redis
-from shared.launcher.processes import python_module
-from shared.operating import WorkerReport, WorkerState
+from shared.ledger import lifecycle
+from shared.ledger import status as operating
+from shared.ledger.status import WorkerReport, WorkerState
 from tests.integration.ledger_steps import (
     MAX_ATTEMPTS,
     accept,
@@ -34,7 +35,7 @@ def parley(redis_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def parley_with(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command with these settings."""
     return subprocess.run(
-        python_module("shared.launcher", *arguments),
+        python_module("shared.cli", *arguments),
         env={**clean_environment(), **settings},
         capture_output=True,
         text=True,
@@ -50,7 +51,7 @@ def letter(store: Store) -> Job:
     accept(store, job)
     for attempt in range(MAX_ATTEMPTS):
         claim(store, job, f"t{attempt}")
-        store.run(ledger.release(job.id, f"t{attempt}", is_blamed=True))
+        store.run(lifecycle.release(job.id, f"t{attempt}", is_blamed=True))
     claim(store, job, "last")
     deliver(store, job)
     return job

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.checks import Check
-from shared.launcher.doctor import check_redis
+from shared.cli.doctor import check_redis
 from tests.compose import PASSWORDS, Machine, read_service, redis_url
 from tests.redis_servers import DURABLE, RedisServer
 

@@ -28,11 +28,11 @@ from tests.chaos.forward_passes import (
     written_alone,
 )
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
-from worker.engine.batching import BatchingEngine, EngineOptions
-from worker.engine.generation import Request, Sampling
-from worker.engine.models import LoadedModel
-from worker.engine.sharing import Labels
-from worker.prompts import Question, make_prompt
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.loader import LoadedModel
+from worker.engine.prefix_sharing import Labels
+from worker.engine.protocol import Request, Sampling
+from worker.prompts.chat import Question, make_prompt
 
 NEW_TOKENS = 60
 CACHE_TOKENS = 4096

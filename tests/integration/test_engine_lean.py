@@ -13,13 +13,13 @@ from shared.errors import EngineError, ModelUnavailableError
 from shared.replies import FinishReason
 from tests.chaos.forward_passes import Reader, ids_of, load, texts, wait_until, written_alone
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
-from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
-from worker.engine.generation import Request, Sampling
-from worker.engine.lean.batch import LeanBatch
-from worker.engine.lean.network import Int8Linear, Linear, Stepper
-from worker.engine.lean.quality import observe
-from worker.engine.lean.sequences import LARGEST_CHUNK
-from worker.engine.models import LoadedModel, ModelChoice, load_model
+from worker.engine.cpu.batch import LeanBatch
+from worker.engine.cpu.model import Int8Linear, Linear, Stepper
+from worker.engine.cpu.quality import observe
+from worker.engine.cpu.scheduler import LARGEST_CHUNK
+from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
+from worker.engine.loader import LoadedModel, ModelChoice, load_model
+from worker.engine.protocol import Request, Sampling
 
 NEW_TOKENS = 60
 OPTIONS = EngineOptions(NEW_TOKENS, 8, cache_tokens=16_384)

@@ -8,9 +8,9 @@ import torch
 
 from tests.chaos.forward_passes import ids_of, load
 from tests.fakes.tiny_model import save_tiny_model
-from worker.engine.batching import BatchingEngine, EngineOptions
-from worker.engine.generation import Request, Sampling
-from worker.engine.models import LoadedModel
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.loader import LoadedModel
+from worker.engine.protocol import Request, Sampling
 from worker.engine.seeding import SeededDraw
 
 NEW_TOKENS = 40

@@ -19,11 +19,11 @@ from tests.chaos.forward_passes import (
     wait_until,
     written_alone,
 )
-from worker.engine.batch import PAGE_TOKENS
-from worker.engine.batching import BatchingEngine
-from worker.engine.generation import Request
-from worker.engine.models import LoadedModel
-from worker.engine.sharing import Labels, id_of
+from worker.engine.engine import BatchingEngine
+from worker.engine.loader import LoadedModel
+from worker.engine.prefix_sharing import Labels, id_of
+from worker.engine.protocol import Request
+from worker.engine.transformers_batch import PAGE_TOKENS
 
 NUM_PAGES = 3
 NUM_REST = 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.launcher.processes import python_module
+from shared.cli.processes import python_module
 
 DOCUMENTS = {
     "badges.md": "# Badges\n\n## Lost\n\nAsk the front desk for a new badge.\n",
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def evaluate(folder: Path, questions: str) -> "subprocess.CompletedProcess[str]":
     file = folder.parent / "questions.tsv"
     file.write_text(questions)
-    command = python_module("shared.launcher", "eval", "qa", "--json")
+    command = python_module("shared.cli", "eval", "qa", "--json")
     return subprocess.run(
         [*command, "--docs", str(folder), "--questions", str(file)],
         capture_output=True,

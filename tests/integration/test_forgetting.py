@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import bots.store
-from bots.forgetting import forget_user
-from shared import forgetting, keys, ledger, ratings
-from shared.forgetting import Forgotten, forgotten_text
+from bots.incoming.privacy import forget_user
 from shared.jobs import Attachment, Job, Kind, make_job
-from shared.ledger import Limits, Memory
-from shared.ratings import Rated
+from shared.ledger import keys, lifecycle, privacy, ratings
+from shared.ledger.lifecycle import Limits, Memory
+from shared.ledger.privacy import Forgotten, forgotten_text
+from shared.ledger.ratings import Rated
 from tests.integration.ledger_steps import (
     DONE,
     REMEMBER,
@@ -35,7 +35,7 @@ def asked(store: Store, number: int, user: str, thread: str, memory: Memory = RE
     job = dataclasses.replace(job, attachments=(Attachment("a.txt", text=SECRET),))
     accept(store, job)
     claim(store, job)
-    assert store.run(ledger.finish(job.id, "t1", DONE, memory)).counted
+    assert store.run(lifecycle.finish(job.id, "t1", DONE, memory)).counted
     deliver(store, job)
     return job
 
@@ -47,7 +47,7 @@ def rate(store: Store, number: int, user: str, channel: str) -> None:
     accept(store, job)
     rated = Rated(origin.message, user, user, "", 1.0, 2.0, "positive")
     assert store.run(ratings.note(lease_of(claim(store, job)), rated)).is_kept
-    store.run(ledger.finish(job.id, "t1", DONE, Memory()))
+    store.run(lifecycle.finish(job.id, "t1", DONE, Memory()))
     deliver(store, job)
 
 
@@ -100,7 +100,7 @@ async def test_a_question_that_is_being_answered_stays_and_its_person_is_told(
     said = await forget_user(bots_store, job.origin)
 
     assert "1 question of yours is still being answered" in said
-    assert store.run(ledger.finish(job.id, "t1", DONE, REMEMBER)).counted
+    assert store.run(lifecycle.finish(job.id, "t1", DONE, REMEMBER)).counted
     deliver(store, job)
     assert "1 conversation, 1 question," in await forget_user(bots_store, job.origin)
 
@@ -117,9 +117,9 @@ def test_commands_are_found_and_no_conversation_of_theirs(store: Store) -> None:
 def test_a_conversation_is_found_for_as_long_as_it_is_remembered(store: Store) -> None:
     long = by(message(1, "1"), "U1")
     short = by(message(2, "2"), "U1")
-    store.run(ledger.accept(long, Limits(1000, 3_600_000)))
-    store.run(ledger.accept(short, Limits(1, 1)))
-    store.run(ledger.accept(by(message(3, "3"), "U1"), Limits(1000, 60_000)))
+    store.run(lifecycle.accept(long, Limits(1000, 3_600_000)))
+    store.run(lifecycle.accept(short, Limits(1, 1)))
+    store.run(lifecycle.accept(by(message(3, "3"), "U1"), Limits(1000, 60_000)))
 
     index = keys.asked(long.origin.asker)
     assert long.origin.conversation.encode() in store.client.zrange(index, 0, -1)
@@ -134,8 +134,8 @@ def test_all_that_is_kept_can_be_shown(store: Store) -> None:
     today = int(store.client.time()[0]) // 86_400
     store.client.hset(f"{keys.used('user', job.origin.asker)}:{today}", "messages", 3)
 
-    found = store.run(forgetting.kept(job.origin, (today,)))
-    document = json.loads(forgetting.as_json(found, []))
+    found = store.run(privacy.kept(job.origin, (today,)))
+    document = json.loads(privacy.as_json(found, []))
 
     assert document["is_opted_out"] is True
     assert document["verdicts"] == {job.id: "good"}
@@ -152,7 +152,7 @@ def test_ratings_are_shown_a_page_at_a_time(store: Store) -> None:
     rate(store, 2, "U2", "C1")
     origin = by(message(9), "U1").origin
 
-    page = store.run(forgetting.ratings_of(origin, "C1", forgetting.FIRST))
+    page = store.run(privacy.ratings_of(origin, "C1", privacy.FIRST))
 
     assert [rated.user for rated in page.ratings] == ["U1"]
     assert page.next_start == ""

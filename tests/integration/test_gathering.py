@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from bots.delivery import Delivery
-from bots.gathering import Gatherer, LastHours, Meant, Wanted
-from bots.intake import Incoming
+from bots.delivery.manager import Delivery
+from bots.incoming.context import Gatherer, LastHours, Meant, Wanted
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import Situation
+from bots.incoming.reception import Reception, Rules
 from bots.metrics import Metrics
-from bots.policy import Situation
-from bots.reception import Reception, Rules
 from bots.store import Store
 from shared.errors import PlatformUnavailableError
 from shared.jobs import Job, Kind, Origin, Platform
-from shared.ledger import Limits, Ready
+from shared.ledger.lifecycle import Limits, Ready
+from shared.ledger.presentation import read_final
 from shared.replies import Failed
-from shared.showing import read_final
 from shared.tasks import Form, Quoted, Summarize, Task, Translate, Write
 from tests.integration.test_live_reply import SlowPlatform
 

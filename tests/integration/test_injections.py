@@ -26,11 +26,11 @@ from tests.integration.knowledge_desk import (
     question,
     run,
 )
-from worker.engine.embedder import load_embedder
+from worker.engine.encoders.embedder import load_embedder
 from worker.knowledge.answers import Citation, Cited, written_answer
 from worker.knowledge.chunks import Passage
-from worker.knowledge.disarming import addresses_in
 from worker.knowledge.documents import HIDDEN, Block
+from worker.knowledge.sanitize import addresses_in
 from worker.store import Store
 
 pytestmark = pytest.mark.timeout(180)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared import keys, knowledge
 from shared.errors import NoKnowledgeError, UnreadableDocumentError
 from shared.jobs import Job, Kind, make_job
+from shared.ledger import documents as knowledge
+from shared.ledger import keys
 from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.knowledge_desk import (
@@ -25,14 +26,14 @@ from tests.integration.knowledge_desk import (
     question,
     run,
 )
-from worker.engine.embedder import Embedder, load_embedder
+from worker.engine.encoders.embedder import Embedder, load_embedder
+from worker.handler import Outcome
 from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
 from worker.knowledge.documents import Block, Document, Section
-from worker.knowledge.library import Library, Submission
-from worker.knowledge.places import EVERYWHERE, Place, channel_of, parse_place
+from worker.knowledge.store import Library, Submission
+from worker.knowledge.visibility import EVERYWHERE, Place, channel_of, parse_place
 from worker.store import Store
-from worker.works import Outcome
-from worker.writing import Mind
+from worker.tasks.generate import Mind
 
 HANDBOOK = """# Handbook
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared import codec, keys, ledger
 from shared.jobs import CHAT_QUEUE, Job, Kind, Origin, Platform, Turn, make_job
-from shared.ledger import Claimed, Hold, Lease, Limits, Memory, Ready
+from shared.ledger import codec, keys, lifecycle
+from shared.ledger.lifecycle import Claimed, Hold, Lease, Limits, Memory, Ready
 from shared.replies import Failed, Snapshot
 from shared.tasks import Learn
 from tests.integration.ledger_steps import (
@@ -43,9 +43,9 @@ from worker.store import Store
 def test_accept_records_a_job_and_says_that_it_may_run(store: Store) -> None:
     job = message(1)
 
-    accepted = store.run(ledger.accept(job, LIMITS))
+    accepted = store.run(lifecycle.accept(job, LIMITS))
 
-    assert accepted == ledger.Accepted(is_new=True, ready=Ready(job.id, Kind.CHAT, CHAT_QUEUE))
+    assert accepted == lifecycle.Accepted(is_new=True, ready=Ready(job.id, Kind.CHAT, CHAT_QUEUE))
     assert state_of(store, job) == "queued"
     assert store.client.zscore(keys.OPEN, job.id) is not None
     assert store.client.exists(keys.presence(job.origin.conversation)) == 1
@@ -64,9 +64,9 @@ def test_accept_of_a_known_message_changes_nothing(
         finish(store, job)
     before = everything_in(store)
 
-    accepted = store.run(ledger.accept(job, LIMITS, refusal=refusal))
+    accepted = store.run(lifecycle.accept(job, LIMITS, refusal=refusal))
 
-    assert accepted == ledger.Accepted(is_new=False, ready=None)
+    assert accepted == lifecycle.Accepted(is_new=False, ready=None)
     assert everything_in(store) == before
 
 
@@ -77,23 +77,23 @@ def test_accept_of_a_delivered_message_is_a_duplicate(store: Store) -> None:
     finish(store, job)
     deliver(store, job)
 
-    assert not store.run(ledger.accept(job, LIMITS)).is_new
+    assert not store.run(lifecycle.accept(job, LIMITS)).is_new
     assert outbox_of(store) == []
 
 
 def test_accept_with_a_refusal_answers_at_once(store: Store) -> None:
     job = message(1)
 
-    accepted = store.run(ledger.accept(job, LIMITS, refusal=REFUSAL))
+    accepted = store.run(lifecycle.accept(job, LIMITS, refusal=REFUSAL))
 
-    assert accepted == ledger.Accepted(is_new=True, ready=None)
+    assert accepted == lifecycle.Accepted(is_new=True, ready=None)
     assert replies_of(store, job) == [REFUSAL]
     assert store.client.zcard(keys.OPEN) == 0
     assert claim(store, job).reason == "done"
 
 
 def test_accept_with_a_refusal_does_not_block_the_conversation(store: Store) -> None:
-    store.run(ledger.accept(message(1), LIMITS, refusal=REFUSAL))
+    store.run(lifecycle.accept(message(1), LIMITS, refusal=REFUSAL))
     job = message(2)
 
     assert accept(store, job) == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
@@ -104,10 +104,10 @@ def test_accept_with_a_refusal_leaves_the_running_job_its_lease(store: Store) ->
     accept(store, running)
     claim(store, running)
 
-    store.run(ledger.accept(refused, LIMITS, refusal=REFUSAL))
+    store.run(lifecycle.accept(refused, LIMITS, refusal=REFUSAL))
 
     assert state_of(store, running) == "running"
-    assert store.run(ledger.renew(running.id, "t1", LONG_MS)) is Hold.HELD
+    assert store.run(lifecycle.renew(running.id, "t1", LONG_MS)) is Hold.HELD
     assert finish(store, running).counted
 
 
@@ -116,7 +116,7 @@ def test_accept_with_a_refusal_leaves_the_order_of_those_who_wait(store: Store) 
     accept(store, first)
     accept(store, second)
 
-    assert store.run(ledger.accept(refused, LIMITS, refusal=REFUSAL)).ready is None
+    assert store.run(lifecycle.accept(refused, LIMITS, refusal=REFUSAL)).ready is None
 
     claim(store, first)
     assert finish(store, first).ready == Ready(second.id, Kind.CHAT, CHAT_QUEUE)
@@ -141,7 +141,7 @@ def test_jobs_of_a_conversation_run_one_after_the_other(store: Store) -> None:
     lease_of(claim(store, second))
     assert finish(store, second).ready == Ready(third.id, Kind.CHAT, CHAT_QUEUE)
     lease_of(claim(store, third))
-    assert finish(store, third) == ledger.Finished(counted=True, ready=None)
+    assert finish(store, third) == lifecycle.Finished(counted=True, ready=None)
 
 
 def test_jobs_of_different_conversations_run_side_by_side(store: Store) -> None:
@@ -194,14 +194,14 @@ def test_an_older_token_can_change_nothing(store: Store) -> None:
     claim(store, job, "old", lease_ms=1)
     sweep_until_ready(store, job)
     lease_of(claim(store, job, "new"))
-    store.run(ledger.publish_snapshot(job.id, "new", Snapshot("new text")))
+    store.run(lifecycle.publish_snapshot(job.id, "new", Snapshot("new text")))
     before = everything_in(store)
 
-    assert store.run(ledger.renew(job.id, "old", LONG_MS)) is Hold.LOST
-    assert not store.run(ledger.publish_snapshot(job.id, "old", Snapshot("old text")))
-    assert finish(store, job, "old") == ledger.Finished(counted=False, ready=None)
-    assert store.run(ledger.release(job.id, "old", is_blamed=True)) is None
-    assert store.run(ledger.release(job.id, "old", is_blamed=False)) is None
+    assert store.run(lifecycle.renew(job.id, "old", LONG_MS)) is Hold.LOST
+    assert not store.run(lifecycle.publish_snapshot(job.id, "old", Snapshot("old text")))
+    assert finish(store, job, "old") == lifecycle.Finished(counted=False, ready=None)
+    assert store.run(lifecycle.release(job.id, "old", is_blamed=True)) is None
+    assert store.run(lifecycle.release(job.id, "old", is_blamed=False)) is None
 
     assert everything_in(store) == before
     assert finish(store, job, "new").counted
@@ -214,7 +214,7 @@ def test_a_job_that_was_swept_is_nobodys_until_it_is_claimed(store: Store) -> No
     claim(store, job, "old", lease_ms=1)
     sweep_until_ready(store, job)
 
-    assert store.run(ledger.renew(job.id, "old", LONG_MS)) is Hold.LOST
+    assert store.run(lifecycle.renew(job.id, "old", LONG_MS)) is Hold.LOST
     assert not finish(store, job, "old").counted
     assert outbox_of(store) == []
 
@@ -231,7 +231,7 @@ def test_a_renewed_lease_holds(store: Store) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, lease_ms=SHORT_MS)
-    renewed = store.run(ledger.renew(job.id, "t1", LONG_MS))
+    renewed = store.run(lifecycle.renew(job.id, "t1", LONG_MS))
     accept(store, message(2, "2.0"))
     claim(store, message(2, "2.0"), lease_ms=SHORT_MS)
 
@@ -270,7 +270,7 @@ def test_a_job_whose_worker_died_goes_on_where_it_was(
     claim(store, first)
     finish(store, first)
     claim(store, second, "t1", lease_ms=SHORT_MS)
-    store.run(ledger.publish_snapshot(second.id, "t1", Snapshot("Half of it")))
+    store.run(lifecycle.publish_snapshot(second.id, "t1", Snapshot("Half of it")))
 
     lease = taking_over(store, second, "t2")
 
@@ -287,7 +287,7 @@ def test_a_snapshot_nudges_those_who_show_it(store: Store) -> None:
         listener.subscribe(keys.nudge("slack"))
         assert listener.get_message(timeout=PATIENCE_S) is not None  # subscribed
 
-        assert store.run(ledger.publish_snapshot(job.id, "t1", Snapshot("So far")))
+        assert store.run(lifecycle.publish_snapshot(job.id, "t1", Snapshot("So far")))
 
         heard: Any = listener.get_message(timeout=PATIENCE_S)
     assert heard["data"] == job.id.encode()
@@ -299,7 +299,7 @@ def test_a_job_that_used_up_its_attempts_fails_and_lets_the_next_one_run(store: 
     accept(store, following)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert lease_of(claim(store, job, f"t{attempt}")).attempt == attempt
-        assert store.run(ledger.release(job.id, f"t{attempt}", is_blamed=True)) is not None
+        assert store.run(lifecycle.release(job.id, f"t{attempt}", is_blamed=True)) is not None
 
     claimed = claim(store, job, "t4")
 
@@ -330,7 +330,7 @@ def test_a_release_without_blame_gives_the_attempt_back(store: Store) -> None:
 
     for _ in range(MAX_ATTEMPTS + 2):
         assert lease_of(claim(store, job)).attempt == 1
-        released = store.run(ledger.release(job.id, "t1", is_blamed=False))
+        released = store.run(lifecycle.release(job.id, "t1", is_blamed=False))
         assert released == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
         assert state_of(store, job) == "queued"
 
@@ -339,8 +339,8 @@ def test_a_released_job_keeps_what_was_shown(store: Store) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
-    store.run(ledger.publish_snapshot(job.id, "t1", Snapshot("Half")))
-    store.run(ledger.release(job.id, "t1", is_blamed=True))
+    store.run(lifecycle.publish_snapshot(job.id, "t1", Snapshot("Half")))
+    store.run(lifecycle.release(job.id, "t1", is_blamed=True))
 
     assert lease_of(claim(store, job, "t2")).shown == "Half"
 
@@ -358,7 +358,7 @@ def test_a_claim_after_the_deadline_fails_the_job(store: Store) -> None:
     assert claimed == Claimed(
         lease=None, reason="closed", ready=Ready(following.id, Kind.CHAT, CHAT_QUEUE)
     )
-    assert replies_of(store, job) == [ledger.EXPIRED]
+    assert replies_of(store, job) == [lifecycle.EXPIRED]
 
 
 def test_a_renewal_after_the_deadline_says_so_and_the_holder_may_finish(store: Store) -> None:
@@ -366,7 +366,7 @@ def test_a_renewal_after_the_deadline_says_so_and_the_holder_may_finish(store: S
     accept(store, job, Limits(deadline_ms=SHORT_MS, retention_ms=1000))
     claim(store, job)
 
-    wait_for(lambda: store.run(ledger.renew(job.id, "t1", LONG_MS)) is Hold.EXPIRED)
+    wait_for(lambda: store.run(lifecycle.renew(job.id, "t1", LONG_MS)) is Hold.EXPIRED)
 
     late = Failed("deadline", "Too late.", "Half")
     assert finish(store, job, reply=late).counted
@@ -381,7 +381,7 @@ def test_the_sweep_fails_a_job_whose_worker_died_and_whose_time_is_over(store: S
 
     sweep_until_ready(store, following)
 
-    assert replies_of(store, job) == [ledger.EXPIRED]
+    assert replies_of(store, job) == [lifecycle.EXPIRED]
     assert not finish(store, job).counted
     assert len(replies_of(store, job)) == 1
 
@@ -394,8 +394,8 @@ def test_the_sweep_fails_a_waiting_job_and_leaves_the_running_one_its_lease(stor
 
     wait_for(lambda: not sweep(store) and bool(replies_of(store, waiting)))
 
-    assert replies_of(store, waiting) == [ledger.EXPIRED]
-    assert store.run(ledger.renew(running.id, "t1", LONG_MS)) is Hold.HELD
+    assert replies_of(store, waiting) == [lifecycle.EXPIRED]
+    assert store.run(lifecycle.renew(running.id, "t1", LONG_MS)) is Hold.HELD
     assert finish(store, running).counted
 
 
@@ -448,7 +448,7 @@ def test_the_sweep_looks_at_no_more_jobs_than_it_is_told_and_forgets_none(store:
         accept(store, job)
     look_now(store, *jobs)
 
-    found = [[ready.id for ready in store.run(ledger.sweep(2))] for _ in range(4)]
+    found = [[ready.id for ready in store.run(lifecycle.sweep(2))] for _ in range(4)]
 
     assert [len(ids) for ids in found] == [2, 2, 1, 0]
     assert {job_id for ids in found for job_id in ids} == {job.id for job in jobs}
@@ -469,7 +469,7 @@ def converse(store: Store, number: int, memory: Memory) -> tuple[Turn, ...]:
     job = message(number)
     accept(store, job)
     lease = lease_of(claim(store, job))
-    assert store.run(ledger.finish(job.id, "t1", DONE, memory)).counted
+    assert store.run(lifecycle.finish(job.id, "t1", DONE, memory)).counted
     return lease.history
 
 
@@ -532,7 +532,7 @@ def test_a_file_that_was_learned_from_is_not_kept_with_its_job(store: Store) -> 
     accept(store, job)
     lease = lease_of(claim(store, job))
 
-    assert store.run(ledger.finish(job.id, lease.token, DONE, Memory(job=light))).counted
+    assert store.run(lifecycle.finish(job.id, lease.token, DONE, Memory(job=light))).counted
 
     document: Any = store.client.hget(keys.job(job.id), "job")
     assert codec.decode(document, Job) == light

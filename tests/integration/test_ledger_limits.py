@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from shared import keys, ledger
 from shared.jobs import Job, Kind
-from shared.ledger import Accepted, Allowance
+from shared.ledger import keys, lifecycle
+from shared.ledger.lifecycle import Accepted, Allowance
 from shared.replies import Failed, Final
 from shared.tasks import Learn
 from tests.integration.ledger_steps import (
@@ -24,7 +24,7 @@ TOO_LONG = Failed("too_long", "Your message is too long.")
 
 
 def ask(store: Store, job: Job, allowance: Allowance) -> Accepted:
-    return store.run(ledger.accept(job, LIMITS, allowance))
+    return store.run(lifecycle.accept(job, LIMITS, allowance))
 
 
 def by(job: Job, user: str, channel: str = "C1") -> Job:
@@ -128,7 +128,7 @@ def test_a_bucket_fills_again_with_time(store: Store) -> None:
 
 
 def test_without_an_allowance_nothing_is_counted(store: Store) -> None:
-    store.run(ledger.accept(message(1), LIMITS))
+    store.run(lifecycle.accept(message(1), LIMITS))
 
     assert store.client.keys(keys.bucket("*", "*")) == []
     assert store.client.keys(keys.asker("*")) == []
@@ -136,7 +136,7 @@ def test_without_an_allowance_nothing_is_counted(store: Store) -> None:
 
 def test_a_message_that_is_too_long_is_refused_once_a_minute(store: Store) -> None:
     def send(job: Job) -> Accepted:
-        call = ledger.accept(job, LIMITS, PLENTY, TOO_LONG, is_said_sparingly=True)
+        call = lifecycle.accept(job, LIMITS, PLENTY, TOO_LONG, is_said_sparingly=True)
         return store.run(call)
 
     assert send(message(1, "1")) == Accepted(is_new=True, refused="too_long")

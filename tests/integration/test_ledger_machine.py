@@ -18,11 +18,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import keys, ledger, operating, showing, verbs
 from shared.jobs import Job
-from shared.ledger import Claimant, Hold
+from shared.ledger import answer_actions, keys, lifecycle, presentation, status
+from shared.ledger.answer_actions import Did
+from shared.ledger.lifecycle import Claimant, Hold
 from shared.replies import Final, Snapshot
-from shared.verbs import Did
 from tests.integration.ledger_steps import (
     LIMITS,
     LONG_MS,
@@ -90,19 +90,19 @@ class LedgerMachine(RuleBasedStateMachine):
         job = message(len(self.jobs), thread)
         self.jobs[job.id] = job
         refusal = REFUSAL if is_refused else None
-        assert self.store.run(ledger.accept(job, LIMITS, refusal=refusal)).is_new
+        assert self.store.run(lifecycle.accept(job, LIMITS, refusal=refusal)).is_new
         if not is_refused:
             self.order[thread].append(job.id)
         return job
 
     @rule(job=accepted)
     def accept_again(self, job: Job) -> None:
-        assert not self.store.run(ledger.accept(job, LIMITS)).is_new
+        assert not self.store.run(lifecycle.accept(job, LIMITS)).is_new
 
     @rule(job=accepted)
     def withdraw(self, job: Job) -> None:
         state = state_of(self.store, job)
-        effect = self.store.run(verbs.withdraw(job.id))
+        effect = self.store.run(answer_actions.withdraw(job.id))
         is_withdrawn = effect.did is Did.WITHDRAWN
         assert is_withdrawn == (state in {*OPEN_STATES, "done", "delivered"})
         if is_withdrawn:
@@ -112,7 +112,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(job=accepted)
     def stop(self, job: Job) -> None:
         state = state_of(self.store, job)
-        did = self.store.run(verbs.stop(job.id)).did
+        did = self.store.run(answer_actions.stop(job.id)).did
         assert (did is Did.TOLD) == (state == "running")
         assert (did is Did.STOPPED) == (state in {"waiting", "queued"})
 
@@ -120,7 +120,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def write_again(self, job: Job) -> None:
         """Somebody wants another answer, or has reworded the question."""
         state = state_of(self.store, job)
-        did = self.store.run(verbs.again(job, LONG_MS)).did
+        did = self.store.run(answer_actions.again(job, LONG_MS)).did
         assert (did is Did.AGAIN) == (state in {*OPEN_STATES, "delivered"})
         if did is not Did.AGAIN:
             return
@@ -140,7 +140,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.num_tokens += 1
         run = (job, f"t{self.num_tokens}")
         claimant = Claimant("w1", run[1], lease_ms, MAX_ATTEMPTS)
-        if lease := self.store.run(ledger.claim(job.id, claimant)).lease:
+        if lease := self.store.run(lifecycle.claim(job.id, claimant)).lease:
             assert job.id not in self.held, "a lease was taken away before its time"
             assert 1 <= lease.attempt <= MAX_ATTEMPTS
             assert lease.is_alone == (lease.attempt == MAX_ATTEMPTS)
@@ -150,11 +150,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(run=runs)
     def begin(self, run: Run) -> None:
-        assert self.store.run(ledger.begin(run[0].id, run[1])) == self.is_holder(*run)
+        assert self.store.run(lifecycle.begin(run[0].id, run[1])) == self.is_holder(*run)
 
     @rule(run=runs, lease_ms=st.sampled_from([OVER_MS, LONG_MS]))
     def renew(self, run: Run, lease_ms: int) -> None:
-        hold = self.store.run(ledger.renew(run[0].id, run[1], lease_ms))
+        hold = self.store.run(lifecycle.renew(run[0].id, run[1], lease_ms))
         is_kept = hold in {Hold.HELD, Hold.STOPPED}
         assert is_kept == self.is_holder(*run)
         if is_kept:
@@ -164,7 +164,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def write(self, run: Run) -> None:
         before = self.store.client.get(keys.snapshot(run[0].id))
         snapshot = Snapshot(f"by {run[1]}")
-        counted = self.store.run(ledger.publish_snapshot(run[0].id, run[1], snapshot))
+        counted = self.store.run(lifecycle.publish_snapshot(run[0].id, run[1], snapshot))
         assert counted == self.is_holder(*run)
         if not counted:
             assert self.store.client.get(keys.snapshot(run[0].id)) == before
@@ -183,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(run=runs, is_blamed=st.booleans())
     def release(self, run: Run, *, is_blamed: bool) -> None:
         is_holder = self.is_holder(*run)
-        ready = self.store.run(ledger.release(run[0].id, run[1], is_blamed=is_blamed))
+        ready = self.store.run(lifecycle.release(run[0].id, run[1], is_blamed=is_blamed))
         assert (ready is not None) == is_holder
         self.let_go(run)
 
@@ -199,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(target=posts, job=accepted, me=st.sampled_from(["b1", "b2"]), is_final=st.booleans())
     def begin_to_show(self, job: Job, me: str, *, is_final: bool) -> Post:
         """Ask for the turnstile; what it answers is carried out later, or never: a crash."""
-        show = self.store.run(showing.show(job.id, me, is_final=is_final, num_parts=1))
+        show = self.store.run(presentation.show(job.id, me, is_final=is_final, num_parts=1))
         self.num_shows += 1
         self.latest_show[job.id, me] = self.num_shows
         return Post(job, me, self.num_shows, show.parts[0] if show.parts else "")
@@ -207,18 +207,18 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(post=consumes(posts))
     def post_and_die(self, post: Post) -> None:
         """The platform takes the post; the process dies before it can note that."""
-        if self.may_call(post) and post.part == showing.Part.NEW:
+        if self.may_call(post) and post.part == presentation.Part.NEW:
             self.take_post(post.job)
 
     @rule(post=consumes(posts))
     def post_and_note(self, post: Post) -> None:
-        if not self.may_call(post) or post.part not in tuple(showing.Part):
+        if not self.may_call(post) or post.part not in tuple(presentation.Part):
             return
         job = post.job
-        posted = self.on_platform.get(job.id) if post.part == showing.Part.DOUBT else None
+        posted = self.on_platform.get(job.id) if post.part == presentation.Part.DOUBT else None
         found = next(iter(posted)) if posted else self.take_post(job)
         noted: Any = self.store.client.hget(keys.job(job.id), "part:0")
-        is_noted = self.store.run(showing.note_posted(job, 0, found, LIMITS))
+        is_noted = self.store.run(presentation.note_posted(job, 0, found, LIMITS))
         is_free = noted is None or noted.decode() == found
         assert is_noted == (is_free and state_of(self.store, job) != "withdrawn")
         if not is_noted:
@@ -226,7 +226,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(job=accepted, me=st.sampled_from(["b1", "b2"]))
     def stop_showing(self, job: Job, me: str) -> None:
-        self.store.run(showing.free(job.id, me))
+        self.store.run(presentation.free(job.id, me))
 
     @rule(job=accepted)
     def die_while_showing(self, job: Job) -> None:
@@ -242,14 +242,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(job=accepted)
     def requeue(self, job: Job) -> None:
-        if self.store.run(operating.requeue(job.id, LONG_MS)).outcome == "requeued":
+        if self.store.run(status.requeue(job.id, LONG_MS)).outcome == "requeued":
             self.ended.pop(job.id)
             self.order[job.origin.thread].remove(job.id)
             self.order[job.origin.thread].append(job.id)
 
     @rule(job=accepted)
     def drop(self, job: Job) -> None:
-        self.store.run(operating.drop(job.id))
+        self.store.run(status.drop(job.id))
 
     # --- what the rules keep in mind
 
@@ -341,7 +341,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def only_jobs_whose_attempts_are_used_up_are_dead_letters(self) -> None:
-        for letter in self.store.run(operating.dead_letters(100)):
+        for letter in self.store.run(status.dead_letters(100)):
             assert letter.attempts == MAX_ATTEMPTS
 
 

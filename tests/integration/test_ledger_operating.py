@@ -2,12 +2,13 @@
 
 import pytest
 
-from shared import codec, keys, ledger, operating, showing, verbs
 from shared.jobs import CHAT_QUEUE, Job, Kind
-from shared.ledger import Ready
-from shared.operating import Place, WorkerReport, WorkerState
+from shared.ledger import answer_actions, codec, keys, lifecycle, presentation
+from shared.ledger import status as operating
+from shared.ledger.answer_actions import Did, Effect
+from shared.ledger.lifecycle import Ready
+from shared.ledger.status import Place, WorkerReport, WorkerState
 from shared.replies import Failed, Snapshot
-from shared.verbs import Did, Effect
 from tests.integration.ledger_steps import (
     LIMITS,
     LONG_MS,
@@ -35,7 +36,7 @@ def kill(store: Store, job: Job) -> None:
     """Let every attempt of a job fail and its last sentence be shown."""
     for attempt in range(MAX_ATTEMPTS):
         lease_of(claim(store, job, f"k{attempt}"))
-        store.run(ledger.release(job.id, f"k{attempt}", is_blamed=True))
+        store.run(lifecycle.release(job.id, f"k{attempt}", is_blamed=True))
     assert claim(store, job, "k-last").reason == "closed"
     deliver(store, job)
 
@@ -89,7 +90,7 @@ def test_a_job_that_was_given_back_keeps_its_place(store: Store) -> None:
     accept(store, first)
     accept(store, second)
     claim(store, first)
-    store.run(ledger.release(first.id, "t1", is_blamed=False))
+    store.run(lifecycle.release(first.id, "t1", is_blamed=False))
 
     place = store.run(operating.place(second.id))
 
@@ -162,18 +163,18 @@ def test_the_last_attempt_runs_alone_and_counts_once_it_is_alone(store: Store) -
     for attempt in (1, 2):
         lease = lease_of(claim(store, job, f"t{attempt}"))
         assert (lease.attempt, lease.is_alone) == (attempt, False)
-        store.run(ledger.release(job.id, f"t{attempt}", is_blamed=True))
-    call = ledger.claim(job.id, ledger.Claimant("w1", "t3", 1, MAX_ATTEMPTS))
+        store.run(lifecycle.release(job.id, f"t{attempt}", is_blamed=True))
+    call = lifecycle.claim(job.id, lifecycle.Claimant("w1", "t3", 1, MAX_ATTEMPTS))
     assert lease_of(store.run(call)).is_alone
     sweep_until_ready(store, job)  # it died while it waited to be alone
 
-    again = ledger.claim(job.id, ledger.Claimant("w1", "t4", LONG_MS, MAX_ATTEMPTS))
+    again = lifecycle.claim(job.id, lifecycle.Claimant("w1", "t4", LONG_MS, MAX_ATTEMPTS))
     lease = lease_of(store.run(again))
 
     assert (lease.attempt, lease.is_alone) == (3, True)
-    assert store.run(ledger.begin(job.id, "t4"))
-    assert not store.run(ledger.begin(job.id, "t3"))
-    store.run(ledger.release(job.id, "t4", is_blamed=True))
+    assert store.run(lifecycle.begin(job.id, "t4"))
+    assert not store.run(lifecycle.begin(job.id, "t3"))
+    store.run(lifecycle.release(job.id, "t4", is_blamed=True))
     assert claim(store, job, "t5").reason == "closed"
 
 
@@ -181,11 +182,11 @@ def test_a_single_attempt_needs_no_solitude(store: Store) -> None:
     job = message(1)
     accept(store, job)
 
-    lease = lease_of(store.run(ledger.claim(job.id, ledger.Claimant("w1", "t1", LONG_MS, 1))))
+    lease = lease_of(store.run(lifecycle.claim(job.id, lifecycle.Claimant("w1", "t1", LONG_MS, 1))))
 
     assert not lease.is_alone
-    store.run(ledger.release(job.id, "t1", is_blamed=True))
-    again = ledger.claim(job.id, ledger.Claimant("w1", "t2", LONG_MS, 1))
+    store.run(lifecycle.release(job.id, "t1", is_blamed=True))
+    again = lifecycle.claim(job.id, lifecycle.Claimant("w1", "t2", LONG_MS, 1))
     assert store.run(again).reason == "closed"
 
 
@@ -194,10 +195,10 @@ def test_handing_back_before_the_last_attempt_began_takes_none_away(store: Store
     accept(store, job)
     for attempt in (1, 2):
         claim(store, job, f"t{attempt}")
-        store.run(ledger.release(job.id, f"t{attempt}", is_blamed=True))
-    store.run(ledger.claim(job.id, ledger.Claimant("w1", "t3", LONG_MS, MAX_ATTEMPTS)))
+        store.run(lifecycle.release(job.id, f"t{attempt}", is_blamed=True))
+    store.run(lifecycle.claim(job.id, lifecycle.Claimant("w1", "t3", LONG_MS, MAX_ATTEMPTS)))
 
-    store.run(ledger.release(job.id, "t3", is_blamed=False))
+    store.run(lifecycle.release(job.id, "t3", is_blamed=False))
 
     assert store.client.hget(keys.job(job.id), "attempts") == b"2"
 
@@ -211,8 +212,8 @@ def test_a_dead_letter_is_kept_with_its_job_and_its_sentence_has_what_was_shown(
     job = message(1)
     accept(store, job)
     claim(store, job, "t0")
-    store.run(ledger.publish_snapshot(job.id, "t0", Snapshot('Half a "line" / ü')))
-    store.run(ledger.release(job.id, "t0", is_blamed=False))
+    store.run(lifecycle.publish_snapshot(job.id, "t0", Snapshot('Half a "line" / ü')))
+    store.run(lifecycle.release(job.id, "t0", is_blamed=False))
 
     kill(store, job)
 
@@ -226,7 +227,7 @@ def test_a_dead_letter_is_kept_with_its_job_and_its_sentence_has_what_was_shown(
 
 def test_a_job_that_fails_repeats_the_text_that_was_shown(store: Store) -> None:
     job = message(1)
-    store.run(ledger.accept(job, NO_TIME))
+    store.run(lifecycle.accept(job, NO_TIME))
     store.client.set(keys.snapshot(job.id), codec.encode(Snapshot('Half a "line" / ü')))
 
     claim(store, job)
@@ -240,8 +241,8 @@ def test_a_requeued_letter_runs_again_in_the_message_that_it_has(store: Store) -
     job = message(1)
     accept(store, job)
     show(store, job, "b1")
-    store.run(showing.note_posted(job, 0, "m0", LIMITS))
-    store.run(showing.free(job.id, "b1"))
+    store.run(presentation.note_posted(job, 0, "m0", LIMITS))
+    store.run(presentation.free(job.id, "b1"))
     kill(store, job)
 
     requeued = store.run(operating.requeue(job.id, LIMITS.deadline_ms))
@@ -279,7 +280,7 @@ def test_a_letter_is_requeued_only_after_its_sentence_was_shown(store: Store) ->
     accept(store, job)
     for attempt in range(MAX_ATTEMPTS):
         claim(store, job, f"k{attempt}")
-        store.run(ledger.release(job.id, f"k{attempt}", is_blamed=True))
+        store.run(lifecycle.release(job.id, f"k{attempt}", is_blamed=True))
     claim(store, job, "k-last")
 
     assert store.run(operating.requeue(job.id, LONG_MS)).outcome == "undelivered"
@@ -309,12 +310,12 @@ def test_a_withdrawn_question_is_answered_no_more(store: Store, state: str) -> N
     accept(store, job)
     if state in {"running", "done"}:
         claim(store, job)
-        store.run(showing.note_posted(job, 0, "m0", LIMITS))
+        store.run(presentation.note_posted(job, 0, "m0", LIMITS))
     if state == "done":
         finish(store, job)
     accept(store, following)
 
-    withdrawn = store.run(verbs.withdraw(job.id))
+    withdrawn = store.run(answer_actions.withdraw(job.id))
 
     assert withdrawn.did is Did.WITHDRAWN
     assert withdrawn.posted == (("m0",) if state in {"running", "done"} else ())
@@ -323,8 +324,8 @@ def test_a_withdrawn_question_is_answered_no_more(store: Store, state: str) -> N
     assert claim(store, job, "late").reason == "withdrawn"
     assert not finish(store, job).counted
     assert show(store, job, "b1", is_final=True) == ("over",)
-    assert not store.run(showing.note_posted(job, 1, "m1", LIMITS))
-    assert store.run(verbs.withdraw(job.id)).did is Did.OVER
+    assert not store.run(presentation.note_posted(job, 1, "m1", LIMITS))
+    assert store.run(answer_actions.withdraw(job.id)).did is Did.OVER
 
 
 def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None:
@@ -332,7 +333,7 @@ def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None
     accept(store, job)
     accept(store, following)
 
-    withdrawn = store.run(verbs.withdraw(job.id))
+    withdrawn = store.run(answer_actions.withdraw(job.id))
 
     assert withdrawn == Effect(Did.WITHDRAWN, Ready(following.id, Kind.CHAT, CHAT_QUEUE))
 
@@ -342,10 +343,10 @@ def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
     accept(store, job)
     for attempt in range(MAX_ATTEMPTS):
         claim(store, job, f"k{attempt}")
-        store.run(ledger.release(job.id, f"k{attempt}", is_blamed=True))
+        store.run(lifecycle.release(job.id, f"k{attempt}", is_blamed=True))
     claim(store, job, "k-last")
 
-    store.run(verbs.withdraw(job.id))
+    store.run(answer_actions.withdraw(job.id))
 
     assert store.run(operating.dead_letters(10)) == ()
 
@@ -363,7 +364,7 @@ def test_a_finish_whose_answer_was_lost_says_the_same_again(store: Store) -> Non
     assert (
         finish(store, job)
         == first
-        == ledger.Finished(counted=True, ready=Ready(following.id, Kind.CHAT, CHAT_QUEUE))
+        == lifecycle.Finished(counted=True, ready=Ready(following.id, Kind.CHAT, CHAT_QUEUE))
     )
     assert len(replies_of(store, job)) == 1
 
@@ -389,10 +390,10 @@ def test_an_attempt_that_never_began_counts_if_it_is_to_blame(store: Store) -> N
     accept(store, job)
     for attempt in (1, 2):
         claim(store, job, f"t{attempt}")
-        store.run(ledger.release(job.id, f"t{attempt}", is_blamed=True))
-    store.run(ledger.claim(job.id, ledger.Claimant("w1", "t3", LONG_MS, MAX_ATTEMPTS)))
+        store.run(lifecycle.release(job.id, f"t{attempt}", is_blamed=True))
+    store.run(lifecycle.claim(job.id, lifecycle.Claimant("w1", "t3", LONG_MS, MAX_ATTEMPTS)))
 
-    store.run(ledger.release(job.id, "t3", is_blamed=True))
+    store.run(lifecycle.release(job.id, "t3", is_blamed=True))
 
     assert claim(store, job, "t4").reason == "closed"
 

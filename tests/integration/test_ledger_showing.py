@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared import keys, showing
 from shared.jobs import Job
+from shared.ledger import keys, presentation
 from tests.integration.ledger_steps import (
     LIMITS,
     accept,
@@ -29,24 +29,24 @@ def running(store: Store) -> Job:
 
 def test_show_gives_new_parts_once_and_then_their_messages(store: Store, running: Job) -> None:
     assert show(store, running, "b1", 2) == ("go", "new", "new")
-    store.run(showing.note_posted(running, 0, "m0", LIMITS))
-    store.run(showing.note_posted(running, 1, "m1", LIMITS))
+    store.run(presentation.note_posted(running, 0, "m0", LIMITS))
+    store.run(presentation.note_posted(running, 1, "m1", LIMITS))
 
     assert show(store, running, "b1", 3) == ("go", "m0", "m1", "new")
 
 
 def test_show_doubts_a_part_that_somebody_began_to_post(store: Store, running: Job) -> None:
     assert show(store, running, "b1") == ("go", "new")  # and the process dies
-    store.run(showing.free(running.id, "b1"))
+    store.run(presentation.free(running.id, "b1"))
 
     assert show(store, running, "b2", is_final=True) == ("go", "doubt")
-    store.run(showing.note_posted(running, 0, "found", LIMITS))
+    store.run(presentation.note_posted(running, 0, "found", LIMITS))
     assert show(store, running, "b2", is_final=True) == ("go", "found")
 
 
 def test_show_has_no_doubt_about_a_refused_post(store: Store, running: Job) -> None:
     show(store, running, "b1")
-    store.run(showing.note_not_posted(running.id, 0))
+    store.run(presentation.note_not_posted(running.id, 0))
 
     assert show(store, running, "b1") == ("go", "new")
 
@@ -61,11 +61,11 @@ def test_show_lets_one_process_at_a_time_call_the_platform(store: Store, running
 
 def test_show_leaves_partial_answers_to_the_one_who_shows_them(store: Store, running: Job) -> None:
     show(store, running, "b1")
-    store.run(showing.free(running.id, "b1"))
+    store.run(presentation.free(running.id, "b1"))
 
     assert show(store, running, "b2") == ("theirs",)
     assert show(store, running, "b2", is_final=True)[0] == "go"
-    store.run(showing.free(running.id, "b2"))
+    store.run(presentation.free(running.id, "b2"))
     assert show(store, running, "b1") == ("theirs",)  # it has passed to the other one
 
 
@@ -75,7 +75,7 @@ def test_show_takes_over_from_a_process_that_is_silent(store: Store, running: Jo
     store.client.hset(keys.job(running.id), mapping={"lock_until": 0, "presenter_until": 0})
 
     assert show(store, running, "b2") == ("go", "doubt")
-    assert not store.run(showing.hold(running.id, "b1"))
+    assert not store.run(presentation.hold(running.id, "b1"))
 
 
 def test_show_is_over_when_the_answer_is_there_but_for_the_answer(
@@ -96,26 +96,26 @@ def test_show_knows_no_unknown_job(store: Store) -> None:
 
 
 def test_hold_is_for_the_holder_alone(store: Store, running: Job) -> None:
-    assert not store.run(showing.hold(running.id, "b1"))
+    assert not store.run(presentation.hold(running.id, "b1"))
     show(store, running, "b1")
     store.client.hset(keys.job(running.id), "lock_until", 0)
 
-    assert store.run(showing.hold(running.id, "b1"))
-    assert not store.run(showing.hold(running.id, "b2"))
+    assert store.run(presentation.hold(running.id, "b1"))
+    assert not store.run(presentation.hold(running.id, "b2"))
     assert show(store, running, "b2", is_final=True) == ("busy",)
 
 
 def test_free_is_for_the_holder_alone(store: Store, running: Job) -> None:
     show(store, running, "b1")
-    store.run(showing.free(running.id, "b2"))
+    store.run(presentation.free(running.id, "b2"))
     assert show(store, running, "b2", is_final=True) == ("busy",)
 
-    store.run(showing.free(running.id, "b1"))
+    store.run(presentation.free(running.id, "b1"))
     assert show(store, running, "b2", is_final=True)[0] == "go"
 
 
 def test_note_posted_makes_replies_to_the_message_follow_ups(store: Store, running: Job) -> None:
-    store.run(showing.note_posted(running, 0, "m0", LIMITS))
+    store.run(presentation.note_posted(running, 0, "m0", LIMITS))
 
     answer = keys.answer("slack", "T1", "C1", "m0")
     assert store.client.get(answer) == b"1.0"
@@ -138,7 +138,7 @@ def test_note_delivered_removes_the_entry_for_every_reader(store: Store, running
 
 
 def test_note_delivered_of_a_job_that_is_gone_leaves_nothing_behind(store: Store) -> None:
-    assert store.run(showing.note_delivered("a" * 20, "slack", "1-0"))
+    assert store.run(presentation.note_delivered("a" * 20, "slack", "1-0"))
 
     assert store.client.keys("*") == []
 

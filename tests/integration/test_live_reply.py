@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
-from bots.delivery import Delivery
-from bots.ending import end
+from bots.delivery.manager import Delivery
+from bots.delivery.outbox import Outbox
+from bots.delivery.surface import Piece
+from bots.delivery.turns import Rank
 from bots.metrics import Metrics
-from bots.outbox import Outbox
-from bots.pace import Rank
 from bots.store import Store
-from bots.surface import Piece
-from shared.budget import Bucket
+from bots.tasks import end
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger import Limits
+from shared.ledger.lifecycle import Limits
+from shared.ledger.rate_budget import Bucket
 from shared.replies import Done, Failed, Final, Tagged
 from shared.tasks import Tag, Translate
 from tests.chaos.way_out import Scribe, scribe_at

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bots.budget import Budget
-from bots.delivery import Delivery
-from bots.ending import end
+from bots.delivery.manager import Delivery
+from bots.delivery.outbox import Outbox
+from bots.delivery.rate_budget import Budget
 from bots.metrics import Metrics
-from bots.outbox import Outbox
-from bots.render.final import FILE_NOTE
+from bots.render.notices import FILE_NOTE
 from bots.render.slack import render_for_slack
-from bots.slack_adapter.library.pictures import NO_DOCUMENT
-from bots.slack_adapter.library.surface import SlackSurface
-from bots.slack_adapter.library.web import SlackAccess
+from bots.slack.sdk.client import SlackAccess
+from bots.slack.sdk.surface import SlackSurface
+from bots.slack.sdk.uploads import NO_DOCUMENT
 from bots.store import Store
+from bots.tasks import end
 from shared.jobs import Origin, Platform
-from shared.ledger import Limits
+from shared.ledger.lifecycle import Limits
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.slack_server import FakeSlack
 

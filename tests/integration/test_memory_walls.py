@@ -3,12 +3,12 @@
 import itertools
 import random
 
-from shared import ledger
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
-from shared.ledger import Memory
+from shared.ledger import lifecycle
+from shared.ledger.lifecycle import Memory
 from shared.replies import Done
 from tests.integration.ledger_steps import LIMITS, claim, lease_of
-from worker.prompts import Question, lay_out_plain
+from worker.prompts.chat import Question, lay_out_plain
 from worker.store import Store
 
 NUM_QUESTIONS = 400
@@ -33,7 +33,7 @@ def test_no_lease_ever_holds_what_was_said_elsewhere(store: Store) -> None:
     for number in range(NUM_QUESTIONS):
         place = chance.randrange(len(PLACES))
         job = question(place, number, canaries[place])
-        store.run(ledger.accept(job, LIMITS))
+        store.run(lifecycle.accept(job, LIMITS))
 
         lease = lease_of(claim(store, job, f"t{number}"))
 
@@ -46,7 +46,7 @@ def test_no_lease_ever_holds_what_was_said_elsewhere(store: Store) -> None:
         asked[place] += 1
         turns = (Turn("user", job.text), Turn("assistant", f"noted {canaries[place]}"))
         memory = Memory(turns, max_turns=6, retention_ms=LIMITS.retention_ms)
-        store.run(ledger.finish(job.id, f"t{number}", Done("noted"), memory))
+        store.run(lifecycle.finish(job.id, f"t{number}", Done("noted"), memory))
     assert min(asked) > 0
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import redis
 
-from shared import keys, ledger, operating
-from shared.broker import build_celery, publish
 from shared.jobs import CHAT_QUEUE, Job, Kind, Manner, Origin, Platform, make_job
-from shared.ledger import Ready
-from shared.operating import WorkerReport, WorkerState
+from shared.ledger import keys, lifecycle
+from shared.ledger import status as operating
+from shared.ledger.celery import build_celery, publish
+from shared.ledger.lifecycle import Ready
+from shared.ledger.presentation import read_final
+from shared.ledger.status import WorkerReport, WorkerState
 from shared.replies import Done, Final
-from shared.showing import read_final
 from shared.tasks import Tag
 from tests.integration.ledger_steps import (
     LIMITS,
@@ -84,7 +85,7 @@ def test_job_goes_to_anybody_when_the_last_worker_with_its_model_ends(store: Sto
     store.run(operating.farewell(f"w-{GEMMA}"))
     store.client.zadd(keys.OPEN, {job.id: 0})  # it is looked at now, and not in some seconds
 
-    assert store.run(ledger.sweep(100)) == (Ready(job.id, Kind.CHAT, CHAT_QUEUE),)
+    assert store.run(lifecycle.sweep(100)) == (Ready(job.id, Kind.CHAT, CHAT_QUEUE),)
     assert sweep(store) == []
 
 
@@ -159,7 +160,7 @@ def answered(store: Store, redis_url: str, model: str, number: int) -> tuple[Fin
     origin = Origin(Platform.SLACK, "T1", f"C{number}", "", f"{number}.0", "U1")
     job = dataclasses.replace(make_job(Kind.CHAT, origin, "hello"), manner=Manner(model=model))
     stream = keys.outbox(origin.outbox)
-    ready = store.run(ledger.accept(job, LIMITS)).ready
+    ready = store.run(lifecycle.accept(job, LIMITS)).ready
     assert ready
     with build_celery(redis_url) as app:
         publish(app, ready)

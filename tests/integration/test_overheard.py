@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from shared import codec, keys
 from shared.jobs import Job, Kind, Origin, Platform, make_job
+from shared.ledger import codec, keys
 from shared.replies import Tagged
 from shared.tasks import Tag
 from tests.chaos.towns import ALICE, DiscordTown, SlackTown, bots_in, town_of

@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import bots.store
-from bots.ending import end
-from bots.preferring import NOT_ADMIN, NOT_READ, OVERTAKEN, Editor, Preferring
-from shared import keys, rulebook
+from bots.incoming.preferences import NOT_ADMIN, NOT_READ, OVERTAKEN, Editor, Preferring
+from bots.tasks import end
 from shared.jobs import Kind, Origin, Platform
-from shared.layers import Fallback, Resolved
+from shared.ledger import keys
+from shared.ledger import preferences as rulebook
+from shared.preference_layers import Fallback, Resolved
 from shared.preferences import (
     Preferences,
     Quota,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared import keys, ledger, quotas
 from shared.jobs import Job
-from shared.ledger import Accepted, Memory
+from shared.ledger import keys, lifecycle, quotas
+from shared.ledger.lifecycle import Accepted, Memory
+from shared.ledger.quotas import Quotas, Usage, Used, quota_text
 from shared.preferences import Quota
-from shared.quotas import Quotas, Usage, Used, quota_text
 from shared.replies import Failed
 from tests.integration.ledger_steps import DONE, LIMITS, REFUSAL, claim, message, replies_of
 from worker.store import Store
@@ -19,7 +19,7 @@ MS_A_DAY = 24 * 3600 * 1000
 
 
 def ask(store: Store, job: Job, limits: Quotas = FREE) -> Accepted:
-    return store.run(ledger.accept(job, LIMITS, quotas=limits))
+    return store.run(lifecycle.accept(job, LIMITS, quotas=limits))
 
 
 def by(job: Job, user: str, channel: str = "C1") -> Job:
@@ -29,7 +29,7 @@ def by(job: Job, user: str, channel: str = "C1") -> Job:
 
 def answer(store: Store, job: Job, num_tokens: int) -> None:
     claim(store, job)
-    assert store.run(ledger.finish(job.id, "t1", DONE, Memory(), num_tokens)).counted
+    assert store.run(lifecycle.finish(job.id, "t1", DONE, Memory(), num_tokens)).counted
 
 
 def used(store: Store, job: Job) -> tuple[Used, Used]:
@@ -76,7 +76,7 @@ def test_nothing_that_is_refused_or_comes_again_counts(store: Store) -> None:
     job = message(1, "1")
     ask(store, job)
     ask(store, job)
-    store.run(ledger.accept(message(2, "2"), LIMITS, refusal=REFUSAL, quotas=FREE))
+    store.run(lifecycle.accept(message(2, "2"), LIMITS, refusal=REFUSAL, quotas=FREE))
     ask(store, message(3, "3"), Quotas(user=Quota(messages=1)))
 
     assert used(store, job) == (Used(messages=1), Used(messages=1))
@@ -86,8 +86,8 @@ def test_tokens_count_once_however_often_an_end_is_told(store: Store) -> None:
     job = message(1)
     ask(store, job)
     answer(store, job, num_tokens=70)
-    store.run(ledger.finish(job.id, "t1", DONE, Memory(), 70))
-    store.run(ledger.finish(job.id, "another's", DONE, Memory(), 70))
+    store.run(lifecycle.finish(job.id, "t1", DONE, Memory(), 70))
+    store.run(lifecycle.finish(job.id, "another's", DONE, Memory(), 70))
 
     assert used(store, job) == (Used(1, 70), Used(1, 70))
 
@@ -103,7 +103,7 @@ def test_a_person_counts_in_the_workspace_and_a_channel_by_itself(store: Store) 
 
 def test_what_is_not_counted_is_counted_nowhere(store: Store) -> None:
     job = message(1)
-    store.run(ledger.accept(job, LIMITS))
+    store.run(lifecycle.accept(job, LIMITS))
     answer(store, job, num_tokens=70)
 
     assert used(store, job) == (Used(), Used())

@@ -5,10 +5,11 @@ import json
 
 import pytest
 
-from shared import ledger, rulebook
 from shared.jobs import Kind
+from shared.ledger import lifecycle
+from shared.ledger import preferences as rulebook
+from shared.ledger.quotas import Quotas
 from shared.preferences import Preferences, Scope, Stored, WhenToSpeak
-from shared.quotas import Quotas
 from tests.integration.ledger_steps import LIMITS, message
 from tests.integration.test_desk import parley
 from worker.store import Store
@@ -49,7 +50,7 @@ def test_settings_says_what_is_preferred_where(quiet_redis: str) -> None:
 
 def test_export_user_prints_all_that_is_kept_of_a_person(store: Store, quiet_redis: str) -> None:
     job = dataclasses.replace(message(1), text="Où est la gare ?")
-    store.run(ledger.accept(job, LIMITS, quotas=Quotas()))
+    store.run(lifecycle.accept(job, LIMITS, quotas=Quotas()))
 
     exported = parley(quiet_redis, "export-user", "slack:T1:U1")
     nobody = parley(quiet_redis, "export-user", "slack:T1:U9")

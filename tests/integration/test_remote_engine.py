@@ -24,12 +24,12 @@ from tests.fakes.tiny_model import save_tiny_model
 from tests.fakes.tiny_seer import picture, save_tiny_seer
 from tests.model_server import model_server
 from worker import doctor
-from worker.engine.generation import Request
+from worker.engine.protocol import Request
 from worker.engine.remote.engine import RemoteEngine
 from worker.engine.remote.server import find_server
-from worker.engine.remote.tokens import PlainTokenizer
-from worker.pictures import pictures_of
-from worker.prompts import Question, make_continuation, make_prompt
+from worker.engine.remote.tokenizer import PlainTokenizer
+from worker.prompts.chat import Question, make_continuation, make_prompt
+from worker.tasks.pictures import pictures_of
 
 NEW_TOKENS = 40
 ENDLESS = 1000

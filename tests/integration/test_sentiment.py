@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from shared import keys, ledger, ratings, verbs
 from shared.jobs import Kind, Origin, Platform, make_job
-from shared.ledger import Claimant, Lease, Limits, Memory
-from shared.ratings import FIRST, Rated
+from shared.ledger import answer_actions, keys, lifecycle, ratings
+from shared.ledger.answer_actions import Did
+from shared.ledger.lifecycle import Claimant, Lease, Limits, Memory
+from shared.ledger.ratings import FIRST, Rated
 from shared.replies import Done, Tagged
 from shared.tasks import Report, Tag, Task
-from shared.verbs import Did
-from worker.engine.classifier import ClassifierChoice, load_classifier
+from worker.engine.encoders.classifier import ClassifierChoice, load_classifier
 from worker.leases import Held
 from worker.sentiment.history import read_ratings
-from worker.sentiment.mood import DAY_S, MIN_BASE, MIN_HALF_DAY
 from worker.sentiment.rater import Rater
-from worker.sentiment.reporting import NothingRatedError, Reporter
+from worker.sentiment.report import NothingRatedError, Reporter
 from worker.sentiment.tagging import Marking, Tagger
+from worker.sentiment.trend import DAY_S, MIN_BASE, MIN_HALF_DAY
 from worker.store import Store
 
 NOW_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
@@ -52,9 +52,9 @@ def lease_of(
     kind = Kind(task.type)
     origin = Origin(Platform.SLACK, "T1", "C1", "", f"{number}.0", user, act=act or kind)
     job = make_job(kind, origin, text, task=task)
-    store.run(ledger.accept(job, LIMITS))
+    store.run(lifecycle.accept(job, LIMITS))
     claimant = Claimant("w1", f"token{number}{act}", lease_ms=600_000, max_attempts=9)
-    lease = store.run(ledger.claim(job.id, claimant)).lease
+    lease = store.run(lifecycle.claim(job.id, claimant)).lease
     assert lease
     return lease
 
@@ -169,7 +169,7 @@ def test_message_that_was_deleted_or_never_rated_is_not_rated_when_it_was_change
     tagger = Tagger(store, rater.rate, Marking(), now_s)
     first = overheard(store, PRAISE, 1)
     tagger.tag(Held(first))
-    store.run(ledger.finish(first.job.id, first.token, Tagged("positive"), Memory()))
+    store.run(lifecycle.finish(first.job.id, first.token, Tagged("positive"), Memory()))
     gone, unknown = changed(store, BLAME, 1, NOW_S), changed(store, BLAME, 2, NOW_S)
     store.run(ratings.remove(first.job.origin))
 
@@ -195,7 +195,7 @@ def test_message_that_is_deleted_while_it_is_rated_gets_no_rating(
     store: Store, rater: Rater
 ) -> None:
     lease = overheard(store, PRAISE, 1)
-    assert store.run(verbs.withdraw(lease.job.id)).did is Did.WITHDRAWN
+    assert store.run(answer_actions.withdraw(lease.job.id)).did is Did.WITHDRAWN
 
     Tagger(store, rater.rate, Marking(), now_s).tag(Held(lease))
 

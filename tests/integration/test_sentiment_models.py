@@ -19,10 +19,10 @@ from transformers import (
 from shared.errors import ModelUnavailableError, StartupError
 from shared.settings import read_settings
 from worker.commands import run
-from worker.engine.adapter import Shape, new_adapted
-from worker.engine.adapter_training import Recipe
-from worker.engine.classifier import ClassifierChoice, load_classifier, load_plain
-from worker.engine.encoding import default_encoder
+from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
+from worker.engine.encoders.common import default_encoder
+from worker.engine.encoders.lora import Shape, new_adapted
+from worker.engine.encoders.lora_training import Recipe
 from worker.evaluation.sentiment import evaluate_sentiment, held_out_texts, own_texts
 from worker.sentiment.corpus import (
     HELD_OUT,

@@ -4,12 +4,12 @@ from typing import Any
 
 import redis
 
-from shared import keys, ledger
-from shared.broker import build_celery, publish
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger import Limits
+from shared.ledger import keys, lifecycle
+from shared.ledger.celery import build_celery, publish
+from shared.ledger.lifecycle import Limits
+from shared.ledger.presentation import read_final
 from shared.replies import Done, Failed, Final, Tagged
-from shared.showing import read_final
 from shared.tasks import Report, Tag, Task
 from tests.running import RunningModule
 from worker.store import Store
@@ -26,7 +26,7 @@ def answer_to(redis_url: str, store: Store, text: str, task: Task) -> Final:
     job: Job = make_job(kind, origin, text, task=task)
     last: Any = store.client.xrevrange(OUTBOX, count=1)
     start = last[0][0] if last else b"0"
-    accepted = store.run(ledger.accept(job, LIMITS))
+    accepted = store.run(lifecycle.accept(job, LIMITS))
     assert accepted.ready
     with build_celery(redis_url) as app:
         publish(app, accepted.ready)

@@ -11,25 +11,25 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bots.adapters import Link, Wiring
-from bots.budget import Budget
-from bots.controls import Controls
-from bots.ending import end
-from bots.gathering import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
+from bots.adapter import Link, Wiring
+from bots.delivery.buttons import Controls
+from bots.delivery.rate_budget import Budget
+from bots.delivery.surface import Piece
+from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
-from bots.slack_adapter.adapter import SlackAdapter
-from bots.slack_adapter.customs import Customs
-from bots.slack_adapter.library.surface import SlackSurface
-from bots.slack_adapter.library.web import Account, SlackAccess, identify
-from bots.slack_adapter.opening import one_workspace
-from bots.slack_adapter.promptness import AWAY, TOO_MUCH
-from bots.slack_adapter.sight import Sight, sight_of
+from bots.slack.adapter import SlackAdapter
+from bots.slack.factory import one_workspace
+from bots.slack.handlers.ack import AWAY, TOO_MUCH
+from bots.slack.handlers.sight import Sight, sight_of
+from bots.slack.parse.automation import Customs
+from bots.slack.sdk.client import Account, SlackAccess, identify
+from bots.slack.sdk.surface import SlackSurface
 from bots.store import Store, open_store
-from bots.surface import Piece
-from shared import keys
+from bots.tasks import end
 from shared.errors import NotAMemberError, NoThreadError, UndeliverableError
 from shared.jobs import Audience, Job, Kind, Origin, Platform, make_job
-from shared.ledger import Allowance, Limits, Ready
+from shared.ledger import keys
+from shared.ledger.lifecycle import Allowance, Limits, Ready
 from shared.replies import Picture
 from shared.tasks import Summarize
 from tests.fakes.slack_delivery import Delivery, sign

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bots.budget import Budget
-from bots.delivery import Delivery
-from bots.ending import end
+from bots.delivery.manager import Delivery
+from bots.delivery.outbox import Outbox
+from bots.delivery.rate_budget import Budget
+from bots.delivery.turns import Rank
 from bots.metrics import Metrics
-from bots.outbox import Outbox
-from bots.pace import Rank
-from bots.slack_adapter.library.surface import SlackSurface
-from bots.slack_adapter.library.web import SlackAccess
-from bots.slack_adapter.tiers import UPDATE, bucket_of
+from bots.slack.method_tiers import UPDATE, bucket_of
+from bots.slack.sdk.client import SlackAccess
+from bots.slack.sdk.surface import SlackSurface
 from bots.store import Store, open_store
+from bots.tasks import end
 from shared.jobs import Job, Origin, Platform
-from shared.ledger import Limits
+from shared.ledger.lifecycle import Limits
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.slack_server import ApiRequest, FakeSlack
 from tests.patience import PATIENCE_S

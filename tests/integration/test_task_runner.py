@@ -3,16 +3,16 @@
 import dataclasses
 from typing import Any
 
-from shared import codec, keys
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger import Claimant, Ready
+from shared.ledger import codec, keys
+from shared.ledger.lifecycle import Claimant, Ready
 from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.ledger_steps import accept
+from worker.handler import Outcome
 from worker.leases import Held, LeaseKeeper
+from worker.runner import TaskRunner
 from worker.store import Store
-from worker.tasks import TaskRunner
-from worker.works import Outcome
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1", act="learn")
 

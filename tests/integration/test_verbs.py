@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import ledger, verbs
 from shared.jobs import CHAT_QUEUE, Job, Kind, Turn
-from shared.ledger import Claimant, Memory, Ready
+from shared.ledger import answer_actions, lifecycle
+from shared.ledger.answer_actions import Did
+from shared.ledger.lifecycle import Claimant, Memory, Ready
 from shared.replies import Done, FinishReason, Snapshot
-from shared.verbs import Did
 from tests.integration.ledger_steps import (
     DONE,
     LIMITS,
@@ -27,11 +27,11 @@ from tests.integration.ledger_steps import (
     sweep_until_ready,
     wait_for,
 )
+from worker.handler import Outcome, RunEndedError
 from worker.leases import Ending, Held, LeaseKeeper
 from worker.listening import Listener
+from worker.runner import TaskRunner
 from worker.store import Store
-from worker.tasks import TaskRunner
-from worker.works import Outcome, RunEndedError
 
 STOPPED = Done("", FinishReason.CANCELLED)
 
@@ -41,21 +41,21 @@ def test_a_question_that_nobody_has_begun_is_stopped_at_once(store: Store) -> No
     accept(store, first)
     accept(store, second)
 
-    effect = store.run(verbs.stop(first.id))
+    effect = store.run(answer_actions.stop(first.id))
 
     assert (effect.did, effect.ready) == (Did.STOPPED, Ready(second.id, Kind.CHAT, CHAT_QUEUE))
     assert replies_of(store, first) == [STOPPED]
-    assert store.run(verbs.stop(first.id)).did is Did.OVER
-    assert store.run(verbs.stop("no such job")).did is Did.UNKNOWN
+    assert store.run(answer_actions.stop(first.id)).did is Did.OVER
+    assert store.run(answer_actions.stop("no such job")).did is Did.UNKNOWN
 
 
 def test_a_stopped_answer_whose_worker_died_ends_with_what_was_shown(store: Store) -> None:
     job = message(1)
     accept(store, job)
     lease_of(claim(store, job, "t1", SHORT_MS))
-    store.run(ledger.publish_snapshot(job.id, "t1", Snapshot("So far")))
+    store.run(lifecycle.publish_snapshot(job.id, "t1", Snapshot("So far")))
 
-    assert store.run(verbs.stop(job.id)).did is Did.TOLD
+    assert store.run(answer_actions.stop(job.id)).did is Did.TOLD
     sweep_until_ready(store, job)
 
     assert claim(store, job, "t2").lease is None
@@ -71,7 +71,9 @@ def test_an_answer_is_written_again_in_its_messages_and_remembered_once(store: S
         show(store, each, "me", is_final=True)
         deliver(store, each)
 
-    effect = store.run(verbs.again(dataclasses.replace(job, num_retries=1), LIMITS.deadline_ms))
+    effect = store.run(
+        answer_actions.again(dataclasses.replace(job, num_retries=1), LIMITS.deadline_ms)
+    )
     lease = lease_of(claim(store, job, "t2"))
 
     assert effect.ready == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
@@ -85,7 +87,7 @@ def test_an_answer_is_written_again_in_its_messages_and_remembered_once(store: S
 def finish_remembered(store: Store, job: Job, token: str = "t1") -> None:
     turns = (Turn("user", job.text, job.id), Turn("assistant", "Yes.", job.id))
     memory = Memory(turns, max_turns=50, retention_ms=LIMITS.retention_ms)
-    assert store.run(ledger.finish(job.id, token, DONE, memory)).counted
+    assert store.run(lifecycle.finish(job.id, token, DONE, memory)).counted
 
 
 def test_an_ending_that_is_being_shown_is_not_written_again_yet(store: Store) -> None:
@@ -94,16 +96,18 @@ def test_an_ending_that_is_being_shown_is_not_written_again_yet(store: Store) ->
     claim(store, job)
     finish(store, job)
 
-    assert store.run(verbs.again(job, LIMITS.deadline_ms)).did is Did.BUSY
+    assert store.run(answer_actions.again(job, LIMITS.deadline_ms)).did is Did.BUSY
 
 
 def test_a_question_that_is_reworded_while_it_runs_is_run_as_it_reads_now(store: Store) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, "t1")
-    store.run(ledger.publish_snapshot(job.id, "t1", Snapshot("Old")))
+    store.run(lifecycle.publish_snapshot(job.id, "t1", Snapshot("Old")))
 
-    effect = store.run(verbs.again(dataclasses.replace(job, text="new"), LIMITS.deadline_ms))
+    effect = store.run(
+        answer_actions.again(dataclasses.replace(job, text="new"), LIMITS.deadline_ms)
+    )
 
     assert effect.ready == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
     assert not finish(store, job, "t1").counted, "the older run has lost its lease"
@@ -115,7 +119,9 @@ def test_a_question_that_waits_is_reworded_where_it_stands(store: Store) -> None
     job = message(1)
     accept(store, job)
 
-    effect = store.run(verbs.again(dataclasses.replace(job, text="new"), LIMITS.deadline_ms))
+    effect = store.run(
+        answer_actions.again(dataclasses.replace(job, text="new"), LIMITS.deadline_ms)
+    )
 
     assert (effect.did, effect.ready) == (Did.AGAIN, None), "it is in Celery's hands already"
     assert lease_of(claim(store, job)).job.text == "new"
@@ -130,13 +136,13 @@ def test_the_answer_of_a_deleted_question_goes_with_what_is_remembered_of_it(sto
     store.client.hset(f"parley:job:{job.id}", "part:0", "7.7")
     deliver(store, job)
 
-    effect = store.run(verbs.withdraw(job.id))
+    effect = store.run(answer_actions.withdraw(job.id))
     accept(store, message(2))
 
     assert (effect.did, effect.posted) == (Did.WITHDRAWN, ("7.7",))
     assert state_of(store, job) == "withdrawn"
     assert lease_of(claim(store, message(2))).history == ()
-    assert store.run(verbs.again(job, LIMITS.deadline_ms)).did is Did.OVER
+    assert store.run(answer_actions.again(job, LIMITS.deadline_ms)).did is Did.OVER
 
 
 @pytest.fixture
@@ -177,7 +183,7 @@ def test_a_run_ends_at_once_when_its_answer_is_stopped(store: Store, keeper: Lea
     thread = threading.Thread(target=runner.run, args=(job.id,))
     thread.start()
     assert is_running.wait(10)
-    store.run(verbs.stop(job.id))
+    store.run(answer_actions.stop(job.id))
     thread.join(10)
 
     assert endings == [Ending.CANCELLED]

@@ -14,22 +14,22 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from bots.adapters import Link, Wiring
-from bots.delivery import Surface
-from bots.discord_adapter.library.surface import DiscordSurface
-from bots.discord_adapter.session_starts import BURST, EVERY_MS, SessionStarts, take
-from bots.ending import end
-from bots.inbox import FULL, MAX_PER_ASKER, Entry, Inbox, read_entry, write_entry
-from bots.intake import Incoming
-from bots.lookback import look_back
-from bots.marks import MAX_THREADS, Marks
+from bots.adapter import Link, Wiring
+from bots.delivery.manager import Surface
+from bots.discord.sdk.surface import DiscordSurface
+from bots.discord.session_limits import BURST, EVERY_MS, SessionStarts, take
+from bots.incoming.backfill import look_back
+from bots.incoming.inbox import FULL, MAX_PER_ASKER, Entry, Inbox, read_entry, write_entry
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import Situation
+from bots.incoming.read_marks import MAX_THREADS, Marks
+from bots.incoming.reception import LATE_S, Reception, allowance_at
+from bots.incoming.spool import Spool
 from bots.metrics import Metrics
-from bots.policy import Situation
-from bots.reception import LATE_S, Reception, allowance_at
-from bots.spool import Spool
 from bots.store import Store, open_store
+from bots.tasks import end
 from shared.jobs import Job, Origin, Platform, job_id
-from shared.ledger import Allowance, Limits, Ready
+from shared.ledger.lifecycle import Allowance, Limits, Ready
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE_S
 

@@ -7,19 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bots.adapters import Link, Wiring
-from bots.discord_adapter.library.surface import DiscordSurface
-from bots.intake import Incoming
+from bots.adapter import Link, Wiring
+from bots.delivery.surface import Surface
+from bots.discord.sdk.surface import DiscordSurface
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import MAX_BOTS_IN_A_ROW, Situation
+from bots.incoming.preferences import Editor, Preferring
+from bots.incoming.reception import Reception
 from bots.metrics import Metrics
-from bots.policy import MAX_BOTS_IN_A_ROW, Situation
-from bots.preferring import Editor, Preferring
-from bots.reception import Reception
 from bots.store import Store
-from bots.surface import Surface
-from shared import keys
 from shared.jobs import Job, Kind, Manner, Origin, Platform
-from shared.layers import Fallback
-from shared.ledger import Limits
+from shared.ledger import keys
+from shared.ledger.lifecycle import Limits
+from shared.ledger.presentation import read_final
+from shared.preference_layers import Fallback
 from shared.preferences import (
     Preferences,
     QuietHours,
@@ -29,7 +30,6 @@ from shared.preferences import (
     WhenToSpeak,
 )
 from shared.replies import Done, Failed
-from shared.showing import read_final
 
 LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
 ADMIN = Editor("U1", is_admin=True)

@@ -9,23 +9,23 @@ import pytest
 import torch
 from transformers import MarianConfig, MarianMTModel
 
-from shared import keys, ledger
 from shared.errors import ModelUnavailableError, TranslationPairError
 from shared.jobs import Audience, Kind, Manner, Origin, Platform, make_job
-from shared.ledger import Claimant, Limits
+from shared.ledger import keys, lifecycle
+from shared.ledger.lifecycle import Claimant, Limits
 from shared.replies import Done, Failed
 from shared.settings import Settings
 from shared.tasks import Complete, Form, Length, Opt, Quoted, Summarize, Task, Translate, Write
 from tests.chaos.forward_passes import load
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
-from worker.engine.batching import BatchingEngine, EngineOptions
+from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.seq2seq import Pair, load_seq2seq
+from worker.handler import Outcome, Work
 from worker.leases import Held
-from worker.prompting.library import read_library
+from worker.prompts.library import read_library
 from worker.store import Store
+from worker.tasks.generate import Mind
 from worker.wordings import works_of_words
-from worker.works import Outcome, Work
-from worker.writing import Mind
 
 LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
 NUMBERS = itertools.count(1)
@@ -91,8 +91,8 @@ def held(store: Store, text: str, task: Task, act: str = "") -> Held:
     message = f"{next(NUMBERS)}.5"
     origin = Origin(Platform.SLACK, "T1", "C1", message, message, "U1", act)
     job = make_job(kind, origin, text, task=task)
-    store.run(ledger.accept(job, LIMITS))
-    lease = store.run(ledger.claim(job.id, Claimant("w1", "token", 600_000, 9))).lease
+    store.run(lifecycle.accept(job, LIMITS))
+    lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 600_000, 9))).lease
     assert lease
     return Held(lease)
 

@@ -19,9 +19,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots import wording
-from bots.slack_adapter import ask_view, shortcuts
-from bots.slack_adapter.commands import OUR_NAME
+from bots.incoming.intents import parser
+from bots.slack.parse import shortcuts
+from bots.slack.parse.commands import OUR_NAME
+from bots.slack.views import ask
 from shared.errors import SettingsError
 from shared.settings import KEYS, read_settings
 
@@ -34,7 +35,7 @@ MANIFEST = yaml.safe_load((ROOT / "docs" / "slack-manifest.yaml").read_text())
 ENV_EXAMPLE = ROOT / ".env.example"
 SLACK_LIBRARY = [
     node
-    for file in (ROOT / "bots" / "slack_adapter" / "library").glob("*.py")
+    for file in (ROOT / "bots" / "slack" / "sdk").glob("*.py")
     for node in ast.walk(ast.parse(file.read_text()))
 ]
 
@@ -386,10 +387,10 @@ def test_slacks_menus_and_commands_are_those_that_the_adapter_reads() -> None:
     menus = {entry["callback_id"]: entry["type"] for entry in features["shortcuts"]}
     commands = [entry["command"].removeprefix("/") for entry in features["slash_commands"]]
 
-    anywhere = dict.fromkeys((ask_view.ASK, ask_view.SETTINGS), "global")
+    anywhere = dict.fromkeys((ask.ASK, ask.SETTINGS), "global")
     assert menus == dict.fromkeys(shortcuts.TASKS, "message") | anywhere
     assert commands[0] == OUR_NAME.removeprefix("/")
-    assert set(commands[1:]) <= set(wording.COMMANDS)
+    assert set(commands[1:]) <= set(parser.COMMANDS)
     assert all(entry["should_escape"] is False for entry in features["slash_commands"])
 
 

@@ -12,8 +12,8 @@ import typer
 from markdown_it import MarkdownIt
 
 from shared import errors
-from shared.launcher.cli import app
-from shared.launcher.sessions import FINAL_EXIT_CODES
+from shared.cli.app import app
+from shared.cli.sessions import FINAL_EXIT_CODES
 from shared.settings import KEYS, Settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from worker.engine.batching import BatchingEngine
-from worker.engine.generation import Request
+from worker.engine.engine import BatchingEngine
+from worker.engine.protocol import Request
 
 NUM_RUNNING = 16
 LONG_TOKENS = 1500

@@ -14,14 +14,14 @@ from shared.errors import ModelUnavailableError
 from shared.settings import Settings
 from worker.benches.crowd import NUM_RUNNING, stretch
 from worker.benches.llama import open_llama
-from worker.engine.batching import BATCHES, BatchingEngine, EngineOptions
+from worker.console import say
+from worker.engine.baseline import generate_rate
 from worker.engine.devices import read_rate
-from worker.engine.generation import Request
-from worker.engine.models import LoadedModel, load_model
-from worker.engine.unbatched import generate_rate
-from worker.evaluation.minds import choice_of
+from worker.engine.engine import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.loader import LoadedModel, load_model
+from worker.engine.protocol import Request
+from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
-from worker.speech import say
 
 TOPICS = ("a lighthouse", "bread", "the moon", "a small town", "rain", "an old ship", "tea", "snow")
 HISTORY_TOKENS = 1500

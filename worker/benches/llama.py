@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from shared.settings import Settings
-from worker.engine.conversion import DEFAULT_MODEL, find_source
-from worker.engine.models import DEFAULT
-from worker.speech import say
+from worker.console import say
+from worker.engine.gguf import DEFAULT_MODEL, find_source
+from worker.engine.loader import DEFAULT
 
 
 class LlamaCpp:

@@ -8,11 +8,11 @@ from typing import Any
 
 from shared.settings import Settings
 from worker.benches.rates import percentile, rate_of
-from worker.engine.generation import Tokenizer
-from worker.engine.models import load_tokenizer, name_of
-from worker.evaluation.minds import choice_of
+from worker.console import say
+from worker.engine.loader import load_tokenizer, name_of
+from worker.engine.protocol import Tokenizer
+from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, Table
-from worker.speech import say
 
 
 def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:

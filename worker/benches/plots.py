@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from shared.errors import SettingsError
-from worker.drawing import BLUE, INK, LINE, RED, make_plain, new_figure, png_of
+from worker.plots import BLUE, INK, LINE, RED, make_plain, new_figure, png_of
 
 SIZE_INCHES = (8.0, 5.0)
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from worker.engine.generation import Tokenizer
+from worker.engine.protocol import Tokenizer
 
 PERCENTILES = 100
 
@@ -14,7 +14,7 @@ def rate_of(tokenizer: Tokenizer, one: dict[str, Any]) -> float:
 
     Args:
         tokenizer: the model's.
-        one: a ``bots.loading.Round``.
+        one: a ``bots.benches.load.Round``.
     """
     answers = [each["answer"] for each in one["asked"]]
     num_tokens = sum(len(tokenizer.encode(answer, add_special_tokens=False)) for answer in answers)

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import redis
 
-from shared.launcher.embedded_redis import embedded_redis
+from shared.cli.embedded_redis import embedded_redis
+from worker.console import say
 from worker.engine.embedding import Embedding, Vectors
 from worker.evaluation.qa_set import REPORT, shipped_set
 from worker.evaluation.report import Evaluation, Table
-from worker.knowledge.library import Library, Submission, digest_of
-from worker.knowledge.places import EVERYWHERE, Place
 from worker.knowledge.search import Search
-from worker.speech import say
+from worker.knowledge.store import Library, Submission, digest_of
+from worker.knowledge.visibility import EVERYWHERE, Place
 
 HERE = Place("console", "terminal", "bench")
 NUM_QUESTIONS = 50

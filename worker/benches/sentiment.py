@@ -6,10 +6,10 @@ The speed of ``parley eval sentiment`` by itself, without the rest of that evalu
 import statistics
 import time
 
-from worker.engine.classifier import ClassifierChoice, load_classifier, load_plain
+from worker.console import say
+from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.evaluation.sentiment import NUM_ALONE, held_out_texts, speed_of, speed_texts
-from worker.speech import say
 
 PERCENT = 100
 

@@ -15,14 +15,14 @@ from typing import Any
 from shared.settings import Settings
 from worker.benches.llama import open_llama
 from worker.benches.rates import percentile, rate_of
-from worker.engine.batching import BatchingEngine, EngineOptions, kind_for
-from worker.engine.generation import Request, Sampling
-from worker.engine.models import LoadedModel, load_model
-from worker.engine.unbatched import generate_rate
-from worker.evaluation.minds import choice_of
+from worker.console import say
+from worker.engine.baseline import generate_rate
+from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
+from worker.engine.loader import LoadedModel, load_model
+from worker.engine.protocol import Request, Sampling
+from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
-from worker.prompts import Question, make_prompt
-from worker.speech import say
+from worker.prompts.chat import Question, make_prompt
 
 
 @dataclass(frozen=True, slots=True)

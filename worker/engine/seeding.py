@@ -14,7 +14,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 from transformers.generation.continuous_batching.requests import FutureRequestState
 
-from worker.engine.generation import Sampling
+from worker.engine.protocol import Sampling
 
 SEED, STEP = "seed", "step"
 """What a request brings with it: its seed, and how many tokens were drawn with it already."""

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from shared.settings import Settings
-from worker.engine.conversion import DEFAULT_MODEL
-from worker.engine.models import DEFAULT
+from worker.engine.gguf import DEFAULT_MODEL
+from worker.engine.loader import DEFAULT
 from worker.engine.seq2seq import Pair, load_seq2seq
-from worker.evaluation.minds import open_mind
+from worker.evaluation.chat_model import open_mind
 from worker.evaluation.translation import Translate, by_chat_model
-from worker.prompting.library import read_library
+from worker.prompts.library import read_library
 
 
 @contextlib.contextmanager

@@ -16,23 +16,23 @@ from collections.abc import Sequence
 from shared.errors import StartupError
 from shared.settings import Settings
 from shared.tasks import Length
-from worker.composing import TOKENS, rendered_for
-from worker.engine.conversion import DEFAULT_MODEL
-from worker.engine.generation import Request, Sampling
-from worker.engine.models import DEFAULT, load_model
+from worker.console import say
+from worker.engine.gguf import DEFAULT_MODEL
+from worker.engine.loader import DEFAULT, load_model
+from worker.engine.protocol import Request, Sampling
 from worker.evaluation import checks
+from worker.evaluation.chat_model import choice_of, engine_around, write_all
 from worker.evaluation.checks import Candidate
-from worker.evaluation.minds import choice_of, engine_around, write_all
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.evaluation.translation import (
     by_chat_model,
     evaluate_translation,
     read_examples,
 )
-from worker.prompting.library import Library, read_library
-from worker.prompts import make_continuation, make_task_prompt
-from worker.speech import say
-from worker.writing import Mind
+from worker.prompts.chat import make_continuation, make_task_prompt
+from worker.prompts.library import Library, read_library
+from worker.tasks.generate import Mind
+from worker.tasks.write import TOKENS, rendered_for
 
 NUM_SENTENCES = 10
 """Translated into each language; ``parley eval translation`` takes all."""

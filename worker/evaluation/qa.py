@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import redis
 
-from shared.launcher.embedded_redis import embedded_redis
+from shared.cli.embedded_redis import embedded_redis
 from worker.engine.embedding import Embedding, Vectors
 from worker.evaluation.qa_set import QuestionSet
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.knowledge.chunks import passages_of, searched_text
-from worker.knowledge.evidence import LEXICAL_HALF, LEXICAL_SHARE, STRONG_FROM, THIN_BELOW
 from worker.knowledge.lexical import Lexicon
-from worker.knowledge.library import Library, Record, Stored, Submission, digest_of
-from worker.knowledge.places import EVERYWHERE, Place
+from worker.knowledge.relevance import LEXICAL_HALF, LEXICAL_SHARE, STRONG_FROM, THIN_BELOW
 from worker.knowledge.search import NUM_CANDIDATES, Search
+from worker.knowledge.store import Library, Record, Stored, Submission, digest_of
+from worker.knowledge.visibility import EVERYWHERE, Place
 
 HERE = Place("console", "terminal", "evaluation")
 THIN_QUANTILE = 0.05
@@ -110,7 +110,7 @@ def evaluate_qa(chosen: QuestionSet, embedding: Embedding) -> Evaluation:
 
 
 def calibrate(chosen: QuestionSet, embedding: Embedding) -> list[str]:
-    """What the constants of ``worker.knowledge.evidence`` should be, by the tuning questions."""
+    """What the constants of ``worker.knowledge.relevance`` should be, by the tuning questions."""
     with _searching(chosen, embedding) as search:
         scores = _score(chosen, search)
     best = max(

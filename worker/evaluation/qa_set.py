@@ -8,8 +8,8 @@ from pathlib import Path
 
 from shared.errors import RefusedError, SettingsError
 from worker.knowledge.documents import Block, Document, Section
-from worker.knowledge.ingesting import find_items
-from worker.knowledge.reading import read_document
+from worker.knowledge.ingest import find_items
+from worker.knowledge.readers import read_document
 
 DATA = "worker.evaluation"
 FAQ, TRIVIA = "data/faq.jsonl", "data/trivia.txt"

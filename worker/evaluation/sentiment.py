@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engine.classifier import ClassifierChoice, load_classifier, load_plain
-from worker.engine.encoding import DEFAULT
-from worker.engine.frozen_head import FrozenEncoder, labels_by, load_head
+from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
+from worker.engine.encoders.common import DEFAULT
+from worker.engine.encoders.frozen_head import FrozenEncoder, labels_by, load_head
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.sentiment.corpus import Domain, read_held_out, read_labelled
-from worker.sentiment.cues import Lexicon
+from worker.sentiment.features import Lexicon
 from worker.sentiment.ratings import Classifier, Label, macro_f1
 
 OWN_TEXTS = "texts"

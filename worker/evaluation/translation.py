@@ -14,12 +14,12 @@ from sacrebleu.metrics.chrf import CHRF
 
 from shared.errors import StartupError
 from shared.languages import find_language, name_of
-from worker.evaluation.minds import write_all
+from worker.evaluation.chat_model import write_all
 from worker.evaluation.report import Evaluation, Figure, Table
-from worker.languages import identify
-from worker.prompting.library import Library
-from worker.translating import cleaned, prompt_for
-from worker.writing import Mind
+from worker.prompts.library import Library
+from worker.tasks.generate import Mind
+from worker.tasks.languages import identify
+from worker.tasks.translate import cleaned, prompt_for
 
 SHIPPED = resources.files("worker.evaluation") / "data" / "translation.tsv"
 NUM_COLUMNS, NUM_COLUMNS_WITH_LANGUAGES = 2, 4

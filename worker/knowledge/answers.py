@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from worker.knowledge.chunks import JOINT, Passage, split_sentences
-from worker.knowledge.disarming import as_code, as_plain, disarmed
 from worker.knowledge.documents import Block
+from worker.knowledge.sanitize import as_code, as_plain, disarmed
 
 MAX_QUOTE_CHARS = 600
 """More of a passage is cut to the sentences around the nearest one."""

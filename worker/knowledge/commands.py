@@ -9,15 +9,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from shared import knowledge as steps
 from shared.errors import NoKnowledgeError, SettingsError
+from shared.ledger import documents as steps
 from shared.settings import Settings
 from worker.engine.embedding import Embedding
 from worker.knowledge.answers import is_link
-from worker.knowledge.ingesting import Order, Result, find_items
-from worker.knowledge.ingesting import ingest as ingest_item
-from worker.knowledge.library import Library, Record
-from worker.knowledge.places import EVERYWHERE, Place, parse_place
+from worker.knowledge.ingest import Order, Result, find_items
+from worker.knowledge.ingest import ingest as ingest_item
+from worker.knowledge.store import Library, Record
+from worker.knowledge.visibility import EVERYWHERE, Place, parse_place
 from worker.store import Store, open_store
 
 FAILED = 1
@@ -140,7 +140,7 @@ def _require(library: Library) -> None:
 
 
 def _embedding(settings: Settings) -> Embedding:
-    from worker.engine.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+    from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
 
     return load_embedder(settings.embedding_model, settings.device)
 

@@ -13,8 +13,8 @@ import bm25s
 import numpy as np
 import numpy.typing as npt
 
-from worker.knowledge.library import Library, Record
-from worker.knowledge.places import Place
+from worker.knowledge.store import Library, Record
+from worker.knowledge.visibility import Place
 from worker.knowledge.words import Words
 
 MAX_INDEXES = 32

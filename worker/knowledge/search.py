@@ -9,10 +9,10 @@ import numpy as np
 from shared.errors import NoKnowledgeError
 from shared.jobs import Origin
 from worker.engine.embedding import Embedding
-from worker.knowledge.evidence import fused
 from worker.knowledge.lexical import Lexicon
-from worker.knowledge.library import Library, Stored
-from worker.knowledge.places import Place
+from worker.knowledge.relevance import fused
+from worker.knowledge.store import Library, Stored
+from worker.knowledge.visibility import Place
 
 NUM_CANDIDATES = 40
 """Of each of the two searches."""

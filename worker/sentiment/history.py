@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from shared import ratings
 from shared.jobs import Origin
-from shared.ratings import Rated
+from shared.ledger import ratings
+from shared.ledger.ratings import Rated
 from worker.store import Store
 
 

@@ -6,9 +6,9 @@ from datetime import date
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from worker.drawing import BLUE, FAINT, GREY, INK, LINE, RED, make_plain, new_figure, png_of
-from worker.sentiment.mood import Mood
+from worker.plots import BLUE, FAINT, GREY, INK, LINE, RED, make_plain, new_figure, png_of
 from worker.sentiment.ratings import BOUNDARY, HIGHEST, LABELS, Label
+from worker.sentiment.trend import Mood
 
 COLOURS = {Label.POSITIVE: BLUE, Label.NEUTRAL: GREY, Label.NEGATIVE: RED}
 SIZE_INCHES = (8.0, 5.0)

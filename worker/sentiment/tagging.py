@@ -6,18 +6,18 @@ What it comes to is a mark or nothing. No rating ever leads to anything else for
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared import ratings
 from shared.jobs import Job
-from shared.ratings import Rated
+from shared.ledger import ratings
+from shared.ledger.ratings import Rated
 from shared.replies import Done, Tagged
 from shared.tasks import Tag
+from worker.handler import Outcome
 from worker.leases import Held
 from worker.sentiment.history import read_ratings
-from worker.sentiment.mood import BASE_DAYS, DAY_S, Drop, drop_of
 from worker.sentiment.ratings import Label, Rating
+from worker.sentiment.trend import BASE_DAYS, DAY_S, Drop, drop_of
 from worker.sentiment.wording import drop_text
 from worker.store import Store
-from worker.works import Outcome
 
 REACTIONS = {Label.POSITIVE: "🙂", Label.NEGATIVE: "🙁"}
 """Slack's slightly_smiling_face and slightly_frowning_face."""

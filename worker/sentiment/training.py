@@ -14,22 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import StartupError
-from worker.engine.adapter import AdaptedEncoder, Shape, new_adapted, save_adapter
-from worker.engine.adapter_training import Example, LogisticHead, Recipe, train
-from worker.engine.classifier import (
-    ADAPTER_FILE,
-    MAX_TOKENS,
-    AdaptedClassifier,
-    readable,
-)
-from worker.engine.encoding import default_encoder, token_ids_of
-from worker.engine.frozen_head import (
+from worker.engine.encoders.classifier import ADAPTER_FILE, MAX_TOKENS, AdaptedClassifier, readable
+from worker.engine.encoders.common import default_encoder, token_ids_of
+from worker.engine.encoders.frozen_head import (
     HEAD_FILE,
     FrozenEncoder,
     fit_head,
     labels_by,
     save_head,
 )
+from worker.engine.encoders.lora import AdaptedEncoder, Shape, new_adapted, save_adapter
+from worker.engine.encoders.lora_training import Example, LogisticHead, Recipe, train
 from worker.sentiment.corpus import (
     PACKAGE,
     VERSION,
@@ -39,7 +34,7 @@ from worker.sentiment.corpus import (
     part_of,
     write_held_out,
 )
-from worker.sentiment.cues import NUM_CUES, Lexicon, cues_of
+from worker.sentiment.features import NUM_CUES, Lexicon, cues_of
 from worker.sentiment.fitting import best_boundaries, f1_by_domain
 from worker.sentiment.ratings import LABELS, Boundaries, Label, macro_f1
 

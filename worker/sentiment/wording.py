@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from shared.ratings import Rated
-from worker.sentiment.mood import Drop, Mood
+from shared.ledger.ratings import Rated
 from worker.sentiment.ratings import LABELS
+from worker.sentiment.trend import Drop, Mood
 
 NOTHING_RATED = (
     "No message of this channel was rated in the last {days} days. Ratings begin when whoever runs "

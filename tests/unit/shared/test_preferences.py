@@ -4,9 +4,9 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from shared import codec
 from shared.jobs import Kind, Manner, Origin, Platform
-from shared.layers import Fallback, Resolved, resolve
+from shared.ledger import codec
+from shared.preference_layers import Fallback, Resolved, resolve
 from shared.preferences import (
     MAX_ROLES,
     MAX_SYSTEM_PROMPT_CHARS,

@@ -2,7 +2,7 @@
 
 import itertools
 
-from shared.broker import build_celery
+from shared.ledger.celery import build_celery
 from worker.consuming import RESTARTS, run_celery
 
 NO_COMMAND = ["--quiet"]

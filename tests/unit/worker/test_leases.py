@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared import keys, ledger
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger import Claimant, Lease, Limits
+from shared.ledger import keys, lifecycle
+from shared.ledger.lifecycle import Claimant, Lease, Limits
 from worker.leases import STUCK_AFTER_TURNS, Ending, Held, LeaseKeeper
 from worker.store import Store, open_store
 
@@ -25,8 +25,8 @@ def leased(store: Store, number: int = 1, deadline_ms: int = LEASE_MS) -> Lease:
     """The lease of a new job."""
     origin = Origin(Platform.SLACK, "T1", "C1", f"{number}.0", f"{number}.0", "U1")
     job: Job = make_job(Kind.CHAT, origin, "hello")
-    store.run(ledger.accept(job, Limits(deadline_ms, LEASE_MS)))
-    claimed = store.run(ledger.claim(job.id, Claimant("w1", f"token-{number}", LEASE_MS, 3)))
+    store.run(lifecycle.accept(job, Limits(deadline_ms, LEASE_MS)))
+    claimed = store.run(lifecycle.claim(job.id, Claimant("w1", f"token-{number}", LEASE_MS, 3)))
     assert claimed.lease is not None
     return claimed.lease
 
@@ -39,7 +39,7 @@ def lease_until(store: Store, lease: Lease) -> int:
 
 def take_away(store: Store, lease: Lease) -> None:
     """Let another run have the job."""
-    store.run(ledger.release(lease.job.id, lease.token, is_blamed=True))
+    store.run(lifecycle.release(lease.job.id, lease.token, is_blamed=True))
 
 
 def end_time(store: Store, lease: Lease) -> None:

@@ -17,11 +17,11 @@ import openai
 from shared.errors import EngineError, EngineLostError, ParleyError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
-from worker.engine.generation import Limits, Request
+from worker.engine.detokenize import StopTexts
+from worker.engine.protocol import Limits, Request
 from worker.engine.remote.server import Server
-from worker.engine.remote.tokens import asked_by
-from worker.engine.salts import Salts
-from worker.engine.text import StopTexts
+from worker.engine.remote.tokenizer import asked_by
+from worker.engine.tenant_salt import Salts
 
 log = get_logger(__name__)
 

@@ -12,7 +12,7 @@ import openai
 
 from shared.errors import ModelServerSilentError, ModelUnavailableError
 from shared.settings import Settings
-from worker.engine.remote.tokens import Asked, Message
+from worker.engine.remote.tokenizer import Asked, Message
 
 DEFAULT: Final = "default"
 NO_KEY: Final = "none"

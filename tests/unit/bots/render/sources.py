@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bots.render.mentions import NO_WIDTH
-from bots.render.packing import MORE, RULE
+from bots.render.split import MORE, RULE
 from tests.chats.shown import Block, CodeBlock, flat
 
 BLANKS = re.compile(rf"[\s{NO_WIDTH}]+")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.render.waiting import NEXT, NOBODY, STARTING, waiting_notice
-from shared.operating import Place
+from shared.ledger.status import Place
 
 # state, ahead, wait in ms, ready, alive -> notice
 TABLE: list[tuple[Place, str | None]] = [

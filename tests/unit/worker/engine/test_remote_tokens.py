@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from shared.errors import PromptTooLongError
 from shared.jobs import Turn
-from worker.engine.generation import Limits
+from worker.engine.protocol import Limits
 from worker.engine.remote.server import GO_ON, Server
-from worker.engine.remote.tokens import MARK, Asked, PlainTokenizer, asked_by
-from worker.prompts import Question, make_continuation, make_prompt
+from worker.engine.remote.tokenizer import MARK, Asked, PlainTokenizer, asked_by
+from worker.prompts.chat import Question, make_continuation, make_prompt
 
 LIMITS = Limits(max_total_tokens=4096, max_new_tokens=512)
 TOKENIZER = PlainTokenizer()

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.asking import is_quoting
 from worker.evaluation.qa import measure, ranks_of
 from worker.knowledge.answers import (
     MAX_QUOTE_CHARS,
@@ -16,8 +15,9 @@ from worker.knowledge.answers import (
     units_of,
 )
 from worker.knowledge.chunks import Passage
-from worker.knowledge.disarming import as_plain, disarmed
 from worker.knowledge.documents import Block
+from worker.knowledge.sanitize import as_plain, disarmed
+from worker.tasks.ask import is_quoting
 
 LONG = Passage((), tuple(Block(f"Sentence {n} is here. " + "word " * 30) for n in range(12)))
 

@@ -5,11 +5,11 @@ import matplotlib.image
 import pytest
 from matplotlib.colors import to_rgb
 
-from shared.ratings import Rated
+from shared.ledger.ratings import Rated
 from shared.replies import MAX_PICTURE_CHARS
-from worker.sentiment.mood import mood_of
 from worker.sentiment.plot import COLOURS, draw
 from worker.sentiment.ratings import LABELS, Label
+from worker.sentiment.trend import mood_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from worker.sentiment.cleaning import clean
-from worker.sentiment.cues import NUM_CUES, Lexicon, cues_of
+from worker.sentiment.features import NUM_CUES, Lexicon, cues_of
 from worker.sentiment.ratings import Label
 
 

@@ -1,0 +1,107 @@
+"""What every adapter is to the process that runs it, and the parts it is handed."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Protocol
+
+from bots.delivery.manager import Delivery, Surface
+from bots.delivery.outbox import Outbox
+from bots.delivery.surface import MAX_PARTS
+from bots.incoming.answer_actions import Verbs
+from bots.incoming.context import Gatherer
+from bots.incoming.preferences import Preferring
+from bots.incoming.reception import LEDGER_AWAY, Reception, Rules
+from bots.metrics import Metrics
+from bots.store import Store
+from bots.tasks import end
+from bots.waker import Waker
+from shared.ledger import lifecycle
+from shared.ledger.lifecycle import Allowance, Limits
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+SWEEP_EVERY_S = 2.0
+SWEEP_MAX_JOBS = 500
+
+
+class Adapter(Protocol):
+    """One platform's client."""
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            StartupError: the platform will not have us; the sentence says why.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What all adapters of a process share."""
+
+    store: Store
+    redis_url: str
+    limits: Limits
+    allowance: Allowance | None
+    """None where nobody's share is limited: at one's own terminal."""
+    max_chars: int
+    wake: Callable[..., None]
+    """``broker.publish`` with its app: blocks."""
+    metrics: Metrics
+    preferring: Preferring | None = None
+    """What workspaces and channels prefer; None at one's own terminal."""
+    max_parts: int = MAX_PARTS
+    """Messages that an answer is shown in."""
+
+
+class Link:
+    """One platform's way in and way out, between its client and the ledger."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        surface: Surface,
+        outbox_name: str,
+        gatherer: Gatherer | None = None,
+    ) -> None:
+        self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
+        rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars, wiring.preferring)
+        self._waker = Waker(wiring.wake)
+        self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules, gatherer)
+        self.verbs = Verbs(
+            wiring.store, self.delivery, self._waker.wake, wiring.limits, wiring.max_chars
+        )
+        self.preferring = wiring.preferring
+        self._wiring = wiring
+        self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
+
+    async def run_with(self, adapter: Adapter) -> None:
+        """Run the platform's client beside its outbox; the end of one is the end of both."""
+        try:
+            await all_or_none(adapter.run(), self.outbox.run(), self._sweep())
+        finally:
+            await self.delivery.close()
+
+    async def _sweep(self) -> None:
+        """Look for what is overdue, as workers do: deadlines hold when no worker is alive, too."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                for ready in await self._wiring.store.run(lifecycle.sweep(SWEEP_MAX_JOBS)):
+                    self._waker.wake(ready)
+            except LEDGER_AWAY as error:
+                log.warning("sweep_failed", error=type(error).__name__)
+
+
+async def all_or_none(*parts: Coroutine[None, None, None]) -> None:
+    """Run all; the end of one is the end of the others, and its fault is raised as it is."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end(tasks)

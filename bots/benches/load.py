@@ -1,0 +1,198 @@
+"""``python -m bots load``: many questions at once, as from an adapter, and when answers come.
+
+For ``parley bench serve``. All is real but the platform, which is this process: what a platform's
+own network takes is not in the times.
+"""
+
+import asyncio
+import io
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from bots.adapter import Link, Wiring
+from bots.console import TEAM, ConsoleSurface, wait_for_worker
+from bots.delivery.surface import Piece
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import Situation
+from bots.store import Store
+from shared.jobs import Job, Origin, Platform, Turn, job_id
+from shared.ledger import codec, keys
+from shared.ledger import status as operating
+from shared.ledger.status import WorkerState
+
+SUBJECTS = (
+    "a lighthouse",
+    "bread",
+    "the moon",
+    "a small town",
+    "rain",
+    "an old ship",
+    "tea",
+    "snow",
+)
+MEGABYTE = 1_000_000
+POLL_S = 0.1
+EDIT_EVERY_S = 1.0
+"""As on Discord and Slack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured."""
+
+    concurrency: int
+    repeats: int
+    out: Path
+    num_workers: int = 1
+    """To wait for, before anything is asked."""
+
+
+def read_order(arguments: Sequence[str]) -> Order:
+    """An order from a command line: questions at once, repeats, the file to write to, workers."""
+    concurrency, repeats, out, *workers = arguments
+    return Order(int(concurrency), int(repeats), Path(out), *map(int, workers))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question's way."""
+
+    question: str
+    answer: str
+    first_text_ms: float
+    """From the moment at which the platform hands it over to the first text that is posted."""
+    last_text_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Questions that were asked at once."""
+
+    seconds: float
+    """From the first question to the last answer."""
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was measured; ``parley bench serve`` adds what it is compared to."""
+
+    rounds: tuple[Round, ...]
+    alone: tuple[Round, ...]
+    """The same with one question at a time."""
+    memory_mb: dict[str, float]
+    """Of each process, at the end."""
+    cpu_s: dict[str, float]
+    """Processor time of each process, over all rounds."""
+
+
+class _TimedSurface(ConsoleSurface):
+    """Notes when what is posted; nobody sees it."""
+
+    edit_every_s = EDIT_EVERY_S
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO())
+        self.first_s: dict[str, float] = {}
+        """Job -> when its first text was posted."""
+
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
+        """Note the first text of an answer."""
+        del piece
+        self.first_s.setdefault(job.id, time.perf_counter())
+        return f"{job.id}-{part}"
+
+    async def edit(self, job: Job, message: str, piece: Piece) -> None:
+        """Nothing to note."""
+
+
+class _Asker:
+    """An adapter that asks, and ends."""
+
+    def __init__(self, link: Link, surface: _TimedSurface, session: str, order: Order) -> None:
+        self._link, self._surface, self._store = link, surface, link.reception.store
+        self._session, self._order = session, order
+        self._num_asked = 0
+
+    async def run(self) -> None:
+        """Ask in rounds, and write down what was measured."""
+        order = self._order
+        await self._round(order.concurrency)  # warms up
+        rounds, alone = [], []
+        processes = await self._processes()
+        begun_s = _cpu_s(processes)
+        for _ in range(order.repeats):
+            rounds.append(await self._round(order.concurrency))
+            alone.append(await self._round(1))
+        ended_s = _cpu_s(processes)
+        load = Load(
+            tuple(rounds),
+            tuple(alone),
+            {
+                name: round(process.memory_info().rss / MEGABYTE, 1)
+                for name, process in processes.items()
+            },
+            {name: round(ended_s[name] - begun_s[name], 2) for name in processes},
+        )
+        order.out.write_text(json.dumps(asdict(load)))
+
+    async def _round(self, count: int) -> Round:
+        begun_s = time.perf_counter()
+        asked = await asyncio.gather(*(self._ask() for _ in range(count)))
+        return Round(time.perf_counter() - begun_s, tuple(asked))
+
+    async def _ask(self) -> Asked:
+        self._num_asked += 1
+        number = str(self._num_asked)
+        origin = Origin(Platform.CONSOLE, TEAM, self._session, number, number, f"user{number}")
+        subject = SUBJECTS[self._num_asked % len(SUBJECTS)]
+        question = f"{number}. Tell me a long and slow story about {subject}, with every detail."
+        begun_s = time.perf_counter()
+        situation = Situation(is_from_person=True, is_direct=True)
+        await self._link.reception.receive(Incoming(origin, question, situation))
+        job = job_id(origin)
+        await self._link.reception.wait_delivered(job)
+        ended_s = time.perf_counter()
+        first_s = self._surface.first_s[job]
+        turns = await self._store.client.lrange(keys.transcript(origin.conversation), -1, -1)
+        answer = codec.decode(turns[0], Turn).text if turns else ""
+        return Asked(question, answer, 1000 * (first_s - begun_s), 1000 * (ended_s - begun_s))
+
+    async def _processes(self) -> dict[str, psutil.Process]:
+        status = await self._store.run(operating.status())
+        server = await self._store.client.info("server")
+        pids = {"bots": os.getpid(), "redis": int(server["process_id"])}
+        for number, worker in enumerate(status.workers, start=1):
+            pids[f"worker {number}"] = int(worker.name.rpartition(":")[2])
+        return {name: psutil.Process(pid) for name, pid in pids.items()}
+
+
+def _cpu_s(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
+    spent = {name: process.cpu_times() for name, process in processes.items()}
+    return {name: times.user + times.system for name, times in spent.items()}
+
+
+async def _wait_for_workers(store: Store, count: int) -> None:
+    await wait_for_worker(store)
+    while count > 1:
+        status = await store.run(operating.status())
+        if sum(worker.state is WorkerState.READY for worker in status.workers) >= count:
+            return
+        await asyncio.sleep(POLL_S)
+
+
+async def load(wiring: Wiring, order: Order) -> None:
+    """Ask, once a worker is ready."""
+    session = secrets.token_hex(6)
+    surface = _TimedSurface()
+    link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")
+    await link.outbox.open()
+    await _wait_for_workers(wiring.store, order.num_workers)
+    await link.run_with(_Asker(link, surface, session, order))

@@ -1,0 +1,316 @@
+"""One answer on its way to its channel, from the first "is typing" until its ending stands.
+
+What is shown is decided when the platform has time for it: the ending if there is one by then, else
+the newest text, else where the question stands in the queue.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+import redis
+
+from bots.delivery.buttons import Controls, controls_for
+from bots.delivery.posts import Desk, Posts
+from bots.delivery.surface import Document, Entry, Piece
+from bots.delivery.turns import Allowance, Pace, Rank
+from bots.render.notices import final_text, note_below_file, with_lateness
+from bots.render.parts import Unfinished
+from bots.render.waiting import OPEN, waiting_notice
+from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
+from shared.jobs import Audience, Job
+from shared.ledger import status
+from shared.ledger.presentation import Turnstile
+from shared.ledger.rate_budget import Bucket
+from shared.logs import get_logger
+from shared.replies import Done, Failed, Final, Picture
+
+log = get_logger(__name__)
+
+IDLE_S = 60.0
+"""An answer of which nothing is heard for so long is dropped; a nudge brings it back."""
+NOTICE_AFTER_S = 3.0
+"""Who gets an answer sooner is not told to wait."""
+NOTICE_EVERY_S = 3.0
+LONGEST_NOTICE_EVERY_S = 8.0
+"""Well below ``keys.PRESENTER_LIFETIME_MS``: who tells somebody to wait is known to do so."""
+NOTICE_S_PER_JOB = 0.05
+"""Who is far behind is told less often."""
+BUSY_WAIT_S = 0.2
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 30.0
+DOUBT_S = 2.0
+"""After so long it is seen whether the platform took a post that it did not answer."""
+CONFIRM_AFTER_S = 15.0
+"""An edit that the platform took longer for than this has been lost."""
+PASSING = (PlatformUnavailableError, redis.RedisError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all answers of one platform share."""
+
+    desk: Desk
+    pace: Pace
+    notices: Allowance | None
+    """None: nobody is told to wait."""
+    spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
+
+
+class LiveReply:
+    """One answer on its way."""
+
+    def __init__(self, job: Job, tools: Tools, *, is_new: bool) -> None:
+        """``is_new``: it was accepted just now, and may be begun at once."""
+        self.job = job
+        self._tools = tools
+        self._surface = tools.desk.surface
+        self._store = tools.desk.store
+        self._posts = Posts(job, tools.desk)
+        self._place = job.origin.channel
+        """Where one call is made at a time."""
+        self._changed = asyncio.Event()
+        self._concluded = asyncio.Event()
+        self.shown = asyncio.Event()
+        """Set once nothing more is shown here: the next ending of the conversation may follow."""
+        self.entry: Entry | None = None
+        self._after: asyncio.Event | None = None
+        self._is_new = is_new
+        self._is_quiet = job.is_unasked or not tools.desk.surface.can_edit(job)
+        """Nothing but the ending is shown any more: the platform has refused what was before it,
+        cannot edit it, nobody waits, or the job is over and its ending on its way."""
+        self._has_text = False
+        """There is text to show."""
+        self._shows_text = False
+        self._notice: str | None = None
+        """What stands there while there is no text."""
+        self._typing: asyncio.Task[None] | None = None
+        now_s = asyncio.get_running_loop().time()
+        self._typing_at_s: float | None = None
+        self._notice_at_s = now_s + (NOTICE_AFTER_S if is_new else 0.0)
+
+    @property
+    def num_parts(self) -> int:
+        """In how many messages it is shown."""
+        return self._posts.num_parts
+
+    def nudge(self) -> None:
+        """There is new text."""
+        self._has_text = True
+        self._changed.set()
+
+    def conclude(self, entry: Entry, after: "LiveReply | None") -> None:
+        """The final reply has come; it is shown after that of another answer."""
+        self.entry = entry
+        if after:
+            self._after = after.shown
+        self._concluded.set()
+        self._changed.set()
+        self._tools.pace.look(self._place)
+
+    async def run(self) -> str | None:
+        """Show texts as they come until the final one stands, or nothing is heard for long.
+
+        Returns:
+            what came of it, for the metrics: empty if the ending was not for us to show, None if
+            there is none yet.
+        """
+        if self._is_new:
+            self._show_busy()
+        while not self._concluded.is_set():
+            self._changed.clear()
+            goes_on = self._is_quiet or await self._show_so_far()
+            if goes_on:
+                await self._pause()
+                goes_on = await self._wait()
+            if not goes_on and not self._concluded.is_set():
+                break
+        if self.entry is None:
+            return None
+        if self._after:
+            await self._after.wait()
+        outcome = await self._show_ending(self.entry.reply)
+        self.shown.set()
+        return outcome
+
+    async def confirm(self) -> None:
+        """Write the final text once more if an edit before it may come to pass only now."""
+        if self.entry and self._posts.is_in_doubt:
+            await asyncio.sleep(CONFIRM_AFTER_S)
+            self._posts.forget()
+            await self._show_ending(self.entry.reply)
+
+    async def _wait(self) -> bool:
+        """Wait for news, or for the time to say where the question stands; False to give up."""
+        loop = asyncio.get_running_loop()
+        is_to_tell = bool(self._tools.notices) and not self._has_text and not self._is_quiet
+        until_s = self._notice_at_s if is_to_tell else loop.time() + IDLE_S
+        while True:
+            self._show_busy()
+            wakes_s = until_s if self._typing_at_s is None else min(until_s, self._typing_at_s)
+            with contextlib.suppress(TimeoutError):
+                # Not wait_for, which in Python 3.11 may lose a cancellation.
+                async with asyncio.timeout_at(wakes_s):
+                    await self._changed.wait()
+                return True
+            if loop.time() >= until_s:
+                return is_to_tell
+
+    async def _pause(self) -> None:
+        """Keep the platform's pace; the first text and the final one need not wait for it."""
+        if not self._shows_text and asyncio.get_running_loop().time() < self._notice_at_s:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._surface.edit_every_s):
+                await self._concluded.wait()
+
+    def _show_busy(self) -> None:
+        """Show that an answer is coming, now and then until something stands there."""
+        every_s = self._surface.busy_every_s
+        is_private = self.job.origin.audience is not Audience.CHANNEL
+        is_awaited = not is_private and not self.job.is_unasked
+        if every_s is None or not is_awaited or not self._posts.is_empty:
+            self._typing_at_s = None
+            return
+        now_s = asyncio.get_running_loop().time()
+        if self._typing_at_s is not None and now_s < self._typing_at_s:
+            return
+        self._typing_at_s = now_s + every_s
+        if self._typing is None or self._typing.done():
+            # beside everything else: the ending does not wait for it
+            self._typing = self._tools.spawn(self._surface.show_busy(self.job))
+
+    def _rank(self) -> Rank | None:
+        """The rank of what is to be shown before the ending; None if that has come."""
+        if self.entry:
+            return None
+        is_notice = not self._has_text and not self._posts.is_empty
+        return Rank.NOTICE if is_notice else Rank.TEXT
+
+    async def _show_so_far(self) -> bool:
+        """Show the text so far, or that there is none yet; False if others do."""
+        try:
+            await self._posts.clear_strays()
+            bucket = self._bucket()
+            async with self._tools.pace.turn(self._place, self._rank, bucket) as has_turn:
+                text = await self._newest() if has_turn else None
+                if text is None:
+                    return True
+                pieces = self._so_far(text)
+                turnstile = await self._posts.show(pieces, is_final=False, is_paid=bool(bucket))
+                if self._posts.may_cover:
+                    await self._uncover()
+        except UndeliverableError as error:
+            log.warning("partial_refused", job=self.job.id, reason=str(error))
+            self._is_quiet = True
+            return True
+        except PASSING as error:
+            log.warning("partial_not_shown", job=self.job.id, error=type(error).__name__)
+            if isinstance(error, RateLimitedError):
+                self._changed.set()  # as soon as there is a turn again
+            elif self._posts.has_doubtful_posts:
+                asyncio.get_running_loop().call_later(DOUBT_S, self._changed.set)
+            return True
+        self._shows_text |= text != self._notice and turnstile is Turnstile.GO
+        self._is_quiet = turnstile is Turnstile.OVER
+        return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
+
+    async def _uncover(self) -> None:
+        """Show the ending again, if there is one, that we may have covered with an older text."""
+        ending = await self._store.find_ending(self.job.id)
+        await self._posts.uncover(self._ending(ending) if ending else ())
+
+    def _bucket(self) -> Bucket | None:
+        """What showing something is taken from; None if there may be nothing to show."""
+        if self._has_text:
+            return self._posts.bucket(Rank.TEXT)
+        has_nothing = not self._posts.is_empty or self._surface.placeholder(self.job) is None
+        return None if has_nothing else self._posts.bucket(Rank.NOTICE)
+
+    def _so_far(self, text: str) -> list[Piece]:
+        pieces = self._pieces(text, controls_for(self.job, is_over=False))
+        is_notice = text is self._notice
+        return [dataclasses.replace(piece, is_notice=is_notice) for piece in pieces]
+
+    def _ending(self, reply: Final) -> list[Piece]:
+        picture = reply.picture if isinstance(reply, Done) else None
+        text = with_lateness(self.job.late_s, final_text(reply))
+        controls = controls_for(self.job, is_over=True)
+        pieces = self._pieces(text, controls, picture)
+        last = pieces[-1].text
+        if not isinstance(last, Unfinished):
+            return pieces
+        if not self._surface.can_edit(self.job):  # what one person alone sees has no file
+            rest = [Piece(part) for part in last.rest()]
+            return [
+                *pieces[:-1],
+                Piece(last),
+                *rest[:-1],
+                Piece(rest[-1].text, picture, controls=controls),
+            ]
+        note = self._surface.render(note_below_file(reply))[0]
+        return [
+            *pieces[:-1],
+            Piece(last, picture),
+            Piece(note, document=Document(text), controls=controls),
+        ]
+
+    def _pieces(self, text: str, controls: Controls, picture: Picture | None = None) -> list[Piece]:
+        """The text as messages; the picture and the buttons stand in the last of them."""
+        *parts, last = self._surface.render(text)
+        return [*map(Piece, parts), Piece(last, picture, controls=controls)]
+
+    async def _newest(self) -> str | None:
+        """What is to be read by now; None for nothing at all."""
+        snapshot = await self._store.find_snapshot(self.job.id)
+        if snapshot and (text := snapshot.text.strip()):
+            self._has_text = True
+            return with_lateness(self.job.late_s, text)
+        if self._tools.notices and asyncio.get_running_loop().time() >= self._notice_at_s:
+            await self._look_at_queue(self._tools.notices)
+        if self._notice is None and not self._is_quiet:
+            self._notice = self._surface.placeholder(self.job)
+        return self._notice
+
+    async def _look_at_queue(self, notices: Allowance) -> None:
+        """See where the question stands, and what is to be said of it."""
+        place = await self._store.run(status.place(self.job.id))
+        if place is None or place.state not in OPEN:
+            self._is_quiet = True
+            return
+        every_s = NOTICE_EVERY_S + place.num_ahead * NOTICE_S_PER_JOB
+        every_s = min(every_s, LONGEST_NOTICE_EVERY_S)
+        self._notice_at_s = asyncio.get_running_loop().time() + every_s
+        notice = waiting_notice(place)
+        if notice and notice != self._notice and notices.take():
+            self._notice = notice
+
+    async def _show_ending(self, reply: Final) -> str:
+        """Show the final text, as often as it takes; returns as ``run`` does."""
+        if self.job.is_unasked and not (isinstance(reply, Done) and reply.text):
+            return reply.code if isinstance(reply, Failed) else "done"
+        parts = self._ending(reply)
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                bucket = self._posts.bucket(Rank.ENDING)
+                async with self._tools.pace.turn(self._place, lambda: Rank.ENDING, bucket):
+                    turnstile = await self._posts.show(parts, is_final=True)
+                if turnstile is Turnstile.GO:
+                    return reply.code if isinstance(reply, Failed) else "done"
+                if turnstile is not Turnstile.BUSY:
+                    await self._posts.clear_strays()
+                    return ""
+                await asyncio.sleep(BUSY_WAIT_S)
+            except UndeliverableError as error:
+                log.warning("job_undeliverable", job=self.job.id, reason=str(error))
+                return "undeliverable"
+            except RateLimitedError as error:
+                log.warning("final_delayed", job=self.job.id, error=type(error).__name__)
+            except PASSING as error:
+                log.warning("final_delayed", job=self.job.id, error=type(error).__name__)
+                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                retry_s = min(LONGEST_RETRY_S, retry_s * 2)

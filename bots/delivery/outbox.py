@@ -1,0 +1,172 @@
+"""Reads one platform's outbox: nudges about partial texts, and the stream of final replies.
+
+Final replies stay pending in the consumer group until they are shown; those of a process that died
+are claimed by whoever lives. No more are read than there is room for: the others wait in the
+stream, which nobody trims. Nudges may be lost: the next one, or the final reply, makes up for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from bots.delivery.manager import Delivery, Entry
+from shared.errors import CodecError
+from shared.ledger import keys, presentation
+from shared.logs import get_logger
+from shared.replies import Failed, Final
+
+log = get_logger(__name__)
+
+READ_COUNT = 64
+BLOCK_MS = 1000
+CLAIM_AFTER_MS = 5_000
+"""A reply of which its reader has said nothing for so long is taken over. Harmless if its reader
+lives: the ledger lets one process show a job at a time, and the other finds it delivered."""
+CLAIM_EVERY_S = 2.0
+"""How often a reader says that it still has a reply in hand, and looks for those of the dead."""
+LOOK_EVERY_S = 3.0
+"""How often somebody is looked for who waits and is told nothing."""
+UNREADABLE = Failed("unreadable", "Something went wrong with this answer. Please ask again.")
+RETRY_S = 0.5
+READ_TIMEOUT_S = 10
+
+
+class Outbox:
+    """One platform's replies on their way to its delivery."""
+
+    def __init__(self, redis_url: str, name: str, delivery: Delivery) -> None:
+        self._name = name
+        self._stream = keys.outbox(name)
+        self._channel = keys.nudge(name)
+        self._delivery = delivery
+        # A client of its own: its reads block for longer than others may take.
+        self._client = redis.asyncio.Redis.from_url(
+            redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True, health_check_interval=5
+        )
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in self._steps():
+                    group.create_task(self._forever(step))
+        finally:
+            await self._client.aclose()
+
+    def _steps(self) -> list[Callable[[], Awaitable[None]]]:
+        steps: list[Callable[[], Awaitable[None]]] = [self._listen, self._read, self._claim]
+        return [*steps, self._look] if self._delivery.tells_to_wait else steps
+
+    async def open(self) -> None:
+        """Make the consumer group, from the stream's beginning, unless it is there."""
+        try:
+            await self._client.xgroup_create(self._stream, keys.OUTBOX_GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Redis may be away for a while: go on when it is back."""
+        while not _is_cancelled():
+            try:
+                await self.open()
+                await step()
+            except (redis.RedisError, OSError, TimeoutError) as error:
+                log.warning("outbox_interrupted", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+
+    async def _listen(self) -> None:
+        async with self._client.pubsub() as pubsub:
+            await pubsub.subscribe(self._channel)
+            while not _is_cancelled():
+                message: Any = await pubsub.get_message(
+                    ignore_subscribe_messages=True, timeout=BLOCK_MS / 1000
+                )
+                if message:
+                    await self._delivery.nudge(message["data"].decode(errors="replace"))
+
+    async def _read(self) -> None:
+        # First what was read before Redis went away, so that it keeps its place.
+        await self._read_from("0")
+        while not _is_cancelled():
+            await self._delivery.wait_for_room()
+            await self._read_from(">")
+
+    async def _read_from(self, start: str) -> None:
+        streams: Any = await self._client.xreadgroup(
+            keys.OUTBOX_GROUP,
+            self._delivery.name,
+            {self._stream: start},
+            count=min(READ_COUNT, self._delivery.num_free) if start == ">" else None,
+            block=BLOCK_MS,
+        )
+        for _, entries in _pairs(streams):
+            await self._take(entries)
+
+    async def _claim(self) -> None:
+        while not _is_cancelled():
+            await self._keep()
+            if num_free := self._delivery.num_free:
+                await self._take_over(min(READ_COUNT, num_free))
+            await asyncio.sleep(CLAIM_EVERY_S)
+
+    async def _take_over(self, most: int) -> None:
+        answer: Any = await self._client.xautoclaim(
+            self._stream, keys.OUTBOX_GROUP, self._delivery.name, CLAIM_AFTER_MS, count=most
+        )
+        if answer[2]:
+            log.error("outbox_entries_deleted", num_entries=len(answer[2]))
+        await self._take(answer[1])
+
+    async def _keep(self) -> None:
+        """Say that what is in hand is not to be taken over, however slow the platform is."""
+        in_hand: list[Any] = [entry.id for entry in self._delivery.entries]
+        if in_hand:
+            await self._client.xclaim(
+                self._stream, keys.OUTBOX_GROUP, self._delivery.name, 0, in_hand, justid=True
+            )
+
+    async def _look(self) -> None:
+        while not _is_cancelled():
+            await self._delivery.pick_up_waiting(self._name)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _take(self, entries: list[tuple[bytes, dict[bytes, bytes] | None]]) -> None:
+        for entry_id, fields in entries:
+            if fields is None:
+                log.error("outbox_entries_deleted", num_entries=1)
+                continue
+            job_id = fields.get(b"job", b"").decode(errors="replace")
+            entry = Entry(entry_id.decode(), self._name, _read_reply(job_id, fields))
+            if job := await self._delivery.find_job(job_id):
+                self._delivery.conclude(job, entry)
+            else:
+                log.error("reply_without_job", job=job_id)
+                await self._delivery.close_job(job_id, entry)
+
+
+def _read_reply(job_id: str, fields: dict[bytes, bytes]) -> Final:
+    """The reply of an entry, or a sentence in its place."""
+    try:
+        return presentation.read_final(fields.get(b"reply", b""))
+    except CodecError:
+        log.exception("reply_unreadable", job=job_id)
+        return UNREADABLE
+
+
+def _is_cancelled() -> bool:
+    """Whether this task has been asked to end.
+
+    redis-py turns a cancellation that meets it while it connects into a timeout, and goes on.
+    """
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())
+
+
+def _pairs(streams: Any) -> Any:  # noqa: ANN401 - a list of pairs in RESP2, a dict in RESP3
+    if isinstance(streams, dict):
+        return [(name, [e for chunk in chunks for e in chunk]) for name, chunks in streams.items()]
+    return streams or []

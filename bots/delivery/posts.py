@@ -1,0 +1,281 @@
+"""The messages that one answer stands in: posted, found again, edited and taken away.
+
+The ledger says which parts are posted, and whether this process may touch them now. Knows no
+platform: a ``Surface`` does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import redis
+
+from bots.delivery.rate_budget import Budget
+from bots.delivery.surface import Piece, Surface
+from bots.delivery.turns import Rank
+from bots.store import Store
+from bots.tasks import end
+from shared.errors import (
+    MessageGoneError,
+    PlatformError,
+    PlatformSilentError,
+    PlatformUnavailableError,
+    RateLimitedError,
+    UndeliverableError,
+)
+from shared.jobs import Job
+from shared.ledger import keys, presentation
+from shared.ledger.lifecycle import Limits
+from shared.ledger.presentation import Part, Turnstile
+from shared.ledger.rate_budget import Bucket
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+MS = 1000
+TURN_S = keys.PRESENTER_LOCK_MS / MS - 1
+"""How long after the ledger's word a call to the platform may be begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all answers of one platform are shown with."""
+
+    store: Store
+    surface: Surface
+    limits: Limits
+    name: str
+    """This process, to the ledger."""
+    remove: Callable[[Job, str], None]
+    """Have a message taken away, some time soon."""
+    budget: Budget
+    """What all processes together may ask of the platform."""
+
+
+class _PostIsTooLateError(Exception):
+    """While a part was being posted, its question was deleted or another process posted it."""
+
+
+class Posts:
+    """The messages of one answer, as far as this process has shown them."""
+
+    def __init__(self, job: Job, desk: Desk) -> None:
+        self._job = job
+        self._desk = desk
+        self._surface = desk.surface
+        self._store = desk.store
+        self._shown: dict[int, Piece] = {}
+        """Part -> what stands there."""
+        self._held_at_s = 0.0
+        """When the ledger last said, by the loop's clock, that we may touch these messages."""
+        self._doubtful_posts: dict[int, Piece] = {}
+        """Part -> a post that the platform may have taken."""
+        self.is_in_doubt = False
+        """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
+        self.may_cover = False
+        """This process was frozen while it edited: others may have shown the ending before."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been shown."""
+        return not self._shown
+
+    @property
+    def num_parts(self) -> int:
+        """How many parts have been shown."""
+        return len(self._shown)
+
+    @property
+    def has_doubtful_posts(self) -> bool:
+        """Whether the platform may have taken a post of which we know nothing."""
+        return bool(self._doubtful_posts)
+
+    def bucket(self, rank: Rank) -> Bucket | None:
+        """What the platform counts the next call for this answer as."""
+        return self._surface.bucket(self._job, rank, is_begun=not self.is_empty)
+
+    def forget(self) -> None:
+        """Show everything once more the next time, whatever stands there."""
+        self._shown.clear()
+        self.is_in_doubt = False
+
+    async def show(
+        self, parts: Sequence[Piece], *, is_final: bool, is_paid: bool = True
+    ) -> Turnstile:
+        """Post or edit every part that differs from what stands, if the ledger lets us.
+
+        Args:
+            parts: what is to stand there.
+            is_final: whether nothing follows.
+            is_paid: whether the first call has been taken from the platform's budget.
+
+        Raises:
+            UndeliverableError: the place is closed to us.
+            PlatformUnavailableError: it was done in part, or not at all.
+            redis.RedisError, TimeoutError: likewise.
+        """
+        job_id, name = self._job.id, self._desk.name
+        asked_at_s = asyncio.get_running_loop().time()
+        show = await self._store.run(
+            presentation.show(job_id, name, is_final=is_final, num_parts=len(parts))
+        )
+        if show.turnstile is not Turnstile.GO:
+            return show.turnstile
+        self._held_at_s = asked_at_s
+        try:
+            async with self._holding():
+                states = list(show.parts)
+                await self._show_parts(states, parts, is_final=is_final, is_paid=is_paid)
+        except _PostIsTooLateError:
+            return Turnstile.BUSY  # the next answer of the ledger says what stands there
+        return Turnstile.GO
+
+    async def _show_parts(
+        self, states: list[str], parts: Sequence[Piece], *, is_final: bool, is_paid: bool
+    ) -> None:
+        """Show what differs; ``states`` are the ledger's, and become the messages' ids."""
+        number = 0
+        try:
+            for number, piece in enumerate(parts):
+                if self._shown.get(number) != piece:
+                    bucket = self.bucket(Rank.ENDING if is_final else Rank.TEXT)
+                    if bucket and not is_paid:
+                        await self._desk.budget.spend(bucket)
+                    is_paid = False
+                    await self._show_part(states, number, piece, is_final=is_final)
+                    self._shown[number] = piece
+        except (PlatformError, _PostIsTooLateError):
+            for later in range(number + 1, len(parts)):
+                if states[later] == Part.NEW:  # not even tried
+                    await self._store.run(presentation.note_not_posted(self._job.id, later))
+            raise
+        if is_final:
+            await self._clear_surplus(len(parts))
+
+    async def _show_part(
+        self, states: list[str], number: int, piece: Piece, *, is_final: bool
+    ) -> None:
+        """Show one part; afterwards its state is its message's id."""
+        if states[number] == Part.DOUBT:
+            states[number] = await self._find(states, number, piece.text)
+        if states[number] == Part.NEW:
+            states[number] = await self._post(number, piece)
+            return
+        try:
+            await self._edit(states[number], piece, is_final=is_final)
+        except MessageGoneError:
+            if not is_final:
+                raise
+            # Somebody deleted what was there so far; the answer is owed all the same.
+            await self._store.run(presentation.note_gone(self._job.id, number))
+            states[number] = await self._post(number, piece)
+
+    def _require_turn(self) -> None:
+        """Stop a process that was frozen: others may have shown the ending meanwhile."""
+        if self._is_overdue():
+            raise _PostIsTooLateError
+
+    def _is_overdue(self) -> bool:
+        return asyncio.get_running_loop().time() - self._held_at_s > TURN_S
+
+    async def _edit(self, message: str, piece: Piece, *, is_final: bool) -> None:
+        self._require_turn()
+        try:
+            await self._surface.edit(self._job, message, piece)
+        except PlatformSilentError:
+            self.is_in_doubt = True
+            raise
+        finally:
+            self.may_cover |= not is_final and self._is_overdue()
+
+    async def uncover(self, parts: Sequence[Piece]) -> None:
+        """Write an ending again that others have shown, whoever holds the right to show it.
+
+        Raises:
+            PlatformError, redis.RedisError, TimeoutError: it may be covered yet.
+        """
+        for number, piece in enumerate(parts):
+            if message := await self._store.find_part(self._job.id, number):
+                with contextlib.suppress(MessageGoneError):
+                    await self._surface.edit(self._job, message, piece)
+        self.may_cover = False
+
+    async def _find(self, states: list[str], number: int, text: str) -> str:
+        """Look for a part that somebody may have posted before they died; else it is new."""
+        before = states[number - 1] if number else None
+        try:
+            found = await self._surface.find(self._job, number, text, before)
+        except UndeliverableError as error:
+            # We may not look. A second beginning is better than no answer.
+            log.warning("search_refused", job=self._job.id, reason=str(error))
+            return Part.NEW
+        for message in found:
+            # Messages that the ledger knows are parts of other answers, or other parts of this one.
+            if await self._store.find_thread(self._job.origin, message) is None:
+                await self._note_posted(number, message)
+                return message
+        return Part.NEW
+
+    async def clear_strays(self) -> None:
+        """Take away what the platform may have taken from us, where another's post stands.
+
+        Posts in doubt are found when they are shown again. A process that was frozen before it
+        posted does not show again: others have gone on without it.
+
+        Raises:
+            PlatformError, redis.RedisError, TimeoutError: some may be left.
+        """
+        for number, piece in list(self._doubtful_posts.items()):
+            noted = await self._store.find_part(self._job.id, number)
+            if noted is None:
+                continue
+            for message in await self._surface.find(self._job, number, piece.text, None):
+                is_known = await self._store.find_thread(self._job.origin, message) is not None
+                if message != noted and not is_known:
+                    self._desk.remove(self._job, message)
+            del self._doubtful_posts[number]
+
+    async def _post(self, number: int, piece: Piece) -> str:
+        self._require_turn()
+        try:
+            message = await self._surface.post(self._job, number, piece)
+        except (UndeliverableError, RateLimitedError):
+            await self._store.run(presentation.note_not_posted(self._job.id, number))
+            raise
+        except PlatformUnavailableError:
+            self._doubtful_posts[number] = piece
+            raise
+        await self._note_posted(number, message)
+        return message
+
+    async def _note_posted(self, number: int, message: str) -> None:
+        call = presentation.note_posted(self._job, number, message, self._desk.limits)
+        self._doubtful_posts.pop(number, None)
+        if not await self._store.run(call):
+            self._desk.remove(self._job, message)
+            raise _PostIsTooLateError
+
+    async def _clear_surplus(self, num_parts: int) -> None:
+        """Take away parts of a text before that was longer than the final one."""
+        for message in await self._store.run(presentation.surplus(self._job.id, num_parts)):
+            self._desk.remove(self._job, message)
+
+    @contextlib.asynccontextmanager
+    async def _holding(self) -> AsyncIterator[None]:
+        """Keep the right to call the platform, however slow it is; free it afterwards."""
+        renewal = asyncio.create_task(self._keep_holding())
+        try:
+            yield
+        finally:
+            await end([renewal])
+            with contextlib.suppress(redis.RedisError, TimeoutError):
+                await self._store.run(presentation.free(self._job.id, self._desk.name))
+
+    async def _keep_holding(self) -> None:
+        while True:
+            await asyncio.sleep(keys.PRESENTER_LOCK_MS / MS / 3)
+            asked_at_s = asyncio.get_running_loop().time()
+            with contextlib.suppress(redis.RedisError, TimeoutError):
+                if await self._store.run(presentation.hold(self._job.id, self._desk.name)):
+                    self._held_at_s = asked_at_s

@@ -1,0 +1,218 @@
+"""Discord's messages into the inbox: those that it tells us of, and those that we look for.
+
+Discord's gateway waits for no acknowledgement and tells a new session of nothing that was said
+before it. So the inbox keeps what cannot be accepted, and marks remember what has been seen.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bots.adapter import Link, all_or_none
+from bots.discord.handlers.account import Caller, Desk
+from bots.discord.handlers.attachments import Files
+from bots.discord.handlers.automation import Customs, Errands
+from bots.discord.handlers.buttons import Handling
+from bots.discord.parse.payloads import (
+    DIRECT_MARK,
+    Facts,
+    Place,
+    id_at,
+    origin_of,
+    to_incoming,
+    written_at_s,
+)
+from bots.discord.parse.requests import Act, Reaction, Wish
+from bots.discord.sdk.client import Client, DiscordAccess
+from bots.discord.sdk.run import serve
+from bots.discord.sdk.surface import DiscordSurface
+from bots.discord.session_limits import SessionStarts
+from bots.discord.views.buttons import Press, is_stop_sign
+from bots.incoming.backfill import MAX_MESSAGES, Window, look_back, look_through
+from bots.incoming.inbox import Inbox
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import is_for_us
+from bots.incoming.read_marks import Marks, Seen
+from bots.incoming.reception import LEDGER_AWAY
+from bots.incoming.spool import Spool
+from shared.errors import PlatformError, PlatformUnavailableError
+from shared.jobs import Platform
+
+MAX_DIRECT = 200
+"""Direct messages that are looked through after a start: those that were used last."""
+NONCE_CHARS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What keeps messages that cannot be accepted, or are not heard, at once."""
+
+    spool: Spool
+    lookback_s: float
+    """How old a message that nobody heard may be; 0: none is looked for."""
+
+
+class DiscordAdapter:
+    """Discord's way in. See ``library.client.Hearer``."""
+
+    def __init__(
+        self,
+        access: DiscordAccess,
+        surface: DiscordSurface,
+        link: Link,
+        customs: Customs,
+        keeping: Keeping,
+    ) -> None:
+        reception = link.reception
+        self._access = access
+        self._surface = surface
+        self._reception = reception
+        self._store = reception.store
+        self._floods = reception.floods
+        self._pins_channels = customs.pins_channels
+        self._errands = Errands(surface, reception, customs)
+        self.desk = Desk(reception, link.preferring)
+        """What people want for themselves or of the settings."""
+        self._handling = Handling(surface, link.verbs)
+        self._lookback_s = keeping.lookback_s
+        self._starts = SessionStarts(reception.store)
+        self._marks = Marks(reception.store, Platform.DISCORD)
+        self._files = Files(surface, self._marks, customs.files)
+        self._inbox = Inbox(reception, keeping.spool, self._say)
+        self._deaf_shards: set[int] = set()
+        """Shards that do not hear, or have not yet looked for what they did not hear."""
+        self._seen: dict[int, Seen] = {}
+        """Shard -> what had been seen before its session began."""
+
+    async def run(self) -> None:
+        """Serve until cancelled. See ``adapters.Adapter``."""
+        await all_or_none(
+            serve(self._access, self._surface, self),
+            self._inbox.run(),
+            self._errands.run(),
+            self._marks.run(self._is_listening),
+        )
+
+    async def may_begin(self, bot: str) -> None:
+        """Return once this bot may begin a new session."""
+        await self._starts.wait(bot)
+
+    async def hear(self, facts: Facts) -> None:
+        """Take a message that Discord tells us of. It does so once."""
+        await self._take(facts, is_found=False)
+
+    async def forget(self, place: Place, messages: Sequence[int]) -> None:
+        """Messages were deleted."""
+        for message in messages:
+            await self._inbox.withdraw(origin_of(place, message))
+        self._errands.note_pins(place, is_heard=True)  # one may be being learned just now
+
+    async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
+        """A message's text was changed."""
+        if facts.is_from_person:
+            await self._handling.follow(to_incoming(facts))
+        await self._errands.rate_again(facts, edited_at_s)
+
+    async def act(self, act: Act, wish: Wish) -> str:
+        """Somebody used a command or a menu."""
+        return await self._errands.act(act, wish)
+
+    async def react(self, reaction: Reaction) -> None:
+        """Somebody put an emoji to a message."""
+        if is_stop_sign(reaction.emoji):
+            await self._handling.stop_at(reaction)
+        else:
+            await self._errands.react(reaction)
+
+    async def press(self, press: Press) -> str:
+        """Somebody pressed a button under an answer."""
+        return await self._handling.press(press)
+
+    async def stop_all(self, caller: Caller) -> str:
+        """Somebody wants their answers in a place to be stopped."""
+        return await self._handling.stop_all(caller)
+
+    def note_pins(self, place: Place) -> None:
+        """The pinned messages of a place have changed."""
+        self._errands.note_pins(place, is_heard=True)
+
+    def note_listening(self, shard: int, *, is_listening: bool) -> None:
+        """A shard hears again, with all that it missed, or hears no more."""
+        if is_listening:
+            self._deaf_shards.discard(shard)
+        else:
+            self._deaf_shards.add(shard)
+
+    async def begin_session(self, shard: int) -> None:
+        """A shard is about to begin a session: remember what was seen until now."""
+        self._deaf_shards.add(shard)
+        self._seen[shard] = await self._marks.read()
+
+    async def look_back(self, shard: int) -> None:
+        """Look for what was said before a shard's session began and after the one before it."""
+        for place in self._client().places(shard, self._pins_channels):
+            self._errands.note_pins(place, is_heard=False)
+        seen = self._seen[shard]
+        window = Window(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
+        if window.is_open:
+            await look_back(
+                self._store,
+                Platform.DISCORD,
+                seen.now_s,
+                lambda: self._look_through(shard, window),
+            )
+        self._deaf_shards.discard(shard)
+
+    async def _take(self, facts: Facts, *, is_found: bool) -> None:
+        origin = origin_of(facts.place, facts.message, facts.author)
+        incoming = self._reception.situated(to_incoming(facts))
+        with self._files.accepting(facts):
+            if not self._floods.holds_off(origin.asker) and not await self._errands.teach(
+                facts, incoming
+            ):
+                await self._inbox.take(await self._with_files(facts, incoming), is_found=is_found)
+        await self._errands.overhear(facts, incoming)
+
+    async def _with_files(self, facts: Facts, incoming: Incoming) -> Incoming:
+        """The message with its files, if it is a question to us."""
+        if not facts.files or not facts.is_from_person:
+            return incoming
+        with contextlib.suppress(*LEDGER_AWAY):  # in doubt it is
+            looked_up = await self._reception.threads.looked_up(incoming)
+            if not is_for_us(looked_up.situation):
+                return incoming
+        return dataclasses.replace(incoming, attachments=await self._files.fetch(facts.files))
+
+    async def _look_through(self, shard: int, window: Window) -> int:
+        spots = self._client().spots(shard)
+        places = [s.place for s in spots if window.has_news(s.place.mark, str(s.latest))]
+        if shard == 0:  # direct messages are the first shard's
+            marks = [mark for mark in window.seen.latest if mark.startswith(DIRECT_MARK)]
+            marks.sort(key=lambda mark: int(window.seen.latest[mark]), reverse=True)
+            places += [Place(None, int(m.removeprefix(DIRECT_MARK))) for m in marks[:MAX_DIRECT]]
+        return await look_through(places, lambda place: self._look_at(place, window))
+
+    async def _look_at(self, place: Place, window: Window) -> int:
+        after = id_at(window.start_s(place.mark))
+        found = await self._client().history(place, after, MAX_MESSAGES)
+        for facts in found:
+            await self._take(facts, is_found=True)
+        return len(found)
+
+    def _is_listening(self) -> bool:
+        client = self._surface.client
+        return client is not None and client.is_ready() and not self._deaf_shards
+
+    async def _say(self, incoming: Incoming, sentence: str) -> None:
+        """Answer a message without the ledger; if Discord is away, too, nobody hears it."""
+        origin = incoming.origin
+        nonce = hashlib.sha256(f"{origin.channel}:{origin.message}".encode()).hexdigest()
+        with contextlib.suppress(PlatformError):
+            await self._client().say(int(origin.channel), sentence, nonce[:NONCE_CHARS])
+
+    def _client(self) -> Client:
+        if self._surface.client is None:
+            raise PlatformUnavailableError("not connected")
+        return self._surface.client

@@ -1,0 +1,146 @@
+"""What people on Discord want for themselves or of the settings: /quota, /forget-me, /settings.
+
+Whoever may manage a server changes what it prefers, whoever may manage a channel what that one
+prefers.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from bots.discord.parse.payloads import Place, origin_of
+from bots.discord.parse.requests import AWAY
+from bots.discord.views.settings import Page, settings_text
+from bots.incoming.preference_form import FormError, Values, preferences_of
+from bots.incoming.preferences import NOT_ADMIN, Editor, Preferring
+from bots.incoming.privacy import forget_user
+from bots.incoming.reception import LEDGER_AWAY, Reception
+from shared.jobs import Origin
+from shared.ledger import quotas
+from shared.logs import get_logger
+from shared.preferences import Scope, Stored, scopes_of
+
+log = get_logger(__name__)
+
+READ_S = 1.5
+"""A form has to be shown within three seconds, and cannot be promised."""
+SAVED = "Saved. It holds from now on."
+FORGET_QUESTION = (
+    "Shall I delete what I keep of you here: our conversations, your questions, what you said of "
+    "answers, and how your messages were rated? It cannot be undone. My messages in the channels "
+    "stay."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls a command, presses a button or sends a form, and where."""
+
+    place: Place
+    user: int
+    roles: frozenset[int] = frozenset()
+    manages_channel: bool = False
+    manages_server: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """The person in that place."""
+        return origin_of(self.place, 0, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A form to be filled in."""
+
+    page: Page
+    is_for_server: bool
+    """Whether it is the whole server's settings; else the channel's."""
+    stored: Stored
+    """What is preferred now."""
+
+
+class Desk:
+    """One bot's desk. What is returned is for whoever asked alone."""
+
+    def __init__(self, reception: Reception, preferring: Preferring | None) -> None:
+        """``preferring``: None where nothing can be set."""
+        self._reception = reception
+        self._store = reception.store
+        self._preferring = preferring
+
+    async def quota(self, caller: Caller) -> str:
+        """What a person and the channel have used today, and what they may use."""
+        origin = caller.origin
+        try:
+            used = await self._store.run(quotas.usage(origin))
+        except LEDGER_AWAY as error:
+            return _away(error)
+        roles = frozenset(map(str, caller.roles))
+        return quotas.quota_text(self._reception.quotas(origin, roles), used)
+
+    async def forget(self, caller: Caller) -> str:
+        """Delete what is kept of a person."""
+        try:
+            return await forget_user(self._store, caller.origin)
+        except LEDGER_AWAY as error:
+            return _away(error)
+
+    def may_edit(self, caller: Caller, *, is_for_server: bool) -> bool:
+        """Whether somebody may change the settings of their channel, or of their server."""
+        if self._preferring is None or caller.place.guild is None:
+            return False
+        return self._preferring.may_edit(_editor(caller, is_for_server=is_for_server))
+
+    async def settings(self, caller: Caller) -> str:
+        """What is preferred in a channel and its server."""
+        if self._preferring is None or not self.may_edit(caller, is_for_server=False):
+            return NOT_ADMIN
+        try:
+            server, channel = [await self._preferring.get(each) for each in _scopes(caller)]
+        except LEDGER_AWAY as error:
+            return _away(error)
+        return settings_text(server.preferences, channel.preferences)
+
+    async def open(self, caller: Caller, page: Page, *, is_for_server: bool) -> Sheet | str:
+        """A form for somebody, in time to be shown; or why there is none."""
+        if self._preferring is None or not self.may_edit(caller, is_for_server=is_for_server):
+            return NOT_ADMIN
+        try:
+            async with asyncio.timeout(READ_S):
+                stored = await self._preferring.get(_scope(caller, is_for_server=is_for_server))
+        except LEDGER_AWAY as error:
+            return _away(error)
+        return Sheet(page, is_for_server, stored)
+
+    async def save(self, caller: Caller, sheet: Sheet, values: Values) -> str:
+        """Take a form that was filled in."""
+        if self._preferring is None:
+            return NOT_ADMIN
+        scope = _scope(caller, is_for_server=sheet.is_for_server)
+        editor = _editor(caller, is_for_server=sheet.is_for_server)
+        try:
+            after = preferences_of(values, sheet.stored.preferences)
+            return await self._preferring.put(scope, sheet.stored, after, editor) or SAVED
+        except FormError as error:
+            return f"Nothing was saved. {error}"
+        except LEDGER_AWAY as error:
+            return _away(error)
+
+
+def _editor(caller: Caller, *, is_for_server: bool) -> Editor:
+    manages = caller.manages_server or (caller.manages_channel and not is_for_server)
+    return Editor(str(caller.user), is_admin=manages)
+
+
+def _scopes(caller: Caller) -> tuple[Scope, Scope]:
+    """The server's and the channel's."""
+    return scopes_of(caller.origin)
+
+
+def _scope(caller: Caller, *, is_for_server: bool) -> Scope:
+    server, channel = _scopes(caller)
+    return server if is_for_server else channel
+
+
+def _away(error: BaseException) -> str:
+    log.warning("desk_closed", error=type(error).__name__)
+    return AWAY

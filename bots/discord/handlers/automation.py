@@ -1,0 +1,210 @@
+"""What Parley does on Discord besides answering messages: commands, reactions, uploads, pins.
+
+Each ends as a job, in a sentence, or in nothing where nobody asked for anything. Unlike messages
+they are not kept while Redis is away: who asked is there to be told, and can ask again.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bots.discord.handlers.learning import Library, pinned_text
+from bots.discord.parse import requests
+from bots.discord.parse.payloads import Facts, File, Place, origin_of
+from bots.discord.parse.requests import AWAY, Act, Reaction, Wish
+from bots.discord.sdk.surface import DiscordSurface
+from bots.incoming.attachments import DEFAULT_BOUNDS, Bounds
+from bots.incoming.intake import MUTE_WORDS, Incoming, unasked
+from bots.incoming.intents.parser import parse_words
+from bots.incoming.policy import is_for_us
+from bots.incoming.reception import LEDGER_AWAY, Reception
+from shared.errors import EmptyMessageError, PlatformError, RefusedError
+from shared.jobs import Job, Origin, job_id
+from shared.ledger import documents, status
+from shared.logs import get_logger
+from shared.replies import Failed
+from shared.tasks import Learn
+
+log = get_logger(__name__)
+
+TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
+OPTED_OUT = "Whoever wrote that message does not want me to work with it."
+REFUSED_STATE = "refused"
+NONCE_CHARS = 25
+PIN_WAIT_S = 120.0
+"""Pinned messages are learned one after the other, and none waits longer for the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """What is done in channels without being asked, by their ids; and which files are read."""
+
+    sentiment_channels: frozenset[str] = frozenset()
+    translate_channels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Channel -> language."""
+    pins_channels: frozenset[str] = frozenset()
+    files: Bounds = DEFAULT_BOUNDS
+
+
+class Errands:
+    """One bot's errands."""
+
+    def __init__(self, surface: DiscordSurface, reception: Reception, customs: Customs) -> None:
+        self._surface = surface
+        self._reception = reception
+        self._store = reception.store
+        self._customs = customs
+        self._library = Library(surface, reception.store, customs.files.max_mb)
+        self._pinned: asyncio.Queue[tuple[Place, bool]] = asyncio.Queue()
+        """Places whose pinned messages have changed, and whether that was heard."""
+
+    async def act(self, act: Act, wish: Wish) -> str:
+        """Take what somebody asks for with a command or a menu.
+
+        Returns:
+            what is to be said in place of an answer; empty if an answer is coming.
+        """
+        if requests.is_empty(wish):
+            return EmptyMessageError().sentence
+        incoming = requests.incoming_of(act, wish)
+        try:
+            if wish.author not in {None, act.user} and await self._has_opted_out(
+                incoming.origin, str(wish.author)
+            ):
+                return OPTED_OUT
+            if wish.file is not None:
+                incoming = await self._with_lesson(incoming, wish.file)
+            job = await self._reception.receive(incoming)
+            is_taken = job is not None or await self._is_known(incoming.origin)
+        except LEDGER_AWAY as error:
+            log.warning("command_not_accepted", error=type(error).__name__)
+            return AWAY
+        return "" if is_taken else TOO_MUCH
+
+    async def react(self, reaction: Reaction) -> None:
+        """Take a flag or a sign for silence that somebody put to a message."""
+        is_muted = MUTE_WORDS.get(reaction.emoji)
+        if is_muted is not None:
+            origin = origin_of(reaction.place, reaction.message, reaction.user)
+            with contextlib.suppress(*LEDGER_AWAY):
+                await self._reception.mute(origin, is_muted=is_muted)
+        if incoming := requests.flagged(reaction):
+            await self._receive(incoming)
+
+    async def teach(self, facts: Facts, incoming: Incoming) -> bool:
+        """Learn the files of a message that says so; False if it does not."""
+        source = facts if facts.files else facts.replied_source
+        if not source.files or not is_for_us(incoming.situation):
+            return False
+        if not isinstance(parse_words(incoming.text).task, Learn):
+            return False
+        try:
+            if source.author != facts.author and await self._has_opted_out(
+                incoming.origin, str(source.author)
+            ):
+                refusal = Failed(code="opted_out", sentence=OPTED_OUT)
+                await self._reception.receive(dataclasses.replace(incoming, refusal=refusal))
+                return True
+            # Discord tells of a message again after a gap: nothing is fetched twice.
+            if not await self._is_known(requests.lesson_origin(source, source.files[-1], facts)):
+                async for lesson in self._library.lessons(source, asked=facts):
+                    await self._reception.receive(lesson)
+        except LEDGER_AWAY as error:
+            log.warning("upload_not_accepted", error=type(error).__name__)
+            await self._tell_away(incoming.origin)
+        return True
+
+    async def overhear(self, facts: Facts, incoming: Incoming) -> None:
+        """Rate or translate a message where an operator has switched that on."""
+        channel, customs = str(facts.place.channel), self._customs
+        language = customs.translate_channels.get(channel)
+        wanted = [requests.rating_of(facts)] if channel in customs.sentiment_channels else []
+        if language and not incoming.situation.mentions_us:
+            wanted.append(requests.translation_of(facts, language))
+        if not any(wanted) or not incoming.situation.is_from_person:
+            return
+        with contextlib.suppress(*LEDGER_AWAY):  # nobody asked, so nobody is told
+            if not await self._has_opted_out(incoming.origin, str(facts.author)):
+                for overheard in filter(None, wanted):
+                    await self._reception.receive(overheard)
+
+    async def rate_again(self, facts: Facts, edited_at_s: float) -> None:
+        """Rate a person's message whose text was changed, where that is switched on."""
+        is_rated = str(facts.place.channel) in self._customs.sentiment_channels
+        rating = requests.rating_of(facts, edited_at_s)
+        if not is_rated or rating is None or not facts.is_from_person or facts.is_ours:
+            return
+        with contextlib.suppress(*LEDGER_AWAY):  # nobody asked, so nobody is told
+            if not await self._has_opted_out(rating.origin, str(facts.author)):
+                await self._reception.receive(rating)
+
+    def note_pins(self, place: Place, *, is_heard: bool) -> None:
+        """The pinned messages of a place have changed, or may have while nobody listened.
+
+        What is learned from them is told only if it was heard: at a start it may be a great deal.
+        """
+        if str(place.channel) in self._customs.pins_channels:
+            self._pinned.put_nowait((place, is_heard))
+
+    async def run(self) -> None:
+        """Learn what is pinned, and forget what no longer is, until cancelled."""
+        while True:
+            place, is_heard = await self._pinned.get()
+            try:
+                await self._learn_pins(place, is_told=is_heard)
+            except (PlatformError, *LEDGER_AWAY) as error:
+                # They are compared anew at the next change, and at the next start.
+                log.warning("pins_not_learned", error=type(error).__name__)
+
+    async def _learn_pins(self, place: Place, *, is_told: bool) -> None:
+        pins = await self._library.pins(place)
+        for facts in pins.new:
+            lessons = [lesson async for lesson in self._library.lessons(facts, asked=facts)]
+            for lesson in filter(None, [pinned_text(facts), *lessons]):
+                if not await self._is_learned(lesson if is_told else unasked(lesson)):
+                    return  # too much at once: the rest comes with the next change
+            await self._library.note_pin(place, facts.message, is_pinned=True)
+        for message in pins.gone:
+            await self._store.run(documents.forget(origin_of(place, message)))
+            await self._library.note_pin(place, message, is_pinned=False)
+
+    async def _is_learned(self, lesson: Incoming) -> bool:
+        job = await self._reception.receive(lesson)
+        if job is None:
+            return await self._is_known(lesson.origin)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PIN_WAIT_S):
+                await self._reception.wait_delivered(job.id)
+        return True
+
+    async def _receive(self, incoming: Incoming) -> Job | None:
+        try:
+            return await self._reception.receive(incoming)
+        except LEDGER_AWAY as error:
+            log.warning("reaction_not_accepted", error=type(error).__name__)
+            return None
+
+    async def _with_lesson(self, incoming: Incoming, file: File) -> Incoming:
+        try:
+            return dataclasses.replace(incoming, task=await self._library.lesson(file, ""))
+        except RefusedError as error:
+            task = Learn(file.name, "")
+            return dataclasses.replace(incoming, task=task, refusal=error.to_reply())
+
+    async def _has_opted_out(self, origin: Origin, user: str) -> bool:
+        return user in await self._store.opted_out(origin.tenant)
+
+    async def _is_known(self, origin: Origin) -> bool:
+        """Whether there is a job for it, and not a silent refusal."""
+        place = await self._store.run(status.place(job_id(origin)))
+        return place is not None and place.state != REFUSED_STATE
+
+    async def _tell_away(self, origin: Origin) -> None:
+        """Say without the ledger that nothing was learned."""
+        nonce = hashlib.sha256(f"{origin.channel}:{origin.message}".encode()).hexdigest()
+        with contextlib.suppress(PlatformError):
+            client = self._surface.connected()
+            await client.say(int(origin.channel), AWAY, nonce[:NONCE_CHARS])

@@ -1,0 +1,126 @@
+"""What people have Parley learn on Discord: uploads, and pinned messages.
+
+Files are fetched here, from where Discord says that they lie, and nowhere else.
+"""
+
+import base64
+import dataclasses
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from bots.discord.parse import requests
+from bots.discord.parse.payloads import Facts, File, Place, origin_of
+from bots.discord.parse.requests import lesson_origin, pin_origin, taught
+from bots.discord.sdk.surface import DiscordSurface
+from bots.incoming.intake import Incoming
+from bots.store import Store
+from shared.errors import (
+    FileTooLargeError,
+    FileUnavailableError,
+    PlatformError,
+    RefusedError,
+)
+from shared.ledger import keys
+from shared.logs import get_logger
+from shared.tasks import Learn
+
+log = get_logger(__name__)
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """How the pinned messages of a place differ from those that were learned."""
+
+    new: tuple[Facts, ...]
+    gone: tuple[int, ...]
+
+
+class Library:
+    """Fetches what is to be learned."""
+
+    def __init__(self, surface: DiscordSurface, store: Store, max_upload_mb: float) -> None:
+        self._surface = surface
+        self._store = store
+        self._max_mb = max_upload_mb
+
+    async def lesson(self, file: File, link: str) -> Learn:
+        """A file as a task.
+
+        Raises:
+            RefusedError: it is too large, or Discord does not hand it out.
+        """
+        if file.num_bytes > self._max_mb * MB:
+            raise FileTooLargeError(file.name, file.num_bytes / MB, self._max_mb)
+        try:
+            content = await self._surface.connected().download(file.url, int(self._max_mb * MB))
+        except PlatformError as error:
+            log.warning("file_not_fetched", error=type(error).__name__)
+            raise FileUnavailableError(file.name) from error
+        if content is None:  # larger than Discord had said
+            raise FileTooLargeError(file.name, self._max_mb, self._max_mb)
+        return Learn(file.name, base64.b64encode(content).decode(), link)
+
+    async def lessons(self, source: Facts, asked: Facts) -> AsyncIterator[Incoming]:
+        """A message's files, each as something to be learned or as a sentence why not.
+
+        Args:
+            source: the message that they hang at.
+            asked: the one that says that they are to be learned; it may be the same.
+        """
+        for file in source.files:
+            origin = lesson_origin(source, file, asked)
+            try:
+                yield taught(origin, await self.lesson(file, source.link))
+            except RefusedError as error:
+                refusal = error.to_reply()
+                lesson = taught(origin, Learn(file.name, ""))
+                yield dataclasses.replace(lesson, refusal=refusal)
+
+    async def pins(self, place: Place) -> Pins:
+        """What has been pinned, and what no more, since that was asked last.
+
+        Raises:
+            PlatformError: Discord does not show it.
+            redis.RedisError, TimeoutError: Redis is away.
+        """
+        pinned = await self._surface.connected().pins(place)
+        opted_out = await self._store.opted_out(tenant_of(place))
+        now = {
+            str(facts.message): facts
+            for facts in pinned
+            # What we have written ourselves is no evidence for anything.
+            if not facts.is_ours and str(facts.author) not in opted_out
+        }
+        members: Any = await self._store.client.smembers(_key(place))
+        known = {member.decode() for member in members}
+        new = tuple(facts for message, facts in now.items() if message not in known)
+        return Pins(new, tuple(int(message) for message in known - set(now)))
+
+    async def note_pin(self, place: Place, message: int, *, is_pinned: bool) -> None:
+        """A pinned message is learned, or forgotten.
+
+        Raises:
+            redis.RedisError, TimeoutError: Redis is away.
+        """
+        client = self._store.client
+        changed: Any = client.sadd if is_pinned else client.srem
+        await changed(_key(place), str(message))
+
+
+def pinned_text(facts: Facts) -> Incoming | None:
+    """A pinned message's text as something to be learned; None if it has none."""
+    text = requests.text_of(facts)
+    task = Learn(f"Pinned message of {facts.author_name}.txt", "", facts.link)
+    return taught(pin_origin(facts), task, text) if text else None
+
+
+def tenant_of(place: Place) -> str:
+    """Whose data is there."""
+    return origin_of(place, 0).tenant
+
+
+def _key(place: Place) -> str:
+    return keys.pins(tenant_of(place), str(place.channel))

@@ -1,0 +1,314 @@
+"""What people do on Discord besides writing: commands, menus and reactions, as tasks. Pure.
+
+The options of a command come in as plain values; what comes out is a ``Wish``, or with the place
+and the person an ``Incoming``.
+"""
+# Pure. Uses babel.
+
+import dataclasses
+from dataclasses import dataclass
+
+from bots.discord.parse.payloads import Facts, File, Place, origin_of
+from bots.discord.parse.text import plain_text
+from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
+from bots.incoming.intake import NEED_NO_TEXT, Incoming
+from bots.incoming.intents.other import NOTE
+from bots.incoming.intents.summarize import summarized
+from bots.incoming.policy import Situation
+from shared.jobs import Audience, Origin
+from shared.languages import find_language, language_of_flag
+from shared.tasks import (
+    Ask,
+    Complete,
+    Form,
+    Learn,
+    Length,
+    Opt,
+    Quoted,
+    Report,
+    Summarize,
+    Tag,
+    Task,
+    Translate,
+    Write,
+)
+
+ACT = Situation(is_from_person=True, is_act=True)
+COMMAND, MENU, REACTION = "command", "menu", "reaction"
+TAG, TRANSLATE, PIN, LEARN = "tag", "translate", "pin", "learn"
+DEFAULT_HOURS = 24.0
+MAX_HOURS = 30 * 24.0
+MAX_DAYS = 365
+NEW_WORDS = "/new"
+"""What ``bots.incoming.intake`` reads as the wish to begin afresh."""
+
+AWAY = "I cannot take anything right now. Please try again in a minute."
+NO_WORDS = "There is no text in that message, and nothing that I could work on."
+NOTHING_TO_LEARN = "Attach a file, or write the text that I am to learn."
+HELP = """\
+**What I can do here**
+- Mention me, or write me a direct message: I answer.
+- `/ask` answers a question from the documents that this channel has taught me.
+- `/learn`, or a file with the words “learn this”, teaches me a document, for this channel alone.
+- `/summarize` reads what was said here and tells you what matters.
+- `/translate`, the menu of a message, or a country's flag as a reaction translate, for you alone.
+- `/write` drafts an e-mail, an announcement, an ad, news or a reply, for you alone.
+- `/complete` goes on with a text.
+- `/sentiment` draws how this channel has felt lately.
+- `/opt-out` leaves your messages out of summaries and ratings, `/opt-in` takes them in again.
+- `/new` begins a direct message or a thread afresh.
+- `/stop`, the button under an answer, or ⏹️ as a reaction stop what I write for you.
+- `/quota` says how much you have asked today, `/forget-me` deletes what I keep of you.
+- `/settings` is for whoever manages this channel or server.
+A message's menu, under Apps, has Translate, Summarize from here, Draft a reply, Sentiment and \
+Ask about this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for with a command or a menu."""
+
+    text: str = ""
+    task: Task | None = None
+    wanted: Wanted | None = None
+    file: File | None = None
+    """What is to be learned, and has to be fetched."""
+    author: int | None = None
+    """Who wrote the message that it is about, if it is about one."""
+    sentence: str = ""
+    """What the person reads at once, and nothing is asked of anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who asks, where, and how an answer gets there."""
+
+    place: Place
+    id: int
+    """The interaction's."""
+    user: int
+    name: str
+    """Such as ``command:ask``."""
+    ticket: str
+    is_private: bool
+    roles: frozenset[int] = frozenset()
+
+
+def is_empty(wish: Wish) -> bool:
+    """Whether it needs words and has none."""
+    needs_words = not (wish.wanted or wish.file or isinstance(wish.task, NEED_NO_TEXT))
+    return needs_words and not wish.text.strip()
+
+
+def unknown_language(words: str) -> str:
+    """The sentence for a language that nobody knows."""
+    return f"I know no language called “{words[:50]}”: write its name or its code, such as fr."
+
+
+def incoming_of(act: Act, wish: Wish) -> Incoming:
+    """The wish of somebody, in words that every platform shares."""
+    is_new = wish.text == NEW_WORDS and wish.task is None
+    is_conversation = act.place.guild is None or act.place.parent is not None
+    origin = dataclasses.replace(
+        origin_of(act.place, act.id, act.user),
+        thread="" if is_conversation else str(act.id),
+        # To begin afresh is done with the conversation that the place itself is.
+        act="" if is_new else act.name,
+        audience=Audience.ASKER if act.is_private else Audience.CHANNEL,
+        ticket=act.ticket,
+    )
+    return Incoming(
+        origin,
+        wish.text,
+        ACT,
+        task=wish.task,
+        wanted=wish.wanted,
+        roles=frozenset(map(str, act.roles)),
+    )
+
+
+# What commands ask for
+
+
+def ask(question: str) -> Wish:
+    """An answer from the documents."""
+    return Wish(question, Ask())
+
+
+def summarize(place: Place, hours: float | None, about: str, *, since_me: bool) -> Wish:
+    """A summary of a thread, or of what was said in a channel lately."""
+    wanted: Wanted
+    if since_me:
+        wanted = SinceAsker()
+    elif hours is None and place.parent is not None:
+        wanted = WholeThread()
+    else:
+        wanted = LastHours(DEFAULT_HOURS if hours is None else hours)
+    parsed = summarized(wanted, about)
+    return Wish(parsed.text, parsed.task, parsed.wanted)
+
+
+def translate(language: str, text: str) -> Wish:
+    """A translation of a text."""
+    code = find_language(language)
+    return Wish(text, Translate(code)) if code else Wish(sentence=unknown_language(language))
+
+
+def write(about: str, form: Form, tone: str, length: Length) -> Wish:
+    """Something to be written."""
+    return Wish(about, Write(form, tone, length))
+
+
+def complete(
+    text: str, temperature: float, top_p: float, max_tokens: int, seed: int | None
+) -> Wish:
+    """A text to be gone on with."""
+    return Wish(text, Complete(temperature, top_p, max_tokens, seed))
+
+
+def sentiment(days: int) -> Wish:
+    """A picture of how the channel has felt."""
+    return Wish(task=Report(days))
+
+
+def learn(file: File | None, text: str) -> Wish:
+    """A document to be learned: a file, or the text."""
+    if file is not None:
+        return Wish(file=file)
+    if not text.strip():
+        return Wish(sentence=NOTHING_TO_LEARN)
+    return Wish(text, Learn(NOTE, ""))
+
+
+def opt(*, is_out: bool) -> Wish:
+    """To be left out, or taken in again."""
+    return Wish(task=Opt(is_out=is_out))
+
+
+# What a message's menu asks for
+
+
+def quoted(facts: Facts) -> Quoted:
+    """A message as a task reads it."""
+    return Quoted(
+        author=facts.author_name,
+        text=text_of(facts),
+        link=facts.link,
+        written_at_s=facts.written_at_s,
+    )
+
+
+def text_of(facts: Facts) -> str:
+    """What a message says, without markup."""
+    return plain_text(facts.text, frozenset(), facts.names or {})
+
+
+def translate_message(facts: Facts, locale: str) -> Wish:
+    """A translation into the language that the person's Discord speaks."""
+    return _about(facts, Wish(text_of(facts), Translate(find_language(locale) or "en")))
+
+
+def ask_about(facts: Facts, question: str) -> Wish:
+    """An answer to a question about the message."""
+    text = text_of(facts)
+    said = "\n".join(f"> {line}" for line in text.splitlines())
+    words = f"{question.strip()}\n\n{facts.author_name} wrote:\n{said}".strip()
+    return _about(facts, Wish(words if text else ""))
+
+
+def reply_to_message(facts: Facts) -> Wish:
+    """A draft of a reply."""
+    text = text_of(facts)
+    return _about(facts, Wish(text, Write(Form.REPLY, reply_to=quoted(facts))))
+
+
+def summarize_from_message(facts: Facts) -> Wish:
+    """A summary of what was said from the message on."""
+    task = Summarize((), "what was said from that message on")
+    return Wish(task=task, wanted=From(str(facts.message)))
+
+
+def _about(facts: Facts, wish: Wish) -> Wish:
+    if not wish.text:
+        return Wish(sentence=NO_WORDS)
+    return Wish(wish.text, wish.task, author=facts.author)
+
+
+# What reactions and settings ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An emoji that a person put to a message."""
+
+    place: Place
+    message: int
+    user: int
+    emoji: str
+
+
+def flagged(reaction: Reaction) -> Incoming | None:
+    """A flag asks for a translation, for the person who put it there; None for other emoji."""
+    code = language_of_flag(reaction.emoji)
+    if code is None:
+        return None
+    origin = dataclasses.replace(
+        origin_of(reaction.place, reaction.message, reaction.user),
+        act=f"{REACTION}:{reaction.emoji}:{reaction.user}",
+        audience=Audience.ASKER,
+    )
+    return Incoming(origin, "", ACT, task=Translate(code), wanted=Meant())
+
+
+def emoji_of(act: str) -> str | None:
+    """The emoji with which a translation was asked for; None for another act."""
+    kind, _, rest = act.partition(":")
+    return rest.rpartition(":")[0] if kind == REACTION else None
+
+
+def rating_of(facts: Facts, edited_at_s: float = 0.0) -> Incoming | None:
+    """A message to be rated; None if it says nothing.
+
+    ``edited_at_s``: when its text was changed; 0 if it is the first one.
+    """
+    text = text_of(facts)
+    task = Tag(facts.author_name, facts.link, facts.written_at_s, edited_at_s)
+    act = f"{TAG}:{edited_at_s:.6f}" if edited_at_s else TAG
+    return Incoming(_overheard(facts, act), text, ACT, task=task) if text else None
+
+
+def translation_of(facts: Facts, language: str) -> Incoming | None:
+    """A message to be translated for everybody; None if it says nothing."""
+    text = text_of(facts)
+    task = Translate(language, is_unasked=True)
+    return Incoming(_overheard(facts, TRANSLATE), text, ACT, task=task) if text else None
+
+
+def taught(origin: Origin, task: Learn, text: str = "") -> Incoming:
+    """A document to be learned from a message."""
+    return Incoming(origin, text, ACT, task=task)
+
+
+def lesson_origin(source: Facts, file: File, asked: Facts) -> Origin:
+    """Where a file is from that somebody wants to have learned.
+
+    It is the message that holds it, so that the one goes with the other. What is taken down and
+    pinned again is learned again.
+    """
+    pinned = f":{asked.pinned_at_s:.6f}" if asked.pinned_at_s else ""
+    origin = _overheard(source, f"{LEARN}:{file.id}:{asked.message}{pinned}")
+    return dataclasses.replace(origin, user=str(asked.author))
+
+
+def pin_origin(facts: Facts) -> Origin:
+    """Where the text of a pinned message is from; each time that it is pinned is an act."""
+    return _overheard(facts, f"{PIN}:{facts.pinned_at_s:.6f}")
+
+
+def _overheard(facts: Facts, act: str) -> Origin:
+    place = facts.place
+    return dataclasses.replace(
+        origin_of(place, facts.message, facts.author),
+        thread=str(facts.message) if place.guild and place.parent is None else "",
+        act=act,
+    )

@@ -1,0 +1,181 @@
+"""The desk as discord.py shows it: buttons that open forms, forms, and one that asks once more."""
+
+import re
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from bots.discord.handlers.account import FORGET_QUESTION, Sheet
+from bots.discord.sdk.client import NOBODY
+from bots.discord.sdk.interactions import (
+    AWAY,
+    Interaction,
+    acknowledge,
+    caller_of,
+    log,
+    say,
+    say_instead,
+)
+from bots.discord.views import settings as forms
+from bots.discord.views.settings import Field, Page
+
+CHANNEL, SERVER = "channel", "server"
+SCOPES = {CHANNEL: "This channel", SERVER: "Server"}
+FORM_OPEN_S = 15 * 60.0
+"""A person who has left a form open for so long opens it again."""
+OPENER = re.compile(rf"parley:settings:(?P<scope>{CHANNEL}|{SERVER}):(?P<page>{'|'.join(Page)})")
+FORGET = "parley:forget-me"
+MAX_CHOSEN = 25
+"""So many roles can be chosen at once in one of Discord's menus."""
+
+
+class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
+    """A button that opens a form of settings."""
+
+    def __init__(self, scope: str, page: Page) -> None:
+        super().__init__(
+            ui.Button(
+                label=f"{SCOPES[scope]}: {forms.TITLES[page]}",
+                custom_id=f"parley:settings:{scope}:{page}",
+                row=0 if scope == CHANNEL else 1,
+            )
+        )
+        self._scope = scope
+        self._page = page
+
+    @classmethod
+    async def from_custom_id(  # type: ignore[override]  # ours is always this client
+        cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """The button that somebody pressed."""
+        del interaction, item
+        return cls(match["scope"], Page(match["page"]))
+
+    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
+        """Open the form, or say why not."""
+        desk, caller = interaction.client.hearer.desk, caller_of(interaction)
+        sheet = await desk.open(caller, self._page, is_for_server=self._scope == SERVER)
+        try:
+            if isinstance(sheet, str):
+                await say(interaction, sheet)
+            else:
+                await interaction.response.send_modal(Form(sheet, SCOPES[self._scope]))
+        except AWAY as error:
+            log.warning("press_not_answered", error=type(error).__name__)
+
+
+class Form(ui.Modal):
+    """A form of settings."""
+
+    def __init__(self, sheet: Sheet, scope: str) -> None:
+        super().__init__(title=f"{scope}: {forms.TITLES[sheet.page]}", timeout=FORM_OPEN_S)
+        self._sheet = sheet
+        self._inputs: dict[str, ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]] = {}
+        for field in forms.fields_of(sheet.page, sheet.stored.preferences):
+            made = _input(field)
+            self._inputs[field.name] = made
+            self.add_item(
+                ui.Label(text=field.label, description=field.hint or None, component=made)
+            )
+
+    async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]  # ours is always this client
+        """Take what was filled in."""
+        if not await acknowledge(interaction, is_private=True):
+            return
+        values = {name: _given(each) for name, each in self._inputs.items()}
+        desk = interaction.client.hearer.desk
+        await say_instead(interaction, await desk.save(caller_of(interaction), self._sheet, values))
+
+
+def _input(field: Field) -> "ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]":
+    if field.is_of_roles:
+        return ui.RoleSelect(custom_id=field.name, max_values=MAX_CHOSEN, required=True)
+    return _choice(field) if field.choices else _text(field)
+
+
+def _given(filled: "ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]") -> list[str]:
+    """What was put into a field."""
+    if isinstance(filled, ui.RoleSelect):
+        return [str(role.id) for role in filled.values]
+    return filled.values if isinstance(filled, ui.Select) else [filled.value]
+
+
+def _text(field: Field) -> "ui.TextInput[Form]":
+    is_long = field.max_chars > forms.MAX_SHOWN_CHARS
+    return ui.TextInput(
+        custom_id=field.name,
+        style=discord.TextStyle.paragraph if is_long else discord.TextStyle.short,
+        default=field.values[0] if field.values else None,
+        required=False,
+        max_length=field.max_chars,
+    )
+
+
+def _choice(field: Field) -> "ui.Select[Form]":
+    options = [
+        discord.SelectOption(value=value, label=label, default=value in field.values)
+        for value, label in field.choices
+    ]
+    return ui.Select(
+        custom_id=field.name,
+        options=options,
+        min_values=0,
+        max_values=len(options) if field.takes_many else 1,
+        required=False,
+    )
+
+
+class ForgetButton(ui.DynamicItem[ui.Button[ui.View]], template=FORGET):
+    """Has everything that is kept of whoever presses it deleted."""
+
+    def __init__(self) -> None:
+        style = discord.ButtonStyle.danger
+        super().__init__(ui.Button(label="Delete it", style=style, custom_id=FORGET))
+
+    @classmethod
+    async def from_custom_id(  # type: ignore[override]  # ours is always this client
+        cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """The button that somebody pressed."""
+        del interaction, item, match
+        return cls()
+
+    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
+        """Delete it, and say what is gone in place of the question."""
+        try:
+            await interaction.response.defer()
+            said = await interaction.client.hearer.desk.forget(caller_of(interaction))
+            await interaction.edit_original_response(
+                content=said, view=None, allowed_mentions=NOBODY
+            )
+        except AWAY as error:
+            log.warning("press_not_answered", error=type(error).__name__)
+
+
+async def show_settings(interaction: Interaction) -> None:
+    """What is preferred, with buttons for whoever may change it."""
+    if not await acknowledge(interaction, is_private=True):
+        return
+    desk, caller = interaction.client.hearer.desk, caller_of(interaction)
+    view = ui.View(timeout=None)
+    for scope in SCOPES:
+        if desk.may_edit(caller, is_for_server=scope == SERVER):
+            for page in Page:
+                view.add_item(Opener(scope, page))
+    await say_instead(interaction, await desk.settings(caller), view)
+
+
+async def ask_to_forget(interaction: Interaction) -> None:
+    """Ask once more."""
+    view = ui.View(timeout=None)
+    view.add_item(ForgetButton())
+    try:
+        await interaction.response.send_message(
+            FORGET_QUESTION, view=view, ephemeral=True, allowed_mentions=NOBODY
+        )
+    except AWAY as error:
+        log.warning("command_not_answered", error=type(error).__name__)
+
+
+ITEMS = (Opener, ForgetButton)

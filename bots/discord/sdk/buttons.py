@@ -1,0 +1,81 @@
+"""The buttons under an answer as discord.py draws and hears them.
+
+They are known by their ids alone, so those of messages from before a restart work, too.
+"""
+
+import re
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from bots.delivery.buttons import Controls
+from bots.discord.sdk.client import NOBODY
+from bots.discord.sdk.interactions import ACKNOWLEDGED_CODE, AWAY, TOO_LATE_CODE, Interaction, log
+from bots.discord.views.buttons import BUTTONS, FACES, TEMPLATE, Press, Verb, id_of
+
+
+class VerbButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
+    """Stop, Retry, 👍 or 👎."""
+
+    def __init__(self, verb: Verb, job: str) -> None:
+        emoji, label = FACES[verb]
+        super().__init__(
+            ui.Button(
+                style=discord.ButtonStyle.secondary,
+                emoji=emoji,
+                label=label or None,
+                custom_id=id_of(verb, job),
+            )
+        )
+        self._verb = verb
+        self._job = job
+
+    @classmethod
+    async def from_custom_id(  # type: ignore[override]  # ours is always this client
+        cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """The button that somebody pressed."""
+        del interaction, item
+        return cls(Verb(match["verb"]), match["job"])
+
+    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
+        """Acknowledge it, do what it says, and tell the person what comes of it, if anything."""
+        if not await _acknowledge(interaction):
+            return
+        is_moderator = interaction.permissions.manage_messages
+        press = Press(self._verb, self._job, interaction.user.id, is_moderator)
+        sentence = await interaction.client.hearer.press(press)
+        if not sentence:
+            return
+        try:
+            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+        except AWAY as error:
+            log.warning("press_not_answered", error=type(error).__name__)
+
+
+async def _acknowledge(interaction: Interaction) -> bool:
+    """Have Discord wait no longer; False if another process of ours does what is wanted.
+
+    What nobody may do twice is not done where it is known that somebody else does it, or that the
+    person has been told that it failed.
+    """
+    try:
+        await interaction.response.defer()
+    except discord.HTTPException as error:
+        log.warning("press_not_acknowledged", status=error.status, code=error.code)
+        return error.code not in {ACKNOWLEDGED_CODE, TOO_LATE_CODE}
+    except AWAY as error:
+        log.warning("press_not_acknowledged", error=type(error).__name__)
+    return True
+
+
+def buttons_of(job: str, controls: Controls) -> ui.View | None:
+    """The row of buttons under an answer; None if it has none."""
+    verbs = BUTTONS[controls]
+    if not verbs:
+        return None
+    view = ui.View(timeout=None)
+    for verb in verbs:
+        view.add_item(VerbButton(verb, job))
+    return view

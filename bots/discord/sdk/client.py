@@ -1,0 +1,354 @@
+"""discord.py's client on the addresses of the settings, handing on what it hears as plain data."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Protocol
+
+import aiohttp
+import discord
+import discord.gateway
+import discord.http
+import yarl
+
+from bots.discord.handlers.account import Caller, Desk
+from bots.discord.parse.payloads import Facts, Place, Spot
+from bots.discord.parse.requests import Act, Reaction, Wish
+from bots.discord.sdk.convert import Readable, channels_of, facts_of, may_read, place_of
+from bots.discord.sdk.errors import translated
+from bots.discord.views.buttons import Press
+from shared.errors import UndeliverableError
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+MAX_RATE_LIMIT_WAIT_S = 60
+NOBODY = discord.AllowedMentions.none()
+STARTS_KEPT_BACK = 10
+"""New sessions of a day that are left for whoever mends what used up the others."""
+MS = 1000
+PAGE = 100
+"""Messages that Discord shows at once."""
+MAX_PINS = 250
+"""Of a channel: docs.discord.com, Message, Pin Message."""
+DOWNLOAD_S = 30.0
+CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordAccess:
+    """What is needed to talk to Discord."""
+
+    token: str
+    api_url: str
+    gateway_url: str | None = None
+    """None: as Discord says."""
+
+
+class Hearer(Protocol):
+    """Who is told what is heard, and asked before a session is begun."""
+
+    @property
+    def desk(self) -> Desk:
+        """What people want for themselves or of the settings."""
+        ...
+
+    async def may_begin(self, bot: str) -> None:
+        """Return once this bot may begin a new session."""
+        ...
+
+    async def begin_session(self, shard: int) -> None:
+        """A shard is about to begin a session, which tells it of nothing that was said before."""
+        ...
+
+    async def look_back(self, shard: int) -> None:
+        """A shard has begun a session: look for what was said meanwhile."""
+        ...
+
+    def note_listening(self, shard: int, *, is_listening: bool) -> None:
+        """A shard hears again, with all that it missed, or hears no more."""
+        ...
+
+    async def hear(self, facts: Facts) -> None:
+        """A message."""
+        ...
+
+    async def forget(self, place: Place, messages: Sequence[int]) -> None:
+        """Messages were deleted."""
+        ...
+
+    async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
+        """A message's text was changed, at a time in seconds since 1970."""
+        ...
+
+    async def act(self, act: Act, wish: Wish) -> str:
+        """Somebody used a command or a menu; what is to be said instead of an answer, if any."""
+        ...
+
+    async def react(self, reaction: Reaction) -> None:
+        """Somebody put an emoji to a message."""
+        ...
+
+    async def press(self, press: Press) -> str:
+        """Somebody pressed a button under an answer; what they are to be told, if anything."""
+        ...
+
+    async def stop_all(self, caller: Caller) -> str:
+        """Somebody wants their answers in a place to be stopped; what they are to be told."""
+        ...
+
+    def note_pins(self, place: Place) -> None:
+        """The pinned messages of a place have changed."""
+        ...
+
+
+class Client(discord.AutoShardedClient):
+    """discord.py's client on the addresses of the settings, handing on what it hears."""
+
+    def __init__(self, access: DiscordAccess, hearer: Hearer, *, reads_content: bool) -> None:
+        intents = discord.Intents.none()
+        intents.guilds = True
+        intents.messages = True
+        intents.reactions = True
+        intents.message_content = reads_content
+        super().__init__(
+            intents=intents,
+            allowed_mentions=NOBODY,
+            max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT_S,
+            # Nothing is read from the cache but who wrote the message that is replied to.
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+        )
+        discord.http.Route.BASE = access.api_url.rstrip("/")
+        self.hearer = hearer
+        """Who is told."""
+        self._gateway = yarl.URL(access.gateway_url) if access.gateway_url else None
+        self._paid_shards: set[int | None] = set()
+        """Shards for whose next session a start has been taken."""
+
+    @property
+    def user_id(self) -> int | None:
+        """Our own id, once we are logged in."""
+        return self.user.id if self.user else None
+
+    async def launch_shards(self) -> None:
+        """Start as many shards as Discord says; one if only the gateway is known."""
+        try:
+            num_shards, url, limit = await self.http.get_bot_gateway()
+        except (discord.GatewayNotFound, KeyError):
+            if self._gateway is None:
+                raise
+            num_shards, url = 1, ""
+        else:
+            await _wait_for_day(limit["remaining"], limit["reset_after"] / MS)
+        self._gateway = self._gateway or yarl.URL(url)
+        # A session that cannot be resumed begins anew at what discord.py takes for the gateway.
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = self._gateway
+        self.shard_count = num_shards
+        await super().launch_shards()
+
+    async def launch_shard(
+        self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
+    ) -> None:
+        """Connect one shard as soon as it may begin a session, and not before."""
+        await self._pay(shard_id)
+        await super().launch_shard(self._gateway or gateway, shard_id, initial=initial)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """A new session: whatever was said since the last one has to be looked for."""
+        await super().before_identify_hook(shard_id, initial=initial)
+        await self._pay(shard_id)
+        self._paid_shards.discard(shard_id)
+        await self.hearer.begin_session(shard_id or 0)
+
+    async def _pay(self, shard_id: int | None) -> None:
+        if shard_id not in self._paid_shards:
+            await self.hearer.may_begin(str(self.user_id))
+            self._paid_shards.add(shard_id)
+
+    async def on_ready(self) -> None:
+        """Say in the log that we are there."""
+        log.info("discord_ready", shards=self.shard_count, guilds=len(self.guilds))
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """A new session."""
+        await self.hearer.look_back(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """The old session goes on: Discord has sent what was missed."""
+        self.hearer.note_listening(shard_id, is_listening=True)
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """Nothing is heard for now."""
+        self.hearer.note_listening(shard_id, is_listening=False)
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Hand a message on."""
+        await self.hearer.hear(facts_of(message, self.user))
+
+    async def on_raw_message_edit(self, edited: discord.RawMessageUpdateEvent) -> None:
+        """Hand a change on; Discord calls it one, too, when it shows what is behind a link."""
+        message = edited.message
+        if message.edited_at is not None:
+            facts = facts_of(message, self.user)
+            await self.hearer.hear_again(facts, message.edited_at.timestamp())
+
+    async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
+        """Hand a deletion on."""
+        place = Place(deleted.guild_id, deleted.channel_id)
+        await self.hearer.forget(place, [deleted.message_id])
+
+    async def on_raw_bulk_message_delete(self, deleted: discord.RawBulkMessageDeleteEvent) -> None:
+        """Hand many deletions on."""
+        place = Place(deleted.guild_id, deleted.channel_id)
+        await self.hearer.forget(place, sorted(deleted.message_ids))
+
+    async def on_raw_reaction_add(self, added: discord.RawReactionActionEvent) -> None:
+        """Hand a person's reaction on."""
+        is_bots = added.member is not None and added.member.bot
+        if added.user_id != self.user_id and not is_bots and added.emoji.is_unicode_emoji():
+            channel = self.get_channel(added.channel_id)
+            place = place_of(channel) if channel else Place(added.guild_id, added.channel_id)
+            name = added.emoji.name
+            await self.hearer.react(Reaction(place, added.message_id, added.user_id, name))
+
+    async def on_guild_channel_pins_update(
+        self, channel: discord.abc.GuildChannel | discord.Thread, last_pin: datetime | None
+    ) -> None:
+        """Hand on that there are other pins."""
+        del last_pin
+        self.hearer.note_pins(place_of(channel))
+
+    def spots(self, shard_id: int) -> list[Spot]:
+        """The channels and active threads of a shard that we may read and that hold messages."""
+        return [
+            Spot(place_of(channel), channel.last_message_id)
+            for guild in self.guilds
+            if guild.shard_id == shard_id
+            for channel in channels_of(guild)
+            if channel.last_message_id and may_read(guild, channel)
+        ]
+
+    def places(self, shard_id: int, channels: frozenset[str]) -> list[Place]:
+        """Those of these channels that are a shard's and that we may read."""
+        return [spot.place for spot in self.spots(shard_id) if str(spot.place.channel) in channels]
+
+    async def history(self, place: Place, after: int, limit: int) -> list[Facts]:
+        """The latest messages of a place that were written after one, the oldest first.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with translated():
+            # Direct messages are in no cache; all that is missing of this one is its guild.
+            channel = self.get_channel(place.channel) or self.get_partial_messageable(place.channel)
+            if not isinstance(channel, discord.abc.Messageable):
+                return []
+            latest = channel.history(after=discord.Object(after), oldest_first=False, limit=limit)
+            found = [facts_of(message, self.user) async for message in latest]
+        return found[::-1]
+
+    async def page(self, channel: int, *, before: int | None, after: int | None) -> list[Facts]:
+        """At most ``PAGE`` messages of a channel before or after one, the oldest first.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with translated():
+            place = self.get_channel(channel) or self.get_partial_messageable(channel)
+            if not isinstance(place, discord.abc.Messageable):
+                return []
+            found = place.history(
+                limit=PAGE,
+                before=None if before is None else discord.Object(before),
+                after=None if after is None else discord.Object(after),
+            )
+            messages = [facts_of(message, self.user) async for message in found]
+        return sorted(messages, key=lambda facts: facts.message)
+
+    async def message(self, channel: int, message: int) -> Facts:
+        """One message.
+
+        Raises:
+            PlatformError: Discord does not show it.
+        """
+        with translated():
+            place = self.get_channel(channel) or self.get_partial_messageable(channel)
+            if not isinstance(place, discord.abc.Messageable):
+                raise UndeliverableError("no channel for messages")
+            return facts_of(await place.fetch_message(message), self.user)
+
+    async def pins(self, place: Place) -> list[Facts]:
+        """The pinned messages of a place, the latest first.
+
+        Raises:
+            PlatformError: Discord does not show them.
+        """
+        with translated():
+            channel = self.get_channel(place.channel)
+            if not isinstance(channel, discord.abc.Messageable):
+                return []
+            return [facts_of(message, self.user) async for message in channel.pins(limit=MAX_PINS)]
+
+    def may_read(self, channel: int) -> bool:
+        """Whether Discord shows us what was said in a server's channel."""
+        place = self.get_channel(channel)
+        return isinstance(place, Readable) and may_read(place.guild, place)
+
+    async def lets_read(self, channel: int, user: int) -> bool:
+        """Whether a person may read what was said in a server's channel.
+
+        Raises:
+            PlatformError: Discord does not say who they are.
+        """
+        place = self.get_channel(channel)
+        if not isinstance(place, Readable):
+            return False
+        with translated():
+            member = await place.guild.fetch_member(user)
+        rights = place.permissions_for(member)
+        return rights.view_channel and rights.read_message_history
+
+    async def download(self, url: str, max_bytes: int) -> bytes | None:
+        """What lies at an address that Discord gave us; None if that is more.
+
+        Raises:
+            PlatformError: it does not answer, or not with a file.
+        """
+        with translated():
+            async with (
+                asyncio.timeout(DOWNLOAD_S),
+                aiohttp.ClientSession() as session,
+                session.get(url, allow_redirects=False) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    raise UndeliverableError(f"the file answers {response.status}")
+                return await _read_at_most(response, max_bytes)
+
+    async def say(self, channel: int, text: str, nonce: str) -> None:
+        """Post a message that is nobody's answer.
+
+        Raises:
+            PlatformError: Discord does not take it.
+        """
+        with translated():
+            place = self.get_partial_messageable(channel)
+            await place.send(text, nonce=nonce, allowed_mentions=NOBODY)
+
+
+async def _wait_for_day(num_left: int, reset_after_s: float) -> None:
+    """Wait for another day's sessions if this one's are nearly used up."""
+    if num_left <= STARTS_KEPT_BACK:
+        log.error("session_starts_used_up", num_left=num_left, wait_s=round(reset_after_s))
+        await asyncio.sleep(reset_after_s)
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        content += chunk
+        if len(content) > max_bytes:
+            return None
+    return bytes(content)

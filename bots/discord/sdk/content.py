@@ -1,0 +1,56 @@
+"""What stands in a message of ours, as discord.py sends it."""
+
+import base64
+import io
+
+import discord
+import discord.http
+
+from bots.delivery.surface import Piece
+from bots.discord.sdk.buttons import buttons_of
+from bots.discord.sdk.client import NOBODY
+from shared.jobs import Job
+
+MAX_NONCES = 5
+"""A part is posted so often anew after somebody deleted it."""
+
+
+def content_of(
+    job: Job, piece: Piece, *, is_ephemeral: bool = False
+) -> discord.http.MultipartParameters:
+    """All of a message, in place of what stands there: also buttons that are there no more."""
+    flags = discord.MessageFlags(suppress_embeds=True)
+    flags.ephemeral = is_ephemeral
+    return discord.http.handle_message_parameters(
+        piece.text,
+        files=files_of(piece),
+        allowed_mentions=NOBODY,
+        flags=flags,
+        view=buttons_of(job.id, piece.controls),
+    )
+
+
+def files_of(piece: Piece) -> list[discord.File]:
+    """What belongs to a message besides its text."""
+    files = []
+    if picture := piece.picture:
+        content = io.BytesIO(base64.b64decode(picture.content))
+        files.append(discord.File(content, picture.name, description=picture.description))
+    if document := piece.document:
+        files.append(discord.File(io.BytesIO(document.text.encode()), document.name))
+    return files
+
+
+def nonces_of(job: Job, part: int) -> list[str]:
+    """The nonces of a part, one after the other."""
+    name = job.id if part == 0 else f"{job.id}-{part}"
+    return [name, *(f"{name}{again}" for again in "abcdefgh"[: MAX_NONCES - 1])]
+
+
+def reference_of(job: Job) -> discord.MessageReference:
+    """What an answer replies to."""
+    return discord.MessageReference(
+        message_id=int(job.origin.message),
+        channel_id=int(job.origin.channel),
+        fail_if_not_exists=False,
+    )

@@ -1,0 +1,107 @@
+"""How what people call is acknowledged, handed on and, where no answer comes, told.
+
+Discord waits three seconds for a word, so a call is acknowledged before anything is done with it.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import discord
+
+from bots.discord.handlers.account import Caller
+from bots.discord.parse.payloads import Place
+from bots.discord.parse.requests import Act, Wish
+from bots.discord.sdk.client import NOBODY, Client
+from bots.discord.sdk.convert import place_of, roles_of
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+Interaction = discord.Interaction[Client]
+AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+"""What discord.py raises if Discord does not take what we say."""
+ACKNOWLEDGED_CODE = 40060
+TOO_LATE_CODE = 10062
+
+
+async def take(interaction: Interaction, name: str, wish: Wish, *, is_private: bool) -> None:
+    """Acknowledge what somebody asks for, and hand it on."""
+    if wish.sentence:
+        await say(interaction, wish.sentence)
+        return
+    if not await acknowledge(interaction, is_private=is_private):
+        return
+    act = Act(
+        place_of_call(interaction),
+        interaction.id,
+        interaction.user.id,
+        name,
+        interaction.token,
+        is_private,
+        roles_of(interaction.user),
+    )
+    if sentence := await interaction.client.hearer.act(act, wish):
+        await say_instead(interaction, sentence)
+
+
+async def tell(interaction: Interaction, find: Callable[[Caller], Awaitable[str]]) -> None:
+    """Acknowledge what somebody asks for, and tell them alone what comes of it."""
+    if await acknowledge(interaction, is_private=True):
+        await say_instead(interaction, await find(caller_of(interaction)))
+
+
+async def acknowledge(interaction: Interaction, *, is_private: bool) -> bool:
+    """Have Discord show that we are thinking; False if it has told the person that we are not.
+
+    In doubt the call is taken: its answer finds a way when the ticket does not open one.
+    """
+    try:
+        await interaction.response.defer(ephemeral=is_private, thinking=True)
+    except discord.HTTPException as error:
+        if error.code == TOO_LATE_CODE:
+            log.warning("command_too_late")
+            return False
+        if error.code != ACKNOWLEDGED_CODE:  # another process of ours was quicker, or is gone
+            log.warning("command_not_acknowledged", status=error.status)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("command_not_acknowledged", error=type(error).__name__)
+    return True
+
+
+async def say(interaction: Interaction, sentence: str) -> None:
+    """A sentence for the person who called, in place of an answer."""
+    if interaction.response.is_done():
+        await interaction.edit_original_response(content=sentence, allowed_mentions=NOBODY)
+    else:
+        await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+
+
+async def say_instead(
+    interaction: Interaction, sentence: str, view: discord.ui.View | None = None
+) -> None:
+    """A sentence where Discord says that we are thinking, and buttons below it."""
+    try:
+        await interaction.edit_original_response(
+            content=sentence, view=view, allowed_mentions=NOBODY
+        )
+    except AWAY as error:
+        log.warning("command_not_answered", error=type(error).__name__)
+
+
+def caller_of(interaction: Interaction) -> Caller:
+    """Who called."""
+    rights = interaction.permissions
+    return Caller(
+        place_of_call(interaction),
+        interaction.user.id,
+        roles_of(interaction.user),
+        manages_channel=rights.manage_channels,
+        manages_server=rights.manage_guild,
+    )
+
+
+def place_of_call(interaction: Interaction) -> Place:
+    """Where somebody called."""
+    if interaction.channel is not None:
+        return place_of(interaction.channel)
+    return Place(interaction.guild_id, interaction.channel_id or 0)

@@ -1,0 +1,75 @@
+"""Runs discord.py's client until it ends, and asks Discord who we are."""
+
+import asyncio
+from dataclasses import dataclass
+
+import discord
+import discord.http
+
+from bots.discord.sdk import account
+from bots.discord.sdk.buttons import VerbButton
+from bots.discord.sdk.client import Client, DiscordAccess, Hearer
+from bots.discord.sdk.command_tree import Commands
+from bots.discord.sdk.errors import start_up_faults
+from bots.discord.sdk.surface import DiscordSurface
+from bots.tasks import end
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+
+async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) -> None:
+    """Listen until cancelled.
+
+    Without the message content intent Discord still shows us direct messages, mentions and replies
+    to us, so a bot that may not have it goes on without.
+
+    Raises:
+        TokenError: Discord does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    try:
+        await _connect(access, surface, Client(access, hearer, reads_content=True))
+    except discord.PrivilegedIntentsRequired:
+        log.warning("discord_without_message_content")
+        await _connect(access, surface, Client(access, hearer, reads_content=False))
+
+
+async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
+    surface.client = client
+    client.add_dynamic_items(VerbButton, *account.ITEMS)
+    commands = Commands(client)
+    with start_up_faults(access.api_url):
+        async with client:
+            await client.login(access.token)
+            publishing = asyncio.create_task(commands.publish())
+            try:
+                await client.connect()
+            finally:
+                await end([publishing])
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordIdentity:
+    """Who we are on Discord, and whether we may read every message."""
+
+    name: str
+    reads_content: bool
+
+
+async def identify(access: DiscordAccess) -> DiscordIdentity:
+    """Ask Discord who we are, without connecting to its gateway.
+
+    Raises:
+        TokenError: it does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    with start_up_faults(access.api_url):
+        async with discord.Client(intents=discord.Intents.none()) as client:
+            discord.http.Route.BASE = access.api_url.rstrip("/")
+            await client.login(access.token)
+            application = await client.application_info()
+            flags = application.flags
+            name = str(client.user)
+    reads = flags.gateway_message_content or flags.gateway_message_content_limited
+    return DiscordIdentity(name, reads_content=reads)

@@ -1,0 +1,1 @@
+"""Plain data to Discord's modals and buttons. Pure."""

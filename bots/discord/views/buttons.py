@@ -1,0 +1,66 @@
+"""The buttons under an answer, and what their ids say. Pure.
+
+An id holds the verb and the job, so that a button is of use as long as its message stands.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bots.delivery.buttons import Controls
+from shared.jobs import JOB_ID_LENGTH
+
+
+class Verb(StrEnum):
+    """What somebody does with an answer."""
+
+    STOP = "stop"
+    RETRY = "retry"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Somebody pressed a button."""
+
+    verb: Verb
+    job: str
+    user: int
+    is_moderator: bool
+    """Whether they may manage other people's messages there."""
+
+
+BUTTONS = {
+    Controls.NONE: (),
+    Controls.RUNNING: (Verb.STOP,),
+    Controls.DONE: (Verb.RETRY, Verb.GOOD, Verb.BAD),
+}
+FACES = {
+    Verb.STOP: ("⏹️", "Stop"),
+    Verb.RETRY: ("🔄", "Retry"),
+    Verb.GOOD: ("👍", ""),
+    Verb.BAD: ("👎", ""),
+}
+"""Verb -> emoji and label of its button."""
+TEMPLATE = re.compile(rf"parley:(?P<verb>{'|'.join(Verb)}):(?P<job>[a-z2-7]{{{JOB_ID_LENGTH}}})")
+STOP_SIGN = "⏹"
+EMOJI_STYLE = "\ufe0f"
+"""Says that the character before it is shown as a picture (Unicode TR 51); clients may send it."""
+
+
+def id_of(verb: Verb, job: str) -> str:
+    """The id of a button."""
+    return f"parley:{verb}:{job}"
+
+
+def job_of(ids: Iterable[str]) -> str:
+    """The job that a message's buttons are about; empty if it has none of ours."""
+    found = filter(None, map(TEMPLATE.fullmatch, ids))
+    return next((match["job"] for match in found), "")
+
+
+def is_stop_sign(emoji: str) -> bool:
+    """Whether a reaction means that an answer is to be stopped."""
+    return emoji.rstrip(EMOJI_STYLE) == STOP_SIGN

@@ -1,0 +1,196 @@
+"""The settings of a server or a channel as forms, and as text. Pure.
+
+Discord's forms have at most five fields, so there are several. An empty field means that the layer
+below decides.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, ROLE_QUOTA, ROLES, WHEN
+from shared.languages import name_of
+from shared.preferences import SWITCHABLE, Preferences, Quota, ReplyPlace, WhenToSpeak, shown
+
+
+class Page(StrEnum):
+    """A form."""
+
+    SPEAKING = "speaking"
+    ANSWERS = "answers"
+    QUOTAS = "quotas"
+    ROLES = "roles"
+
+
+TITLES = {
+    Page.SPEAKING: "When I speak",
+    Page.ANSWERS: "How I answer",
+    Page.QUOTAS: "How much may be used a day",
+    Page.ROLES: "What roles may use a day",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form."""
+
+    name: str
+    label: str
+    hint: str = ""
+    values: tuple[str, ...] = ()
+    """What stands in it at first."""
+    choices: tuple[tuple[str, str], ...] = ()
+    """Values and what people read, where it is a choice; else it is written into."""
+    takes_many: bool = False
+    is_of_roles: bool = False
+    """Roles of the server are chosen in it."""
+    max_chars: int = 100
+
+
+def fields_of(page: Page, known: Preferences) -> tuple[Field, ...]:
+    """A form, filled in with what is preferred now."""
+    return PAGES[page](known)
+
+
+def _speaking(known: Preferences) -> tuple[Field, ...]:
+    off = known.tasks_off
+    return (
+        Field(
+            "when_to_speak",
+            "Answer",
+            values=_values(known.when_to_speak),
+            choices=tuple((str(each), label) for each, label in WHEN.items()),
+        ),
+        Field(
+            "quiet_hours",
+            "Quiet hours",
+            "Only mentions and commands are answered then; such as 22:00-07:00 Europe/Berlin",
+            _values(known.quiet_hours),
+        ),
+        Field(
+            "tasks_off",
+            "Switched off",
+            values=() if off is None else tuple(sorted(off)) or (NOTHING,),
+            choices=((NOTHING, ALL_ON), *((kind.value, kind.value) for kind in SWITCHABLE)),
+            takes_many=True,
+        ),
+    )
+
+
+def _answers(known: Preferences) -> tuple[Field, ...]:
+    hours = known.retention_hours
+    return (
+        Field(
+            "reply_place",
+            "Answer where",
+            values=_values(known.reply_place),
+            choices=tuple(PLACES.items()),
+        ),
+        Field(
+            "model",
+            "Model",
+            "As `parley status` names it; empty for any that is free",
+            _values(known.model),
+        ),
+        Field(
+            "system_prompt",
+            "What the model is told first",
+            values=_values(known.system_prompt),
+            max_chars=4_000,
+        ),
+        Field(
+            "language",
+            "Language of answers",
+            "Such as French or fr",
+            _values(name_of(known.language) if known.language else None),
+        ),
+        Field(
+            "retention_hours",
+            "Hours for which conversations are kept",
+            "After the last message",
+            () if hours is None else (f"{hours:g}",),
+        ),
+    )
+
+
+def _quotas(known: Preferences) -> tuple[Field, ...]:
+    return tuple(
+        Field(f"{field}-{unit}", label, "0 is without limit", _values(_limit(known, field, unit)))
+        for field, unit, label in QUOTAS
+    )
+
+
+QUOTAS = (
+    ("user_quota", "messages", "Messages of each person a day"),
+    ("user_quota", "tokens", "Tokens of each person a day"),
+    ("channel_quota", "messages", "Messages of each channel a day"),
+    ("channel_quota", "tokens", "Tokens of each channel a day"),
+)
+
+
+def _roles(known: Preferences) -> tuple[Field, ...]:
+    del known  # several roles have several quotas: the form says what those that are chosen get
+    return (
+        Field(ROLES, "Roles", "Each person who has one of them", is_of_roles=True),
+        Field(f"{ROLE_QUOTA}-messages", "Messages a day", "0 is without limit"),
+        Field(f"{ROLE_QUOTA}-tokens", "Tokens a day", "Both empty: as everybody else"),
+    )
+
+
+PAGES: dict[Page, Callable[[Preferences], tuple[Field, ...]]] = {
+    Page.SPEAKING: _speaking,
+    Page.ANSWERS: _answers,
+    Page.QUOTAS: _quotas,
+    Page.ROLES: _roles,
+}
+
+
+def _limit(known: Preferences, field: str, unit: str) -> int | None:
+    limit: int | None = getattr(getattr(known, field), unit)
+    return limit
+
+
+def _values(value: object) -> tuple[str, ...]:
+    return () if value is None or str(value) == "" else (str(value),)
+
+
+NAMES = {
+    "when_to_speak": "Answer",
+    "quiet_hours": "Quiet hours",
+    "tasks_off": "Switched off",
+    "reply_place": "Answer where",
+    "model": "Model",
+    "system_prompt": "What the model is told first",
+    "language": "Language",
+    "retention_hours": "Hours for which conversations are kept",
+    "user_quota": "Quota of each person",
+    "channel_quota": "Quota of each channel",
+    "role_quotas": "Quota of each person who has a role",
+}
+CHOSEN = {**WHEN, **PLACES}
+MAX_SHOWN_CHARS = 200
+
+
+def settings_text(server: Preferences, channel: Preferences) -> str:
+    """What a server and one of its channels prefer, in Markdown."""
+    return "\n".join(
+        (
+            "**This channel**",
+            *_lines(channel, "As the server prefers."),
+            "**The whole server**",
+            *_lines(server, "As whoever runs me has set it."),
+        )
+    )
+
+
+def _lines(known: Preferences, otherwise: str) -> list[str]:
+    lines = []
+    for field, name in NAMES.items():
+        value = getattr(known, field)
+        if field == "role_quotas":  # shown by its name, and pings nobody in a private message
+            value = {f"<@&{role}>": quota for role, quota in value.items()}
+        is_choice = isinstance(value, WhenToSpeak | ReplyPlace)
+        words = CHOSEN[value] if is_choice else shown(value)
+        if words and value != Quota():
+            lines.append(f"- {name}: {words[:MAX_SHOWN_CHARS]}")
+    return lines or [f"- {otherwise}"]

@@ -1,0 +1,166 @@
+"""What people do with an answer: stop it, want another one, judge it, reword the question.
+
+The platforms' buttons, reactions and commands all end here.
+
+Each verb returns a sentence for whoever did it, or None if what happens says it all. What people
+said of answers is kept under ``keys.feedback``.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bots.delivery.manager import Delivery
+from bots.incoming.intake import Incoming, intake
+from bots.store import Store
+from shared.jobs import Job, Origin, job_id
+from shared.ledger import answer_actions, keys
+from shared.ledger.answer_actions import Did, Effect
+from shared.ledger.lifecycle import Limits, Ready
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+NOT_YOURS_TO_STOP = "Only the person who asked, or a moderator, can stop this answer."
+NOT_YOURS_TO_RETRY = (
+    "Only the person who asked, or a moderator, can have this answer written again."
+)
+FINISHED = "That answer is finished already."
+TOO_OLD = "That answer is too old for it: I do not know it any more. Please ask again."
+STILL_RUNNING = "That answer is still being written. Stop it first, or wait until it is finished."
+NOTHING_TO_STOP = "None of your questions here is being answered at the moment."
+NOTED = "Thank you. I have noted it."
+BUSY_TRIES = 20
+BUSY_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something with an answer."""
+
+    user: str
+    is_moderator: bool = False
+    """Whether the platform lets them manage other people's messages there."""
+
+
+class Verdict(StrEnum):
+    """What somebody says of an answer."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Verbs:
+    """The verbs of one platform.
+
+    Each raises ``redis.RedisError`` or ``TimeoutError`` if the ledger is away.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: Delivery,
+        wake: Callable[[Ready], None],
+        limits: Limits,
+        max_chars: int,
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._wake = wake
+        self._limits = limits
+        self._max_chars = max_chars
+
+    async def stop(self, job_id: str, by: Actor) -> str | None:
+        """End an answer as it is by now, within one step of the engine."""
+        job = await self._delivery.find_job(job_id)
+        if job is None:
+            return TOO_OLD
+        if not _may(by, job):
+            return NOT_YOURS_TO_STOP
+        effect = await self._run(answer_actions.stop(job_id), job_id)
+        return FINISHED if effect.did in {Did.OVER, Did.UNKNOWN} else None
+
+    async def stop_all(self, origin: Origin) -> str | None:
+        """End all that a person has asked in a channel."""
+        members: Any = await self._store.client.smembers(keys.asker(origin.asker))
+        queued: Any = await self._store.client.lrange(keys.mailbox(origin.conversation), 0, -1)
+        num_stopped = 0
+        for member in {*members, *queued}:
+            job = await self._delivery.find_job(member.decode())
+            if job and job.origin.user == origin.user and job.origin.channel == origin.channel:
+                effect = await self._run(answer_actions.stop(job.id), job.id)
+                num_stopped += effect.did in {Did.STOPPED, Did.TOLD}
+        return None if num_stopped else NOTHING_TO_STOP
+
+    async def retry(self, job_id: str, by: Actor) -> str | None:
+        """Have an answer written again, in the messages that it has."""
+        job = await self._delivery.find_job(job_id)
+        if job is None:
+            return TOO_OLD
+        if not _may(by, job):
+            return NOT_YOURS_TO_RETRY
+        if await self._store.state_of(job_id) in {"waiting", "queued", "running"}:
+            return STILL_RUNNING
+        anew = dataclasses.replace(job, num_retries=job.num_retries + 1)
+        return None if await self._again(anew) else TOO_OLD
+
+    async def rate(self, job_id: str, by: Actor, verdict: Verdict) -> str | None:
+        """Note what somebody says of an answer; the latest word counts."""
+        job = await self._delivery.find_job(job_id)
+        if job is None:
+            return TOO_OLD
+        name = keys.feedback(f"{job.origin.tenant}:{by.user}")
+        async with self._store.client.pipeline() as pipe:
+            pipe.hset(name, job_id, verdict.value)
+            pipe.pexpire(name, self._limits.retention_ms)
+            await pipe.execute()
+        log.info("answer_rated", job=job_id, verdict=verdict.value)
+        return NOTED
+
+    async def edited(self, incoming: Incoming) -> None:
+        """A question may have been reworded: its answer follows.
+
+        Nothing happens to a message that we have not answered, to one whose words are the same, and
+        to one that cannot be answered as it reads now.
+        """
+        job = await self._delivery.find_job(job_id(incoming.origin))
+        if job is None or not job.text:
+            return
+        # It was for us when it was written; whether it still mentions us makes no difference.
+        situation = dataclasses.replace(incoming.situation, is_from_person=True, is_act=True)
+        taken = intake(dataclasses.replace(incoming, situation=situation), self._max_chars)
+        if taken is None or taken.refusal or taken.wanted:
+            return
+        new = taken.job
+        if (new.text, new.kind, new.task) == (job.text, job.kind, job.task):
+            return
+        log.info("question_reworded", job=job.id)
+        await self._again(
+            dataclasses.replace(job, text=new.text, kind=new.kind, task=new.task, num_retries=0)
+        )
+
+    async def _again(self, job: Job) -> bool:
+        """Run a job anew; an ending that is just being shown is waited for."""
+        for _ in range(BUSY_TRIES):
+            effect = await self._run(answer_actions.again(job, self._limits.deadline_ms), job.id)
+            if effect.did is not Did.BUSY:
+                break
+            await asyncio.sleep(BUSY_WAIT_S)
+        if effect.did is not Did.AGAIN:
+            return False
+        self._delivery.announce(job)
+        return True
+
+    async def _run(self, call: answer_actions.Step, job_id: str) -> Effect:
+        effect = await self._store.run(call)
+        log.info("answer_handled", job=job_id, effect=effect.did.value)
+        if effect.ready:
+            self._wake(effect.ready)
+        return effect
+
+
+def _may(by: Actor, job: Job) -> bool:
+    return by.is_moderator or by.user == job.origin.user

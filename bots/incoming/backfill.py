@@ -1,0 +1,141 @@
+"""Looks for messages that nobody heard, after a start or when every connection was lost.
+
+From where to look is a pure function of the marks. Reading a platform's history is its adapter's;
+here is what all share: one process at a time, a few channels at a time, and a fault of one channel
+that stays its own.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bots.incoming.read_marks import Seen
+from bots.incoming.reception import LEDGER_AWAY
+from bots.store import Store
+from shared.errors import PlatformError
+from shared.ledger import keys
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+OVERLAP_S = 60.0
+"""Messages are handled side by side: one may have been lost though a later one was seen."""
+MAX_MESSAGES = 200
+"""A channel; of more the latest are read."""
+AT_ONCE = 4
+"""Channels."""
+TURN_S = 60
+WAIT_S = 1.0
+MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From where to look in each channel."""
+
+    seen: Seen
+    lookback_s: float
+    time_of: Callable[[str], float]
+    """When a message was written, in seconds since 1970, by its id."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything to look for: not at the first start ever."""
+        return self.lookback_s > 0 and self.seen.alive_at_s is not None
+
+    @property
+    def earliest_s(self) -> float:
+        """Nothing older is read."""
+        return self.seen.now_s - self.lookback_s
+
+    def start_s(self, channel: str) -> float:
+        """The time after which a channel's messages are looked at."""
+        latest = self.seen.latest.get(channel)
+        seen_s = self.time_of(latest) if latest else self.seen.alive_at_s or self.seen.now_s
+        return max(seen_s - OVERLAP_S, self.earliest_s)
+
+    def has_news(self, channel: str, latest: str) -> bool:
+        """Whether a channel whose latest message is this one has any that should be looked at."""
+        seen = self.seen.latest.get(channel)
+        if seen is not None and self.time_of(latest) <= self.time_of(seen):
+            return False
+        return self.time_of(latest) > self.start_s(channel)
+
+
+async def look_through(places: Iterable[T], look: Callable[[T], Awaitable[int]]) -> int:
+    """Look at each place, a few at a time; how many messages were found.
+
+    A place that the platform does not show us, or not now, is passed over.
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def pass_through(place: T) -> int:
+        async with gate:
+            try:
+                return await look(place)
+            except PlatformError as error:
+                log.warning("lookback_refused", reason=str(error))
+                return 0
+
+    return sum(await asyncio.gather(*(pass_through(place) for place in places)))
+
+
+async def look_back(
+    store: Store, platform: str, since_s: float, look: Callable[[], Awaitable[int]]
+) -> None:
+    """Look, unless another process has; again from the start if Redis goes away meanwhile.
+
+    Args:
+        store: where processes take turns.
+        platform: whose messages are looked for.
+        since_s: when this process began to listen, by Redis's clock.
+        look: looks at everything; how many messages were found.
+    """
+    while True:
+        try:
+            async with _turn(store, platform, since_s) as is_needed:
+                num_found = await look() if is_needed else 0
+        except LEDGER_AWAY as error:
+            log.warning("lookback_interrupted", error=type(error).__name__)
+            await asyncio.sleep(WAIT_S)
+        else:
+            log.info("looked_back", platform=platform, num_messages=num_found)
+            return
+
+
+@contextlib.asynccontextmanager
+async def _turn(store: Store, platform: str, since_s: float) -> AsyncIterator[bool]:
+    """Wait until no other process looks back; True if one is still needed.
+
+    None is if another process has looked back, to the end, and began after ``since_s`` (by Redis's
+    clock), which is when this process began to listen. It does no harm if two look at once.
+
+    Raises:
+        redis.RedisError, TimeoutError, OSError: Redis is away.
+    """
+    lock, done = keys.lookback(platform), keys.lookback_done(platform)
+    token = secrets.token_hex(8)
+    while not await store.client.set(lock, token, nx=True, ex=TURN_S):  # noqa: ASYNC110 - other processes set no event
+        await asyncio.sleep(WAIT_S)
+    try:
+        began_s = await _time_s(store)
+        finished = await store.client.get(done)
+        if finished is not None and float(finished) >= since_s:
+            yield False
+            return
+        yield True
+        await store.client.set(done, str(began_s), ex=TURN_S)
+    finally:
+        with contextlib.suppress(*LEDGER_AWAY):
+            if await store.client.get(lock) == token.encode():
+                await store.client.delete(lock)
+
+
+async def _time_s(store: Store) -> float:
+    """Seconds since 1970 by Redis's clock."""
+    seconds, microseconds = await store.client.time()
+    return float(seconds) + float(microseconds) / 1_000_000

@@ -1,0 +1,102 @@
+"""Remembers who was refused a moment ago, so that a flood costs this process next to nothing.
+
+The ledger decides who asks too much; this only keeps the decision for the short time in which it
+cannot change, and lets few of one person's messages, and one of a channel's, ask for it at once.
+Decides by a clock that is passed in.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from shared.ledger.lifecycle import Allowance
+
+MAX_REMEMBERED = 10_000
+MAX_AT_ONCE = 4
+"""Messages of one person that are before the ledger; the others may turn out to be of a flood."""
+SHARE = 0.5
+"""Of the time until a bucket has its next message: the ledger is asked again before it can be
+otherwise, so that nobody is refused here who would be taken there."""
+OPEN_JOBS_HOLD_S = 0.5
+"""An answer may be done at any time."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """Messages that are before the ledger, and those behind them."""
+
+    gate: asyncio.Semaphore
+    num_messages: int = 0
+
+
+class Floods:
+    """Who need not be listened to right now."""
+
+    def __init__(
+        self, allowance: Allowance | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._hold_s = _holds(allowance) if allowance else {}
+        self._clock = clock
+        self._until: OrderedDict[str, float] = OrderedDict()
+        self._lines: dict[str, _Line] = {}
+        self.num_dropped = 0
+
+    @contextlib.asynccontextmanager
+    async def in_line(self, asker: str, channel: str) -> AsyncIterator[None]:
+        """Wait until few of this person's messages are before the ledger, and none of this channel.
+
+        So messages of a channel are written down in the order in which they came.
+        """
+        async with self._in(f"asker {asker}", MAX_AT_ONCE), self._in(f"channel {channel}", 1):
+            yield
+
+    def few_of(self, asker: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Wait until few of this person's messages have their files fetched."""
+        return self._in(f"files {asker}", MAX_AT_ONCE)
+
+    @contextlib.asynccontextmanager
+    async def _in(self, name: str, num_at_once: int) -> AsyncIterator[None]:
+        line = self._lines.setdefault(name, _Line(asyncio.Semaphore(num_at_once)))
+        line.num_messages += 1
+        try:
+            async with line.gate:
+                yield
+        finally:
+            line.num_messages -= 1
+            if line.num_messages == 0:
+                del self._lines[name]
+
+    def note_refused(self, asker: str, reason: str) -> None:
+        """The ledger has refused this person's message, for this reason."""
+        hold_s = self._hold_s.get(reason)
+        if hold_s is None:
+            return
+        self._until[asker] = self._clock() + hold_s
+        self._until.move_to_end(asker)
+        if len(self._until) > MAX_REMEMBERED:
+            self._until.popitem(last=False)
+
+    def holds_off(self, asker: str) -> bool:
+        """Whether the ledger would only refuse again what this person says now."""
+        until = self._until.get(asker)
+        if until is None:
+            return False
+        if self._clock() >= until:
+            del self._until[asker]
+            return False
+        self.num_dropped += 1
+        return True
+
+
+def _holds(allowance: Allowance) -> dict[str, float]:
+    """Reason of a refusal -> for how long it stands, in seconds."""
+    minute_s = 60.0
+    return {
+        "user_rate": SHARE * minute_s / allowance.user_per_min,
+        "channel_rate": SHARE * minute_s / allowance.channel_per_min,
+        "open_jobs": OPEN_JOBS_HOLD_S,
+        "queue_full": OPEN_JOBS_HOLD_S,
+    }

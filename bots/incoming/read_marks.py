@@ -1,0 +1,162 @@
+"""What has been seen: the latest message of each channel, kept in Redis for whoever starts next.
+
+Noted in memory for every message and written in one call every two seconds. Knows no platform:
+messages are compared by their ids, which grow with time on Slack and on Discord.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bots.incoming.reception import LEDGER_AWAY
+from bots.store import Store
+from shared.ledger import keys
+from shared.ledger.calls import Call, Raw, text_of
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+FLUSH_EVERY_S = 2.0
+LIFETIME_S = 2 * 24 * 3600
+"""No look back goes further than a day; ``PARLEY_LOOKBACK_S`` has that limit."""
+MAX_THREADS = 500
+ALIVE = "*"
+MS = 1000
+
+NOTE = f"""
+-- ARGV: hash, sorted set, number of threads, thread, ..., channel, message, channel, message, ...
+-- Keeps the later message of each channel and the latest threads, and notes when that was.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local num_threads = tonumber(ARGV[3])
+for i = 4, 3 + num_threads do redis.call('ZADD', ARGV[2], now, ARGV[i]) end
+if num_threads > 0 then
+  redis.call('ZREMRANGEBYRANK', ARGV[2], 0, -{MAX_THREADS + 1})
+  redis.call('EXPIRE', ARGV[2], {LIFETIME_S})
+end
+for i = 4 + num_threads, #ARGV, 2 do
+  -- As text, the shorter first: Discord's ids have more digits than a Lua number.
+  local old, new = redis.call('HGET', ARGV[1], ARGV[i]), ARGV[i + 1]
+  if not old or #new > #old or (#new == #old and new > old) then
+    redis.call('HSET', ARGV[1], ARGV[i], new)
+  end
+end
+redis.call('HSET', ARGV[1], '{ALIVE}', string.format('%.0f', now))
+redis.call('EXPIRE', ARGV[1], {LIFETIME_S})
+return 1
+"""
+
+READ = """
+-- ARGV: hash, sorted set. Returns {now in ms, threads, channel, message, channel, message, ...}.
+local time = redis.call('TIME')
+local answer = redis.call('HGETALL', ARGV[1])
+table.insert(answer, 1, redis.call('ZREVRANGE', ARGV[2], 0, -1))
+table.insert(answer, 1, time[1] * 1000 + math.floor(time[2] / 1000))
+return answer
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What had been seen at some moment."""
+
+    now_s: float
+    """That moment, in seconds since 1970 by Redis's clock."""
+    alive_at_s: float | None
+    """When somebody listened last; None if nobody ever did."""
+    latest: Mapping[str, str]
+    """Channel -> the latest message that was seen."""
+    threads: tuple[str, ...] = ()
+    """Threads that we took part in lately, the latest first."""
+
+
+def is_later(message: str, than: str) -> bool:
+    """Whether one message of a channel was written after another."""
+    return (len(message), message) > (len(than), than)
+
+
+class Marks:
+    """The marks of one platform."""
+
+    def __init__(self, store: Store, platform: str) -> None:
+        self._store = store
+        self._keys = (keys.seen(platform), keys.threads(platform))
+        self._alive_at_s: float | None = None
+        self._latest: dict[str, str] = {}
+        self._changed: dict[str, str] = {}
+        self._threads: OrderedDict[str, None] = OrderedDict()
+
+    def note(self, channel: str, message: str) -> None:
+        """A message was seen, ours or not, answered or not."""
+        known = self._latest.get(channel, "")
+        if is_later(message, known):
+            self._latest[channel] = self._changed[channel] = message
+
+    def note_thread(self, thread: str) -> None:
+        """We take part in a thread."""
+        self._threads[thread] = None
+        if len(self._threads) > MAX_THREADS:
+            self._threads.popitem(last=False)
+
+    async def read(self) -> Seen:
+        """What this process or another has seen so far; while Redis is away, what this one has."""
+        try:
+            seen = await self._store.run(Call(READ, self._keys, _read))
+        except LEDGER_AWAY:
+            return Seen(time.time(), self._alive_at_s, dict(self._latest))
+        for channel, message in seen.latest.items():
+            if is_later(message, self._latest.get(channel, "")):
+                self._latest[channel] = message
+        self._alive_at_s = seen.alive_at_s
+        return Seen(seen.now_s, seen.alive_at_s, dict(self._latest), seen.threads)
+
+    async def flush(self) -> None:
+        """Write down what has changed, and that we listen.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: Redis is away; nothing is forgotten.
+        """
+        changed, self._changed = self._changed, {}
+        threads, self._threads = self._threads, OrderedDict()
+        pairs = [word for pair in changed.items() for word in pair]
+        try:
+            args: list[str | int] = [*self._keys, len(threads), *threads, *pairs]
+            await self._store.run(Call(NOTE, args, lambda _: None))
+        except LEDGER_AWAY:
+            self._changed = {**changed, **self._changed}
+            self._threads = OrderedDict({**threads, **self._threads})
+            raise
+
+    async def run(self, is_listening: Callable[[], bool]) -> None:
+        """Write until cancelled, while we listen."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            if not is_listening():
+                continue
+            try:
+                await self.flush()
+            except LEDGER_AWAY as error:
+                log.info("marks_not_written", error=type(error).__name__)
+
+
+def _read(raw: Raw) -> Seen:
+    now_ms, threads, *words = raw
+    latest = dict(_pairs(words))
+    alive_at_ms = latest.pop(ALIVE, None)
+    return Seen(
+        now_s=int(now_ms) / MS,
+        alive_at_s=int(alive_at_ms) / MS if alive_at_ms else None,
+        latest=latest,
+        threads=tuple(text_of(thread) for thread in _as_list(threads)),
+    )
+
+
+def _pairs(words: Raw) -> Iterator[tuple[str, str]]:
+    names = [text_of(word) for word in words]
+    return zip(names[::2], names[1::2], strict=True)
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

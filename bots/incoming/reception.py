@@ -1,0 +1,259 @@
+"""Accepts messages: intake, one atomic step in the ledger, and only then a wake-up call.
+
+When ``receive`` returns, the message is recorded (or was before, or is not ours) and the platform's
+event may be acknowledged. When it raises, nothing is promised and the platform should ask again.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import redis
+
+from bots.delivery.manager import Delivery
+from bots.incoming.context import Gatherer, Wanted, with_messages
+from bots.incoming.flood_guard import Floods
+from bots.incoming.intake import Incoming, Taken, intake
+from bots.incoming.preferences import Preferring
+from bots.incoming.situation import may_be_ours, situated
+from bots.incoming.threads import Threads
+from bots.store import Store
+from shared.errors import (
+    NothingThereError,
+    PlaceUnreadableError,
+    PlatformError,
+    RefusedError,
+)
+from shared.jobs import Job, Origin, job_id
+from shared.ledger import documents, lifecycle, ratings
+from shared.ledger.lifecycle import Allowance, Limits, Ready
+from shared.ledger.quotas import Quotas
+from shared.logs import get_logger
+from shared.preference_layers import Resolved
+from shared.tasks import Quoted
+
+log = get_logger(__name__)
+
+LEDGER_AWAY = (redis.RedisError, TimeoutError, OSError)
+"""What ``receive`` raises if the ledger cannot be asked."""
+RECEIVE_S = 2.0
+"""Slack waits 3 s for its acknowledgement."""
+GATHER_S = 20.0
+"""How long the platform may take to show the messages that a task works on."""
+LATE_S = 60.0
+"""From this age on a message counts as late, and its answer says so."""
+MINUTE_S = 60.0
+MAX_WITHDRAWN = 1_000
+ACTS_OF_MESSAGES = ("", "tag", "translate")
+"""What is done with a message because it was written there, beside answering it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an operator decides about who may ask what."""
+
+    limits: Limits
+    allowance: Allowance | None
+    max_chars: int
+    preferring: Preferring | None = None
+    """What workspaces and channels prefer; None where nobody can."""
+
+
+def allowance_at(age_s: float, allowance: Allowance | None) -> Allowance | None:
+    """What people may ask in messages that are so old.
+
+    They were not written in the moment in which they are read: a person who asked once a minute for
+    a quarter of an hour has asked fifteen times, and not fifteen times too much.
+    """
+    if allowance is None or age_s <= 0:
+        return allowance
+    minutes = 1 + int(age_s / MINUTE_S)
+    return dataclasses.replace(
+        allowance,
+        user_per_min=allowance.user_per_min * minutes,
+        channel_per_min=allowance.channel_per_min * minutes,
+        max_open_per_user=max(allowance.max_open_per_user, allowance.user_per_min),
+    )
+
+
+class Reception:
+    """The way in of one platform."""
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: Delivery,
+        wake: Callable[[Ready], None],
+        rules: Rules,
+        gatherer: Gatherer | None = None,
+    ) -> None:
+        """``gatherer``: fetches the messages of tasks; None where there are none."""
+        self.store = store
+        self.threads = Threads(store)
+        self._gatherer = gatherer
+        self.floods = Floods(rules.allowance)
+        self._delivery = delivery
+        self._wake = wake
+        self._rules = rules
+        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        """Messages that were deleted lately: one may be gone before it has been accepted."""
+
+    def resolved(self, origin: Origin) -> Resolved:
+        """What holds where a message came from: its workspace's and its channel's preferences."""
+        preferring = self._rules.preferring
+        return preferring.resolved(origin) if preferring else Resolved()
+
+    def situated(self, incoming: Incoming) -> Incoming:
+        """The message with what its channel prefers; ``receive`` does that by itself."""
+        return situated(incoming, self.resolved(incoming.origin), datetime.now(UTC))
+
+    def quotas(self, origin: Origin, roles: frozenset[str] = frozenset()) -> Quotas:
+        """What a person with these roles, and their channel, may use in a day."""
+        resolved = self.resolved(origin)
+        return Quotas(resolved.quota_of(roles), resolved.channel_quota)
+
+    async def mute(self, origin: Origin, *, is_muted: bool) -> bool:
+        """Somebody put the sign for silence to a message, or took it away.
+
+        Returns:
+            False if that message is in no thread of ours.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger is away.
+        """
+        return await self.threads.mute_at(origin, self._retention_ms(origin), is_muted=is_muted)
+
+    async def receive(self, incoming: Incoming, age_s: float = 0.0) -> Job | None:
+        """Record a message that is for us; the job if it is a new one that ends visibly.
+
+        Args:
+            incoming: the message.
+            age_s: how long ago it was written, if it was not heard at once; else 0.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        incoming = self.situated(incoming)
+        asker = incoming.origin.asker
+        if not may_be_ours(incoming) or self.floods.holds_off(asker):
+            return None
+        if age_s > LATE_S:
+            incoming = dataclasses.replace(incoming, late_s=age_s)
+        async with self._in_line(incoming):
+            if self.floods.holds_off(asker):
+                return None
+            taken = await self._take(incoming)
+            if taken is None or taken.wanted is None:
+                return await self._accept(taken, incoming, age_s)
+        taken = await self._with_messages(taken, taken.wanted)
+        async with self._in_line(incoming):
+            return await self._accept(taken, incoming, age_s)
+
+    async def _take(self, incoming: Incoming) -> Taken | None:
+        """Decide about a message, with what the ledger knows of its thread."""
+        origin = incoming.origin
+        incoming = await self.threads.looked_up(incoming)
+        resolved = self.resolved(origin)
+        taken = intake(incoming, self._rules.max_chars, resolved.tasks_off)
+        if taken is None:
+            await self.threads.note_aside(incoming, self._retention_ms(origin))
+            return None
+        if resolved.answer_bots:
+            await self.threads.note_spoken_to(incoming)
+        if taken.mutes is not None:
+            await self.threads.mute(
+                taken.job.origin, self._retention_ms(origin), is_muted=taken.mutes
+            )
+        return taken
+
+    def _retention_ms(self, origin: Origin) -> int:
+        return self.resolved(origin).retention_ms or self._rules.limits.retention_ms
+
+    @contextlib.asynccontextmanager
+    async def _in_line(self, incoming: Incoming) -> AsyncIterator[None]:
+        line = self.floods.in_line(incoming.origin.asker, incoming.origin.channel)
+        async with asyncio.timeout(RECEIVE_S), line:
+            yield
+
+    async def withdraw(self, origin: Origin) -> None:
+        """A message was deleted: nothing more is shown for it, and what was is deleted.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        jobs = [job_id(dataclasses.replace(origin, act=act)) for act in ACTS_OF_MESSAGES]
+        for withdrawn in jobs:
+            self._withdrawn[withdrawn] = None
+            if len(self._withdrawn) > MAX_WITHDRAWN:
+                self._withdrawn.popitem(last=False)
+        async with asyncio.timeout(RECEIVE_S):
+            for withdrawn in jobs:
+                await self._retract(withdrawn)
+            await self.store.run(ratings.remove(origin))
+            await self.store.run(documents.forget(origin))
+
+    async def wait_delivered(self, job_id: str) -> None:
+        """Wait until a job's final reply has been shown by this process."""
+        await self._delivery.wait_delivered(job_id)
+
+    async def _with_messages(self, taken: Taken, wanted: Wanted) -> Taken:
+        """The job with the messages that it works on, or a refusal if there are none."""
+        try:
+            messages = await self._gather(taken.job.origin, wanted)
+        except RefusedError as error:
+            return Taken(taken.job, error.to_reply())
+        return Taken(with_messages(taken.job, messages))
+
+    async def _gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
+        if self._gatherer is None:
+            raise PlaceUnreadableError
+        try:
+            async with asyncio.timeout(GATHER_S):
+                messages = await self._gatherer.gather(origin, wanted)
+        except (PlatformError, TimeoutError) as error:
+            log.warning("messages_not_gathered", error=type(error).__name__)
+            raise PlaceUnreadableError from error
+        if not messages:
+            raise NothingThereError
+        return messages
+
+    async def _accept(self, taken: Taken | None, incoming: Incoming, age_s: float) -> Job | None:
+        if taken is None or taken.job.id in self._withdrawn:
+            return None
+        origin, resolved = taken.job.origin, self.resolved(incoming.origin)
+        taken = dataclasses.replace(
+            taken, job=dataclasses.replace(taken.job, manner=resolved.manner)
+        )
+        is_asked = taken.job.kind.is_answered and not taken.job.is_unasked
+        limits = dataclasses.replace(self._rules.limits, retention_ms=self._retention_ms(origin))
+        accepted = await self.store.run_confirmed(
+            lifecycle.accept(
+                taken.job,
+                limits,
+                allowance_at(age_s, self._rules.allowance if is_asked else None),
+                taken.refusal,
+                is_said_sparingly=taken.is_said_sparingly,
+                quotas=self.quotas(incoming.origin, incoming.roles) if is_asked else None,
+            )
+        )
+        if accepted.refused:
+            log.info("message_refused", job=taken.job.id, reason=accepted.refused)
+            self.floods.note_refused(origin.asker, accepted.refused)
+        if not accepted.is_new:
+            return None
+        log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)
+        if taken.job.kind.is_answered:
+            self._delivery.announce(taken.job)
+        if accepted.ready:
+            self._wake(accepted.ready)
+        if taken.job.id in self._withdrawn:  # while the ledger was writing it down
+            await self._retract(taken.job.id)
+        return taken.job
+
+    async def _retract(self, withdrawn: str) -> None:
+        if ready := await self._delivery.retract(withdrawn):
+            self._wake(ready)

@@ -1,0 +1,97 @@
+"""What is known of the place where a message stands, put into its situation. Pure.
+
+What a channel prefers is at hand. What only the ledger knows (do we take part in this thread?) is
+asked by ``bots.incoming.reception``: ``needs_lookup`` says whether, and ``followed`` puts the
+answer in.
+"""
+# Pure. Uses babel.
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import is_for_us
+from bots.incoming.questions import is_question, names_us
+from shared.jobs import Platform
+from shared.preference_layers import Resolved
+from shared.preferences import ReplyPlace, WhenToSpeak
+
+
+def situated(incoming: Incoming, resolved: Resolved, moment: datetime) -> Incoming:
+    """The message where it stands: what its channel prefers, and so whose conversation it is.
+
+    Doing it twice is doing it once.
+
+    Args:
+        incoming: the message.
+        resolved: what holds in its channel.
+        moment: now, with its zone.
+    """
+    situation = dataclasses.replace(
+        incoming.situation,
+        names_us=names_us(incoming.text),
+        is_question=is_question(incoming.text),
+        author=incoming.origin.user,
+        when_to_speak=resolved.when_to_speak,
+        is_quiet=resolved.quiet_hours is not None and resolved.quiet_hours.covers(moment),
+        is_allowed_bot=incoming.bot != "" and incoming.bot in resolved.answer_bots,
+    )
+    incoming = dataclasses.replace(incoming, situation=situation)
+    if not _is_one_conversation(incoming, resolved):
+        return incoming
+    origin = dataclasses.replace(incoming.origin, thread="")
+    return dataclasses.replace(incoming, origin=origin, reply_to="")
+
+
+def _is_one_conversation(incoming: Incoming, resolved: Resolved) -> bool:
+    """Whether a message that begins a conversation goes on with its channel's instead."""
+    situation = incoming.situation
+    if incoming.in_thread or situation.is_direct or situation.is_act:
+        return False
+    if incoming.origin.platform is Platform.SLACK:
+        return resolved.reply_place is ReplyPlace.CHANNEL
+    is_always = resolved.when_to_speak is WhenToSpeak.ALWAYS
+    return is_always and resolved.reply_place is not ReplyPlace.THREAD
+
+
+def may_be_ours(incoming: Incoming) -> bool:
+    """Whether a message is for us, or might turn out to be."""
+    return is_for_us(incoming.situation) or needs_lookup(incoming)
+
+
+def needs_lookup(incoming: Incoming) -> bool:
+    """Whether what the ledger knows about its conversation makes a difference."""
+    situation = incoming.situation
+    if not (situation.is_from_person or situation.is_allowed_bot) or situation.is_act:
+        return False
+    if situation.is_direct or situation.mentions_us:
+        return bool(incoming.reply_to)  # it is answered in any case, but in which conversation?
+    if situation.when_to_speak is WhenToSpeak.OFF or situation.is_quiet:
+        return False
+    # In a thread also what is said to somebody else: people talk to each other there.
+    return incoming.in_thread or (bool(incoming.reply_to) and not situation.mentions_others)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation of ours that a message goes on with."""
+
+    name: str
+    """As of ``Origin.thread``."""
+    is_muted: bool = False
+    talk: tuple[str, ...] = ()
+    """Who has spoken there since we were last spoken to, the latest first."""
+
+
+def followed(incoming: Incoming, thread: Thread | None) -> Incoming:
+    """The message after the look-up: the thread of ours that it goes on with; None if none."""
+    if thread is None:
+        return incoming
+    situation = dataclasses.replace(incoming.situation, is_muted=thread.is_muted)
+    if incoming.reply_to:
+        situation = dataclasses.replace(situation, replies_to_us=True)
+    else:
+        situation = dataclasses.replace(situation, is_follow_up=True, talk=thread.talk)
+    origin = dataclasses.replace(incoming.origin, thread=thread.name)
+    return dataclasses.replace(incoming, origin=origin, situation=situation)

@@ -1,0 +1,174 @@
+"""Runs the adapters whose tokens are there, beside the HTTP server, until one of them fails."""
+
+import asyncio
+from collections.abc import Coroutine
+
+import pydantic
+
+from bots.adapter import Link, Wiring, all_or_none
+from bots.delivery.rate_budget import Budget
+from bots.discord.adapter import DiscordAdapter, Keeping
+from bots.discord.handlers.automation import Customs
+from bots.discord.handlers.history import DiscordGatherer
+from bots.discord.sdk.client import DiscordAccess
+from bots.discord.sdk.surface import DiscordSurface
+from bots.http_server import Handler, http_server
+from bots.incoming.attachments import Bounds
+from bots.incoming.spool import Spool
+from bots.loop_lag import watch_loop
+from bots.slack.adapter import SlackAdapter
+from bots.slack.factory import App, installed_workspaces, one_workspace
+from bots.slack.handlers.sight import sight_of
+from bots.slack.parse.automation import Customs as SlackCustoms
+from bots.slack.sdk.client import Account, AppCredentials, SlackAccess, identify
+from bots.slack.sdk.install import INSTALL_PATH, REDIRECT_PATH
+from bots.slack.sdk.surface import SlackSurface
+from bots.token_encryption import Seal
+from shared.errors import SettingsError
+from shared.jobs import Platform
+from shared.languages import find_language, read_names
+from shared.settings import Settings
+
+SLACK_EVENTS_PATH = "/slack/events"
+
+
+async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
+    """Serve until cancelled.
+
+    Raises:
+        StartupError: a platform will not have us, or the port is in use.
+    """
+    try:
+        await _serve(settings, wiring)
+    finally:
+        await wiring.store.close()
+
+
+async def _serve(settings: Settings, wiring: Wiring) -> None:
+    await asyncio.to_thread(read_names)
+    posts: dict[str, Handler] = {}
+    gets: dict[str, Handler] = {}
+    links: list[Coroutine[None, None, None]] = []
+    if settings.runs_slack:
+        slack, link = await _slack(settings, wiring, gets)
+        if settings.slack_app_token is None:
+            posts[SLACK_EVENTS_PATH] = slack.handle_http
+        links.append(link.run_with(slack))
+    if settings.runs_discord:
+        discord, link = _discord(settings, wiring)
+        links.append(link.run_with(discord))
+    async with http_server(
+        settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts, gets
+    ):
+        if wiring.preferring:
+            await wiring.preferring.refresh()
+            links.append(wiring.preferring.run())
+        await all_or_none(*links, watch_loop(wiring.metrics))
+
+
+async def _slack(
+    settings: Settings, wiring: Wiring, gets: dict[str, Handler]
+) -> tuple[SlackAdapter, Link]:
+    access = slack_access(settings)
+    customs = SlackCustoms(
+        sentiment_channels=settings.sentiment_channels,
+        translate_channels=_languages(settings),
+        pins_channels=settings.learn_pins_channels,
+        files=Bounds(settings.max_upload_mb, settings.read_pictures),
+        lookback_s=settings.lookback_s,
+    )
+    if settings.is_installed:
+        app = App(access, slack_credentials(settings), slack_seal(settings))
+        adapter, link, flow = await installed_workspaces(app, wiring, customs)
+        gets |= {INSTALL_PATH: flow.begin, REDIRECT_PATH: flow.finish}
+        return adapter, link
+    account = Account(access, await identify(access))
+    sight = sight_of(account, wiring.store)
+    surface = SlackSurface(access, Budget(wiring.store), max_parts=wiring.max_parts)
+    link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
+    return one_workspace(account, link, sight, customs), link
+
+
+def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
+    surface = DiscordSurface(wiring.max_parts)
+    gatherer = DiscordGatherer(surface, wiring.store)
+    link = Link(wiring, surface, Platform.DISCORD, gatherer)
+    spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)
+    adapter = DiscordAdapter(
+        discord_access(settings),
+        surface,
+        link,
+        _customs(settings),
+        Keeping(spool, settings.lookback_s),
+    )
+    return adapter, link
+
+
+def _customs(settings: Settings) -> Customs:
+    return Customs(
+        sentiment_channels=settings.sentiment_channels,
+        translate_channels=_languages(settings),
+        pins_channels=settings.learn_pins_channels,
+        files=Bounds(settings.max_upload_mb, settings.read_pictures),
+    )
+
+
+def _languages(settings: Settings) -> dict[str, str]:
+    """Channel -> code of the language that what is written there is translated to.
+
+    Raises:
+        SettingsError: one is no language.
+    """
+    found = {}
+    for channel, words in settings.translate_channels.items():
+        code = find_language(words)
+        if code is None:
+            raise SettingsError(
+                f"PARLEY_TRANSLATE_CHANNELS names no language for {channel}: {words!r} is none; "
+                "write its code or its English name, such as fr."
+            )
+        found[channel] = code
+    return found
+
+
+def slack_access(settings: Settings) -> SlackAccess:
+    """The part of the settings that Slack's client needs."""
+    url = str(settings.slack_api_url)
+    return SlackAccess(
+        bot_token=_secret(settings.slack_bot_token) or "",
+        api_url=url if url.endswith("/") else f"{url}/",
+        app_token=_secret(settings.slack_app_token),
+        signing_secret=_secret(settings.slack_signing_secret),
+    )
+
+
+def slack_credentials(settings: Settings) -> AppCredentials:
+    """Who the app is that workspaces install."""
+    return AppCredentials(
+        client_id=settings.slack_client_id or "",
+        client_secret=_secret(settings.slack_client_secret) or "",
+        api_url=slack_access(settings).api_url,
+    )
+
+
+def slack_seal(settings: Settings) -> Seal:
+    """What the workspaces' tokens are sealed with.
+
+    Raises:
+        SettingsError: ``PARLEY_SECRET_KEY`` holds something that is no key.
+    """
+    return Seal(_secret(settings.secret_key) or "")
+
+
+def discord_access(settings: Settings) -> DiscordAccess:
+    """The part of the settings that Discord's client needs."""
+    gateway = settings.discord_gateway_url
+    return DiscordAccess(
+        token=_secret(settings.discord_token) or "",
+        api_url=str(settings.discord_api_url),
+        gateway_url=str(gateway) if gateway else None,
+    )
+
+
+def _secret(value: pydantic.SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

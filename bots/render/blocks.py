@@ -1,0 +1,99 @@
+"""What an answer consists of, whatever platform shows it: rows, each in its quotes and lists. Pure.
+
+A row is a line of text, a line of code, a whole table, a rule or a blank line. Made by
+``bots.render.parse``, put into parts by ``bots.render.split``.
+"""
+# Pure.
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class Run(NamedTuple):
+    """Characters of a line that are shown alike."""
+
+    text: str
+    marks: tuple[str, ...] = ()
+    """``strong``, ``em``, ``s``, the outermost first."""
+    is_code: bool = False
+    is_address: bool = False
+    """A link in sight: it is written as it is, and not cut if that can be."""
+
+
+Line = tuple[Run, ...]
+
+
+class Task(Enum):
+    """A list's item with a box."""
+
+    OPEN = "☐"
+    DONE = "☑"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A block quote."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """An item of a list; each is itself, however alike others are."""
+
+    number: int | None = None
+    """None in a bulleted list."""
+
+
+Path = tuple[Quote | Item, ...]
+"""The quotes and items that a row stands in, the outermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text."""
+
+    path: Path
+    line: Line
+    level: int = 0
+    """1 to 6 in a heading."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fence:
+    """A block of code; each is itself."""
+
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A line of code."""
+
+    path: Path
+    fence: Fence
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All rows of a table, the first is its head."""
+
+    path: Path
+    rows: tuple[tuple[Line, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line across."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A blank line between two blocks."""
+
+    path: Path
+
+
+Row = Text | Code | Table | Rule | Gap

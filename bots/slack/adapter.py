@@ -1,0 +1,203 @@
+"""Slack's way in: its events, commands and menus, each to the workspace that it happened in.
+
+Slack sends again what is not acknowledged, so nothing is kept here.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from bots.adapter import all_or_none
+from bots.incoming.backfill import Window, look_back
+from bots.incoming.read_marks import Marks, Seen
+from bots.incoming.reception import LEDGER_AWAY
+from bots.slack import sockets
+from bots.slack.handlers.ack import AWAY, Reply
+from bots.slack.parse import events
+from bots.slack.parse.payloads import Json, read_body
+from bots.slack.sdk.app import Authorize, EventsApp
+from bots.slack.sdk.client import SlackAccess
+from bots.slack.workspace import Workspace
+from bots.slack.workspaces import Workspaces
+from bots.store import Store
+from bots.tasks import end
+from shared.jobs import Platform
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+NUM_SOCKETS = 2
+"""Slack refreshes connections now and then; with two, one of them is always open."""
+FIND_S = 0.8
+"""Of the three seconds that Slack waits; ``promptness.ACK_S`` is for what comes after it."""
+HEAR_S = 2.5
+"""Slack sends an event again that is not acknowledged within three seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hindsight:
+    """What has been heard, and how far back to look for what was not."""
+
+    store: Store
+    marks: Marks
+    lookback_s: float
+
+
+class SlackAdapter:
+    """Slack's way in: over Socket Mode, or over HTTP. See ``app.Hearer``."""
+
+    def __init__(
+        self,
+        access: SlackAccess,
+        authorize: Authorize,
+        workspaces: Workspaces,
+        hindsight: Hindsight,
+    ) -> None:
+        """``access``: the app's; its bot token is not used."""
+        self._is_by_socket = access.app_token is not None
+        self._workspaces = workspaces
+        self._hindsight = hindsight
+        self._marks = hindsight.marks
+        self._num_looking = 0
+        self._hearing: dict[str, asyncio.Task[bool]] = {}
+        """Event -> what is being done about it."""
+        self._app = EventsApp(access, authorize, self)
+
+    async def run(self) -> None:
+        """Serve until cancelled. See ``adapters.Adapter``."""
+        seen = await self._marks.read()
+        await self._workspaces.open_all()
+        try:
+            await self._serve(seen)
+        finally:
+            await end(list(self._hearing.values()))
+
+    async def _serve(self, seen: Seen) -> None:
+        parts = (self._start(seen), self._workspaces.run(), self._marks.run(self._is_listening))
+        if not self._is_by_socket:
+            log.info("slack_ready", way_in="http")
+            await all_or_none(*parts)
+            return
+        opened = self._app.make_sockets(NUM_SOCKETS)
+        try:
+            for socket in opened:
+                await socket.open()
+            log.info("slack_ready", way_in="socket_mode")
+            await all_or_none(*parts, sockets.watch(opened, self._after_gap))
+        finally:
+            await asyncio.gather(*(socket.close() for socket in opened))
+
+    async def handle_http(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's Events API."""
+        return await self._app.answer(request)
+
+    def is_unwanted(self, body: Json) -> bool:
+        """Whether an event is one of a flood. See ``app.Hearer``."""
+        known = read_body(body)
+        if known is None or not events.is_persons_event(known):
+            return False
+        workspace = self._workspaces.known(events.team_named_in(known))
+        return workspace is not None and workspace.is_unwanted(known)
+
+    async def hear(self, body: Json) -> bool:
+        """Take an event. See ``app.Hearer``.
+
+        What takes longer than Slack waits goes on; Slack sends the event again meanwhile, and finds
+        it taken.
+        """
+        name = str(body.get("event_id") or id(body))
+        task = self._hearing.get(name)
+        if task is None:
+            task = self._hearing[name] = asyncio.create_task(self._hear(body))
+            task.add_done_callback(lambda _: self._hearing.pop(name, None))
+        done, _ = await asyncio.wait({task}, timeout=HEAR_S)
+        return bool(done) and task.result()
+
+    async def obey(self, payload: Json) -> dict[str, Any]:
+        """Take a slash command. See ``app.Hearer``."""
+        try:
+            workspace = await self._found(str(payload.get("team_id") or ""))
+        except LEDGER_AWAY as error:
+            log.warning("command_not_accepted", error=type(error).__name__)
+            return Reply(AWAY).body
+        return await workspace.obey(payload) if workspace else {}
+
+    async def use(self, payload: Json) -> None:
+        """Take a menu's entry. See ``app.Hearer``."""
+        if workspace := await self._workspace_of(payload):
+            await workspace.use(payload)
+
+    async def press(self, payload: Json) -> None:
+        """Take a pressed button. See ``app.Hearer``."""
+        if workspace := await self._workspace_of(payload):
+            await workspace.press(payload)
+
+    async def submit(self, payload: Json) -> dict[str, Any]:
+        """Take a view that was sent. See ``app.Hearer``."""
+        workspace = await self._workspace_of(payload)
+        return await workspace.submit(payload) if workspace else {}
+
+    async def _workspace_of(self, payload: Json) -> Workspace | None:
+        team = payload.get("team") or {}
+        try:
+            return await self._found(str(team.get("id") or ""))
+        except LEDGER_AWAY as error:
+            log.warning("command_not_accepted", error=type(error).__name__)
+            return None
+
+    async def _found(self, team: str) -> Workspace | None:
+        """The workspace, if it is found soon enough for the rest to be done in time.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: it is not.
+        """
+        async with asyncio.timeout(FIND_S):
+            return await self._workspaces.find(team)
+
+    async def _hear(self, body: Json) -> bool:
+        try:
+            team = events.team_named_in(body)
+            if events.is_farewell(body):
+                await self._workspaces.leave(team)
+                return True
+            workspace = await self._workspaces.find(team)
+            if workspace is not None:
+                await workspace.take(body)
+        except LEDGER_AWAY as error:
+            log.warning("event_not_accepted", error=type(error).__name__)
+            return False
+        return True
+
+    def _is_listening(self) -> bool:
+        return self._num_looking == 0
+
+    async def _start(self, seen: Seen) -> None:
+        await self._look_back(seen)
+        await asyncio.Event().wait()
+
+    async def _after_gap(self) -> None:
+        await self._look_back(await self._marks.read())
+
+    async def _look_back(self, seen: Seen) -> None:
+        """Look for what was said while nobody heard."""
+        for workspace in self._workspaces.opened:
+            workspace.look_soon()
+        window = Window(seen, self._hindsight.lookback_s, float)
+        if not window.is_open:
+            return
+        self._num_looking += 1
+        try:
+            await look_back(
+                self._hindsight.store,
+                Platform.SLACK,
+                seen.now_s,
+                lambda: self._look_through(window),
+            )
+        finally:
+            self._num_looking -= 1
+
+    async def _look_through(self, window: Window) -> int:
+        found = [await workspace.look_through(window) for workspace in self._workspaces.opened]
+        return sum(found)

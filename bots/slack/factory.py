@@ -1,0 +1,66 @@
+"""Slack's adapter put together: for the workspace of a token, or for all that install the app."""
+
+from dataclasses import dataclass
+
+from bots.adapter import Link, Wiring
+from bots.delivery.rate_budget import Budget
+from bots.incoming.read_marks import Marks
+from bots.slack.accounts import Accounts
+from bots.slack.adapter import Hindsight, SlackAdapter
+from bots.slack.handlers.sight import Sight
+from bots.slack.installed_workspaces import InstalledWorkspaces, Sights
+from bots.slack.parse.automation import Customs
+from bots.slack.sdk.app import found_by, known_as
+from bots.slack.sdk.client import Account, AppCredentials, SlackAccess
+from bots.slack.sdk.install import InstallFlow
+from bots.slack.sdk.installations import RedisInstallations, RedisStates
+from bots.slack.sdk.multi_surface import Surfaces
+from bots.slack.workspace import Workspace
+from bots.slack.workspaces import OneWorkspace
+from bots.token_encryption import Seal
+from shared.jobs import Platform
+
+
+def one_workspace(account: Account, link: Link, sight: Sight, customs: Customs) -> SlackAdapter:
+    """The adapter of the workspace that a token belongs to."""
+    store = link.reception.store
+    marks = Marks(store, Platform.SLACK)
+    workspace = Workspace(account, link, sight, customs, marks)
+    hindsight = Hindsight(store, marks, customs.lookback_s)
+    return SlackAdapter(account.access, known_as(account), OneWorkspace(workspace), hindsight)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app that workspaces install."""
+
+    access: SlackAccess
+    """Its bot token is not used."""
+    credentials: AppCredentials
+    seal: Seal
+
+
+async def installed_workspaces(
+    app: App, wiring: Wiring, customs: Customs
+) -> tuple[SlackAdapter, Link, InstallFlow]:
+    """The adapter of all workspaces that have installed the app, and the pages to install it.
+
+    Raises:
+        redis.RedisError, TimeoutError, OSError: Redis is away.
+    """
+    store = wiring.store
+    installations = RedisInstallations(store, app.seal)
+    await installations.renew()
+    accounts = Accounts(installations, app.access)
+    sights = Sights(accounts, store)
+    surfaces = Surfaces(app.access, Budget(store), accounts.find, wiring.max_parts)
+    link = Link(wiring, surfaces, Platform.SLACK, sights)
+    marks = Marks(store, Platform.SLACK)
+
+    def make(account: Account) -> Workspace:
+        return Workspace(account, link, sights.of(account), customs, marks)
+
+    workspaces = InstalledWorkspaces(accounts, make)
+    hindsight = Hindsight(store, marks, customs.lookback_s)
+    adapter = SlackAdapter(app.access, found_by(accounts.find), workspaces, hindsight)
+    return adapter, link, InstallFlow(app.credentials, installations, RedisStates(store))

@@ -1,0 +1,133 @@
+"""Runs errands: what a person wants for themselves, of the settings, or outside of any message."""
+
+import dataclasses
+from typing import assert_never
+
+from bots.adapter import Link
+from bots.incoming.privacy import forget_user
+from bots.incoming.reception import LEDGER_AWAY
+from bots.slack.handlers.ack import TOO_MUCH, Reply, mrkdwn
+from bots.slack.handlers.settings import SettingsDesk, Window
+from bots.slack.parse.commands import HELP, Command
+from bots.slack.parse.identity import Identity
+from bots.slack.sdk.screen import Screen
+from bots.slack.views import ask as ask_view
+from bots.slack.views import home
+from bots.slack.views.account import FORGET_QUESTION, STOPPED, Errand, forget_blocks
+from bots.slack.views.ask import Question, Shortcut
+from bots.slack.views.buttons import Press
+from bots.slack.views.components import notice
+from bots.slack.views.home import Home, Opening, home_view
+from shared.errors import PlatformError
+from shared.jobs import Origin, Platform
+from shared.ledger import quotas
+from shared.ledger.quotas import quota_text
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+WHOLE_WORKSPACE = "workspace"
+
+
+class Clerk:
+    """Runs the errands of one workspace's people."""
+
+    def __init__(self, me: Identity, link: Link, screen: Screen, desk: SettingsDesk) -> None:
+        self._me = me
+        self._reception = link.reception
+        self._store = link.reception.store
+        self._verbs = link.verbs
+        self._screen = screen
+        self._desk = desk
+
+    async def run(self, errand: Errand, rest: str, command: Command) -> Reply:
+        """Do what a command asks for.
+
+        Raises:
+            RefusedError: it cannot be done; the sentence says why.
+            PlatformError: Slack did not answer.
+            redis.RedisError, TimeoutError, OSError: Redis is away.
+        """
+        origin = command.origin
+        match errand:
+            case Errand.STOP:
+                # All of its user's there: a command stands in no conversation.
+                everything = dataclasses.replace(origin, act="")
+                return Reply(await self._verbs.stop_all(everything) or STOPPED)
+            case Errand.QUOTA:
+                return Reply(await self._quota(origin))
+            case Errand.FORGET_ME:
+                return Reply(FORGET_QUESTION, blocks=forget_blocks())
+            case Errand.SETTINGS:
+                is_for_all = command.is_direct or rest.lower() == WHOLE_WORKSPACE
+                channel = "" if is_for_all else origin.channel
+                window = Window(origin.message)
+                return Reply(await self._desk.show(origin.user, channel, window))
+            case _:
+                assert_never(errand)
+
+    async def show_settings(self, press: Press) -> Reply:
+        """Show the settings of the workspace. Raises as ``run`` does."""
+        view = press.view if press.is_in_modal else ""
+        return Reply(await self._desk.show(press.user, "", Window(press.trigger, view)))
+
+    async def forget(self, press: Press) -> Reply:
+        """Delete what is kept of who pressed the button. Raises as ``run`` does."""
+        said = await forget_user(self._store, self._at(press.user, press.channel))
+        if press.view:
+            await self._publish(press.user, press.channel, said)
+            return Reply()
+        return Reply(said)
+
+    async def anywhere(self, shortcut: Shortcut) -> None:
+        """Open what a shortcut of no message asks for. Raises as ``run`` does."""
+        if shortcut.callback == ask_view.ASK:
+            await self._screen.open(shortcut.trigger, ask_view.ask_view())
+            return
+        said = await self._desk.show(shortcut.user, "", Window(shortcut.trigger))
+        if said:
+            await self._screen.open(shortcut.trigger, notice(mrkdwn(said)))
+
+    async def ask(self, question: Question) -> Reply:
+        """Take a question that was asked in a window. Raises as ``run`` does."""
+        channel = await self._screen.direct_with(question.user)
+        incoming = ask_view.to_incoming(question, self._me.team_id, channel)
+        job = await self._reception.receive(incoming)
+        return Reply() if job else Reply(TOO_MUCH)
+
+    async def tell(self, user: str, reply: Reply) -> None:
+        """Say something to somebody in their direct message, where nothing else can say it."""
+        try:
+            channel = await self._screen.direct_with(user)
+            await self._screen.whisper(channel, user, "", mrkdwn(reply.sentence))
+        except PlatformError as error:
+            log.warning("refusal_not_told", reason=str(error))
+
+    async def welcome(self, opening: Opening) -> None:
+        """Fill the tab that somebody opened, or suggest what to write."""
+        try:
+            if opening.tab == home.HOME_TAB:
+                await self._publish(opening.user, opening.channel)
+            elif opening.channel:
+                await self._screen.suggest(opening.channel, home.PROMPTS_TITLE, home.PROMPTS)
+        except (PlatformError, *LEDGER_AWAY) as error:
+            log.info("home_not_shown", reason=type(error).__name__)
+
+    async def _publish(self, user: str, channel: str, said: str = "") -> None:
+        origin = self._at(user, channel)
+        shown = Home(
+            help=mrkdwn(HELP),
+            quota=mrkdwn(await self._quota(origin)),
+            resolved=self._reception.resolved(origin),
+            is_opted_out=user in await self._store.opted_out(origin.tenant),
+            may_edit=await self._desk.may_edit(user),
+            notice=mrkdwn(said) if said else "",
+        )
+        await self._screen.publish(user, home_view(shown))
+
+    async def _quota(self, origin: Origin) -> str:
+        used = await self._store.run(quotas.usage(origin))
+        return quota_text(self._reception.quotas(origin), used)
+
+    def _at(self, user: str, channel: str) -> Origin:
+        return Origin(Platform.SLACK, self._me.team_id, channel, "", "", user)

@@ -1,0 +1,151 @@
+"""What Slack sends once and waits three seconds for: taken in time, or a sentence says why not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bots.incoming.reception import LEDGER_AWAY
+from bots.render.slack import render_for_slack
+from bots.slack.sdk.errors import translated
+from bots.slack.sdk.respond import respond
+from bots.tasks import end
+from shared.errors import PlaceUnreadableError, PlatformError, RefusedError
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+ACK_S = 2.0
+"""Slack gives up after three."""
+TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
+AWAY = "I cannot take anything right now. Please try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is said at once to who used a command, a menu or a button."""
+
+    sentence: str = ""
+    """For that person alone; empty if there is nothing to say."""
+    is_public: bool = False
+    """Whether everybody may see what was asked, since everybody will see the answer."""
+    blocks: tuple[Mapping[str, Any], ...] = ()
+    """The same with buttons, if there are any."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """As the acknowledgement of a command."""
+        if self.sentence:
+            said = {"response_type": "ephemeral", "text": mrkdwn(self.sentence)}
+            return {**said, "blocks": list(self.blocks)} if self.blocks else said
+        return {"response_type": "in_channel"} if self.is_public else {}
+
+
+Tell = Callable[[Reply], Awaitable[None]]
+"""Says something to who acted, and raises nothing."""
+
+
+class Promptness:
+    """Does what Slack waits for, and goes on with it if Slack need not wait any more."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def in_time(self, work: Coroutine[None, None, Reply], ticket: str) -> Reply:
+        """What the work comes to, if that is known in time; else it is told later.
+
+        Args:
+            work: is done to its end in any case.
+            ticket: the address for what is told later.
+        """
+
+        async def tell(reply: Reply) -> None:
+            await _tell(ticket, reply)
+
+        return await self._in_time(work, tell)
+
+    async def _in_time(self, work: Coroutine[None, None, Reply], tell: Tell) -> Reply:
+        task = self.spawn(_without_faults(work))
+        done, _ = await asyncio.wait({task}, timeout=ACK_S)
+        if done:
+            reply: Reply = task.result()
+            return reply
+        log.info("command_taken_late")
+        self.spawn(_tell_later(task, tell))
+        return Reply()
+
+    async def tell_in_time(self, work: Coroutine[None, None, Reply], ticket: str) -> None:
+        """Do the work, and tell by the address what it comes to; wait no longer than Slack does."""
+        reply = await self.in_time(work, ticket)
+        if reply.sentence:
+            self.spawn(_tell(ticket, reply))
+
+    async def open_in_time(self, work: Coroutine[None, None, None]) -> None:
+        """Open a window; where that fails there is no address to say so by."""
+
+        async def opened() -> Reply:
+            await work
+            return Reply()
+
+        await self.in_time(opened(), "")
+
+    async def answer_in_time(
+        self, work: Coroutine[None, None, Reply], block: str, tell: Tell
+    ) -> dict[str, Any]:
+        """Do what a view that was sent asks for; the body of its acknowledgement.
+
+        Args:
+            work: is done to its end in any case.
+            block: the field below which a sentence is shown.
+            tell: says it later, when the view is closed.
+        """
+        reply = await self._in_time(work, tell)
+        if not reply.sentence:
+            return {}
+        return {"response_action": "errors", "errors": {block: reply.sentence}}
+
+    def spawn(self, work: Coroutine[None, None, Any]) -> asyncio.Task[Any]:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await end(list(self._tasks))
+
+
+async def _tell_later(task: asyncio.Task[Reply], tell: Tell) -> None:
+    reply = await task
+    if reply.sentence:
+        await tell(reply)
+
+
+async def _tell(ticket: str, reply: Reply) -> None:
+    if not ticket:
+        return
+    try:
+        with translated():
+            await respond(ticket, mrkdwn(reply.sentence), reply.blocks)
+    except PlatformError as error:
+        log.warning("refusal_not_told", reason=str(error))
+
+
+async def _without_faults(work: Coroutine[None, None, Reply]) -> Reply:
+    """What it comes to; a sentence where it does not."""
+    try:
+        return await work
+    except RefusedError as error:
+        return Reply(error.sentence)
+    except PlatformError as error:
+        log.warning("command_not_accepted", error=type(error).__name__)
+        return Reply(PlaceUnreadableError().sentence)
+    except LEDGER_AWAY as error:
+        log.warning("command_not_accepted", error=type(error).__name__)
+        return Reply(AWAY)
+
+
+def mrkdwn(sentence: str) -> str:
+    """What we say as Slack writes it."""
+    return "\n".join(render_for_slack(sentence))

@@ -1,0 +1,180 @@
+"""Flags, files, and what is done with messages because an operator has switched it on.
+
+What is heard here is Slack's events: nothing is kept, Slack sends again what is not acknowledged.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from bots.incoming.intake import Incoming
+from bots.incoming.intents.parser import parse_words
+from bots.incoming.policy import is_for_us
+from bots.incoming.reception import Reception
+from bots.slack.files import Downloads
+from bots.slack.handlers.history import SlackGatherer
+from bots.slack.parse import automation, events
+from bots.slack.parse.automation import Customs
+from bots.slack.parse.identity import Identity, permalink
+from bots.slack.parse.payloads import Json, SharedFile, read_file, read_files
+from bots.slack.sdk.history import History
+from shared.errors import PlatformError, RefusedError
+from shared.jobs import Origin, job_id
+from shared.ledger import status
+from shared.logs import get_logger
+from shared.tasks import Learn
+
+log = get_logger(__name__)
+
+REFUSED_STATE = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is asked of Slack for what was heard of it."""
+
+    history: History
+    gatherer: SlackGatherer
+    downloads: Downloads
+
+
+class Unasked:
+    """What events of one workspace come to besides answers."""
+
+    def __init__(
+        self, me: Identity, reception: Reception, sources: Sources, wanted: Customs
+    ) -> None:
+        self._me = me
+        self._reception = reception
+        self._sources = sources
+        self._customs = wanted
+        self._learning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Message -> held while its files are fetched: a mention comes as two events."""
+
+    async def take(self, body: Json) -> bool:
+        """Take a flag or a sign for silence; False if the event tells of no reaction.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        event: Json = body.get("event", {})
+        if event.get("type") != automation.REACTION_ADDED:
+            return False
+        team = events.team_of(body, self._me)
+        if sign := automation.silence(event, team):
+            origin, is_muted = sign
+            await self._reception.mute(origin, is_muted=is_muted)
+        if event.get("user") != self._me.user_id and (incoming := automation.flagged(event, team)):
+            await self._reception.receive(incoming)
+        return True
+
+    async def teach(self, body: Json, incoming: Incoming) -> bool:
+        """Learn the files of a message that asks for it; False if it does not, or has none.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        if not is_for_us(incoming.situation):
+            return False
+        parsed = parse_words(incoming.text)
+        if not isinstance(parsed.task, Learn) or parsed.text:
+            return False
+        event: Json = body["event"]
+        try:
+            files = await self._files_of(event, incoming.origin)
+        except PlatformError as error:
+            log.warning("files_not_listed", error=type(error).__name__)
+            return event.get("type") == events.MENTION  # the same message comes with its files
+        await self.learn(incoming.origin, files)
+        return bool(files)
+
+    async def learn(self, origin: Origin, files: Sequence[SharedFile]) -> None:
+        """Learn files, each as a job of its own, or say why not."""
+        lock = self._learning.setdefault(f"{origin.channel} {origin.message}", asyncio.Lock())
+        async with lock:
+            async for lesson in self.lessons(origin, files):
+                await self._reception.receive(lesson)
+
+    async def lessons(self, origin: Origin, files: Sequence[SharedFile]) -> AsyncIterator[Incoming]:
+        """Files that are not known yet, each as something to be learned or as why it cannot be.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+        """
+        place = origin.thread if origin.thread != origin.message else ""
+        link = permalink(self._me, origin.channel, origin.message, place)
+        for file in files:
+            if await self.is_known(automation.taught(origin, file, None).origin):
+                continue
+            try:
+                task = await self._sources.downloads.lesson(file, link)
+            except RefusedError as error:
+                yield automation.taught(origin, file, None, error.to_reply())
+            else:
+                yield automation.taught(origin, file, task)
+
+    async def is_known(self, origin: Origin) -> bool:
+        """Whether there is a job for an act, and not a silent refusal.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+        """
+        place = await self._reception.store.run(status.place(job_id(origin)))
+        return place is not None and place.state != REFUSED_STATE
+
+    async def overhear(self, body: Json, incoming: Incoming) -> None:
+        """Rate or translate a person's message where that is switched on.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        origin = incoming.origin
+        # What is said to us is answered, in whatever language.
+        is_to_us = incoming.situation.mentions_us
+        language = "" if is_to_us else self._customs.translate_channels.get(origin.channel, "")
+        is_rated = origin.channel in self._customs.sentiment_channels
+        is_heard = body["event"].get("type") == "message" and incoming.situation.is_from_person
+        if not is_heard or not incoming.text or not (language or is_rated):
+            return
+        if origin.user in await self._reception.store.opted_out(origin.tenant):
+            return
+        (said,) = await self._sources.gatherer.quote(origin.channel, [body["event"]])
+        if is_rated:
+            await self._reception.receive(automation.rating_of(origin, said))
+        if language:
+            await self._reception.receive(automation.translation_of(origin, said.text, language))
+
+    async def rate_again(self, body: Json, edited_at_s: float) -> None:
+        """Rate a person's message whose text was changed, where that is switched on.
+
+        Args:
+            body: the message, as if it were new.
+            edited_at_s: when it was changed, in seconds since 1970.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        event: Json = body["event"]
+        origin = events.origin_of(body, self._me)
+        if origin is None or origin.channel not in self._customs.sentiment_channels:
+            return
+        if not event.get("text") or not events.is_from_person(event, self._me):
+            return
+        if origin.user in await self._reception.store.opted_out(origin.tenant):
+            return
+        (said,) = await self._sources.gatherer.quote(origin.channel, [event])
+        await self._reception.receive(automation.rating_of(origin, said, edited_at_s))
+
+    async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
+        """The files of a message; those of the one that it points at if it has none.
+
+        A mention's first event leaves its files out.
+        """
+        files = event.get("files")
+        if not files and event.get("type") == events.MENTION:
+            message = await self._sources.history.message(origin.channel, origin.message)
+            files = read_files((message or {}).get("files"))
+        if files:
+            return [read_file(file) for file in files]
+        return await self._sources.gatherer.files(origin)

@@ -1,0 +1,108 @@
+"""What was said on Slack while nobody heard it: looked for in its history.
+
+Slack sends nothing to an app that has no connection, and gives up after some minutes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bots.incoming.backfill import MAX_MESSAGES, Window, look_through
+from bots.slack.parse import events
+from bots.slack.parse.identity import Identity
+from bots.slack.parse.payloads import Json
+from bots.slack.sdk.history import Conversation, History
+from shared.errors import PlatformError
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+MAX_CONVERSATIONS = 200
+"""Looked through after a gap; those that were used last."""
+MAX_THREADS = 50
+"""The same, of threads that we take part in: their messages are in no channel's history."""
+SEPARATOR = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a conversation to look through: the channel itself, or one of its threads."""
+
+    conversation: Conversation
+    after_s: float
+    thread: str = ""
+
+
+class Taker(Protocol):
+    """Who is told of what was found."""
+
+    async def __call__(self, body: Json, *, is_found: bool, now_s: float) -> None:
+        """Take a message as the event that told, or should have told, of it."""
+        ...
+
+
+def thread_name(channel: str, thread: str) -> str:
+    """A thread as it is remembered, to be looked through."""
+    return f"{channel}{SEPARATOR}{thread}"
+
+
+class Looking:
+    """Looks through the histories of one workspace."""
+
+    def __init__(self, me: Identity, history: History) -> None:
+        self._me = me
+        self._history = history
+
+    async def look_through(self, window: Window, take: Taker) -> int:
+        """Look for what was said in a time; how many messages were found."""
+        conversations = await self._conversations(window)
+        by_id = {conversation.id: conversation for conversation in conversations}
+        spans = [Span(c, window.start_s(c.id)) for c in conversations]
+        for name in window.seen.threads[:MAX_THREADS]:
+            channel, _, thread = name.partition(SEPARATOR)
+            if channel in by_id:
+                spans.append(Span(by_id[channel], window.start_s(channel), thread))
+        return await look_through(spans, lambda span: self._look_at(span, window, take))
+
+    async def _conversations(self, window: Window) -> Sequence[Conversation]:
+        """Where we are; if Slack does not say, where we have been."""
+        latest = window.seen.latest
+        try:
+            found = await self._history.conversations(len(latest) + MAX_CONVERSATIONS)
+        except PlatformError as error:
+            log.warning("conversations_not_listed", reason=str(error))
+            found = [Conversation(channel, channel.startswith("D")) for channel in latest]
+        found.sort(key=lambda c: float(latest.get(c.id, 0)), reverse=True)
+        return found[:MAX_CONVERSATIONS]
+
+    async def _look_at(self, span: Span, window: Window, take: Taker) -> int:
+        channel = span.conversation.id
+        if span.thread:
+            return await self._look_at_thread(span, window, take)
+        messages = await self._history.messages(channel, span.after_s, MAX_MESSAGES)
+        num_found = await self._take_found(messages, span, window, take)
+        for message in messages:
+            if float(message.get("latest_reply") or 0) > span.after_s:
+                thread = Span(span.conversation, span.after_s, str(message["ts"]))
+                num_found += await self._look_at_thread(thread, window, take)
+        return num_found
+
+    async def _look_at_thread(self, span: Span, window: Window, take: Taker) -> int:
+        found = await self._history.replies(
+            span.conversation.id, span.thread, span.after_s, MAX_MESSAGES
+        )
+        # Slack shows the message that began the thread in any case.
+        replies = [message for message in found if message.get("ts") != span.thread]
+        return await self._take_found(replies, span, window, take)
+
+    async def _take_found(
+        self, messages: Sequence[Json], span: Span, window: Window, take: Taker
+    ) -> int:
+        conversation = span.conversation
+        for message in messages:
+            body = events.history_body(
+                message, conversation.id, self._me, is_direct=conversation.is_direct
+            )
+            if body is not None:
+                await take(body, is_found=True, now_s=window.seen.now_s)
+        return len(messages)

@@ -1,0 +1,124 @@
+"""Buttons and reactions on answers: each becomes a verb on a job."""
+
+import dataclasses
+from typing import Any
+
+from bots.incoming.answer_actions import Actor, Verbs, Verdict
+from bots.slack.handlers.ack import Promptness, Reply, mrkdwn
+from bots.slack.handlers.sight import Sight
+from bots.slack.parse.payloads import STREAMS, Json
+from bots.slack.sdk.screen import Screen
+from bots.slack.views import buttons
+from bots.slack.views.buttons import Press
+from bots.store import Store
+from shared.errors import PlatformError
+from shared.jobs import Job, Origin, Platform, job_id
+from shared.ledger import keys
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+SESSION_STOPPED = "agent_session_stopped"
+STOP_REACTIONS = frozenset({"black_square_for_stop", "octagonal_sign"})
+
+
+class Presses:
+    """What people do with answers in one workspace."""
+
+    def __init__(
+        self, store: Store, verbs: Verbs, sight: Sight, screen: Screen, promptness: Promptness
+    ) -> None:
+        self._store = store
+        self._verbs = verbs
+        self._people = sight.people
+        self._history = sight.history
+        self._screen = screen
+        self._promptness = promptness
+
+    async def press(self, press: Press) -> None:
+        """Take a button of an answer. What is to be said is said to that person alone."""
+        await self._promptness.tell_in_time(self._act(press), press.ticket)
+
+    async def react(self, event: Json, team: str) -> bool:
+        """Take a reaction that stops an answer; False if it does not ask for that.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked.
+        """
+        if event.get("type") == SESSION_STOPPED:
+            await self._halt(event, team)
+            return True
+        if event.get("reaction") not in STOP_REACTIONS or not event.get("item_ts"):
+            return False
+        channel, user = str(event.get("item_channel")), str(event.get("user") or "")
+        origin = Origin(Platform.SLACK, team, channel, "", str(event["item_ts"]), user)
+        job = await self._job_at(origin)
+        if job is None:
+            return True
+        said = await self._verbs.stop(job.id, await self._actor(user))
+        if said:
+            self._promptness.spawn(self._whisper(job.origin, user, said))
+        return True
+
+    async def _halt(self, event: Json, team: str) -> None:
+        """Stop what somebody has stopped by Slack's own button: the answers that were streamed.
+
+        Nothing was, if none had been begun; then all that they wait for in that place ends.
+        """
+        channel, user = str(event.get("channel") or ""), str(event.get("user") or "")
+        thread = str(event.get("thread_ts") or "")
+        place = Origin(Platform.SLACK, team, channel, thread, "", user)
+        found = [
+            await self._job_at(dataclasses.replace(place, message=message))
+            for message in event.get(STREAMS, ())
+        ]
+        jobs = [job for job in found if job]
+        for job in jobs:
+            await self._verbs.stop(job.id, Actor(user))
+        if not jobs:
+            await self._verbs.stop_all(place)
+
+    async def _job_at(self, origin: Origin) -> Job | None:
+        """The job of a question, or of a message that its answer stands in."""
+        if job := await self._store.find_job(job_id(origin)):
+            return job
+        members: Any = await self._store.client.smembers(keys.asker(origin.asker))
+        for member in members:
+            if origin.message in await self._store.posted(member.decode()):
+                return await self._store.find_job(member.decode())
+        try:
+            found = await self._history.job_at(origin.channel, origin.message)
+        except PlatformError as error:
+            log.info("message_not_shown", reason=str(error))
+            return None
+        job = await self._store.find_job(found) if found else None
+        return job if job and job.origin.tenant == origin.tenant else None
+
+    async def _whisper(self, origin: Origin, user: str, sentence: str) -> None:
+        thread = origin.thread if origin.thread != origin.message else ""
+        try:
+            await self._screen.whisper(origin.channel, user, thread, mrkdwn(sentence))
+        except PlatformError as error:
+            log.warning("refusal_not_told", reason=str(error))
+
+    async def _act(self, press: Press) -> Reply:
+        actor = await self._actor(press.user)
+        match press.verb:
+            case buttons.STOP:
+                said = await self._verbs.stop(press.value, actor)
+            case buttons.RETRY:
+                said = await self._verbs.retry(press.value, actor)
+            case buttons.GOOD | buttons.BAD:
+                said = await self._verbs.rate(press.value, actor, Verdict(press.verb))
+            case _:
+                log.warning("button_unknown")
+                said = None
+        return Reply(said or "")
+
+    async def _actor(self, user: str) -> Actor:
+        """Who acts; who cannot be looked up is no moderator."""
+        try:
+            return Actor(user, await self._people.is_moderator(user))
+        except PlatformError as error:
+            log.info("person_unknown", reason=str(error))
+            return Actor(user)

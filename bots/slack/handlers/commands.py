@@ -1,0 +1,112 @@
+"""Commands and menus: taken in time, or a sentence says why not.
+
+Slack waits three seconds for its acknowledgement, shows nothing by itself, and sends neither again.
+So what is not accepted is told to the person who asked, in the acknowledgement or after it.
+"""
+
+from typing import Any
+
+from bots.adapter import Link
+from bots.incoming.intake import Incoming
+from bots.incoming.intents.parser import HELP as OF_TASKS
+from bots.incoming.intents.parser import Parsed
+from bots.slack.handlers.account import Clerk
+from bots.slack.handlers.ack import TOO_MUCH, Promptness, Reply
+from bots.slack.handlers.automation import Unasked
+from bots.slack.handlers.sight import Sight
+from bots.slack.parse import commands, shortcuts
+from bots.slack.parse.commands import Command
+from bots.slack.parse.identity import Identity
+from bots.slack.parse.payloads import Json, read_file
+from bots.slack.parse.shortcuts import Shortcut
+from bots.slack.views.account import errand_of
+from shared.errors import NotAMemberError, NothingThereError
+from shared.jobs import Audience, Origin
+from shared.logs import get_logger
+from shared.tasks import Ask, Learn, Report
+
+log = get_logger(__name__)
+
+OF_THE_PLACE = (Ask, Report, Learn)
+"""What is about a place, or changes what others are told there."""
+
+
+class Acts:
+    """The commands and menus of one workspace."""
+
+    def __init__(
+        self,
+        me: Identity,
+        link: Link,
+        sight: Sight,
+        unasked: Unasked,
+        clerk: Clerk,
+        promptness: Promptness,
+    ) -> None:
+        self._me = me
+        self._reception = link.reception
+        self._clerk = clerk
+        self._people = sight.people
+        self._gatherer = sight.gatherer
+        self._unasked = unasked
+        self._promptness = promptness
+
+    async def command(self, payload: Json) -> dict[str, Any]:
+        """Take a slash command; the body of its acknowledgement."""
+        command = commands.read_command(payload, self._me)
+        if command is None:
+            log.warning("command_malformed")
+            return {}
+        if errand := errand_of(command):
+            work = self._clerk.run(*errand, command)
+            return (await self._promptness.in_time(work, command.origin.ticket)).body
+        parsed = commands.parse(command)
+        if parsed.answer:
+            is_help = parsed.answer == OF_TASKS
+            return Reply(commands.HELP if is_help else parsed.answer).body
+        if commands.is_new(parsed) and not command.is_direct:
+            return Reply(commands.NO_CONVERSATION).body
+        reply = await self._promptness.in_time(self._obey(command, parsed), command.origin.ticket)
+        return reply.body
+
+    async def shortcut(self, payload: Json) -> None:
+        """Take a menu's entry. What is to be said is said by the address that came with it."""
+        shortcut = shortcuts.read_shortcut(payload, self._me)
+        if shortcut is None:
+            return
+        await self._promptness.tell_in_time(self._use(shortcut), shortcut.origin.ticket)
+
+    async def _obey(self, command: Command, parsed: Parsed) -> Reply:
+        origin = command.origin
+        if parsed.wanted or isinstance(parsed.task, OF_THE_PLACE):
+            await self._require_member(origin)
+        are_we_in = await self._people.are_we_in(origin.channel)
+        incoming = commands.to_incoming(command, parsed, are_we_in=are_we_in)
+        is_public = incoming.origin.audience is Audience.CHANNEL and not command.is_direct
+        return await self._receive(incoming, is_public=is_public)
+
+    async def _use(self, shortcut: Shortcut) -> Reply:
+        await self._require_member(shortcut.origin)
+        are_we_in = await self._people.are_we_in(shortcut.origin.channel)
+        origin = shortcuts.to_origin(shortcut, are_we_in=are_we_in)
+        opted_out = await self._reception.store.opted_out(origin.tenant)
+        if shortcut.author in opted_out and shortcut.author != origin.user:
+            raise NothingThereError
+        (said,) = await self._gatherer.quote(origin.channel, [shortcut.message])
+        language = await self._people.language(origin.user)
+        incoming = shortcuts.to_incoming(shortcut.callback, origin, said, language)
+        if shortcut.callback == shortcuts.LEARN and shortcut.files:
+            files = [read_file(file) for file in shortcut.files]
+            await self._unasked.learn(origin, files)
+            return Reply() if incoming.refusal else await self._receive(incoming)
+        return await self._receive(incoming)
+
+    async def _require_member(self, origin: Origin) -> None:
+        if not await self._people.may_ask(origin.channel, origin.user):
+            raise NotAMemberError
+
+    async def _receive(self, incoming: Incoming, *, is_public: bool = False) -> Reply:
+        job = await self._reception.receive(incoming)
+        if job is not None or await self._unasked.is_known(incoming.origin):
+            return Reply(is_public=is_public)
+        return Reply(TOO_MUCH)

@@ -1,0 +1,127 @@
+"""Who people are and where they are, asked of Slack and remembered for a while."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
+
+from bots.slack.parse.payloads import Json
+from bots.slack.sdk.history import History
+from shared.errors import ElsewhereError, PlatformError
+from shared.languages import find_language
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+MAX_REMEMBERED = 5_000
+NAMED_FOR_S = 3600.0
+"""Who changes their name is called by the old one for an hour."""
+PLACED_FOR_S = 60.0
+"""Who leaves a channel may ask about it for a minute."""
+RANKED_FOR_S = 300.0
+"""Who is an administrator no more may act as one for five minutes."""
+DEFAULT_LANGUAGE = "en"
+RANKS = ("is_admin", "is_owner", "is_primary_owner")
+
+
+class Remembered(Generic[T]):
+    """Answers that are good for a while; the latest so many of them."""
+
+    def __init__(self, good_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._good_for_s = good_for_s
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    async def get(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer of this name; asked for if there is none."""
+        known = self._known.get(name)
+        if known and self._clock() < known[0]:
+            return known[1]
+        answer = await ask()
+        self._known[name] = (self._clock() + self._good_for_s, answer)
+        self._known.move_to_end(name)
+        if len(self._known) > MAX_REMEMBERED:
+            self._known.popitem(last=False)
+        return answer
+
+
+class People:
+    """The people of one workspace."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._persons: Remembered[Json] = Remembered(NAMED_FOR_S)
+        self._places: Remembered[bool] = Remembered(PLACED_FOR_S)
+        self._ranks: Remembered[bool] = Remembered(RANKED_FOR_S)
+        self._creators: Remembered[str] = Remembered(NAMED_FOR_S)
+
+    async def name(self, user: str) -> str:
+        """The name that people see; the id if Slack does not tell it."""
+        person = await self._person(user)
+        profile = person.get("profile") or {}
+        names = [profile.get("display_name"), profile.get("real_name"), person.get("name")]
+        return next((str(name) for name in names if name), user)
+
+    async def names(self, users: Iterable[str]) -> dict[str, str]:
+        """The names of several people by their ids."""
+        return {user: await self.name(user) for user in sorted(set(users))}
+
+    async def language(self, user: str) -> str:
+        """The language in which somebody reads Slack, as ISO 639-1."""
+        locale = str((await self._person(user)).get("locale") or "")
+        return find_language(locale) or DEFAULT_LANGUAGE
+
+    async def is_moderator(self, user: str) -> bool:
+        """Whether somebody is an administrator or an owner of the workspace.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+
+        async def ask() -> bool:
+            person = await self._history.person(user)
+            return any(person.get(rank) is True for rank in RANKS)
+
+        return await self._ranks.get(user, ask)
+
+    async def has_made(self, channel: str, user: str) -> bool:
+        """Whether somebody is the creator of a channel.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+        return await self._creators.get(channel, lambda: self._history.creator(channel)) == user
+
+    async def may_ask(self, channel: str, user: str) -> bool:
+        """Whether somebody is in a conversation.
+
+        A private one that we are not in cannot be looked at; there Slack takes commands and menus
+        from its members only.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+
+        async def ask() -> bool:
+            try:
+                return await self._history.is_member(channel, user)
+            except ElsewhereError:
+                return True
+
+        return await self._places.get(f"{channel} {user}", ask)
+
+    async def are_we_in(self, channel: str) -> bool:
+        """Whether we may post in a conversation.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+        return await self._places.get(channel, lambda: self._history.is_readable(channel))
+
+    async def _person(self, user: str) -> Json:
+        try:
+            return await self._persons.get(user, lambda: self._history.person(user))
+        except PlatformError as error:
+            log.info("person_unknown", reason=str(error))
+            return {}

@@ -1,0 +1,165 @@
+"""Pinned messages, where that is switched on: learned, and forgotten when they are taken down.
+
+Slack tells of each pin. What was pinned or taken down while nobody listened is found by comparing
+what is pinned with what was learned: one channel after the other, one message after the other.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+from bots.incoming.intake import Incoming, unasked
+from bots.incoming.reception import LEDGER_AWAY, Reception
+from bots.slack.handlers.automation import Sources, Unasked
+from bots.slack.parse import automation, events
+from bots.slack.parse.identity import Identity
+from bots.slack.parse.payloads import Json, read_file, read_files
+from shared.errors import PlatformError
+from shared.jobs import Origin, Platform
+from shared.ledger import documents, keys
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+PIN_WAIT_S = 120.0
+"""Messages that were found are learned in turn, and none waits longer for the one before."""
+
+
+class Pins:
+    """The pinned messages of one workspace."""
+
+    def __init__(
+        self,
+        me: Identity,
+        reception: Reception,
+        sources: Sources,
+        unasked: Unasked,
+        channels: frozenset[str],
+    ) -> None:
+        """``channels``: where it is switched on; those of other platforms may be among them."""
+        self._me = me
+        self._reception = reception
+        self._store = reception.store
+        self._sources = sources
+        self._unasked = unasked
+        self._channels = sorted(name for name in channels if not name.isdecimal())
+        self._is_due = asyncio.Event()
+
+    def look_soon(self) -> None:
+        """Something may have been pinned, or taken down, without our hearing of it."""
+        self._is_due.set()
+
+    async def take(self, body: Json) -> bool:
+        """Take what an event says of a pin; False if it is about something else.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        event: Json = body.get("event", {})
+        origin = automation.pin_origin(event, events.team_of(body, self._me))
+        if origin is None:
+            return False
+        if event["type"] == automation.PIN_REMOVED:
+            await self._forget(origin)
+        elif origin.channel in self._channels:
+            await self._learn_now(origin)
+        return True
+
+    async def run(self) -> None:
+        """Compare whenever that is due, until cancelled."""
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            for channel in self._channels:
+                try:
+                    await self._compare(channel)
+                except (PlatformError, *LEDGER_AWAY) as error:
+                    log.warning("pins_not_learned", error=type(error).__name__)
+
+    async def _compare(self, channel: str) -> None:
+        pinned = await self._sources.history.pins(channel)
+        found = [automation.pinned_of(item, channel, self._me.team_id) for item in pinned]
+        now = {pin.origin.message: pin for pin in found if pin}
+        here = Origin(Platform.SLACK, self._me.team_id, channel, "", "", "")
+        members: Any = await self._store.client.smembers(_key(here))
+        known = {member.decode() for member in members}
+        for message in sorted(known - set(now)):
+            await self._forget(dataclasses.replace(here, message=message))
+        opted_out = await self._store.opted_out(here.tenant)
+        left_out = {self._me.user_id, *opted_out}
+        for message, pin in now.items():
+            if message not in known and pin.author not in left_out:
+                await self._learn_found(pin.origin)
+
+    async def _learn_now(self, origin: Origin) -> None:
+        try:
+            if message := await self._message(origin):
+                async for lesson in self._lessons(origin, message):
+                    await self._reception.receive(lesson)
+                await self._note(origin)
+        except PlatformError as error:
+            log.warning("pin_not_learned", error=type(error).__name__)
+
+    async def _learn_found(self, origin: Origin) -> None:
+        """Learn what was pinned unheard; nobody is told. What is not taken waits for another look.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``take``.
+        """
+        try:
+            message = await self._message(origin)
+            if message is None:
+                return
+            async for lesson in self._lessons(origin, message):
+                if not await self._is_taken(unasked(lesson)):
+                    return
+            await self._note(origin)
+        except PlatformError as error:
+            log.warning("pin_not_learned", error=type(error).__name__)
+
+    async def _is_taken(self, lesson: Incoming) -> bool:
+        """Whether there is a job for it now, which has ended if that did not take too long."""
+        job = await self._reception.receive(lesson)
+        if job is None:
+            return await self._unasked.is_known(lesson.origin)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PIN_WAIT_S):
+                await self._reception.wait_delivered(job.id)
+        return True
+
+    async def _message(self, origin: Origin) -> Json | None:
+        """A pinned message; None if nothing is to be learned from it.
+
+        Raises:
+            PlatformError: Slack does not show it.
+        """
+        message = await self._sources.history.message(origin.channel, origin.message)
+        if message is None or message.get("user") == self._me.user_id:
+            return None  # what we have written ourselves is no evidence for anything
+        if message.get("user") in await self._store.opted_out(origin.tenant):
+            return None
+        return message
+
+    async def _lessons(self, origin: Origin, message: Json) -> AsyncIterator[Incoming]:
+        """What there is to be learned from a message: its text, and its files."""
+        (said,) = await self._sources.gatherer.quote(origin.channel, [message])
+        if said.text:
+            yield automation.pinned(origin, said)
+        files = [read_file(file) for file in read_files(message.get("files"))]
+        async for lesson in self._unasked.lessons(origin, files):
+            yield lesson
+
+    async def _note(self, origin: Origin) -> None:
+        added: Any = self._store.client.sadd(_key(origin), origin.message)
+        await added
+
+    async def _forget(self, origin: Origin) -> None:
+        await self._store.run(documents.forget(origin))
+        removed: Any = self._store.client.srem(_key(origin), origin.message)
+        await removed
+
+
+def _key(origin: Origin) -> str:
+    return keys.pins(origin.tenant, origin.channel)

@@ -1,0 +1,115 @@
+"""Settings in the chat: who may change them, the form, and what is made of one that was sent."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from bots.incoming.preference_form import FormError
+from bots.incoming.preferences import NOT_ADMIN, Editor, Preferring
+from bots.incoming.reception import LEDGER_AWAY
+from bots.slack.handlers.ack import ACK_S, AWAY, mrkdwn
+from bots.slack.handlers.people import People
+from bots.slack.sdk.screen import Screen
+from bots.slack.views.components import notice
+from bots.slack.views.settings import settings_view
+from bots.slack.views.settings_form import Submission, preferences_of
+from shared.errors import PlatformError
+from shared.logs import get_logger
+from shared.preferences import Scope, Stored
+
+log = get_logger(__name__)
+
+SAVED = "Saved. It holds from now on."
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a form is to be shown."""
+
+    trigger: str
+    """Opens one view, within three seconds."""
+    view: str = ""
+    """The view to be replaced; empty to open one."""
+
+
+class SettingsDesk:
+    """The settings of one workspace."""
+
+    def __init__(
+        self, tenant: str, preferring: Preferring | None, people: People, screen: Screen
+    ) -> None:
+        """Store what is needed.
+
+        Args:
+            tenant: as ``Origin.tenant``.
+            preferring: None where nothing can be set.
+            people: who is who.
+            screen: where the form is shown.
+        """
+        self._tenant = tenant
+        self._preferring = preferring
+        self._people = people
+        self._screen = screen
+
+    async def may_edit(self, user: str, channel: str = "") -> bool:
+        """Whether somebody may change the settings of a channel, or of the workspace."""
+        if self._preferring is None:
+            return False
+        return self._preferring.may_edit(await self._editor(user, channel))
+
+    async def show(self, user: str, channel: str, window: Window) -> str:
+        """Show the form; returns why not, if somebody may not see it.
+
+        Args:
+            user: to whom.
+            channel: whose settings; empty for the workspace's.
+            window: where.
+
+        Raises:
+            PlatformError: Slack does not show it.
+            redis.RedisError, TimeoutError, OSError: Redis is away.
+        """
+        if self._preferring is None or not await self.may_edit(user, channel):
+            return NOT_ADMIN
+        is_for_all = bool(channel) and await self.may_edit(user)
+        stored = await self._preferring.get(Scope(self._tenant, channel))
+        view = settings_view(channel, stored, may_edit_workspace=is_for_all)
+        if window.view:
+            await self._screen.replace(window.view, view)
+        else:
+            await self._screen.open(window.trigger, view)
+        return ""
+
+    async def take(self, submission: Submission) -> dict[str, Any]:
+        """Take a form; the body of its acknowledgement, within the time that Slack waits."""
+        first = next(iter(submission.values), "when_to_speak")
+        try:
+            async with asyncio.timeout(ACK_S):
+                said = await self._put(submission)
+        except FormError as error:
+            return {"response_action": "errors", "errors": error.sentences}
+        except (PlatformError, *LEDGER_AWAY) as error:
+            log.warning("settings_not_taken", error=type(error).__name__)
+            return {"response_action": "errors", "errors": {first: AWAY}}
+        return {"response_action": "update", "view": notice(mrkdwn(said or SAVED))}
+
+    async def _put(self, submission: Submission) -> str | None:
+        if self._preferring is None:
+            return NOT_ADMIN
+        scope = Scope(self._tenant, submission.channel)
+        stored = await self._preferring.get(scope)
+        after = preferences_of(submission, stored.preferences)
+        editor = await self._editor(submission.user, submission.channel)
+        before = Stored(stored.preferences, submission.version)
+        return await self._preferring.put(scope, before, after, editor)
+
+    async def _editor(self, user: str, channel: str) -> Editor:
+        """Who wants it; who cannot be looked up is no administrator."""
+        try:
+            is_admin = await self._people.is_moderator(user)
+            if not is_admin and channel:
+                is_admin = await self._people.has_made(channel, user)
+        except PlatformError as error:
+            log.info("person_unknown", reason=str(error))
+            return Editor(user, is_admin=False)
+        return Editor(user, is_admin)

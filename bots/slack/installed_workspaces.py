@@ -1,0 +1,129 @@
+"""The workspaces that have installed our app: opened when something happens in them, or at a start.
+
+What one process does all others notice within half a minute. See ``workspaces.Workspaces``.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bots.incoming.context import Wanted
+from bots.incoming.reception import LEDGER_AWAY
+from bots.slack.accounts import Accounts
+from bots.slack.handlers.sight import Sight, sight_of
+from bots.slack.sdk.client import Account
+from bots.slack.workspace import Workspace
+from bots.store import Store
+from bots.tasks import end
+from shared.errors import PlaceUnreadableError
+from shared.jobs import Origin
+from shared.logs import get_logger
+from shared.tasks import Quoted
+
+log = get_logger(__name__)
+
+LOOK_EVERY_S = 30.0
+
+
+class Sights:
+    """What is read of each workspace, and the gatherer of all. See ``gathering.Gatherer``."""
+
+    def __init__(self, accounts: Accounts, store: Store) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._sights: dict[str, tuple[Account, Sight]] = {}
+
+    def of(self, account: Account) -> Sight:
+        """What is read of a workspace, with one memory for all who read it."""
+        team = account.me.team_id
+        known = self._sights.get(team)
+        if known is None or known[0] != account:
+            known = self._sights[team] = (account, sight_of(account, self._store))
+        return known[1]
+
+    async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
+        """The messages, from the workspace that they stand in."""
+        account = await self._accounts.find(origin.team)
+        if account is None:
+            raise PlaceUnreadableError
+        return await self.of(account).gatherer.gather(origin, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A workspace, and what is done in its background."""
+
+    account: Account
+    workspace: Workspace
+    task: asyncio.Task[None]
+
+
+class InstalledWorkspaces:
+    """Those workspaces."""
+
+    def __init__(self, accounts: Accounts, make: Callable[[Account], Workspace]) -> None:
+        """``make``: puts a workspace together."""
+        self._accounts = accounts
+        self._make = make
+        self._open: dict[str, Open] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def opened(self) -> Sequence[Workspace]:
+        """Those that something is done in now."""
+        return [found.workspace for found in self._open.values()]
+
+    def known(self, team: str) -> Workspace | None:
+        """The workspace of this id, if it is open."""
+        found = self._open.get(team)
+        return found.workspace if found else None
+
+    async def find(self, team: str) -> Workspace | None:
+        """The workspace of this id; None if we are not installed there. Raises as its Protocol."""
+        account = await self._accounts.find(team) if team else None
+        found = self._open.get(team)
+        if found and found.account == account:
+            return found.workspace
+        return await self._changed(team, account)
+
+    async def _changed(self, team: str, account: Account | None) -> Workspace | None:
+        """Open a workspace, or close it, or open it anew."""
+        async with self._opening:
+            found = self._open.get(team)
+            if found and found.account == account:
+                return found.workspace
+            await self._close(team)
+            if account is None:
+                return None
+            workspace = self._make(account)
+            self._open[team] = Open(account, workspace, asyncio.create_task(workspace.run()))
+            log.info("workspace_opened", team=team)
+            return workspace
+
+    async def leave(self, team: str) -> None:
+        """We were taken out of a workspace. Raises redis.RedisError, TimeoutError, OSError."""
+        async with self._opening:
+            await self._accounts.leave(team)
+            await self._close(team)
+
+    async def open_all(self) -> None:
+        """Open those that there are, and close those that there are not any more."""
+        for team in {*await self._accounts.teams(), *self._open}:
+            await self.find(team)
+
+    async def run(self) -> None:
+        """Look for new ones and for those that left, until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_EVERY_S)
+                try:
+                    await self.open_all()
+                except LEDGER_AWAY as error:
+                    log.warning("workspaces_not_looked_up", error=type(error).__name__)
+        finally:
+            await end([found.task for found in self._open.values()])
+
+    async def _close(self, team: str) -> None:
+        if found := self._open.pop(team, None):
+            await end([found.task])
+            log.info("workspace_closed", team=team)

@@ -1,0 +1,128 @@
+"""What Slack sends, as an ``Incoming``. Pure; knows Slack's field names and nothing of its client.
+
+One mention arrives as two events, ``app_mention`` and ``message``, with the same timestamp: both
+become the same Incoming, so the ledger sees one message.
+"""
+# Pure. Uses babel.
+
+from bots.incoming.intake import Incoming
+from bots.incoming.policy import Situation
+from bots.slack.parse.identity import Identity
+from bots.slack.parse.payloads import Json, is_timestamp, read_body
+from bots.slack.parse.text import USER_MENTION, plain_text
+from shared.jobs import Origin, Platform
+
+PERSONS_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
+"""Subtypes that a person's own message may have; all others are edits, notices or bots."""
+MENTION = "app_mention"
+MESSAGE_TYPES = frozenset({"message", MENTION})
+UNINSTALLED, TOKENS_REVOKED = "app_uninstalled", "tokens_revoked"
+DELETED = "message_deleted"
+
+
+def is_persons_event(body: Json) -> bool:
+    """Whether an event is a message that a person has just written."""
+    event: Json = body.get("event", {})
+    is_message = event.get("type") in MESSAGE_TYPES
+    return is_message and event.get("subtype") in PERSONS_SUBTYPES and bool(event.get("user"))
+
+
+def deleted_origin(body: Json, me: Identity) -> Origin | None:
+    """Where a message stood that was deleted; None if the event says nothing of the kind."""
+    event: Json = body.get("event", {})
+    channel, deleted = event.get("channel"), event.get("deleted_ts")
+    if event.get("subtype") != DELETED or not channel or not deleted:
+        return None
+    return Origin(Platform.SLACK, team_of(body, me), str(channel), "", str(deleted), "")
+
+
+def edited(body: Json) -> tuple[Json, float] | None:
+    """A message whose text was changed, as the event of a new one would tell of it; and when.
+
+    None if the event says nothing of the kind: Slack calls it a change, too, when it shows what is
+    behind a link.
+    """
+    event: Json = body.get("event", {})
+    now, before = event.get("message"), event.get("previous_message")
+    if not now or not before or not is_timestamp(event.get("ts")):
+        return None
+    if now.get("text", "") == before["text"]:
+        return None
+    place = {name: event[name] for name in ("channel", "channel_type") if name in event}
+    return {**body, "event": {**now, **place}}, float(event["ts"])
+
+
+def is_farewell(body: Json) -> bool:
+    """Whether we were taken out of a workspace."""
+    event: Json = body.get("event", {})
+    is_revoked = event.get("type") == TOKENS_REVOKED and bool(event.get("is_bot_revoked"))
+    return event.get("type") == UNINSTALLED or is_revoked
+
+
+def team_of(body: Json, me: Identity) -> str:
+    """The workspace that an event happened in."""
+    return team_named_in(body) or me.team_id
+
+
+def team_named_in(body: Json) -> str:
+    """The workspace that an event names; empty if it names none."""
+    # event.team may be absent from one of a mention's two events; the envelope has it always.
+    return str(body.get("team_id") or body.get("event", {}).get("team") or "")
+
+
+def origin_of(body: Json, me: Identity) -> Origin | None:
+    """Where an event's message came from; None if it is no message."""
+    event: Json = body.get("event", {})
+    channel, ts = event.get("channel"), event.get("ts")
+    if not channel or not is_timestamp(ts):
+        return None
+    is_direct = is_direct_message(event)
+    return Origin(
+        platform=Platform.SLACK,
+        team=team_of(body, me),
+        channel=str(channel),
+        # A direct message is one conversation; elsewhere every message begins a thread of its own.
+        thread=str(event.get("thread_ts") or ("" if is_direct else ts)),
+        message=str(ts),
+        user=str(event.get("user", "")),
+    )
+
+
+def history_body(message: Json, channel: str, me: Identity, *, is_direct: bool) -> Json | None:
+    """A message of a channel's history as the event that told, or should have told, of it."""
+    place = {"channel": channel, "channel_type": "im" if is_direct else "channel"}
+    return read_body({"team_id": me.team_id, "event": {**message, **place}})
+
+
+def is_direct_message(event: Json) -> bool:
+    """Whether an event happened in a direct message to us."""
+    return event.get("channel_type") == "im" or str(event.get("channel", "")).startswith("D")
+
+
+def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
+    """Describe a message event in words that every platform shares."""
+    event: Json = body["event"]
+    text = str(event.get("text") or "")
+    mentioned = {found[1] for found in USER_MENTION.finditer(text)}
+    situation = Situation(
+        is_from_person=is_from_person(event, me),
+        is_direct=is_direct_message(event),
+        mentions_us=me.user_id in mentioned or event.get("type") == MENTION,
+        mentions_others=bool(mentioned - {me.user_id}),
+    )
+    return Incoming(
+        origin,
+        plain_text(text, me),
+        situation,
+        # A history shows the message that began a thread as one of the thread.
+        in_thread=event.get("thread_ts") not in {None, origin.message},
+        written_at_s=float(origin.message),
+        bot=origin.user if event.get("bot_id") and origin.user != me.user_id else "",
+    )
+
+
+def is_from_person(event: Json, me: Identity) -> bool:
+    """Whether a person wrote it: not we, no other bot, no edit and no notice."""
+    user = event.get("user")
+    is_persons = event.get("subtype") in PERSONS_SUBTYPES and not event.get("bot_id")
+    return bool(user) and user != me.user_id and is_persons

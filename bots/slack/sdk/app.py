@@ -1,0 +1,317 @@
+"""Slack's events, commands and menus, by Socket Mode or by HTTP.
+
+Listeners do one thing, ``Hearer.hear``, and Bolt acknowledges after it: a message that could not be
+taken is not acknowledged, and Slack sends it again.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import aiohttp
+from aiohttp import web
+from slack_bolt import BoltResponse
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+
+from bots.slack.event_gate import Turnstile
+from bots.slack.parse.payloads import Json, read_body
+from bots.slack.sdk.client import Account, SlackAccess, make_client, socket_faults
+from bots.slack.sdk.errors import translated
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+PING_EVERY_S = 5
+CLOSE_S = 2
+TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+ANY = re.compile(".*")
+PARTS = ("team", "enterprise", "user", "channel", "message", "view", "container")
+WORDS = ("type", "callback_id", "trigger_id", "response_url", "action_ts")
+EVENT_ID = "event_id"
+FORM = "application/x-www-form-urlencoded"
+Authorize = Callable[..., Awaitable[AuthorizeResult]]
+"""Bolt calls it with those of its arguments that it names, such as ``team_id``."""
+IsTaken = Callable[[Json, Callable[[], Awaitable[BoltResponse]]], Awaitable[bool]]
+"""See ``EventsApp._is_taken``."""
+JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
+
+
+class Hearer(Protocol):
+    """Who is told of events."""
+
+    def is_unwanted(self, body: Json) -> bool:
+        """Whether an event may be acknowledged without being looked at."""
+        ...
+
+    async def hear(self, body: Json) -> bool:
+        """An event; False if it could not be taken and Slack should send it again."""
+        ...
+
+    async def obey(self, payload: Json) -> dict[str, Any]:
+        """A slash command; the body of its acknowledgement. Within some two seconds."""
+        ...
+
+    async def use(self, payload: Json) -> None:
+        """An entry of a menu. Within some two seconds."""
+        ...
+
+    async def press(self, payload: Json) -> None:
+        """A pressed button. Within some two seconds."""
+        ...
+
+    async def submit(self, payload: Json) -> dict[str, Any]:
+        """A view that was sent; the body of its acknowledgement. Within some two seconds."""
+        ...
+
+
+class EventsApp:
+    """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
+
+    def __init__(self, access: SlackAccess, authorize: Authorize, hearer: Hearer) -> None:
+        self._access = access
+        self._hearer = hearer
+        self._turnstile = Turnstile()
+        self._app = AsyncApp(
+            client=make_client(access, is_idempotent=True),
+            authorize=authorize,
+            process_before_response=True,
+            request_verification_enabled=False,  # it trips over odd requests; see _is_signed
+        )
+        self._app.event("app_mention")(self._on_event)
+        self._app.event("message")(self._on_event)
+        self._app.event("reaction_added")(self._on_event)
+        self._app.event("app_home_opened")(self._on_event)
+        self._app.event("app_uninstalled")(self._on_event)
+        self._app.event("tokens_revoked")(self._on_event)
+        self._app.event("pin_added")(self._on_event)
+        self._app.event("pin_removed")(self._on_event)
+        self._app.event("agent_session_stopped")(self._on_event)
+        self._app.command(ANY)(self._on_command)
+        self._app.shortcut(ANY)(self._on_shortcut)
+        self._app.action(ANY)(self._on_action)
+        self._app.view(ANY)(self._on_view)
+        self._app.event(ANY)(_ignore)
+
+    def make_sockets(self, num_sockets: int) -> "list[Socket]":
+        """Sockets that are not open yet."""
+        token = self._access.app_token or ""
+        return [
+            Socket(_Handler(self._app, token, self._is_taken), self._access)
+            for _ in range(num_sockets)
+        ]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's: an event as JSON, a command or a menu as a form."""
+        headers = request.headers
+        timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
+        if not timestamp or not signature:
+            return web.Response(status=401)
+        raw = await request.read()
+        if not _is_signed(self._access.signing_secret or "", timestamp, signature, raw):
+            return web.Response(status=401)
+        bolt_request = _read_form(raw) if request.content_type == FORM else _read_event(raw)
+        if bolt_request is None:
+            return web.Response(status=400)
+        if EVENT_ID not in bolt_request.body:
+            return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+        is_taken = await self._is_taken(
+            bolt_request.body, lambda: self._app.async_dispatch(bolt_request)
+        )
+        return web.Response(status=HTTPStatus.OK if is_taken else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _is_taken(self, body: Json, hand_on: Callable[[], Awaitable[BoltResponse]]) -> bool:
+        """Take an event when it is its turn, by handing it on to Bolt unless it is of a flood."""
+
+        async def take() -> bool:
+            if self._hearer.is_unwanted(body):
+                return True
+            response = await hand_on()
+            return response.status == HTTPStatus.OK
+
+        return await self._turnstile.let_in(str(body[EVENT_ID]), take)
+
+    async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
+        """Hand an event on; Bolt acknowledges it only if that goes well."""
+        known = read_body(body)
+        if known is None:
+            log.warning("event_malformed")
+        elif not await self._hearer.hear(known):
+            return BoltResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return None
+
+    async def _on_command(self, body: dict[str, Any]) -> BoltResponse:
+        return BoltResponse(status=200, body=await self._hearer.obey(body) or "")
+
+    async def _on_shortcut(self, body: dict[str, Any]) -> BoltResponse:
+        await self._hearer.use(body)
+        return BoltResponse(status=200, body="")
+
+    async def _on_action(self, body: dict[str, Any]) -> BoltResponse:
+        await self._hearer.press(body)
+        return BoltResponse(status=200, body="")
+
+    async def _on_view(self, body: dict[str, Any]) -> BoltResponse:
+        return BoltResponse(status=200, body=await self._hearer.submit(body) or "")
+
+
+def known_as(account: Account) -> Authorize:
+    """Who we are in the one workspace that there is, as Bolt wants it; known since the start.
+
+    Left to itself Bolt asks ``auth.test``, and acknowledges the event unhandled if that fails.
+    """
+
+    async def authorize() -> AuthorizeResult:
+        return authorized(account)
+
+    return authorize
+
+
+def found_by(find: "Callable[[str], Awaitable[Account | None]]") -> Authorize:
+    """Who we are in the workspace that something happened in, as Bolt wants it."""
+
+    async def authorize(team_id: str | None) -> AuthorizeResult:
+        account = await find(team_id or "")
+        # Bolt says so itself to who asks where the app is not installed; its type leaves that out.
+        return authorized(account) if account else None  # type: ignore[return-value]
+
+    return authorize
+
+
+def authorized(account: Account) -> AuthorizeResult:
+    """Who we are in a workspace, as Bolt wants it."""
+    return AuthorizeResult(
+        enterprise_id=None,
+        team_id=account.me.team_id,
+        bot_user_id=account.me.user_id,
+        bot_token=account.access.bot_token,
+    )
+
+
+class _Handler(AsyncSocketModeHandler):
+    """Bolt's handler, but that events take turns and a lost answer is no error."""
+
+    def __init__(self, app: AsyncApp, token: str, is_taken: IsTaken) -> None:
+        # What goes wrong with a connection is said by ``sockets``, once and without a trace.
+        quiet = logging.getLogger("slack_sdk.socket_mode.quiet")
+        quiet.setLevel(logging.CRITICAL)
+        super().__init__(app, token, logger=quiet, ping_interval=PING_EVERY_S)
+        self._is_taken = is_taken
+
+    async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as the class above it
+        """Handle what came in over a socket."""
+        try:
+            if EVENT_ID not in req.payload:
+                await super().handle(client, req)
+            elif await self._is_taken(req.payload, lambda: run_async_bolt_app(self.app, req)):
+                seen = SocketModeResponse(envelope_id=req.envelope_id)
+                await client.send_socket_mode_response(seen)
+        except (aiohttp.ClientError, OSError) as error:
+            log.info("answer_lost", error=type(error).__name__)  # Slack sends the event again
+
+
+class Socket:
+    """One Socket Mode connection. See ``sockets.Socket``."""
+
+    def __init__(self, handler: _Handler, access: SlackAccess) -> None:
+        self._client = handler.client
+        self._access = access
+
+    async def open(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            TokenError: Slack refuses the app token.
+            PlatformUnreachableError: it does not answer.
+        """
+        with socket_faults(self._access):
+            self._client.wss_uri = await self._client.issue_new_wss_url()
+        await self._client.connect()  # type: ignore[no-untyped-call]  # no types
+
+    async def session(self) -> object | None:
+        """The connection, if it is alive; another object after each reconnect."""
+        return self._client.current_session if await self._client.is_connected() else None
+
+    async def reopen(self) -> None:
+        """Connect again, unless that is being done.
+
+        Raises:
+            PlatformError: it did not work.
+        """
+        # An address opens one connection: the SDK would try the one that it has for ever.
+        self._client.wss_uri = None
+        with translated():
+            await self._client.connect_to_new_endpoint()
+
+    async def close(self) -> None:
+        """End it, without waiting long for Slack to say goodbye."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.close()  # type: ignore[no-untyped-call]  # no types
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.info("socket_not_closed", error=type(error).__name__)
+        finally:
+            await self._client.aiohttp_client_session.close()
+
+
+def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool:
+    """Whether Slack has signed a request in the last five minutes."""
+    if not timestamp.isdecimal():
+        return False
+    try:
+        return SignatureVerifier(secret).is_valid(body, timestamp, signature)
+    except (ValueError, TypeError, OverflowError):  # bytes that are no text, a number beyond time
+        return False
+
+
+def _read_event(raw: bytes) -> AsyncBoltRequest | None:
+    """The body of an event as Bolt wants it; None if it is none of Slack's.
+
+    Bolt gets what is read here and no more: it trips over odd fields.
+    """
+    try:
+        body = read_body(json.loads(raw))
+    except (ValueError, RecursionError):
+        return None
+    if body is None:
+        return None
+    return AsyncBoltRequest(body=json.dumps(body), headers=JSON_HEADERS)
+
+
+def _read_form(raw: bytes) -> AsyncBoltRequest | None:
+    """The body of a command or a menu as Bolt wants it; None if it is none of Slack's."""
+    try:
+        text = raw.decode()
+        if payload := parse_qs(text).get("payload"):
+            document = json.loads(payload[0])
+            if not isinstance(document, dict) or not _is_sound(document):
+                return None
+        return AsyncBoltRequest(body=text, headers={"content-type": FORM})
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_sound(payload: Json) -> bool:
+    """Whether an interaction has the shape that Bolt takes for granted."""
+    actions = payload.get("actions", [{}])
+    if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
+        return False
+    parts = all(isinstance(payload.get(name), dict | None) for name in PARTS)
+    return parts and all(isinstance(payload.get(name), str | None) for name in WORDS)
+
+
+async def _ignore() -> None:
+    """Acknowledge events that we subscribe to for nothing, or Slack sends them again."""

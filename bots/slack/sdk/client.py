@@ -1,0 +1,109 @@
+"""Slack's Web API clients, which of their calls may be repeated, and who we are there."""
+
+import contextlib
+from dataclasses import dataclass
+
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncRateLimitErrorRetryHandler,
+)
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bots.slack.parse.identity import Identity
+from bots.slack.sdk.errors import start_up_faults
+
+CALL_TIMEOUT_S = 10
+POST_TIMEOUT_S = 30
+"""A post that is given up may yet stand there later, unseen: better to wait for it."""
+MAX_RATE_LIMIT_RETRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SlackAccess:
+    """What is needed to talk to one workspace."""
+
+    bot_token: str
+    api_url: str
+    app_token: str | None = None
+    signing_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppCredentials:
+    """Who the app is that workspaces install."""
+
+    client_id: str
+    client_secret: str
+    api_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who we are in a workspace, and how we talk to it."""
+
+    access: SlackAccess
+    me: Identity
+
+
+def make_client(
+    access: SlackAccess, *, is_idempotent: bool, is_patient: bool = True
+) -> AsyncWebClient:
+    """A Web API client; only idempotent calls may be repeated after a broken connection.
+
+    slack_sdk repeats every call by default, which posts twice when the connection breaks after the
+    post was taken.
+
+    Args:
+        access: to which workspace.
+        is_idempotent: whether its calls may be repeated.
+        is_patient: whether a call waits as long as Slack asks callers to; else it fails, and its
+            caller knows what is to go first then.
+    """
+    handlers: list[AsyncRetryHandler] = []
+    if is_patient:
+        handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=MAX_RATE_LIMIT_RETRIES))
+    if is_idempotent:
+        handlers.append(AsyncConnectionErrorRetryHandler())
+    return AsyncWebClient(
+        token=access.bot_token,
+        base_url=access.api_url,
+        timeout=CALL_TIMEOUT_S if is_idempotent else POST_TIMEOUT_S,
+        retry_handlers=handlers,
+    )
+
+
+async def identify(access: SlackAccess) -> Identity:
+    """Ask Slack who we are.
+
+    Raises:
+        TokenError: it does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    where = "copy it again from your app's page, OAuth & Permissions"
+    with start_up_faults(access.api_url, "SLACK_BOT_TOKEN", where):
+        answer = await make_client(access, is_idempotent=True).auth_test()
+    return Identity(
+        user_id=str(answer["user_id"]),
+        team_id=str(answer["team_id"]),
+        url=str(answer.get("url") or ""),
+    )
+
+
+async def check_app_token(access: SlackAccess) -> None:
+    """Ask Slack whether the app token may open a socket; opens none.
+
+    Raises:
+        TokenError: it may not.
+        PlatformUnreachableError: Slack does not answer.
+    """
+    with socket_faults(access):
+        await make_client(access, is_idempotent=True).apps_connections_open(
+            app_token=access.app_token or ""
+        )
+
+
+def socket_faults(access: SlackAccess) -> contextlib.AbstractContextManager[None]:
+    """Raise what keeps a socket from being opened as ours."""
+    where = "it needs the scope connections:write; see your app's page, Basic Information"
+    return start_up_faults(access.api_url, "SLACK_APP_TOKEN", where)

@@ -1,0 +1,1 @@
+"""Plain data to Slack's views, blocks and buttons. Pure."""

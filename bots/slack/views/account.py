@@ -1,0 +1,59 @@
+"""Commands that are done at once, without a job: stop, quota, settings, forget-me. Pure."""
+# Pure. Uses babel.
+
+from enum import StrEnum
+from typing import Any
+
+from bots.slack.parse.commands import Command
+from bots.slack.views.blocks import section
+from bots.slack.views.buttons import PREFIX
+from bots.slack.views.components import plain
+
+STOPPED = "I have stopped."
+FORGET = "forget"
+FORGET_QUESTION = (
+    "Shall I delete what I keep of you in this workspace: our conversations, your questions, what "
+    "you said of answers, and how your messages were rated? It cannot be undone. My messages in "
+    "the channels stay."
+)
+
+
+class Errand(StrEnum):
+    """What a command asks for besides a task."""
+
+    STOP = "stop"
+    QUOTA = "quota"
+    SETTINGS = "settings"
+    FORGET_ME = "forget-me"
+
+
+def errand_of(command: Command) -> tuple[Errand, str] | None:
+    """The errand that a command asks for, and the words behind it; None if it asks for none."""
+    name, _, rest = command.words.strip().partition(" ")
+    try:
+        return Errand(name.lower().rstrip(":")), rest.strip()
+    except ValueError:
+        return None
+
+
+def forget_blocks() -> tuple[dict[str, Any], ...]:
+    """The question whether everything is to be forgotten, with a button that says so."""
+    buttons = {"type": "actions", "elements": [forget_button("Delete it")]}
+    return (section(FORGET_QUESTION), buttons)
+
+
+def forget_button(label: str) -> dict[str, Any]:
+    """A button that asks once more, and then has everything forgotten."""
+    return {
+        "type": "button",
+        "action_id": f"{PREFIX}{FORGET}",
+        "style": "danger",
+        "text": plain(label),
+        "confirm": {
+            "title": plain("Are you sure?"),
+            "text": plain("It cannot be undone."),
+            "confirm": plain("Delete it"),
+            "deny": plain("Keep it"),
+            "style": "danger",
+        },
+    }

@@ -1,0 +1,139 @@
+"""The buttons under an answer as Slack's blocks, and what comes back of one that was pressed. Pure.
+
+Every button names the verb; its value is the job. The two of feedback are one element of Slack's,
+whose value says both. docs.slack.dev/reference/block-kit/blocks
+"""
+# Pure.
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from bots.delivery.buttons import Controls
+from bots.slack.parse.payloads import Json
+from bots.slack.views.blocks import MAX_SECTION_CHARS, cut, section
+
+PREFIX = "parley:"
+STOP, RETRY, GOOD, BAD = "stop", "retry", "good", "bad"
+FEEDBACK = "feedback"
+VERBS = frozenset({STOP, RETRY, GOOD, BAD})
+LABELS = {STOP: "Stop", RETRY: "Retry", GOOD: "👍", BAD: "👎"}
+HINTS = {
+    STOP: "Stop this answer",
+    RETRY: "Write this answer again",
+    GOOD: "This answer is good",
+    BAD: "This answer is bad",
+}
+
+
+class Look(Enum):
+    """How feedback is asked for."""
+
+    FEEDBACK = "feedback"
+    """By Slack's own element."""
+    PLAIN = "plain"
+    """By two buttons, where Slack does not take that."""
+
+
+def with_controls(
+    content: Mapping[str, Any], controls: Controls, job_id: str, look: Look = Look.FEEDBACK
+) -> dict[str, Any]:
+    """What a message says with its buttons, as arguments of Slack's methods.
+
+    Args:
+        content: as ``blocks.with_image`` makes it.
+        controls: which buttons.
+        job_id: whose answer it is.
+        look: how feedback is asked for.
+    """
+    blocks = list(content.get("blocks") or ())
+    if controls is Controls.NONE:
+        # Slack leaves the blocks that a message has where an edit names none.
+        return {**content, "blocks": blocks}
+    if not blocks:
+        blocks = [section(part) for part in cut(content["text"], MAX_SECTION_CHARS)]
+    return {**content, "blocks": [*blocks, *_rows(controls, job_id, look)]}
+
+
+def _rows(controls: Controls, job_id: str, look: Look) -> list[dict[str, Any]]:
+    if controls is Controls.RUNNING:
+        return [{"type": "actions", "elements": [_button(STOP, job_id)]}]
+    retry = _button(RETRY, job_id)
+    if look is Look.PLAIN:
+        both = [_button(GOOD, job_id), _button(BAD, job_id)]
+        return [{"type": "actions", "elements": [retry, *both]}]
+    feedback = {
+        "type": "feedback_buttons",
+        "action_id": f"{PREFIX}{FEEDBACK}",
+        "positive_button": _choice(GOOD, job_id),
+        "negative_button": _choice(BAD, job_id),
+    }
+    return [
+        {"type": "actions", "elements": [retry]},
+        {"type": "context_actions", "elements": [feedback]},
+    ]
+
+
+def _button(verb: str, job_id: str) -> dict[str, Any]:
+    return {
+        "type": "button",
+        "action_id": f"{PREFIX}{verb}",
+        "text": {"type": "plain_text", "text": LABELS[verb], "emoji": True},
+        "value": job_id,
+        "accessibility_label": HINTS[verb],
+    }
+
+
+def _choice(verb: str, job_id: str) -> dict[str, Any]:
+    return {
+        "text": {"type": "plain_text", "text": LABELS[verb], "emoji": True},
+        "accessibility_label": HINTS[verb],
+        "value": f"{verb}:{job_id}",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button that somebody pressed."""
+
+    verb: str
+    value: str
+    """The job, for one of ``VERBS``."""
+    user: str
+    channel: str
+    """Empty where it stood in no conversation, but in a view."""
+    trigger: str
+    """Opens one view, within three seconds."""
+    ticket: str
+    """The address for what the person is told; empty where it stood in a view."""
+    view: str = ""
+    """The view that it stood in, if it did."""
+    is_in_modal: bool = False
+    """Whether that is a window, and not the Home tab."""
+
+
+def read_press(payload: Json) -> Press | None:
+    """A pressed button; None if it is none of ours."""
+    parts = [payload.get(name) for name in ("user", "channel", "view")]
+    user, channel, view = (part if isinstance(part, dict) else {} for part in parts)
+    actions = payload.get("actions")
+    action = actions[0] if isinstance(actions, list) and actions else None
+    if not isinstance(action, dict) or not user.get("id"):
+        return None
+    name, value = str(action.get("action_id") or ""), str(action.get("value") or "")
+    if not name.startswith(PREFIX):
+        return None
+    verb = name.removeprefix(PREFIX)
+    if verb == FEEDBACK:
+        verb, _, value = value.partition(":")
+    return Press(
+        verb=verb,
+        value=value,
+        user=str(user["id"]),
+        channel=str(channel.get("id") or ""),
+        trigger=str(payload.get("trigger_id") or ""),
+        ticket=str(payload.get("response_url") or ""),
+        view=str(view.get("id") or ""),
+        is_in_modal=view.get("type") == "modal",
+    )

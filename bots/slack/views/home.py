@@ -1,0 +1,110 @@
+"""The Home tab: help, what a person has used and what holds; and what to write first. Pure."""
+# Pure. Uses babel.
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bots.incoming.preference_form import PLACES, WHEN
+from bots.slack.parse.payloads import Json
+from bots.slack.views.account import forget_button
+from bots.slack.views.blocks import MAX_SECTION_CHARS, cut, section
+from bots.slack.views.buttons import PREFIX
+from bots.slack.views.components import plain
+from bots.slack.views.settings import WORKSPACE
+from shared.languages import name_of
+from shared.preference_layers import Resolved
+from shared.preferences import ReplyPlace, shown
+
+HOUR_MS = 3600 * 1000
+HOME_OPENED, HOME_TAB, MESSAGES_TAB = "app_home_opened", "home", "messages"
+PROMPTS_TITLE = "What can I do for you?"
+PROMPTS = (
+    {"title": "Write an announcement", "message": "Write an announcement about "},
+    {"title": "Translate into French", "message": "Translate into French: "},
+    {"title": "Ask the documents", "message": "Ask the docs: "},
+    {"title": "Begin anew", "message": "forget this conversation"},
+)
+"""Slack shows four at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A person who opened our tab, or our direct message."""
+
+    user: str
+    channel: str
+    """The direct message."""
+    tab: str
+
+
+def read_opening(event: Json) -> Opening | None:
+    """What an event says of it; None if it says nothing of the kind."""
+    if event.get("type") != HOME_OPENED or not event.get("user"):
+        return None
+    return Opening(str(event["user"]), str(event.get("channel") or ""), str(event.get("tab") or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the tab tells one person."""
+
+    help: str
+    """As all that follows, mrkdwn."""
+    quota: str
+    resolved: Resolved
+    is_opted_out: bool
+    may_edit: bool
+    notice: str = ""
+    """What has just been done."""
+
+
+def home_view(home: Home) -> dict[str, Any]:
+    """The tab as a view."""
+    blocks: list[dict[str, Any]] = []
+    if home.notice:
+        blocks += [*_sections(home.notice), {"type": "divider"}]
+    blocks += [
+        _header("What I can do"),
+        *_sections(home.help),
+        _header("What you have used"),
+        *_sections(home.quota),
+        _header("What holds for you"),
+        *_sections("\n".join(_lines(home))),
+    ]
+    buttons = [forget_button("Forget me")]
+    if home.may_edit:
+        settings = {
+            "type": "button",
+            "action_id": f"{PREFIX}{WORKSPACE}",
+            "text": plain("Settings of the workspace"),
+        }
+        buttons.insert(0, settings)
+    blocks.append({"type": "actions", "elements": buttons})
+    return {"type": "home", "blocks": blocks}
+
+
+def _lines(home: Home) -> Sequence[str]:
+    known = home.resolved
+    hours = "as set up" if known.retention_ms is None else f"{known.retention_ms / HOUR_MS:g} hours"
+    language = name_of(known.language) if known.language else "that of the question"
+    place = known.reply_place or ReplyPlace.THREAD
+    opted = "left out of" if home.is_opted_out else "part of"
+    when, where = WHEN[known.when_to_speak].lower(), PLACES[place].lower()
+    opt = "`/parley opt-in`" if home.is_opted_out else "`/parley opt-out`"
+    return (
+        f"• Unless a channel says something else I answer: {when}; {where}",
+        f"• Language of answers: {language}",
+        f"• A silent conversation is remembered: {hours}",
+        f"• Switched off: {shown(known.tasks_off)}",
+        f"• Quiet hours: {shown(known.quiet_hours) or 'none'}",
+        f"• Your messages are {opted} summaries, ratings and what is learned ({opt})",
+    )
+
+
+def _header(text: str) -> dict[str, Any]:
+    return {"type": "header", "text": plain(text)}
+
+
+def _sections(text: str) -> list[dict[str, Any]]:
+    return [section(part) for part in cut(text, MAX_SECTION_CHARS)]

@@ -1,0 +1,91 @@
+"""The settings of a workspace or a channel as one of Slack's views. Pure.
+
+An empty field means that the layer below decides. docs.slack.dev/reference/views
+"""
+# Pure. Uses babel.
+
+import json
+from typing import Any
+
+from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, WHEN
+from bots.slack.views.blocks import section
+from bots.slack.views.buttons import PREFIX
+from bots.slack.views.components import (
+    MAX_INPUT_CHARS,
+    choice,
+    choices,
+    modal,
+    number,
+    plain,
+    words,
+)
+from shared.languages import name_of
+from shared.preferences import (
+    SWITCHABLE,
+    Stored,
+)
+
+CALLBACK = "parley_settings_view"
+WORKSPACE = "workspace-settings"
+"""The button that leads from a channel's settings to the workspace's."""
+TASKS = {NOTHING: ALL_ON, **{kind.value: kind.value for kind in SWITCHABLE}}
+OF_QUOTAS = {
+    ("user_quota", "messages"): "Messages a person may send a day",
+    ("user_quota", "tokens"): "Tokens a person may use a day",
+    ("channel_quota", "messages"): "Messages a channel may send a day",
+    ("channel_quota", "tokens"): "Tokens a channel may use a day",
+}
+
+
+def settings_view(channel: str, stored: Stored, *, may_edit_workspace: bool) -> dict[str, Any]:
+    """The form.
+
+    Args:
+        channel: whose settings; empty for the workspace's.
+        stored: as they are kept.
+        may_edit_workspace: whether a channel's form leads to the workspace's.
+    """
+    known = stored.preferences
+    whose = f"<#{channel}>" if channel else "this whole workspace"
+    below = "the workspace says" if channel else "whoever runs me has set it"
+    lead: list[dict[str, Any]] = [
+        section(f"Settings of {whose}. What is left empty is as {below}."),
+    ]
+    if channel and may_edit_workspace:
+        button = {
+            "type": "button",
+            "action_id": f"{PREFIX}{WORKSPACE}",
+            "text": plain("Settings of the workspace"),
+        }
+        lead.append({"type": "actions", "elements": [button]})
+    tasks = sorted(known.tasks_off or ()) if known.tasks_off is not None else None
+    fields = [
+        choice("when_to_speak", "Answer", WHEN, known.when_to_speak),
+        choice("reply_place", "Answer where", PLACES, known.reply_place),
+        words("model", "Model, as `parley status` names it", known.model or None),
+        words("language", "Language of answers", name_of(known.language or "") or None),
+        words(
+            "system_prompt",
+            "What the model is told first",
+            (known.system_prompt or "")[:MAX_INPUT_CHARS] or None,
+            is_long=True,
+        ),
+        number(
+            "retention_hours",
+            "Hours for which a silent conversation is remembered",
+            known.retention_hours,
+            is_whole=False,
+        ),
+        choices("tasks_off", "Switched off", TASKS, [NOTHING] if tasks == [] else tasks),
+        words(
+            "quiet_hours",
+            "Quiet hours, such as 22:00-07:00 Europe/Berlin",
+            str(known.quiet_hours) if known.quiet_hours else None,
+        ),
+        *(
+            number(f"{field}-{unit}", label, getattr(getattr(known, field), unit))
+            for (field, unit), label in OF_QUOTAS.items()
+        ),
+    ]
+    metadata = json.dumps({"channel": channel, "version": stored.version})
+    return modal("Parley: settings", [*lead, *fields], CALLBACK, submit="Save", metadata=metadata)

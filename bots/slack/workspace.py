@@ -1,0 +1,170 @@
+"""One workspace of Slack's: what comes of its events, commands and menus."""
+
+import functools
+from typing import Any
+
+from bots.adapter import Link
+from bots.incoming.backfill import Window
+from bots.incoming.intake import Incoming
+from bots.incoming.read_marks import Marks
+from bots.slack.files import Downloads
+from bots.slack.handlers.account import Clerk
+from bots.slack.handlers.ack import Promptness
+from bots.slack.handlers.attachments import Attaching, Twins
+from bots.slack.handlers.automation import Sources, Unasked
+from bots.slack.handlers.backfill import Looking, thread_name
+from bots.slack.handlers.buttons import Presses
+from bots.slack.handlers.commands import Acts
+from bots.slack.handlers.pins import Pins
+from bots.slack.handlers.settings import SettingsDesk
+from bots.slack.handlers.sight import Sight
+from bots.slack.parse import events
+from bots.slack.parse.automation import Customs
+from bots.slack.parse.payloads import Json
+from bots.slack.sdk.client import Account
+from bots.slack.sdk.screen import Screen
+from bots.slack.stream_text import answer_thread
+from bots.slack.views import ask as ask_view
+from bots.slack.views import buttons, home, settings_form
+from bots.slack.views.account import FORGET
+from bots.slack.views.settings import WORKSPACE
+from shared.jobs import Origin, Platform
+
+
+class Workspace:
+    """What we do in one workspace."""
+
+    def __init__(
+        self,
+        account: Account,
+        link: Link,
+        sight: Sight,
+        customs: Customs,
+        marks: Marks,
+    ) -> None:
+        access, me, reception = account.access, account.me, link.reception
+        self._me = me
+        self._reception = reception
+        self._verbs = link.verbs
+        self._marks = marks
+        self._looking = Looking(me, sight.history)
+        downloads = Downloads(access.bot_token, access.api_url, customs.files)
+        sources = Sources(sight.history, sight.gatherer, downloads)
+        self._unasked = Unasked(me, reception, sources, customs)
+        self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)
+        self._attaching = Attaching(reception, sources)
+        self._twins = Twins()
+        self._promptness = Promptness()
+        screen = Screen(access)
+        tenant = f"{Platform.SLACK}:{me.team_id}"
+        self._desk = SettingsDesk(tenant, link.preferring, sight.people, screen)
+        self._clerk = Clerk(me, link, screen, self._desk)
+        self._acts = Acts(me, link, sight, self._unasked, self._clerk, self._promptness)
+        self._presses = Presses(reception.store, link.verbs, sight, screen, self._promptness)
+
+    async def run(self) -> None:
+        """Do what is done in the background, until cancelled."""
+        try:
+            await self._pins.run()
+        finally:
+            await self._promptness.close()
+
+    def look_soon(self) -> None:
+        """Something may have happened without our hearing of it."""
+        self._pins.look_soon()
+
+    async def look_through(self, window: Window) -> int:
+        """Look for what was said in a time, and take it; how many messages were found."""
+        return await self._looking.look_through(window, self.take)
+
+    def is_unwanted(self, body: Json) -> bool:
+        """Whether a person's message is one of a flood."""
+        origin = events.origin_of(body, self._me)
+        if origin is None or not self._reception.floods.holds_off(origin.asker):
+            return False
+        self._marks.note(origin.channel, origin.message)
+        return True
+
+    async def obey(self, payload: Json) -> dict[str, Any]:
+        """Take a slash command. See ``app.Hearer``."""
+        return await self._acts.command(payload)
+
+    async def use(self, payload: Json) -> None:
+        """Take a menu's entry. See ``app.Hearer``."""
+        if shortcut := ask_view.read_shortcut(payload):
+            await self._promptness.open_in_time(self._clerk.anywhere(shortcut))
+        else:
+            await self._acts.shortcut(payload)
+
+    async def submit(self, payload: Json) -> dict[str, Any]:
+        """Take a view that was sent. See ``app.Hearer``."""
+        if question := ask_view.read_question(payload):
+            work, user = self._clerk.ask(question), question.user
+            tell = functools.partial(self._clerk.tell, user)
+            return await self._promptness.answer_in_time(work, ask_view.QUESTION, tell)
+        submission = settings_form.read_submission(payload)
+        return await self._desk.take(submission) if submission else {}
+
+    async def press(self, payload: Json) -> None:
+        """Take a pressed button. See ``app.Hearer``."""
+        press = buttons.read_press(payload)
+        if press is None:
+            return
+        if press.verb == FORGET:
+            await self._promptness.tell_in_time(self._clerk.forget(press), press.ticket)
+        elif press.verb == WORKSPACE:
+            await self._promptness.tell_in_time(self._clerk.show_settings(press), press.ticket)
+        else:
+            await self._presses.press(press)
+
+    async def take(self, body: Json, *, is_found: bool = False, now_s: float = 0.0) -> None:
+        """Take an event.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+        """
+        if opening := home.read_opening(body.get("event", {})):
+            self._promptness.spawn(self._clerk.welcome(opening))
+            return
+        if deleted := events.deleted_origin(body, self._me):
+            await self._reception.withdraw(deleted)
+            return
+        if edited := events.edited(body):
+            await self._take_edited(*edited)
+            return
+        if await self._presses.react(body.get("event", {}), events.team_of(body, self._me)):
+            return
+        if await self._unasked.take(body) or await self._pins.take(body):
+            return
+        origin = events.origin_of(body, self._me)
+        if origin is not None:
+            await self._take_message(body, origin, now_s if is_found else None)
+
+    async def _take_message(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
+        """Take a message; ``found_at_s``: when it was found, if nobody heard it."""
+        if body["event"].get("type") != events.MENTION:
+            with self._twins.taking(origin.channel, origin.message):
+                await self._take_once(body, origin, found_at_s)
+        elif not await self._twins.took(origin.channel, origin.message):
+            await self._take_once(body, origin, found_at_s)
+
+    async def _take_once(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
+        incoming = self._incoming(body, origin)
+        age_s = max(0.0, found_at_s - incoming.written_at_s) if found_at_s else 0.0
+        if not await self._unasked.teach(body, incoming):
+            whole = await self._attaching.with_files(body, incoming)
+            job = await self._reception.receive(whole, age_s)
+            if job is not None and (thread := answer_thread(job.origin)):
+                self._marks.note_thread(thread_name(origin.channel, thread))
+        await self._unasked.overhear(body, incoming)
+        self._marks.note(origin.channel, origin.message)
+
+    async def _take_edited(self, body: Json, edited_at_s: float) -> None:
+        """A message that reads otherwise now: its answer and its rating follow."""
+        await self._unasked.rate_again(body, edited_at_s)
+        origin = events.origin_of(body, self._me)
+        if origin is not None and events.is_from_person(body["event"], self._me):
+            await self._verbs.edited(self._incoming(body, origin))
+
+    def _incoming(self, body: Json, origin: Origin) -> Incoming:
+        return self._reception.situated(events.to_incoming(body, origin, self._me))

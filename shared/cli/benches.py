@@ -1,0 +1,97 @@
+"""``parley bench scale``: workers that compute nothing, and how all the rest keeps up with them."""
+
+import contextlib
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from shared.cli.embedded_redis import embedded_redis
+from shared.cli.processes import python_module, running, start, with_setting
+from shared.cli.sessions import Ward, keep_alive
+from shared.errors import StartupError
+
+ANSWER_TOKENS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingOrder:
+    """What is to be measured."""
+
+    workers: tuple[int, ...]
+    """How many processes, one measurement each."""
+    slots: int
+    """Answers at once of each."""
+    tokens_per_s: float
+    """Of each answer."""
+    repeats: int
+    as_json: bool
+
+
+def bench_scaling(order: ScalingOrder) -> int:
+    """Measure what more workers are good for; returns the exit code.
+
+    Raises:
+        StartupError: something could not start; its own sentence says why.
+    """
+    measured = [_scaled(order, count) for count in order.workers]
+    for one in measured:
+        one["ratio"] = round(one["tokens_per_s"] / measured[0]["tokens_per_s"], 2)
+    if order.as_json:
+        sys.stdout.write(json.dumps({"tokens_per_s_each": order.tokens_per_s, "scale": measured}))
+        sys.stdout.write("\n")
+        return 0
+    sys.stdout.write(
+        "workers  at once  tokens/s  ratio  of ideal  answers/s  bots CPU  Redis CPU\n"
+    )
+    for one in measured:
+        sys.stdout.write(
+            f"{one['workers']:>7} {one['at_once']:>8} {one['tokens_per_s']:>9.0f} "
+            f"{one['ratio']:>6.2f} {one['of_ideal']:>9.2f} {one['answers_per_s']:>10.1f} "
+            f"{one['bots_cpu']:>9.0%} {one['redis_cpu']:>10.0%}\n"
+        )
+    return 0
+
+
+def _scaled(order: ScalingOrder, count: int) -> dict[str, float]:
+    at_once = count * order.slots
+    sizes = {
+        "PARLEY_MAX_NEW_TOKENS": str(ANSWER_TOKENS),
+        "PARLEY_QUEUES": "chat",
+        "PARLEY_CONCURRENCY": str(order.slots),
+    }
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
+        folder = Path(name)
+        with embedded_redis(folder / "redis") as url, contextlib.ExitStack() as stack:
+            env = {**with_setting("PARLEY_REDIS_URL", url), **sizes}
+            module = python_module("worker", "paced", str(order.tokens_per_s))
+            wards = []
+            for number in range(count):
+                log = folder / f"worker{number}.log"
+                ward = Ward("worker", partial(start, module, env=env, log=log), log)
+                stack.callback(ward.stop)
+                wards.append(ward)
+            out = folder / "load.json"
+            words = (str(at_once), str(order.repeats), str(out), str(count))
+            load = start(python_module("bots", "load", *words), env=env, shares_terminal=True)
+            stack.enter_context(running(load))
+            if keep_alive(wards, load.poll) or not out.is_file():
+                raise StartupError("The questions were not answered to their end.")
+            found = json.loads(out.read_text())
+    seconds = sum(one["seconds"] for one in found["rounds"])
+    all_s = seconds + sum(one["seconds"] for one in found["alone"])
+    num_tokens = sum(
+        len(each["answer"].split()) for one in found["rounds"] for each in one["asked"]
+    )
+    rate = num_tokens / seconds
+    return {
+        "workers": count,
+        "at_once": at_once,
+        "tokens_per_s": round(rate, 1),
+        "of_ideal": round(rate / (at_once * order.tokens_per_s), 3),
+        "answers_per_s": round(order.repeats * at_once / seconds, 2),
+        "bots_cpu": round(found["cpu_s"]["bots"] / all_s, 3),
+        "redis_cpu": round(found["cpu_s"]["redis"] / all_s, 3),
+    }

@@ -1,0 +1,180 @@
+"""``parley doctor`` and ``parley health``: is everything there, and does it run?
+
+The worker's and the bots' own checks are theirs; they run as processes, where they are installed.
+"""
+
+import importlib.util
+import os
+import platform
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import redis
+
+from shared.checks import Check, print_checks
+from shared.cli.embedded_redis import find_redis_server
+from shared.cli.processes import python_module
+from shared.errors import RedisUnavailableError, SettingsError
+from shared.ledger import keys
+from shared.ledger.documents import NO_VECTOR_SETS
+from shared.ledger.redis_health import (
+    find_problem,
+    fsync_advice,
+    is_this_machine,
+    open_door_advice,
+    unreachable,
+)
+from shared.settings import Settings
+
+MIN_PYTHON = (3, 11)
+MAX_CLOCK_SKEW_S = 5.0
+TIMEOUT_S = 3
+HTTP_OK = 200
+CREDENTIALS = frozenset({"username", "password", "credential_provider"})
+PARTS = {"bots": "discord", "worker": "torch"}
+"""Each side, and a library without which it is not installed here."""
+
+
+def report(settings: Settings) -> int:
+    """Print every check; the exit code is 1 if one failed."""
+    checks = [_check_python()]
+    if settings.redis_url is None:
+        checks.append(_check_embedded_redis())
+    else:
+        url = settings.redis_url.get_secret_value()
+        checks.extend(check_redis(url, allow_volatile=settings.allow_volatile_redis))
+    code = print_checks(checks)
+    for module, library in PARTS.items():
+        if importlib.util.find_spec(library) is None:
+            print_checks([Check.warn(module, "not installed here")])
+            continue
+        code |= subprocess.run(python_module(module, "doctor"), check=False).returncode  # noqa: S603 - our own modules
+    return code
+
+
+def health(settings: Settings, part: str) -> int:
+    """0 if a part that should run on this machine does.
+
+    Raises:
+        SettingsError: there is no such part.
+    """
+    match part:
+        case "bots":
+            return 0 if _answers(f"http://{settings.http_host}:{settings.http_port}/healthz") else 1
+        case "worker":
+            url = settings.redis_url
+            return 0 if url and _has_worker_here(url.get_secret_value()) else 1
+        case _:
+            raise SettingsError("Usage: parley health worker, or parley health bots.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own port
+            return bool(answer.status == HTTP_OK)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _has_worker_here(redis_url: str) -> bool:
+    here = f"{socket.gethostname()}:".encode()
+    try:
+        with _connect(redis_url) as client:
+            names: Any = client.zrange(keys.WORKERS, 0, -1)
+            mine = [name.decode() for name in names if name.startswith(here)]
+            return any(client.exists(keys.worker(name)) for name in mine)
+    except (redis.RedisError, OSError):
+        return False
+
+
+def _connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+def _check_python() -> Check:
+    version = platform.python_version()
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_PYTHON:
+        return Check.fail("python", f"{version}; Parley needs 3.11 or newer")
+    return Check.ok("python", f"{version} on {platform.system()}, {os.cpu_count()} cores")
+
+
+def _check_embedded_redis() -> Check:
+    try:
+        return Check.ok("redis", f"embedded, {find_redis_server()}")
+    except RedisUnavailableError as error:
+        return Check.fail("redis", str(error))
+
+
+def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
+    """Whether a Redis answers, keeps what it is told, and is closed to strangers."""
+    try:
+        with _connect(url) as client:
+            info: Any = client.info()
+            server_s = float(client.time()[0])
+            fsync = _ask_fsync(client)
+            has_vectors = _has_vector_sets(client)
+        door = _check_door(url)
+    except (redis.RedisError, ValueError, OSError) as error:
+        return [Check.fail("redis", str(unreachable(url, type(error).__name__)))]
+    problem = find_problem(info, allow_volatile=allow_volatile)
+    mode = "append-only" if info.get("aof_enabled") else "volatile"
+    found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"
+    checks = [Check.fail("redis", problem) if problem else Check.ok("redis", found)]
+    if info.get("aof_enabled") and (advice := fsync_advice(fsync)):
+        checks.append(Check.warn("redis fsync", advice))
+    if not has_vectors:
+        checks.append(Check.warn("redis vector sets", NO_VECTOR_SETS))
+    return [*checks, door, _skew(server_s)]
+
+
+def _has_vector_sets(client: redis.Redis) -> bool:
+    """Whether documents can be kept; a user without rights to them may well not know."""
+    try:
+        client.vset().vcard(keys.VECTORS)
+    except redis.ResponseError as error:
+        return "unknown command" not in str(error).lower()
+    return True
+
+
+def _ask_fsync(client: redis.Redis) -> str | None:
+    """How Redis writes its append-only file; None if this user may not know."""
+    try:
+        answer: Any = client.config_get("appendfsync")
+    except redis.ResponseError:
+        return None
+    policy = answer.get("appendfsync")
+    return str(policy) if policy else None
+
+
+def _check_door(url: str) -> Check:
+    """Whether Redis's default user is let in without a password."""
+    pool = redis.ConnectionPool.from_url(url)
+    host = str(
+        pool.connection_kwargs.get("path") or pool.connection_kwargs.get("host", "localhost")
+    )
+    strangers = {k: v for k, v in pool.connection_kwargs.items() if k not in CREDENTIALS}
+    limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+    door = redis.ConnectionPool(pool.connection_class, **{**strangers, **limits})
+    try:
+        with redis.Redis(connection_pool=door) as stranger:
+            stranger.ping()
+    except redis.RedisError:
+        return Check.ok("redis access", "nobody is let in without a password")
+    finally:
+        door.disconnect()
+    advice = open_door_advice(host)
+    is_ours = is_this_machine(host)
+    return Check.warn("redis access", advice) if is_ours else Check.fail("redis access", advice)
+
+
+def _skew(server_s: float) -> Check:
+    skew_s = abs(time.time() - server_s)
+    if skew_s > MAX_CLOCK_SKEW_S:
+        return Check.warn(
+            "clock", f"{skew_s:.0f} s off Redis's; Parley uses Redis's, but Slack checks yours"
+        )
+    return Check.ok("clock", "agrees with Redis's")

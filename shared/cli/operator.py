@@ -1,0 +1,166 @@
+"""What operators ask and do from the command line: who works, what waits, what was given up.
+
+Runs the ledger's steps on a Redis that is named, or on the embedded one of a running ``parley``.
+"""
+
+import contextlib
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import kombu.exceptions
+import redis
+
+from shared.cli.embedded_redis import find_embedded_url
+from shared.errors import RedisUnavailableError, SettingsError
+from shared.ledger import status as operating
+from shared.ledger.calls import Call
+from shared.ledger.celery import build_celery, publish
+from shared.ledger.redis_health import unreachable
+from shared.ledger.status import DeadLetter, Status, WorkerState
+from shared.settings import Settings
+
+T = TypeVar("T")
+TIMEOUT_S = 3
+MOST_LETTERS = 10_000
+REF_LENGTH = 8
+"""Characters of a job's id in the sentence that a person reads."""
+MS = 1000
+ALL = "all"
+
+
+class Desk:
+    """An operator's connection to the ledger."""
+
+    def __init__(self, client: redis.Redis, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def run(self, call: Call[T]) -> T:
+        """Run one step.
+
+        Raises:
+            RedisUnavailableError: it does not answer, or will not.
+        """
+        try:
+            raw = self._client.register_script(call.script)(args=list(call.args))
+        except (redis.RedisError, OSError) as error:
+            raise unreachable(self._url, type(error).__name__) from error
+        return call.read(raw)
+
+    def find_letters(self, refs: list[str]) -> list[DeadLetter]:
+        """The dead letters of these references, or all of them for ``all``.
+
+        Raises:
+            SettingsError: there is no such letter, or more than one.
+        """
+        letters = self.run(operating.dead_letters(MOST_LETTERS))
+        if refs == [ALL]:
+            return list(letters)
+        return [_only(ref, letters) for ref in refs]
+
+    def requeue(self, letter: DeadLetter, deadline_ms: int) -> str:
+        """Try a dead letter again; a line that says what became of it."""
+        ref = letter.job.id[:REF_LENGTH]
+        requeued = self.run(operating.requeue(letter.job.id, deadline_ms))
+        if requeued.ready:
+            # If Celery cannot be told, the sweep sends the job a few seconds later.
+            with contextlib.suppress(kombu.exceptions.KombuError, OSError):
+                publish(build_celery(self._url), requeued.ready)
+        match requeued.outcome:
+            case "requeued":
+                return f"{ref}  is tried again."
+            case "undelivered":
+                return f"{ref}  is not ready: its sentence is not shown yet. Try again soon."
+            case _:
+                return f"{ref}  is no dead letter any more."
+
+    def drop(self, letter: DeadLetter) -> str:
+        """Forget a dead letter; a line that says so."""
+        ref = letter.job.id[:REF_LENGTH]
+        is_dropped = self.run(operating.drop(letter.job.id))
+        return f"{ref}  is dropped." if is_dropped else f"{ref}  is no dead letter any more."
+
+
+@contextlib.contextmanager
+def open_desk(settings: Settings) -> Iterator[Desk]:
+    """Connect to the Redis that Parley runs on.
+
+    Raises:
+        RedisUnavailableError: none is named and no ``parley`` runs with an embedded one.
+    """
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+    elif found := find_embedded_url(_redis_folder(settings)):
+        url = found
+    else:
+        raise RedisUnavailableError(
+            "No Parley runs here: start `parley up`, or set PARLEY_REDIS_URL to its Redis."
+        )
+    try:
+        client = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        )
+    except ValueError as error:
+        raise unreachable(url, type(error).__name__) from error
+    with client:
+        yield Desk(client, url)
+
+
+def _redis_folder(settings: Settings) -> Path:
+    return settings.data_dir / "redis"
+
+
+def _only(ref: str, letters: tuple[DeadLetter, ...]) -> DeadLetter:
+    is_ref = re.fullmatch(r"[a-z2-7]{4,}", ref) is not None
+    found = [letter for letter in letters if is_ref and letter.job.id.startswith(ref)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SettingsError(f"{ref} fits {len(found)} dead letters: give more of it.")
+    raise SettingsError(f"There is no dead letter {ref}: `parley dead list` shows them.")
+
+
+def status_lines(status: Status) -> list[str]:
+    """What an operator reads at a glance."""
+    states = [worker.state for worker in status.workers]
+    counts = ", ".join(f"{states.count(s)} {s}" for s in WorkerState if s in states)
+    lines = [f"workers  {counts or 'none alive'}"]
+    lines += [
+        f"  {worker.name}  {worker.state}  {worker.model}  "
+        f"{worker.running} of {worker.slots} answers"
+        for worker in status.workers
+    ]
+    queue = f"queue    {status.num_queued} waiting, {status.num_running} being answered"
+    if status.num_queued:
+        queue += f"; the oldest waits for {status.oldest_wait_ms / MS:.0f} s"
+    if status.service_ms:
+        queue += f"; an answer takes {status.service_ms / MS:.1f} s"
+    lines.append(queue)
+    hint = "; see `parley dead list`" if status.num_dead else ""
+    lines.append(f"dead     {status.num_dead} letters{hint}")
+    return lines
+
+
+def status_json(status: Status) -> str:
+    """The same for programs."""
+    return json.dumps(dataclasses.asdict(status))
+
+
+def has_answerer(status: Status) -> bool:
+    """Whether a question that came now would be answered."""
+    return any(worker.state is WorkerState.READY for worker in status.workers)
+
+
+def letter_line(letter: DeadLetter, *, with_text: bool) -> str:
+    """A dead letter in a line, without the person's text unless it is asked for."""
+    origin = letter.job.origin
+    died_at = datetime.fromtimestamp(letter.died_at_ms / MS, UTC)
+    where = f"{origin.platform} {origin.team} {origin.channel} {origin.message}"
+    line = f"{letter.job.id[:REF_LENGTH]}  {died_at:%Y-%m-%d %H:%M} UTC  {where}"
+    line += f"  user {origin.user}  {letter.attempts} attempts"
+    return f"{line}\n{letter.job.text}" if with_text else line

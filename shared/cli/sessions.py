@@ -1,0 +1,205 @@
+"""What ``parley up`` and ``parley chat`` do: Redis, a worker and bots, for as long as it takes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.cli.embedded_redis import embedded_redis, find_embedded_url, reserve_redis
+from shared.cli.processes import STOP_TIMEOUT_S, python_module, start, stop, with_setting
+from shared.errors import StartupError
+from shared.logs import get_logger
+from shared.settings import Settings
+
+log = get_logger(__name__)
+
+FINAL_EXIT_CODES = frozenset({66, 77, 78})
+"""No such model, bad token, bad setting: starting again cannot help."""
+FIRST_RESTART_S = 1.0
+LONGEST_RESTART_S = 90.0
+STEADY_S = 60.0
+"""A child that ran so long begins again with the shortest wait."""
+POLL_S = 0.1
+HAND_BACK_S = 12.0
+"""What a worker needs beyond ``PARLEY_STOP_S`` to hand back what it has not finished."""
+SPOKEN = "parley: "
+READY = "_ready"
+"""In the log line of a process that has started."""
+
+
+class ChildFailedError(StartupError):
+    """A child process ended with a fault that starting it again cannot mend."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code  # type: ignore[misc]  # the child's own, not its class's
+
+
+@dataclass(slots=True)
+class Ward:
+    """A child that is started again when it dies."""
+
+    name: str
+    spawn: Callable[[], subprocess.Popen[bytes]]
+    log_file: Path | None = None
+    """Where it writes; None: beside us."""
+    stop_timeout_s: float = STOP_TIMEOUT_S
+    child: subprocess.Popen[bytes] = field(init=False)
+    wait_s: float = FIRST_RESTART_S
+    started_s: float = field(default_factory=time.monotonic)
+    restart_at_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Start the child."""
+        self.child = self.spawn()
+
+    def stop(self) -> None:
+        """End the child for good."""
+        stop(self.child, self.stop_timeout_s)
+
+    def look_after(self) -> int | None:
+        """Restart the child when its time has come; the exit code if that is no use."""
+        now_s = time.monotonic()
+        if self.restart_at_s is not None:
+            if now_s >= self.restart_at_s:
+                self.child, self.started_s, self.restart_at_s = self.spawn(), now_s, None
+            return None
+        code = self.child.poll()
+        if code is None or code in FINAL_EXIT_CODES or self._died_young():
+            return code
+        if now_s - self.started_s > STEADY_S:
+            self.wait_s = FIRST_RESTART_S
+        log.warning("child_died", child=self.name, exit_code=code, restart_in_s=self.wait_s)
+        self.restart_at_s = now_s + self.wait_s
+        self.wait_s = min(LONGEST_RESTART_S, 2 * self.wait_s)
+        return None
+
+    def last_words(self) -> str:
+        """The sentence it ended with, if it was not written beside us."""
+        if self.log_file is None:
+            return ""
+        lines = self.log_file.read_text(errors="replace").splitlines()
+        spoken = [line.removeprefix(SPOKEN) for line in lines if line.startswith(SPOKEN)]
+        return spoken[-1] if spoken else f"The {self.name} ended at once; {self.log_file} says why."
+
+    def _died_young(self) -> bool:
+        """Whether it has never been ready, so that whoever chats would wait for nothing."""
+        return self.log_file is not None and READY not in self.log_file.read_text(errors="replace")
+
+
+def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
+    """Run Redis (if none is named), a worker, and bots or a chat in the terminal or both.
+
+    Ends with the chat, or where there is none at a signal. Beside a chat the other processes write
+    to files in the data folder.
+
+    Raises:
+        StartupError: something could not start, and starting it again would not help.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.ExitStack() as stack, _signals_raise():
+        redis_url, redis_wards = _redis(settings, stack)
+        env = with_setting("PARLEY_REDIS_URL", redis_url)
+        if with_terminal:
+            env["PARLEY_STOP_S"] = "0"  # whoever leaves a chat does not wait for its answers
+
+        def ward(module: str, stop_timeout_s: float = STOP_TIMEOUT_S) -> Ward:
+            log_file = settings.data_dir / f"{module}.log" if with_terminal else None
+            if log_file:
+                log_file.write_bytes(b"")
+            new = Ward(
+                module,
+                lambda: start(python_module(module), env=env, log=log_file),
+                log_file,
+                stop_timeout_s,
+            )
+            stack.callback(new.stop)
+            return new
+
+        # Side by side, because each imports for seconds: the one that shows the progress of a
+        # conversion, the worker (which waits for it by a file lock), and the chat.
+        preparing = start(python_module("worker.prepare"))
+        stack.callback(stop, preparing)
+        patience_s = STOP_TIMEOUT_S if with_terminal else settings.stop_s + HAND_BACK_S
+        wards = [*redis_wards, ward("worker", patience_s), *([ward("bots")] if with_bots else [])]
+        talk = None
+        if with_terminal:
+            talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
+            stack.callback(stop, talk)
+        if code := keep_alive(redis_wards, preparing.poll):
+            raise ChildFailedError("", code)  # it has said why
+        return keep_alive(wards, talk.poll if talk else _never)
+
+
+@contextlib.contextmanager
+def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, str]]:
+    """An environment with the Redis that Parley runs on, for a command beside it.
+
+    That is the one that is named, the embedded one of a Parley that runs, or else the embedded one,
+    started for as long as the command takes.
+
+    Raises:
+        RedisUnavailableError: the embedded one does not start.
+    """
+    if settings.redis_url is not None or not is_needed:
+        yield dict(os.environ)
+        return
+    folder = settings.data_dir / "redis"
+    if running_url := find_embedded_url(folder):
+        yield with_setting("PARLEY_REDIS_URL", running_url)
+        return
+    with embedded_redis(folder) as url:
+        yield with_setting("PARLEY_REDIS_URL", url)
+
+
+def with_redis_that_runs(settings: Settings) -> dict[str, str]:
+    """The same, but nothing is started: without a Redis that runs, the environment as it is."""
+    running_url = None if settings.redis_url else find_embedded_url(settings.data_dir / "redis")
+    if running_url:
+        return with_setting("PARLEY_REDIS_URL", running_url)
+    return dict(os.environ)
+
+
+def keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
+    """Look after the children until there is an exit code; returns it.
+
+    Raises:
+        ChildFailedError: starting one of them again is no use.
+    """
+    while (ended := end()) is None:
+        for ward in wards:
+            if (code := ward.look_after()) is not None:
+                raise ChildFailedError(ward.last_words(), code)
+        time.sleep(POLL_S)
+    return ended
+
+
+def _never() -> None:
+    """The end of what only a signal ends."""
+
+
+def _redis(settings: Settings, stack: contextlib.ExitStack) -> tuple[str, list[Ward]]:
+    """The URL of the Redis that is named; if none is, of one of our own, and its ward."""
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value(), []
+    embedded = stack.enter_context(reserve_redis(settings.data_dir / "redis"))
+    ward = Ward("redis", embedded.start)
+    stack.callback(ward.stop)
+    embedded.wait_ready(ward.child)
+    return embedded.url, [ward]
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that every child is stopped."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    yield

@@ -1,0 +1,338 @@
+"""The ledger: what may be asked of it about a job, as calls that either side runs.
+
+The states and the scripts are in ``shared.ledger``. ``shared.ledger.presentation`` has the calls
+about an answer that is being shown, ``shared.ledger.status`` those of operators.
+"""
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from shared.errors import (
+    ChannelBusyError,
+    QueueFullError,
+    QuotaError,
+    TooManyMessagesError,
+    TooManyOpenError,
+)
+from shared.jobs import Job, Kind, Origin, Turn
+from shared.ledger import codec, keys
+from shared.ledger.calls import Call, Raw, is_one, text_of
+from shared.ledger.lua import lifecycle as scripts
+from shared.ledger.quotas import Quotas, counted
+from shared.replies import Done, Failed, Final, FinishReason, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job that may run now and must be handed to Celery."""
+
+    id: str
+    kind: Kind
+    queue: str
+    """Of Celery: the kind's, or that of the model that the job wants."""
+
+    @classmethod
+    def read(cls, job_id: str, words: str) -> Self:
+        """A script's answer: ``kind queue``."""
+        kind, _, queue = words.partition(" ")
+        return cls(job_id, Kind(kind), queue)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message was recorded, or was known already, or was refused."""
+
+    is_new: bool
+    """Whether it ends in something visible from now on."""
+    ready: Ready | None = None
+    refused: str = ""
+    """Why load forbids it: the code of the sentence, said or not; empty if it is not refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds a job lives under; times in ms."""
+
+    deadline_ms: int
+    retention_ms: int
+    """How long a conversation is remembered after its last message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much people may ask, so that one of them cannot take what is everybody's."""
+
+    user_per_min: int
+    """Messages; as many at once, then evenly."""
+    channel_per_min: int
+    max_open_per_user: int
+    max_queue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one job, and all that is needed for it."""
+
+    job: Job
+    token: str
+    attempt: int
+    """1 for the first run."""
+    is_alone: bool
+    """Whether nothing else may run in the same batch; then ``begin`` has to be called first."""
+    shown: str
+    """What an earlier run had written: the answer goes on from here."""
+    history: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The outcome of a claim: a lease, or why there is none."""
+
+    lease: Lease | None
+    reason: str
+    ready: Ready | None
+
+
+class Hold(StrEnum):
+    """What a renewal found."""
+
+    HELD = "held"
+    LOST = "lost"
+    STOPPED = "stopped"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Whether the finish counted, and which job may run next."""
+
+    counted: bool
+    ready: Ready | None
+
+
+def accept(
+    job: Job,
+    limits: Limits,
+    allowance: Allowance | None = None,
+    refusal: Failed | Done | None = None,
+    *,
+    is_said_sparingly: bool = False,
+    quotas: Quotas | None = None,
+) -> Call[Accepted]:
+    """Record a message, once, unless its author, its channel or everybody asks too much.
+
+    Args:
+        job: the message.
+        limits: how long it and its conversation may live.
+        allowance: None for people without limits.
+        refusal: the job ends at once, with that reply.
+        is_said_sparingly: whether the author reads that refusal at most once a minute.
+        quotas: what may be used in a day; None if this is not counted.
+    """
+    origin = job.origin
+    bare = dataclasses.replace(job, text="", task=None, attachments=())
+    most = allowance or NO_ALLOWANCE
+    args: tuple[str | int, ...] = (
+        job.id,
+        codec.encode(job),
+        job.kind,
+        origin.conversation,
+        origin.outbox,
+        limits.deadline_ms,
+        keys.presence(origin.conversation),
+        limits.retention_ms,
+        codec.encode(refusal) if refusal else "",
+        int(is_said_sparingly),
+        codec.encode(bare),
+        origin.asker if allowance else "",
+        keys.bucket("user", origin.asker),
+        most.user_per_min,
+        keys.bucket("channel", f"{origin.tenant}:{origin.channel}"),
+        most.channel_per_min,
+        keys.told(origin.asker),
+        most.max_open_per_user,
+        most.max_queue,
+        *_load_refusals(most),
+        origin.asker,
+        int(not origin.act),
+        job.manner.model if job.manner else "",
+        *_quota_words(origin, quotas),
+    )
+
+    def read(raw: Raw) -> Accepted:
+        word = text_of(raw[0])
+        if word == "refused":
+            return Accepted(is_new=raw[2] == 1, refused=text_of(raw[1]))
+        return Accepted(is_new=word == "accepted", ready=_ready(raw[1:]))
+
+    return Call(scripts.ACCEPT, args, read)
+
+
+NO_ALLOWANCE = Allowance(1, 1, 1, 1)
+"""Stands in where nothing is limited; the script does not look at it then."""
+
+
+@functools.lru_cache(maxsize=64)
+def _load_refusals(most: Allowance) -> tuple[str, ...]:
+    """In the order in which the script takes them; it puts the seconds in."""
+    wait = keys.WAIT_MARK
+    refusals = (
+        TooManyMessagesError(most.user_per_min, wait),
+        ChannelBusyError(most.channel_per_min, wait),
+        TooManyOpenError(most.max_open_per_user, wait),
+        QueueFullError(most.max_queue, wait),
+    )
+    return tuple(codec.encode(refusal.to_reply()) for refusal in refusals)
+
+
+def _quota_words(origin: Origin, quotas: Quotas | None) -> tuple[str | int, ...]:
+    """The counters with their limits, then what is said when one is used up."""
+    if quotas is None:
+        return ("",)
+    user, channel = counted(origin)
+    return (
+        *(user, quotas.user.messages or 0, quotas.user.tokens or 0),
+        *(channel, quotas.channel.messages or 0, quotas.channel.tokens or 0),
+        *_quota_refusals(quotas),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _quota_refusals(quotas: Quotas) -> tuple[str, ...]:
+    pairs = (("You have", quotas.user), ("This channel has", quotas.channel))
+    return tuple(
+        codec.encode(QuotaError(whose, limit or 0, unit).to_reply())
+        for whose, quota in pairs
+        for unit, limit in (("messages", quota.messages), ("tokens", quota.tokens))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: a run of a job in a worker."""
+
+    worker: str
+    token: str
+    lease_ms: int
+    max_attempts: int
+
+
+def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
+    """Take the lease of a job, or end it if its time or its attempts are used up."""
+    args = (
+        job_id,
+        claimant.token,
+        claimant.lease_ms,
+        claimant.max_attempts,
+        claimant.worker,
+        codec.encode(EXPIRED),
+        _exhausted(job_id),
+        codec.encode(STOPPED),
+    )
+
+    def read(raw: Raw) -> Claimed:
+        reason = text_of(raw[0])
+        if reason == "closed":
+            return Claimed(lease=None, reason=reason, ready=_ready(raw[1:]))
+        if reason != "run":
+            return Claimed(lease=None, reason=reason, ready=None)
+        job, attempt, is_alone, shown, *turns = raw[1:]
+        lease = Lease(
+            job=codec.decode(text_of(job), Job),
+            token=claimant.token,
+            attempt=int(attempt),
+            is_alone=is_one(is_alone),
+            shown=codec.decode(text_of(shown), Snapshot).text if shown else "",
+            history=tuple(codec.decode(text_of(turn), Turn) for turn in turns),
+        )
+        return Claimed(lease=lease, reason=reason, ready=None)
+
+    return Call(scripts.CLAIM, args, read)
+
+
+def begin(job_id: str, token: str) -> Call[bool]:
+    """A job that was to run alone is alone now; False if the lease is another's."""
+    return Call(scripts.BEGIN, (job_id, token), is_one)
+
+
+def renew(job_id: str, token: str, lease_ms: int) -> Call[Hold]:
+    """Keep a lease."""
+    return Call(scripts.RENEW, (job_id, token, lease_ms), lambda raw: Hold(text_of(raw)))
+
+
+def release(job_id: str, token: str, *, is_blamed: bool) -> Call[Ready | None]:
+    """Give a job back, to be run again. The attempt counts only if the job is to blame for it."""
+    return Call(scripts.RELEASE, (job_id, token, int(not is_blamed)), _ready)
+
+
+def publish_snapshot(job_id: str, token: str, snapshot: Snapshot) -> Call[bool]:
+    """Replace the text so far and nudge whoever shows it. False if the lease is lost."""
+    return Call(scripts.PUBLISH_SNAPSHOT, (job_id, token, codec.encode(snapshot)), is_one)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What finishing a job does to its conversation."""
+
+    turns: tuple[Turn, ...] = ()
+    forget: bool = False
+    """Clear what was remembered first."""
+    max_turns: int = 0
+    retention_ms: int = 0
+    job: Job | None = None
+    """How the job is kept from now on, if it held more than is needed to show its answer."""
+
+
+def finish(
+    job_id: str, token: str, reply: Final, memory: Memory, num_tokens: int = 0
+) -> Call[Finished]:
+    """End a job: reply to the outbox, turns to the transcript, next job of the conversation up.
+
+    ``num_tokens``: what it took, those that were read and those that were written.
+    """
+    args: tuple[str | int, ...] = (
+        job_id,
+        token,
+        codec.encode(reply),
+        int(memory.forget),
+        memory.max_turns,
+        memory.retention_ms,
+        codec.encode(memory.job) if memory.job else "",
+        num_tokens,
+        *(codec.encode(turn) for turn in memory.turns),
+    )
+
+    def read(raw: Raw) -> Finished:
+        return Finished(counted=text_of(raw[0]) == "finished", ready=_ready(raw[1:]))
+
+    return Call(scripts.FINISH, args, read)
+
+
+def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
+    """Find what is overdue: lost in Celery, its lease run out, or its deadline over."""
+
+    def read(raw: Raw) -> tuple[Ready, ...]:
+        words = [text_of(word) for word in raw]
+        return tuple(map(Ready.read, words[::2], words[1::2]))
+
+    return Call(scripts.SWEEP, (max_jobs, codec.encode(EXPIRED)), read)
+
+
+STOPPED = Done("", FinishReason.CANCELLED)
+"""What ends an answer that was stopped before a word of it was written."""
+EXPIRED = Failed(
+    code="deadline", sentence="I could not answer this in time. Please ask again in a while."
+)
+
+
+def _exhausted(job_id: str) -> str:
+    sentence = f"I could not answer this message (ref {job_id[:8]}). Please try asking differently."
+    return codec.encode(Failed(code="exhausted", sentence=sentence))
+
+
+def _ready(raw: Raw) -> Ready | None:
+    words = [text_of(word) for word in raw if word]
+    return Ready.read(words[0], words[1]) if words else None

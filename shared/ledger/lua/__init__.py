@@ -1,0 +1,1 @@
+"""The ledger's longer atomic steps, in Lua."""

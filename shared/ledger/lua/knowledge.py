@@ -1,0 +1,56 @@
+"""Documents leave what questions are answered from, with all their passages, in one step."""
+
+from shared.ledger import keys
+
+_DROP = f"""
+local DOCUMENTS, VECTORS, KNOWLEDGE = '{keys.DOCUMENTS}', '{keys.VECTORS}', '{keys.KNOWLEDGE}'
+local LESSONS = '{keys.LESSONS}'
+local function drop(id, document)
+  for _, passage in ipairs(document.passages) do
+    redis.call('VREM', VECTORS, passage)
+    redis.call('DEL', '{keys.passage("")}' .. passage)
+  end
+  redis.call('HDEL', DOCUMENTS, id)
+end
+local function note(num_dropped)
+  if num_dropped > 0 then redis.call('HINCRBY', KNOWLEDGE, 'version', 1) end
+  if redis.call('EXISTS', DOCUMENTS) == 0 then redis.call('HDEL', KNOWLEDGE, 'model') end
+  return num_dropped
+end
+"""
+
+DROP = (
+    _DROP
+    + """
+-- ARGV: ids of documents. Returns how many there were.
+local num_dropped = 0
+for _, id in ipairs(ARGV) do
+  local found = redis.call('HGET', DOCUMENTS, id)
+  if found then
+    drop(id, cjson.decode(found))
+    num_dropped = num_dropped + 1
+  end
+end
+return note(num_dropped)
+"""
+)
+
+FORGET = (
+    _DROP
+    + """
+-- ARGV: platform, team, channel, message. Drops what was learned from that message.
+-- Returns how many documents that were. Most messages that are deleted taught nothing.
+if redis.call('SREM', LESSONS, table.concat(ARGV, '|')) == 0 then return 0 end
+local num_dropped = 0
+local all = redis.call('HGETALL', DOCUMENTS)
+for i = 1, #all, 2 do
+  local document = cjson.decode(all[i + 1])
+  if document.platform == ARGV[1] and document.team == ARGV[2] and document.channel == ARGV[3]
+    and document.message == ARGV[4] then
+    drop(all[i], document)
+    num_dropped = num_dropped + 1
+  end
+end
+return note(num_dropped)
+"""
+)

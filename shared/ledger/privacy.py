@@ -1,0 +1,171 @@
+"""Everything that is kept of a person: shown, and deleted when they want it. Calls for either side.
+
+A person is known by their id in one workspace; the same person elsewhere is another.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shared.jobs import Job, Origin, Turn
+from shared.ledger import codec, keys, ratings
+from shared.ledger.calls import Call, Raw, text_of
+from shared.ledger.lua import privacy as scripts
+from shared.ledger.ratings import FIRST, PAGE_SIZE, Page
+
+__all__ = ["FIRST", "START"]
+
+SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\*?[]"})
+"""What has a meaning in a pattern of Redis's."""
+START = "0"
+"""The cursor that a search begins and ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much was deleted."""
+
+    conversations: int
+    questions: int
+    verdicts: int
+    """What the person said of answers."""
+    open: int
+    """Questions that are being answered, which cannot be forgotten yet."""
+    ratings: int = 0
+    """Of how the person's messages sound."""
+
+    def with_ratings(self, number: int) -> "Forgotten":
+        """The same, and so many ratings more."""
+        return dataclasses.replace(self, ratings=self.ratings + number)
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Channels with ratings, by the keys that they are kept under."""
+
+    channels: tuple[str, ...]
+    next_cursor: str
+    """``START`` if there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a person, but for ratings."""
+
+    is_opted_out: bool
+    verdicts: dict[str, str]
+    """Job -> what the person said of its answer."""
+    conversations: dict[str, tuple[Turn, ...]]
+    """Those in which the person asked, with what others asked there."""
+    questions: tuple[Job, ...]
+    """Of the last days, and those that nobody could answer."""
+    used: dict[str, dict[str, int]]
+
+
+def forget(origin: Origin) -> Call[Forgotten]:
+    """Delete the conversations, questions and verdicts of the origin's person."""
+    args = (origin.asker, keys.feedback(origin.asker))
+    return Call(scripts.FORGET, args, lambda raw: Forgotten(*(int(number) for number in raw)))
+
+
+def rated_channels(origin: Origin, cursor: str = START) -> Call[Channels]:
+    """Some of the channels of the origin's workspace that have ratings."""
+    prefix = keys.ratings(origin.tenant, "")
+
+    def read(raw: Raw) -> Channels:
+        next_cursor, *names = (text_of(word) for word in raw)
+        return Channels(tuple(name.removeprefix(prefix) for name in names), next_cursor)
+
+    return Call(scripts.FIND_KEYS, (cursor, f"{prefix.translate(SPECIAL)}*"), read)
+
+
+def ratings_of(origin: Origin, channel: str, start: str) -> Call[Page]:
+    """The ratings of the person's messages in a channel, a page of the channel's at a time."""
+    return _ratings_of(origin, channel, start, are_to_go=False)
+
+
+def forget_ratings(origin: Origin, channel: str, start: str) -> Call[Page]:
+    """The same, and delete them."""
+    return _ratings_of(origin, channel, start, are_to_go=True)
+
+
+def _ratings_of(origin: Origin, channel: str, start: str, *, are_to_go: bool) -> Call[Page]:
+    args = (
+        keys.ratings(origin.tenant, channel),
+        keys.rated(origin.tenant, channel),
+        origin.user,
+        start,
+        PAGE_SIZE,
+        int(are_to_go),
+    )
+    return Call(scripts.RATINGS_OF, args, ratings.read_page)
+
+
+def kept(origin: Origin, days: tuple[int, ...]) -> Call[Kept]:
+    """What is kept of the origin's person.
+
+    Args:
+        origin: the person and the workspace.
+        days: for which to say what was used, by their numbers since 1970.
+    """
+    used = keys.used("user", origin.asker)
+    args = (
+        origin.asker,
+        keys.feedback(origin.asker),
+        keys.opted_out(origin.tenant),
+        origin.user,
+        *(f"{used}:{day}" for day in days),
+    )
+    return Call(scripts.KEPT, args, _read_kept)
+
+
+def _read_kept(raw: Any) -> Kept:  # noqa: ANN401 - a script's answer: lists in a list
+    is_opted_out, verdicts, conversations, jobs, used = raw
+    words = [text_of(word) for word in verdicts]
+    return Kept(
+        is_opted_out=is_opted_out == 1,
+        verdicts=dict(zip(words[::2], words[1::2], strict=True)),
+        conversations={
+            text_of(name): tuple(codec.decode(turn, Turn) for turn in turns)
+            for name, *turns in conversations
+        },
+        questions=tuple(codec.decode(job, Job) for job in jobs),
+        used={
+            text_of(name).rpartition(":")[2]: {"messages": int(messages), "tokens": int(tokens)}
+            for name, messages, tokens in used
+        },
+    )
+
+
+def as_json(found: Kept, rated: list[ratings.Rated]) -> str:
+    """All that is kept of a person, as a document for that person."""
+    questions = [json.loads(codec.encode(job))["body"] for job in found.questions]
+    document = {
+        **dataclasses.asdict(found),
+        "questions": questions,
+        "ratings": [dataclasses.asdict(one) for one in rated],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def forgotten_text(gone: Forgotten) -> str:
+    """What a person is told. Pure."""
+    parts = [
+        _count(gone.conversations, "conversation"),
+        _count(gone.questions, "question"),
+        _count(gone.verdicts, "verdict on an answer", "verdicts on answers"),
+        _count(gone.ratings, "rating of a message", "ratings of messages"),
+    ]
+    text = f"I have deleted {', '.join(parts[:-1])} and {parts[-1]} of yours."
+    if gone.open:
+        are = "is" if gone.open == 1 else "are"
+        text += (
+            f" {_count(gone.open, 'question')} of yours {are} still being answered: "
+            "ask me again after that."
+        )
+    return f"{text} My messages in the channels stay: delete your questions to take them away."
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -1,0 +1,96 @@
+"""How much people and channels may use in a day, and what they have used. A day is one of UTC.
+
+Counted by the ledger's own steps: messages when they are accepted, tokens when an answer ends.
+"""
+
+from dataclasses import dataclass
+
+from shared.jobs import Origin
+from shared.ledger import keys
+from shared.ledger.calls import Call, Raw, text_of
+from shared.ledger.lua import quotas as scripts
+from shared.preferences import NO_QUOTA, Quota
+
+HOUR_S = 3600
+MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """What holds for one message: the limits of its author and of its channel."""
+
+    user: Quota = NO_QUOTA
+    channel: Quota = NO_QUOTA
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was used today."""
+
+    messages: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a person and a channel have used today, and for how long today is."""
+
+    user: Used
+    channel: Used
+    left_s: int
+    """Seconds until it begins anew, at 00:00 UTC."""
+
+
+def usage(origin: Origin) -> Call[Usage]:
+    """What the origin's person and its channel have used today."""
+
+    def read(raw: Raw) -> Usage:
+        numbers = [int(text_of(word)) for word in raw]
+        return Usage(Used(*numbers[0:2]), Used(*numbers[2:4]), numbers[4])
+
+    return Call(scripts.USAGE, counted(origin), read)
+
+
+def today() -> Call[int]:
+    """The number of this day since 1970, by the clock that counts."""
+    return Call(scripts.TODAY, (), lambda raw: int(text_of(raw)))
+
+
+def counted(origin: Origin) -> tuple[str, str]:
+    """What a message is counted under: its person's and its channel's counters, without the day."""
+    return (
+        keys.used("user", origin.asker),
+        keys.used("channel", f"{origin.tenant}:{origin.parent or origin.channel}"),
+    )
+
+
+def quota_text(quotas: Quotas, used: Usage) -> str:
+    """What ``/quota`` says, in Markdown. Pure.
+
+    Args:
+        quotas: what holds here, as ``Preferring.resolved(origin)`` and the person's roles say.
+        used: what was used.
+    """
+    lines = [
+        _line("You", quotas.user, used.user),
+        _line("This channel", quotas.channel, used.channel),
+    ]
+    limits = (quotas.user, quotas.channel)
+    if not any(quota.messages or quota.tokens for quota in limits):
+        lines.append("Nobody has set a limit here.")
+    lines.append(f"Counting begins anew at 00:00 UTC, in {_duration(used.left_s)}.")
+    return "\n".join(lines)
+
+
+def _line(who: str, quota: Quota, used: Used) -> str:
+    messages, tokens = _of(used.messages, quota.messages), _of(used.tokens, quota.tokens)
+    return f"**{who}:** {messages} messages and {tokens} tokens today."
+
+
+def _of(used: int, limit: int | None) -> str:
+    return f"{used:,} of {limit:,}" if limit else f"{used:,}"
+
+
+def _duration(seconds: int) -> str:
+    hours, minutes = seconds // HOUR_S, seconds % HOUR_S // MINUTE_S
+    return f"{hours} h {minutes} min" if hours else f"{max(1, minutes)} min"

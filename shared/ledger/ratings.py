@@ -1,0 +1,146 @@
+"""Rated messages of a channel: written and read by workers, removed by bots.
+
+A rating says who wrote a message, where it stands and how it sounds, and nothing of what it says.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from shared.jobs import Origin, job_id
+from shared.ledger import keys
+from shared.ledger.calls import Call, is_one, text_of
+from shared.ledger.lifecycle import Lease
+from shared.ledger.lua import ratings as scripts
+
+PAGE_SIZE = 2_000
+"""Ratings read in one step: a few milliseconds of Redis's time."""
+FIRST = "-"
+"""Where the first page begins."""
+MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """One rated message."""
+
+    message: str
+    user: str
+    """The platform's id of its author."""
+    author: str
+    """The name that people see."""
+    link: str
+    written_at_s: float
+    """In seconds since 1970."""
+    score: float
+    """The mean that people would give it, from -4 to 4."""
+    label: str
+    """``positive``, ``neutral`` or ``negative``."""
+    reaction: str = ""
+    """The emoji with which the message is marked; empty for none."""
+    edited_at_s: float = 0.0
+    """When the rated text was changed, in seconds since 1970; 0 if it is the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What came of noting a rating."""
+
+    is_kept: bool
+    """False if the message is gone, was never rated, or has the rating of a later text."""
+    was: str = ""
+    """The emoji with which the message was marked for the text before; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a channel's ratings, in the order in which they were made."""
+
+    ratings: tuple[Rated, ...]
+    next_start: str
+    """Where the next page begins; empty after the last."""
+
+
+def note(lease: Lease, rated: Rated) -> Call[Noted]:
+    """Keep the rating of the lease's message, in place of that of an earlier text.
+
+    A changed text is rated only where the first one was, or is about to be. Doing it twice is doing
+    it once. Nothing is kept if the lease is lost.
+    """
+    origin = lease.job.origin
+    first = dataclasses.replace(origin, act=lease.job.kind)
+    fields = (
+        *("user", rated.user, "author", rated.author, "link", rated.link),
+        *("written_at_s", repr(rated.written_at_s), "score", f"{rated.score:.3f}"),
+        *("label", rated.label, "reaction", rated.reaction),
+        *("edited_at_s", repr(rated.edited_at_s)),
+    )
+    lead = (lease.job.id, lease.token, *_places(origin), rated.message, job_id(first))
+    return Call(scripts.NOTE, (*lead, repr(rated.edited_at_s), *fields), _noted)
+
+
+def _noted(raw: Any) -> Noted:  # noqa: ANN401 - a script's answer: a list
+    is_kept, was = raw
+    return Noted(bool(is_kept), text_of(was))
+
+
+def remove(origin: Origin) -> Call[bool]:
+    """The origin's message was deleted: so is its rating; False if it has none."""
+    return Call(scripts.REMOVE, (*_places(origin), origin.message), is_one)
+
+
+def start_at(since_s: float) -> str:
+    """Where to begin for what was rated from then on, in seconds since 1970."""
+    return str(max(0, int(since_s * MS)))
+
+
+def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[Page]:
+    """Ratings of the origin's channel, without those of people who opted out.
+
+    Args:
+        origin: anything in that channel.
+        start: ``FIRST``, ``start_at(...)`` or the page before's ``next_start``.
+        size: at most so many.
+    """
+    stream, _ = _places(origin)
+    return Call(scripts.PAGE, (stream, keys.opted_out(origin.tenant), start, size), read_page)
+
+
+def read_page(raw: Any) -> Page:  # noqa: ANN401 - a script's answer: lists in a list
+    """A page as the scripts answer it."""
+    next_start, *entries = raw
+    return Page(tuple(_read(entry) for entry in entries), text_of(next_start))
+
+
+def may_look(origin: Origin) -> Call[bool]:
+    """Whether it is time to look again whether the channel's mood has dropped."""
+    return Call(scripts.MAY_LOOK, (keys.mood_looked_at(origin.tenant, origin.channel),), is_one)
+
+
+def may_alert(origin: Origin, job_id: str) -> Call[bool]:
+    """Whether this job may tell the channel of a drop: one a day may."""
+    key = keys.mood_alert(origin.tenant, origin.channel)
+    return Call(scripts.MAY_ALERT, (key, job_id), is_one)
+
+
+def _places(origin: Origin) -> tuple[str, str]:
+    return (
+        keys.ratings(origin.tenant, origin.channel),
+        keys.rated(origin.tenant, origin.channel),
+    )
+
+
+def _read(entry: list[bytes]) -> Rated:
+    words = [text_of(word) for word in entry]
+    fields = dict(zip(words[::2], words[1::2], strict=True))
+    return Rated(
+        message=fields["message"],
+        user=fields["user"],
+        author=fields["author"],
+        link=fields["link"],
+        written_at_s=float(fields["written_at_s"]),
+        score=float(fields["score"]),
+        label=fields["label"],
+        reaction=fields.get("reaction", ""),
+        edited_at_s=float(fields.get("edited_at_s", 0)),
+    )

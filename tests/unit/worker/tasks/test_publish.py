@@ -1,0 +1,39 @@
+"""Snapshots come five times a second, and less often where many answers are written at once."""
+
+import pytest
+import redis
+
+from shared.jobs import Kind, Origin, Platform, make_job
+from shared.ledger import keys, lifecycle
+from shared.ledger.lifecycle import Claimant, Limits
+from worker.store import Store
+from worker.tasks.publish import MOST_PER_S, SNAPSHOT_EVERY_S, SnapshotPublisher
+
+STEP_S = 0.01
+SECONDS = 4
+
+
+@pytest.mark.parametrize(
+    ("num_written", "every_s"), [(1, SNAPSHOT_EVERY_S), (8, SNAPSHOT_EVERY_S), (40, 1.0)]
+)
+def test_all_answers_together_are_published_at_a_bounded_rate(
+    quiet_redis: str, num_written: int, every_s: float
+) -> None:
+    job = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hello")
+    now_s = 0.0
+    with redis.Redis.from_url(quiet_redis) as client:
+        store = Store(client)
+        store.run(lifecycle.accept(job, Limits(60_000, 60_000)))
+        lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 60_000, 9))).lease
+        assert lease
+        publisher = SnapshotPublisher(
+            store, lease, num_written=lambda: num_written, clock=lambda: now_s
+        )
+        seen = set()
+        for step in range(round(SECONDS / STEP_S)):
+            now_s = step * STEP_S
+            publisher.push("x")
+            seen.add(client.get(keys.snapshot(job.id)))
+
+    assert len(seen) == pytest.approx(SECONDS / every_s, abs=1)
+    assert len(seen) * num_written <= (SECONDS + 1) * MOST_PER_S

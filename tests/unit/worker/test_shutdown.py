@@ -1,0 +1,114 @@
+"""A worker that is asked to end stops taking jobs, and hands back what it cannot finish in time."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.patience import PATIENCE_S
+from worker.shutdown import Departure, leave_at_sigterm, stay
+
+NEVER_S = 3600.0
+
+
+@dataclass
+class Worker:
+    """What the departure asks of a worker."""
+
+    is_closed: threading.Event = field(default_factory=threading.Event)
+    has_handed_back: threading.Event = field(default_factory=threading.Event)
+
+    def departure(self, stop_s: float) -> Departure:
+        departure = Departure(stop_s, self.is_closed.set, self.has_handed_back.set, NEVER_S)
+        departure.open()
+        return departure
+
+
+def test_it_takes_nothing_new_and_lets_what_runs_go_on() -> None:
+    worker = Worker()
+    departure = worker.departure(NEVER_S)
+    assert not departure.is_asked
+
+    departure.ask()
+
+    assert departure.is_asked
+    assert worker.is_closed.wait(PATIENCE_S)
+    assert not worker.has_handed_back.is_set()
+
+
+def test_it_hands_back_when_its_time_is_over() -> None:
+    worker = Worker()
+
+    worker.departure(0.01).ask()
+
+    assert worker.has_handed_back.wait(PATIENCE_S)
+    assert worker.is_closed.is_set()
+
+
+def test_it_hands_back_at_once_when_it_is_asked_twice() -> None:
+    worker = Worker()
+    departure = worker.departure(NEVER_S)
+
+    departure.ask()
+    departure.ask()
+
+    assert worker.has_handed_back.wait(PATIENCE_S)
+
+
+def test_it_hands_back_at_once_when_it_is_of_no_use() -> None:
+    worker = Worker()
+    departure = worker.departure(NEVER_S)
+
+    departure.abandon()
+
+    assert worker.has_handed_back.wait(PATIENCE_S)
+    assert departure.is_abandoned
+
+
+def test_nothing_happens_unasked() -> None:
+    worker = Worker()
+    departure = worker.departure(0)
+
+    assert not departure.is_asked
+    assert not worker.is_closed.is_set()
+    departure.ask()
+    assert worker.is_closed.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    """Handlers of signals that are put back."""
+    numbers = (signal.SIGTERM, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    stay()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Deleted:
+    """The signal comes while it is deleted, where Python drops what is raised."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+
+
+@pytest.mark.usefixtures("own_handlers")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_end_that_python_has_dropped_is_not_lost() -> None:
+    worker = Worker()
+    departure = worker.departure(NEVER_S)
+    leave_at_sigterm(departure)
+    going = Deleted()
+
+    with pytest.raises(SystemExit):  # noqa: PT012 - it comes while the second line waits
+        del going
+        time.sleep(PATIENCE_S)
+
+    assert departure.is_asked
+    assert not worker.has_handed_back.is_set(), "it was asked once"

@@ -1,0 +1,82 @@
+"""An engine that writes at a fixed rate and computes nothing, for ``parley bench scale``.
+
+With it a worker costs no processor, so that what limits many of them is all the rest.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from shared.replies import FinishReason
+from shared.settings import Settings
+from worker.engine.protocol import Limits, Request
+from worker.engine.remote.tokenizer import PlainTokenizer
+from worker.tasks.generate import Mind
+
+MODEL = "paced"
+WORDS = ("one ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight ")
+CONTEXT_TOKENS = 8192
+LARGE = 10_000_000_000
+
+
+@dataclass(slots=True, eq=False)
+class PacedGeneration:
+    """One answer: a word each ``pause_s``."""
+
+    request: Request
+    pause_s: float
+    is_over: threading.Event = field(default_factory=threading.Event)
+    num_tokens: int = 0
+    finish_reason: FinishReason | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        """Words. See ``generation.Generation``."""
+        while self.num_tokens < self.request.max_new_tokens:
+            if self.is_over.wait(self.pause_s):
+                return
+            yield WORDS[self.num_tokens % len(WORDS)]
+            self.num_tokens += 1
+        self.finish_reason = FinishReason.LENGTH
+
+
+class PacedEngine:
+    """Writes every answer at the same rate, however many there are. Thread-safe."""
+
+    def __init__(self, tokens_per_s: float) -> None:
+        self._pause_s = 1 / tokens_per_s
+        self._running: dict[str, PacedGeneration] = {}
+
+    def submit(self, request: Request) -> PacedGeneration:
+        """Begin an answer. See ``generation.Engine``."""
+        generation = PacedGeneration(request, self._pause_s)
+        self._running[request.id] = generation
+        return generation
+
+    def cancel(self, request_id: str) -> None:
+        """End an answer. See ``generation.Engine``."""
+        if generation := self._running.pop(request_id, None):
+            generation.is_over.set()
+
+    def close(self) -> None:
+        """End all."""
+        for request_id in tuple(self._running):
+            self.cancel(request_id)
+
+    @property
+    def num_running(self) -> int:
+        """How many answers are being written."""
+        return len(self._running)
+
+
+@contextlib.contextmanager
+def paced_mind(
+    settings: Settings, tokens_per_s: float, _abandon: Callable[[], None]
+) -> Iterator[tuple[str, Mind]]:
+    """As ``minds.mind_of``, without a model."""
+    engine = PacedEngine(tokens_per_s)
+    limits = Limits(CONTEXT_TOKENS, settings.max_new_tokens)
+    try:
+        yield MODEL, Mind(engine, PlainTokenizer(), limits, LARGE)
+    finally:
+        engine.close()

@@ -1,0 +1,76 @@
+"""The chat model of a worker: one in its own process, or one that a server runs."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from shared.logs import get_logger
+from shared.settings import Settings
+from worker.console import say
+from worker.tasks.generate import Mind
+
+log = get_logger("worker")
+Minds = Callable[[Settings, float, Callable[[], None]], AbstractContextManager[tuple[str, Mind]]]
+"""What makes a worker's chat model; see ``mind_of``."""
+
+
+def mind_of(
+    settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
+) -> AbstractContextManager[tuple[str, Mind]]:
+    """The model's name and the model, for as long as the block takes.
+
+    Args:
+        settings: the worker's.
+        stall_timeout_s: how long a step of the engine may take.
+        abandon: called once if the engine is beyond repair.
+
+    Raises:
+        ModelUnavailableError: there is no such model.
+    """
+    if settings.engine == "openai":
+        return _served(settings)
+    return _own(settings, stall_timeout_s, abandon)
+
+
+@contextlib.contextmanager
+def _own(
+    settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
+) -> Iterator[tuple[str, Mind]]:
+    from worker.engine.engine import BatchingEngine, EngineOptions, kind_for  # noqa: PLC0415 - seconds of import
+    from worker.engine.loader import ModelChoice, load_model  # noqa: PLC0415 - the same
+
+    choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
+    loaded = load_model(choice, say)
+    options = EngineOptions(
+        settings.max_new_tokens, settings.concurrency, settings.cache_tokens, stall_timeout_s
+    )
+    kind = kind_for(settings.engine, loaded)
+    engine = BatchingEngine(loaded, options, kind)
+    device, num_parameters = str(loaded.model.device), loaded.num_parameters
+    if kind == "lean":
+        loaded.release_weights()
+    try:
+        engine.open(on_lost=abandon)
+        log.info("model_loaded", model=loaded.name, device=device, engine=kind)
+        yield loaded.name, Mind(engine, loaded.tokenizer, engine.limits, num_parameters)
+    finally:
+        engine.close()
+
+
+@contextlib.contextmanager
+def _served(settings: Settings) -> Iterator[tuple[str, Mind]]:
+    from worker.engine.remote.engine import RemoteEngine  # noqa: PLC0415 - a second of import
+    from worker.engine.remote.server import TAKEN_FOR_PARAMETERS, find_server  # noqa: PLC0415 - the same
+    from worker.engine.remote.tokenizer import PlainTokenizer  # noqa: PLC0415 - the same
+
+    server = find_server(settings)
+    engine = RemoteEngine(server, settings.max_new_tokens, settings.concurrency)
+    try:
+        engine.open()
+        log.info("model_served", model=server.model, server=server.base_url)
+        mind = Mind(
+            engine, PlainTokenizer(), engine.limits, TAKEN_FOR_PARAMETERS, settings.read_pictures
+        )
+        yield server.model, mind
+    finally:
+        engine.close()

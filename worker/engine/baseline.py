@@ -1,0 +1,49 @@
+"""What engines are compared to: transformers' ``generate``, alone and in static batches."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from worker.engine.loader import LoadedModel
+
+PAD = 0
+
+
+def generate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: int) -> int:
+    """Let ``generate`` write answers together; all wait for the longest.
+
+    Args:
+        loaded: the model.
+        prompts: one, or several that are padded to the length of the longest.
+        num_new: the most tokens of an answer.
+
+    Returns:
+        How many tokens the answers have, without what fills up those that ended earlier.
+    """
+    model: Any = loaded.model
+    longest = max(map(len, prompts))
+    rows = [[PAD] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+    masks = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    with torch.inference_mode():
+        output = model.generate(
+            torch.tensor(rows, device=model.device),
+            attention_mask=torch.tensor(masks, device=model.device),
+            max_new_tokens=num_new,
+            do_sample=False,
+            pad_token_id=PAD,
+        )
+    return sum(_num_written(loaded, row) for row in output[:, longest:].tolist())
+
+
+def generate_rate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: int) -> float:
+    """Tokens a second of answers together, their prompts included in the time."""
+    begun_s = time.perf_counter()
+    num_tokens = generate(loaded, prompts, num_new)
+    return num_tokens / (time.perf_counter() - begun_s)
+
+
+def _num_written(loaded: LoadedModel, row: list[int]) -> int:
+    ends = [at for at, token in enumerate(row, start=1) if token in loaded.eos_token_ids]
+    return ends[0] if ends else len(row)

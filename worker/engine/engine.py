@@ -1,0 +1,385 @@
+"""One continuous batch for everybody, around transformers' manager or our engine for processors.
+
+The batch keeps the cache, shares prefixes, schedules and samples; this file gives every request a
+queue of its own, refuses what can never fit (one such prompt would fail the whole batch), builds
+the batch anew when it dies, and says so when neither that nor waiting helps.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from shared.errors import EngineError, EngineLostError, PromptTooLongError
+from shared.logs import get_logger
+from shared.replies import FinishReason
+from worker.engine.batch import Batch, Batches, Output
+from worker.engine.cpu.load import prepare
+from worker.engine.cpu.model import supports
+from worker.engine.detokenize import StopTexts, TextStream
+from worker.engine.fault_isolation import Lineup, Turn
+from worker.engine.loader import LoadedModel
+from worker.engine.prefix_sharing import Labels, id_of
+from worker.engine.protocol import Limits, Request, Sampling
+from worker.engine.seeding import seeded
+
+log = get_logger(__name__)
+
+GREEDY = Sampling(temperature=1e-7, top_p=1.0)
+"""The manager either samples for everybody or for nobody; so cold a sample is the argmax."""
+MAX_FRUITLESS = 6
+"""So many deaths in a row without a token between them are not any request's fault."""
+POLL_S = 0.1
+STOP_TIMEOUT_S = 10
+DEFAULT_STALL_TIMEOUT_S = 120.0
+"""One step of a large model on a slow CPU takes tens of seconds; none takes two minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an operator may choose."""
+
+    max_new_tokens: int
+    max_requests: int
+    cache_tokens: int | None = None
+    """None: from the memory that is free."""
+    stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
+    """A forward step that takes longer than this never returns, and the engine is lost."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A request in the engine; owned by the router thread once it is submitted."""
+
+    request: Request
+    inbox: "queue.SimpleQueue[_Event]" = field(default_factory=queue.SimpleQueue)
+    token_ids: list[int] = field(default_factory=list)
+    """All tokens written, over every life of the batch."""
+    base: int = 0
+    """How many of them were written before it was last put into a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """New tokens, and in the last event why there will be no more."""
+
+    token_ids: tuple[int, ...] = ()
+    is_last: bool = False
+    finish_reason: FinishReason | None = None
+    error: EngineError | None = None
+
+
+class _StallWatch:
+    """Counts the polls in which nothing moved, each of ``POLL_S`` or longer.
+
+    Counts, and reads no clock: a process that was frozen for an hour has missed no poll.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._max_polls = timeout_s / POLL_S
+        self._num_polls = 0
+        self._num_moves = 0
+
+    def is_stuck(self, num_moves: int) -> bool:
+        """Note a poll without output; whether it was one too many."""
+        self._num_polls = self._num_polls + 1 if num_moves == self._num_moves else 0
+        self._num_moves = num_moves
+        return self._num_polls > self._max_polls
+
+
+class BatchGeneration:
+    """One answer being written; read by one thread."""
+
+    def __init__(self, engine: "BatchingEngine", running: _Running) -> None:
+        self._engine = engine
+        self._running = running
+        self.finish_reason: FinishReason | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens have been written so far."""
+        return len(self._running.token_ids)
+
+    def __iter__(self) -> Iterator[str]:
+        """Pieces of text as they come. See ``generation.Generation``."""
+        request = self._running.request
+        stream = TextStream(self._engine.decode, request.prompt_ids)
+        stops = StopTexts(request.stop)
+        while True:
+            event = self._running.inbox.get()
+            if event.error:
+                raise event.error
+            if piece := stops.push(stream.push(event.token_ids)):
+                yield piece
+            if stops.is_stopped:
+                self._engine.cancel(request.id)
+                self.finish_reason = FinishReason.STOP
+                return
+            if event.is_last:
+                if piece := stops.flush():
+                    yield piece
+                self.finish_reason = event.finish_reason
+                return
+
+
+class BatchingEngine:
+    """A continuous batch, made to survive. Thread-safe."""
+
+    def __init__(
+        self, loaded: LoadedModel, options: EngineOptions, kind: str = "transformers"
+    ) -> None:
+        """Prepare the batch; this may take seconds.
+
+        Args:
+            loaded: the model.
+            options: what an operator may choose.
+            kind: what the batch is, a word of ``BATCHES``.
+
+        Raises:
+            ModelUnavailableError: such a batch cannot compute this model.
+        """
+        self._loaded = loaded
+        self._options = options
+        self._batches = BATCHES[kind](loaded, options)
+        self._lock = threading.Lock()
+        self._running: dict[str, _Running] = {}
+        self._lineup = Lineup()
+        self._labels = Labels()
+        self._batch: Batch | None = None
+        """None before it is opened, and from the death of one batch to the start of the next."""
+        self._in_batch: set[str] = set()
+        """Which requests the present batch has been given."""
+        self._moves_at_cancel: int | None = None
+        """How far the present batch was when it was last told to drop a request."""
+        self._on_lost: Callable[[], None] = lambda: None
+        self._num_fruitless = 0
+        """How often in a row the batch died without having written a token."""
+        self._is_lost = False
+        self._is_closing = threading.Event()
+        self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
+        total = min(self._batches.capacity_tokens, loaded.context_tokens)
+        self.limits = Limits(
+            max_total_tokens=total, max_new_tokens=min(options.max_new_tokens, total // 2)
+        )
+
+    def open(self, on_lost: Callable[[], None] = lambda: None) -> None:
+        """Start the batch; the first request need not wait for it.
+
+        Args:
+            on_lost: called once if the engine can be rebuilt no more, or a forward step never
+                returns; the process should end, and must not wait for the batch's thread.
+        """
+        self._on_lost = on_lost
+        self._batch = self._batches.start()
+        self._router.start()
+
+    def close(self) -> None:
+        """Stop; answers being written end as if cancelled."""
+        self._is_closing.set()
+        if self._router.is_alive() and self._router is not threading.current_thread():
+            self._router.join(STOP_TIMEOUT_S)
+        with self._lock:
+            batch, self._batch = self._batch, None
+            for running in self._running.values():
+                running.inbox.put(_Event(is_last=True))
+            self._forget_all()
+        if batch is not None:
+            # A lost engine's batch is stuck: nothing comes of waiting for it.
+            batch.bury(0 if self._is_lost else STOP_TIMEOUT_S)
+
+    def submit(self, request: Request) -> BatchGeneration:
+        """Add a request to the batch. See ``generation.Engine``."""
+        num_prompt = len(request.prompt_ids)
+        if num_prompt + request.max_new_tokens > self.limits.max_total_tokens:
+            raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
+        running = _Running(request)
+        with self._lock:
+            if self._is_lost:
+                raise EngineLostError
+            self._running[request.id] = running
+            self._lineup.arrive(request.id)
+            self._fill_batch()
+        return BatchGeneration(self, running)
+
+    def cancel(self, request_id: str) -> None:
+        """Stop writing an answer. See ``generation.Engine``."""
+        with self._lock:
+            running = self._running.get(request_id)
+            if running is None:
+                return
+            # Before its successor is added: the batch takes both in the same step.
+            if self._batch is not None and request_id in self._in_batch:
+                self._batch.cancel_request(self._labels.label(running.request))
+                self._moves_at_cancel = self._batch.num_moves
+            self._end(running, _Event(is_last=True))
+            self._fill_batch()
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Token ids to text, without special tokens."""
+        return self._loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True)
+
+    @property
+    def weight_bytes(self) -> int:
+        """What a step reads of weights."""
+        return self._batches.weight_bytes
+
+    @property
+    def num_running(self) -> int:
+        """How many answers are being written, or wait for it."""
+        return len(self._running)
+
+    def _fill_batch(self) -> None:
+        """Give the present batch what may run now and is not in it yet."""
+        if self._batch is None:
+            return  # its successor will be filled
+        for turn in self._lineup.current():
+            if turn.id not in self._in_batch:
+                self._add(self._batch, turn)
+
+    def _add(self, batch: Batch, turn: Turn) -> None:
+        running = self._running[turn.id]
+        request = running.request
+        running.base = len(running.token_ids)
+        left = request.max_new_tokens - running.base
+        sampling = request.sampling if request.sampling.temperature > 0 else GREEDY
+        label = batch.add_request(
+            [*request.prompt_ids, *running.token_ids],
+            request_id=self._labels.label(request),
+            max_new_tokens=left if turn.max_tokens is None else min(left, turn.max_tokens),
+            streaming=True,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            **seeded(sampling, running.base),
+        )
+        if label is not None:  # else it is dead, and the router will see to it
+            self._in_batch.add(turn.id)
+
+    def _end(self, running: _Running, event: _Event) -> None:
+        """Give a request its last event and forget it."""
+        request_id = running.request.id
+        del self._running[request_id]
+        self._in_batch.discard(request_id)
+        self._lineup.leave(request_id)
+        running.inbox.put(event)
+
+    def _forget_all(self) -> None:
+        self._running.clear()
+        self._in_batch.clear()
+        self._lineup = Lineup()
+
+    def _route(self) -> None:
+        """Route until closed; if that cannot go on, say so to everybody who waits."""
+        try:
+            self._route_outputs()
+        except Exception:
+            log.exception("engine_lost")
+            with self._lock:
+                self._is_lost = True
+                for running in self._running.values():
+                    running.inbox.put(_Event(is_last=True, error=EngineLostError()))
+                self._forget_all()
+            self._on_lost()
+
+    def _route_outputs(self) -> None:
+        """Give every output to the request it belongs to, and a dead batch a successor.
+
+        Raises:
+            EngineLostError: a step takes too long, or the batch dies again and again.
+        """
+        watch = _StallWatch(self._options.stall_timeout_s)
+        while not self._is_closing.is_set() and (batch := self._batch) is not None:
+            output = batch.get_result(timeout=POLL_S)
+            if output is not None and output.error is None:
+                self._deliver(batch, output)
+            elif output is not None or batch.is_dead:
+                self._replace(batch)
+            elif watch.is_stuck(batch.num_moves):
+                self._fail_stuck()
+                raise EngineLostError("A forward step does not return.")
+
+    def _fail_stuck(self) -> None:
+        """Give up what is in the step that does not return: one of them may be to blame."""
+        with self._lock:
+            for request_id in tuple(self._in_batch):
+                error = EngineError("A forward step with this request in it does not return.")
+                self._end(self._running[request_id], _Event(is_last=True, error=error))
+
+    def _deliver(self, batch: Batch, output: Output) -> None:
+        self._num_fruitless = 0
+        with self._lock:
+            running = self._running.get(id_of(output.request_id))
+            if running is None:
+                # Cancelled. Once more, as the manager forgets a cancel that overtakes its request.
+                if not output.is_finished():
+                    batch.cancel_request(output.request_id)
+                return
+            new = tuple(output.generated_tokens[len(running.token_ids) - running.base :])
+            running.token_ids.extend(new)
+            if not output.is_finished():
+                running.inbox.put(_Event(new))
+                return
+            self._end_turn(running, new)
+            self._fill_batch()
+
+    def _end_turn(self, running: _Running, new: tuple[int, ...]) -> None:
+        """The batch has finished a request: to its end, or only the trial of a suspect."""
+        has_ended = bool(new) and new[-1] in self._loaded.eos_token_ids
+        if has_ended or len(running.token_ids) >= running.request.max_new_tokens:
+            reason = FinishReason.STOP if has_ended else FinishReason.LENGTH
+            self._end(running, _Event(new, is_last=True, finish_reason=reason))
+            return
+        running.inbox.put(_Event(new))
+        self._in_batch.discard(running.request.id)
+        self._lineup.acquit(running.request.id)
+
+    def _replace(self, dead: Batch) -> None:
+        """Build a new batch; everything that was being written goes on in it, suspects first."""
+        with self._lock:
+            self._batch = None
+        cause = dead.bury(STOP_TIMEOUT_S)
+        self._num_fruitless += 1
+        with self._lock:
+            log.error("engine_died", num_requests=len(self._in_batch), error=cause)
+            if self._num_fruitless > MAX_FRUITLESS:
+                raise EngineLostError(f"{self._num_fruitless} deaths in a row without a token.")
+            culprit = self._find_culprit(dead)
+            self._in_batch.clear()
+            self._moves_at_cancel = None
+            if culprit is not None:
+                error = EngineError(f"The batch died ({cause}) with this request alone in it.")
+                self._end(self._running[culprit], _Event(is_last=True, error=error))
+            self._batch = self._batches.start()
+            self._fill_batch()
+
+    def _find_culprit(self, dead: Batch) -> str | None:
+        if not dead.has_begun:
+            return None  # it was ended by none of them: all are given to the next as they are
+        # In the step that was under way when a request was cancelled that one was still there.
+        is_open = dead.num_moves == self._moves_at_cancel
+        return self._lineup.die(() if is_open else self._in_batch)
+
+
+def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
+    """Batches of transformers' manager, on any device."""
+    from worker.engine.transformers_batch import ManagerBatches  # noqa: PLC0415 - seconds of import
+
+    return ManagerBatches(
+        loaded, options.max_requests, options.max_new_tokens, options.cache_tokens
+    )
+
+
+def _lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
+    """Batches of our own engine for processors; see ``lean.batches.prepare``."""
+    return prepare(loaded, options.max_requests, options.cache_tokens)
+
+
+BATCHES = {"transformers": _manager_batches, "lean": _lean_batches}
+"""By the words of ``PARLEY_ENGINE``."""
+AUTO = "auto"
+
+
+def kind_for(word: str, loaded: LoadedModel) -> str:
+    """Which of ``BATCHES`` a word of ``PARLEY_ENGINE`` means for this model."""
+    if word != AUTO:
+        return word
+    return "lean" if supports(loaded.model) else "transformers"

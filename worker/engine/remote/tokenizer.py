@@ -1,0 +1,65 @@
+"""Prompts as numbers, for a server that alone knows its model's tokens.
+
+Tasks lay out, count and cut prompts by a tokenizer. Here a token is three bytes of UTF-8, which few
+texts have more real tokens than; nothing is lost, so that the engine can read the prompt again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from worker.engine.protocol import AddedToken
+
+BYTES_A_TOKEN = 3
+MARK = "<|conversation|>"
+"""Before a conversation, to tell it from a text that is to be continued. A control token of this
+tokenizer, so nobody's text has it."""
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a prompt is made of."""
+
+    messages: tuple[Message, ...]
+    """None: ``begun`` is a text to continue, without a conversation."""
+    begun: str
+    """The beginning of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTokenizer:
+    """Reads no language: bytes in threes. See ``generation.Tokenizer``."""
+
+    chat_template: str = MARK
+    all_special_tokens: list[str] = field(default_factory=lambda: [MARK])
+    added_tokens_decoder: Mapping[int, AddedToken] = field(default_factory=dict)
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Each number is three bytes behind a one, so that zeros at their beginning count."""
+        del add_special_tokens
+        data = text.encode(errors="replace")
+        parts = (data[at : at + BYTES_A_TOKEN] for at in range(0, len(data), BYTES_A_TOKEN))
+        return [int.from_bytes(b"\1" + part) for part in parts]
+
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        """Half a character at either end, where the numbers are a part of more, is dropped."""
+        del skip_special_tokens
+        parts = (number.to_bytes(BYTES_A_TOKEN + 1).lstrip(b"\0")[1:] for number in token_ids)
+        return b"".join(parts).decode(errors="ignore")
+
+    def apply_chat_template(
+        self, conversation: list[Message], *, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
+        """The messages as they are; what follows is the beginning of the answer."""
+        del tokenize, add_generation_prompt
+        return MARK + json.dumps(conversation, ensure_ascii=False)
+
+
+def asked_by(prompt_ids: Sequence[int]) -> Asked:
+    """Take a prompt apart that was laid out with ``PlainTokenizer``."""
+    text = PlainTokenizer().decode(prompt_ids, skip_special_tokens=False)
+    if not text.startswith(MARK):
+        return Asked((), text)
+    messages, end = json.JSONDecoder().raw_decode(text, len(MARK))
+    return Asked(tuple(messages), text[end:])

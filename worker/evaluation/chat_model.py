@@ -1,0 +1,56 @@
+"""A chat model for evaluations: opened without Redis or Celery, asked many things at once."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from shared.settings import Settings
+from worker.console import say
+from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
+from worker.engine.loader import LoadedModel, ModelChoice, load_model
+from worker.engine.protocol import Request, Sampling
+from worker.prompts.chat import Prompt
+from worker.tasks.generate import Mind
+
+SLOTS = 32
+"""Texts written at once: an evaluation has many, and nobody waits for the first."""
+CACHE_TOKENS = 16_384
+LIKELIEST = Sampling()
+
+
+@contextlib.contextmanager
+def open_mind(model: str, settings: Settings) -> Iterator[Mind]:
+    """Load a model and open an engine around it.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read.
+    """
+    loaded = load_model(choice_of(model, settings), say)
+    with engine_around(loaded, settings) as engine:
+        yield Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+
+
+def choice_of(model: str, settings: Settings) -> ModelChoice:
+    """A model by the words of ``PARLEY_MODEL``, on the settings' device."""
+    return ModelChoice(model, settings.device, settings.dtype, settings.cache_dir)
+
+
+@contextlib.contextmanager
+def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingEngine]:
+    """An engine that is open while the block runs."""
+    options = EngineOptions(settings.max_new_tokens, SLOTS, CACHE_TOKENS)
+    engine = BatchingEngine(loaded, options, kind_for(settings.engine, loaded))
+    try:
+        engine.open()
+        yield engine
+    finally:
+        engine.close()
+
+
+def write_all(mind: Mind, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST) -> list[str]:
+    """What the model writes for each prompt; as many at once as the engine has slots."""
+    requests = [
+        Request(f"eval-{number}", prompt.token_ids, prompt.max_new_tokens, sampling, prompt.stop)
+        for number, prompt in enumerate(prompts)
+    ]
+    generations = [mind.engine.submit(request) for request in requests]  # all before any is read
+    return ["".join(generation) for generation in generations]

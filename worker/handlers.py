@@ -1,0 +1,103 @@
+"""What a worker does for each kind of job, put together from the settings."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+
+from shared.jobs import Kind
+from shared.replies import Done
+from shared.settings import Settings
+from worker.engine.embedding import Embedding
+from worker.engine.protocol import Sampling
+from worker.handler import Outcome, Work
+from worker.knowledge.search import Search
+from worker.knowledge.store import Library
+from worker.leases import Held
+from worker.prompts.library import read_library
+from worker.sentiment.rater import Rater
+from worker.sentiment.report import Reporter
+from worker.sentiment.tagging import Marking, Tagger
+from worker.store import Store
+from worker.tasks.ask import Asking, AskingManner, is_quoting
+from worker.tasks.attachments import Attaching
+from worker.tasks.chat import Answerer, Manner
+from worker.tasks.generate import Mind
+from worker.tasks.learn import Learner
+from worker.wordings import works_of_words
+
+WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
+"""Kinds whose answers are the chat model's words."""
+
+
+def works_of(
+    settings: Settings, store: Store, mind: Mind | None, model: str, rater: Rater
+) -> Mapping[Kind, Work]:
+    """What is done for each kind of job.
+
+    Args:
+        settings: the worker's.
+        store: its Redis.
+        mind: the chat model; None where the worker takes nothing for it.
+        model: that model's name.
+        rater: the sentiment model, loaded when it is needed.
+    """
+    search = Search(Library(store.client), lambda: _load_embedding(settings))
+    marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
+    works: dict[Kind, Work] = {
+        Kind.LEARN: Learner(search, settings.max_upload_mb).learn,
+        Kind.TAG: Tagger(store, rater.rate, marking, time.time).tag,
+        Kind.REPORT: Reporter(store, time.time).report,
+    }
+    if mind is None:
+        return works
+    written = _written(settings, store, mind, search)
+    named = {kind: _naming(written[kind], model) for kind in WRITTEN_BY_THE_MODEL}
+    return {**works, **written, **named}
+
+
+def _written(settings: Settings, store: Store, mind: Mind, search: Search) -> dict[Kind, Work]:
+    """What needs the chat model, or is said in its conversations."""
+    sampling = Sampling(settings.temperature, settings.top_p)
+    manner = Manner(settings.system_prompt, sampling, settings.max_turns, settings.retention_ms)
+    answerer = Answerer(store, mind, manner)
+    prompts = read_library(settings.prompts_dir)
+    asking_manner = AskingManner(
+        sampling=sampling,
+        is_quoting=is_quoting(settings.answer_by, mind.num_parameters),
+        max_turns=settings.max_turns,
+        retention_ms=settings.retention_ms,
+    )
+    asking = Asking(store, mind, search, prompts, asking_manner)
+    attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
+    words = works_of_words(settings, store, mind, prompts)
+    return {
+        Kind.CHAT: attaching.before(asking.chat(answerer.answer), is_shown_pictures=mind.can_see),
+        Kind.ASK: asking.ask,
+        Kind.NEW: answerer.forget,
+        **words,
+        Kind.TRANSLATE: attaching.before(words[Kind.TRANSLATE]),
+        Kind.WRITE: attaching.before(words[Kind.WRITE]),
+    }
+
+
+def _naming(work: Work, own_model: str) -> Work:
+    """The same work; its answer says so where the channel wants another model than the worker's."""
+
+    def named(held: Held) -> Outcome:
+        outcome = work(held)
+        manner, reply = held.lease.job.manner, outcome.reply
+        wanted = manner.model if manner else ""
+        if wanted in ("", own_model) or not isinstance(reply, Done) or not reply.text:
+            return outcome
+        note = f"*({wanted} is not running; this is by {own_model}.)*"
+        return dataclasses.replace(
+            outcome, reply=dataclasses.replace(reply, text=f"{reply.text}\n\n{note}")
+        )
+
+    return named
+
+
+def _load_embedding(settings: Settings) -> Embedding:
+    from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
+
+    return load_embedder(settings.embedding_model, settings.device)

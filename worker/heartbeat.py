@@ -1,0 +1,67 @@
+"""What a worker does for everybody while it is there: its sign of life, and the sweep."""
+
+from collections.abc import Callable
+
+import redis
+
+from shared.ledger import lifecycle, status
+from shared.ledger.lifecycle import Ready
+from shared.ledger.status import WorkerReport, WorkerState
+from shared.logs import get_logger
+from worker.store import Store
+
+log = get_logger(__name__)
+
+SIGN_OF_LIFE_EVERY_S = 2.0
+SWEEP_EVERY_S = 1.0
+SWEEP_MAX_JOBS = 500
+
+
+class SignOfLife:
+    """Says in Redis that this worker is there, whether it answers, and what it runs."""
+
+    def __init__(
+        self, store: Store, name: str, model: str, slots: int, num_running: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._name = name
+        self.model = model
+        """What it answers with; its setting until it is loaded."""
+        self._slots = slots
+        self._num_running = num_running
+        self._state = WorkerState.LOADING
+        self._is_gone = False
+
+    def give(self) -> None:
+        """Be known as alive for the next ``WORKER_LIFETIME_MS``; after a goodbye, no more."""
+        if self._is_gone:
+            return
+        report = WorkerReport(self._name, self._state, self.model, self._slots, self._num_running())
+        self._store.run(status.sign_of_life(report))
+
+    def become(self, state: WorkerState) -> None:
+        """Let everybody know at once; if Redis is away, with the next sign of life.
+
+        Whoever is stopping does not become ready any more.
+        """
+        if self._state is not WorkerState.STOPPING:
+            self._state = state
+        try:
+            self.give()
+        except (redis.RedisError, OSError) as error:
+            log.warning("state_not_told", state=state, error=type(error).__name__)
+
+    def withdraw(self) -> None:
+        """Say goodbye, so that nobody waits for this worker; Redis forgets it soon anyway."""
+        self._is_gone = True
+        try:
+            self._store.run(status.farewell(self._name))
+        except (redis.RedisError, OSError) as error:
+            log.warning("goodbye_not_said", error=type(error).__name__)
+
+
+def sweep(store: Store, publish: Callable[[Ready], None]) -> None:
+    """Hand overdue jobs to Celery again."""
+    for ready in store.run(lifecycle.sweep(SWEEP_MAX_JOBS)):
+        log.info("job_republished", job=ready.id)
+        publish(ready)

@@ -1,0 +1,109 @@
+"""Files and folders into the library: what ``parley ingest`` does with each file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+from shared.errors import UnreadableDocumentError
+from worker.engine.embedding import Embedding
+from worker.knowledge.readers import FORMATS, MB, is_known, read_document
+from worker.knowledge.store import Library, Submission, digest_of, document_id
+from worker.knowledge.visibility import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file that was named, or lies in a folder that was."""
+
+    file: Path
+    name: str
+    """Its path as the documents' list shows it, and as it follows the link's beginning."""
+    is_named: bool
+    """Whether it was named itself: one that cannot be read is a fault then, whatever it is."""
+
+
+class Result(StrEnum):
+    """What became of a file."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """One file, taken in or not."""
+
+    result: Result
+    num_passages: int = 0
+    num_new: int = 0
+    sentence: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How files are taken in."""
+
+    place: Place
+    link_base: str = ""
+    max_mb: float = 10
+
+
+def find_items(paths: Sequence[Path]) -> Iterator[Item]:
+    """The files of these paths: those that were named, and those in folders that can be read.
+
+    What begins with a dot is left out of folders, as are files of other kinds.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield Item(path, path.name, is_named=True)
+            continue
+        for file in sorted(path.rglob("*")):
+            inner = file.relative_to(path)
+            is_hidden = any(part.startswith(".") for part in inner.parts)
+            if file.is_file() and is_known(file.name) and not is_hidden:
+                yield Item(file, inner.as_posix(), is_named=False)
+
+
+def ingest(item: Item, order: Order, library: Library, embedding: Embedding) -> Ingested:
+    """Take one file in, unless it is there as it is.
+
+    Raises:
+        NoKnowledgeError: there are documents of another embedding model, or no vector sets.
+        redis.RedisError: Redis is away.
+    """
+    try:
+        content = _read(item, order.max_mb)
+        digest = digest_of(content)
+        old = library.find(document_id(item.name, order.place))
+        link = f"{order.link_base.rstrip('/')}/{quote(item.name)}" if order.link_base else ""
+        if old and old.digest == digest and old.link == link:
+            return Ingested(Result.UNCHANGED, len(old.passages))
+        document = read_document(content, item.name, order.max_mb)
+    except UnreadableDocumentError as error:
+        return Ingested(Result.FAILED, sentence=error.sentence)
+    submission = Submission(document, item.name, order.place, digest, link)
+    change = library.put(submission, embedding.embed, embedding.name)
+    result = Result.CHANGED if old else Result.ADDED
+    return Ingested(result, change.num_passages, change.num_new)
+
+
+def _read(item: Item, max_mb: float) -> bytes:
+    if not is_known(item.name):
+        raise UnreadableDocumentError(f"I cannot read {item.name}: I read {FORMATS}.")
+    try:
+        if item.file.stat().st_size > max_mb * MB:
+            raise UnreadableDocumentError(
+                f"The file {item.name} is larger than {max_mb:g} MB (PARLEY_MAX_UPLOAD_MB): split "
+                "it, or allow more."
+            )
+        return item.file.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UnreadableDocumentError(
+            f"The file {item.name} cannot be opened ({why}): check its name and its rights."
+        ) from error

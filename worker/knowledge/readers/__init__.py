@@ -1,0 +1,98 @@
+"""A file's bytes and name to a document, whatever format it has.
+
+Every file that cannot be read is refused with one sentence that says why and what to do. The
+readers of each format are in files of their own.
+"""
+
+import codecs
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+
+from shared.errors import UnreadableDocumentError
+from worker.knowledge.documents import Document
+from worker.knowledge.readers.html import read_html
+from worker.knowledge.readers.markdown import read_markdown
+from worker.knowledge.readers.office import read_docx, read_pdf
+from worker.knowledge.readers.rst import read_rst
+from worker.knowledge.readers.text import read_text
+
+Reader = Callable[[str, str], Document]
+
+TEXT_READERS: Mapping[str, Reader] = {
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".rst": read_rst,
+    ".html": read_html,
+    ".htm": read_html,
+    ".txt": read_text,
+    ".text": read_text,
+}
+BYTES_READERS: Mapping[str, Callable[[bytes, str], Document]] = {
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+}
+ENDINGS = frozenset({*TEXT_READERS, *BYTES_READERS})
+FORMATS = "Markdown, reStructuredText, HTML, plain text, PDF and DOCX"
+MB = 1_000_000
+MAX_CONTROL_SHARE = 0.02
+"""More control characters than that are no text in any encoding."""
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def is_known(name: str) -> bool:
+    """Whether a file of this name can be read."""
+    return PurePath(name).suffix.lower() in ENDINGS
+
+
+def read_document(content: bytes, name: str, max_mb: float) -> Document:
+    """Read a file.
+
+    Args:
+        content: its bytes.
+        name: with its ending, which says what it is.
+        max_mb: the largest file that is read, in megabytes.
+
+    Raises:
+        UnreadableDocumentError: it cannot be read; the sentence says why.
+    """
+    if len(content) > max_mb * MB:
+        raise UnreadableDocumentError(
+            f"The file {name} has {len(content) / MB:,.1f} MB; I read at most {max_mb:g} MB "
+            "(PARLEY_MAX_UPLOAD_MB). Please split it."
+        )
+    if not content.strip():
+        raise UnreadableDocumentError(f"The file {name} is empty.")
+    ending = PurePath(name).suffix.lower()
+    title = PurePath(name).stem or name
+    if read_bytes := BYTES_READERS.get(ending):
+        document = read_bytes(content, title)
+    elif read := TEXT_READERS.get(ending):
+        document = read(decode(content, name), title)
+    else:
+        raise UnreadableDocumentError(f"I cannot read {name}: I read {FORMATS}.")
+    if document.is_empty:
+        raise UnreadableDocumentError(f"There is no text in {name}.")
+    return document
+
+
+def decode(content: bytes, name: str) -> str:
+    """A text file's text: UTF-8, UTF-16 with its mark, or else Windows' Western European.
+
+    Raises:
+        UnreadableDocumentError: it is no text.
+    """
+    encoding = next((found for bom, found in BOMS if content.startswith(bom)), None)
+    try:
+        text = content.decode(encoding or "utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", "replace")
+    controls = sum(char < " " and char not in "\t\n\r\f" for char in text)
+    if "\0" in text or controls > MAX_CONTROL_SHARE * len(text):
+        raise UnreadableDocumentError(
+            f"The file {name} is not a text file, whatever its name says. I read {FORMATS}."
+        )
+    return text

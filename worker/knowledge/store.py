@@ -1,0 +1,320 @@
+"""Documents and their passages in Redis: put in, listed, read.
+
+Each passage is a hash with its text, its place and its vector, and an element of one vector set
+that carries the place, too. Nothing here decides what answers a question.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import redis
+from redis.client import Pipeline
+
+from shared.errors import NoKnowledgeError
+from shared.ledger import keys
+from shared.ledger.documents import NO_VECTOR_SETS
+from worker.engine.embedding import Embed, Vectors
+from worker.knowledge.chunks import Passage, passage_id, passages_of, searched_text
+from worker.knowledge.documents import Block, Document
+from worker.knowledge.visibility import Place, filter_for
+
+ID_CHARS = 16
+FILTER_EFFORT = 10_000
+"""Passages that a search looks at, at most, for some that may be seen from a place."""
+READ_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a document, as it lies in Redis."""
+
+    name: str
+    """Its file's name or path as it was given: with its place, what makes it the same document."""
+    title: str
+    link: str
+    platform: str
+    team: str
+    channel: str
+    message: str
+    """The message it was learned from; empty for what ``parley ingest`` took in."""
+    digest: str
+    """Of its bytes: a document with the same one has not changed."""
+    passages: tuple[str, ...]
+
+    @property
+    def place(self) -> Place:
+        """Whom it is for."""
+        return Place(self.platform, self.team, self.channel)
+
+    @property
+    def id(self) -> str:
+        """Its name in Redis."""
+        return document_id(self.name, self.place, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A document that is to be put in."""
+
+    document: Document
+    name: str
+    place: Place
+    digest: str
+    link: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A passage as it was read from Redis just now."""
+
+    id: str
+    document: str
+    title: str
+    link: str
+    passage: Passage
+    place: Place
+    vector: Vectors
+    """(width,), of length one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What putting a document in has done."""
+
+    num_passages: int
+    num_new: int
+    """Passages whose text or headings were not there before."""
+
+
+def document_id(name: str, place: Place, message: str = "") -> str:
+    """The name of a document in Redis."""
+    parts = [place.platform, place.team, place.channel, message, name]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_CHARS]
+
+
+def digest_of(content: bytes) -> str:
+    """What tells whether a document has changed."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+class Library:
+    """All documents, for many threads."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def require_vectors(self) -> None:
+        """Refuse a Redis that cannot hold them.
+
+        Raises:
+            NoKnowledgeError: it has no vector sets.
+        """
+        try:
+            self._client.vset().vdim(keys.VECTORS)
+        except redis.ResponseError as error:
+            if "unknown command" in str(error).lower():
+                raise NoKnowledgeError(NO_VECTOR_SETS) from error
+        # any other error says that there are no vectors yet
+
+    def version(self) -> int:
+        """A number that changes with every document that comes, changes or goes; 0 for none yet."""
+        found = cast("bytes | None", self._client.hget(keys.KNOWLEDGE, "version"))
+        return int(found or 0)
+
+    def require_model(self, model: str) -> None:
+        """Refuse to compare vectors of two models.
+
+        Raises:
+            NoKnowledgeError: the documents were taken in with another one.
+        """
+        found = cast("bytes | None", self._client.hget(keys.KNOWLEDGE, "model"))
+        if found is not None and found.decode() != model:
+            raise NoKnowledgeError(
+                f"The documents were taken in with the embedding model {found.decode()}, and "
+                f"PARLEY_EMBEDDING_MODEL is now {model}: set it back, or run `parley knowledge "
+                "remove --all` and take them in again."
+            )
+
+    def records(self) -> dict[str, Record]:
+        """Id -> document."""
+        found = cast("Mapping[bytes, bytes]", self._client.hgetall(keys.DOCUMENTS))
+        return {name.decode(): _read_record(record) for name, record in found.items()}
+
+    def find(self, document: str) -> Record | None:
+        """A document by its id."""
+        found = cast("bytes | None", self._client.hget(keys.DOCUMENTS, document))
+        return _read_record(found) if found else None
+
+    def put(self, submission: Submission, embed: Embed, model: str) -> Change:
+        """Put a document in, in place of the one of the same name and place.
+
+        Passages that are as they were keep their vectors; what is gone is removed in the same step.
+
+        Args:
+            submission: the document.
+            embed: the embedding model.
+            model: its name.
+
+        Raises:
+            NoKnowledgeError: there are documents of another model, or no vector sets.
+            redis.RedisError: Redis is away; nothing has changed.
+        """
+        self.require_vectors()
+        self.require_model(model)
+        mine = document_id(submission.name, submission.place, submission.message)
+        passages = _named(mine, submission.document)
+        title = submission.document.title
+        old = self.find(mine)
+        kept = set(old.passages) & set(passages) if old and old.title == title else set[str]()
+        texts = {
+            name: searched_text(title, passage.path, passage.text)
+            for name, passage in passages.items()
+            if name not in kept
+        }
+        vectors = dict(zip(texts, embed(list(texts.values())), strict=True))
+        record = _record_of(submission, tuple(passages))
+
+        def write(pipe: Pipeline) -> None:
+            before = cast("bytes | None", pipe.hget(keys.DOCUMENTS, mine))
+            gone = set(_read_record(before).passages) - set(passages) if before else set()
+            pipe.multi()
+            for name in gone:
+                pipe.vset().vrem(keys.VECTORS, name)
+                pipe.delete(keys.passage(name))
+            for name, passage in passages.items():
+                _write_passage(pipe, (name, mine), passage, record, vectors.get(name))
+            pipe.hset(keys.DOCUMENTS, mine, json.dumps(dataclasses.asdict(record)))
+            if submission.message:
+                place = submission.place
+                lesson = (place.platform, place.team, place.channel, submission.message)
+                pipe.sadd(keys.LESSONS, "|".join(lesson))
+            pipe.hset(keys.KNOWLEDGE, "model", model)
+            pipe.hincrby(keys.KNOWLEDGE, "version", 1)
+
+        self._transact(write)
+        return Change(len(passages), len(texts))
+
+    def nearest(self, vector: Vectors, place: Place, count: int) -> list[str]:
+        """Ids of the passages nearest to a vector that may be seen from a channel."""
+        found: Any = self._client.vset().vsim(
+            keys.VECTORS,
+            vector.astype(np.float32).tobytes(),
+            count=count,
+            filter=filter_for(place),
+            filter_ef=str(FILTER_EFFORT),
+        )
+        return [name.decode() for name in found]
+
+    def read(self, passage_ids: Sequence[str], place: Place) -> list[Stored]:
+        """The passages that are there and may be seen from a channel, by what they say now."""
+        found: list[Stored] = []
+        for start in range(0, len(passage_ids), READ_AT_ONCE):
+            names = passage_ids[start : start + READ_AT_ONCE]
+            pipe = self._client.pipeline(transaction=False)
+            for name in names:
+                pipe.hgetall(keys.passage(name))
+            for name, fields in zip(names, pipe.execute(), strict=True):
+                if fields and _place_of(fields).is_seen_from(place):
+                    found.append(_read_passage(name, fields))
+        return found
+
+    def read_texts(self, passage_ids: Sequence[str]) -> dict[str, str]:
+        """What passages are found by; for an index, never for an answer."""
+        texts: dict[str, str] = {}
+        for start in range(0, len(passage_ids), READ_AT_ONCE):
+            names = passage_ids[start : start + READ_AT_ONCE]
+            pipe = self._client.pipeline(transaction=False)
+            for name in names:
+                pipe.hmget(keys.passage(name), "title", "path", "blocks")
+            for name, (title, path, blocks) in zip(names, pipe.execute(), strict=True):
+                if blocks is not None:
+                    passage = _passage(path, blocks)
+                    texts[name] = searched_text(title.decode(), passage.path, passage.text)
+        return texts
+
+    def _transact(self, write: Callable[[Pipeline], None]) -> None:
+        self._client.transaction(cast("Any", write), keys.DOCUMENTS)
+
+
+def _named(document: str, read: Document) -> dict[str, Passage]:
+    """The passages by their names; equal ones are told apart by their number."""
+    named: dict[str, Passage] = {}
+    for passage in passages_of(read):
+        number = 0
+        while (name := passage_id(document, passage, number)) in named:
+            number += 1
+        named[name] = passage
+    return named
+
+
+def _record_of(submission: Submission, passages: tuple[str, ...]) -> Record:
+    place = submission.place
+    return Record(
+        name=submission.name,
+        title=submission.document.title,
+        link=submission.link,
+        platform=place.platform,
+        team=place.team,
+        channel=place.channel,
+        message=submission.message,
+        digest=submission.digest,
+        passages=passages,
+    )
+
+
+def _write_passage(
+    pipe: Pipeline,
+    names: tuple[str, str],
+    passage: Passage,
+    record: Record,
+    vector: Vectors | None,
+) -> None:
+    """``names``: the passage's and its document's. Without a vector it keeps the one it has."""
+    name, document = names
+    place = {"platform": record.platform, "team": record.team, "channel": record.channel}
+    fields: dict[str, str | bytes] = {
+        **place,
+        "document": document,
+        "title": record.title,
+        "link": record.link,
+        "path": json.dumps(passage.path),
+        "blocks": json.dumps([[block.text, block.is_code] for block in passage.blocks]),
+    }
+    if vector is not None:
+        fields["vector"] = vector.tobytes()
+        pipe.vset().vadd(keys.VECTORS, vector.tobytes(), name, attributes=place)
+    pipe.hset(keys.passage(name), mapping=cast("Any", fields))
+
+
+def _read_record(raw: bytes) -> Record:
+    fields = json.loads(raw)
+    return Record(**{**fields, "passages": tuple(fields["passages"])})
+
+
+def _read_passage(name: str, fields: Mapping[bytes, bytes]) -> Stored:
+    return Stored(
+        id=name,
+        document=fields[b"document"].decode(),
+        title=fields[b"title"].decode(),
+        link=fields[b"link"].decode(),
+        passage=_passage(fields[b"path"], fields[b"blocks"]),
+        place=_place_of(fields),
+        vector=np.frombuffer(fields[b"vector"], dtype=np.float32),
+    )
+
+
+def _passage(path: bytes, blocks: bytes) -> Passage:
+    return Passage(
+        tuple(json.loads(path)),
+        tuple(Block(text, is_code) for text, is_code in json.loads(blocks)),
+    )
+
+
+def _place_of(fields: Mapping[bytes, bytes]) -> Place:
+    return Place(*(fields[part].decode() for part in (b"platform", b"team", b"channel")))

@@ -1,0 +1,168 @@
+"""From a conversation to the text a model continues. Pure, but for the tokenizer it is handed.
+
+Models with a chat template get it; base models such as GPT-2 get a plain transcript and stop texts.
+The oldest turns go first when it does not all fit.
+"""
+# Pure. Uses babel, jinja2.
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from shared.errors import PromptTooLongError
+from shared.jobs import Turn
+from worker.engine.protocol import Limits, Tokenizer
+from worker.prompts.template import Rendered
+
+USER, ASSISTANT = "user", "assistant"
+PLAIN_NAMES = {USER: "User", ASSISTANT: "Parley"}
+PLAIN_STOP = tuple(f"\n{name}:" for name in PLAIN_NAMES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that goes into one prompt."""
+
+    system: str
+    history: tuple[Turn, ...]
+    text: str
+    shown: str = ""
+    """The beginning of the answer, when an earlier run wrote it: the model goes on from there."""
+    pictures: tuple[str, ...] = ()
+    """``data:`` URLs of what is to be seen beside the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the engine is asked to continue."""
+
+    token_ids: tuple[int, ...]
+    stop: tuple[str, ...]
+    max_new_tokens: int
+    pictures: tuple[str, ...] = ()
+
+
+def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Prompt:
+    """Lay the question out and cut its history, oldest first, until it fits.
+
+    Raises:
+        PromptTooLongError: the message alone does not fit.
+    """
+    num_shown = len(tokenizer.encode(question.shown, add_special_tokens=False))
+    max_new_tokens = max(1, limits.max_new_tokens - num_shown)
+    max_prompt_tokens = limits.max_total_tokens - max_new_tokens
+    turns = _from_first_question([*question.history, Turn(USER, question.text)])
+    while True:
+        token_ids = _tokens(question, turns, tokenizer)
+        if len(token_ids) <= max_prompt_tokens:
+            stop = () if tokenizer.chat_template else PLAIN_STOP
+            return Prompt(tuple(token_ids), stop, max_new_tokens, question.pictures)
+        if len(turns) == 1:
+            raise PromptTooLongError(len(token_ids), max_prompt_tokens)
+        turns = _from_first_question(turns[1:])
+
+
+def make_task_prompt(
+    rendered: Rendered, tokenizer: Tokenizer, limits: Limits, max_new_tokens: int | None = None
+) -> Prompt:
+    """Lay a task's prompt out; nothing of it is cut.
+
+    Args:
+        rendered: the prompt, with its fields filled in.
+        tokenizer: the model's.
+        limits: what fits.
+        max_new_tokens: the longest answer; None for as long as one may be.
+
+    Raises:
+        PromptTooLongError: it does not fit.
+    """
+    longest = min(max_new_tokens or limits.max_new_tokens, limits.max_new_tokens)
+    is_plain = not tokenizer.chat_template and bool(rendered.plain)
+    if is_plain:
+        text = neutralize(rendered.plain, control_tokens(tokenizer))
+        token_ids = tokenizer.encode(text, add_special_tokens=True)
+    else:
+        question = Question(rendered.system, (), rendered.user)
+        token_ids = _tokens(question, [Turn(USER, rendered.user)], tokenizer)
+    if len(token_ids) + longest > limits.max_total_tokens:
+        raise PromptTooLongError(len(token_ids), limits.max_total_tokens - longest)
+    stop = rendered.stop if is_plain else (() if tokenizer.chat_template else PLAIN_STOP)
+    return Prompt(tuple(token_ids), stop, longest)
+
+
+def make_continuation(
+    text: str, tokenizer: Tokenizer, limits: Limits, max_new_tokens: int
+) -> Prompt:
+    """A text as it is, to be continued: no instructions, no conversation, no chat template.
+
+    Raises:
+        PromptTooLongError: it does not fit.
+    """
+    safe = neutralize(text, control_tokens(tokenizer))
+    token_ids = tokenizer.encode(safe, add_special_tokens=True)
+    longest = min(max_new_tokens, limits.max_new_tokens)
+    if len(token_ids) + longest > limits.max_total_tokens:
+        raise PromptTooLongError(len(token_ids), limits.max_total_tokens - longest)
+    return Prompt(tuple(token_ids), (), longest)
+
+
+def lay_out_plain(system: str, turns: Sequence[Turn]) -> str:
+    """A transcript that a model without a chat template can continue."""
+    lines = [f"{PLAIN_NAMES[turn.role]}: {turn.text}" for turn in turns]
+    return "\n".join([system, "", *lines, f"{PLAIN_NAMES[ASSISTANT]}:"])
+
+
+def control_tokens(tokenizer: Tokenizer) -> list[str]:
+    """All texts that the tokenizer reads as a control token, the longest first.
+
+    Not only the named ones: Llama 3's headers and Phi's roles are added tokens without a name.
+    Added tokens that are ordinary text, such as runs of blanks, are left alone.
+    """
+    added = [
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if token.special or (token.content.startswith("<") and token.content.endswith(">"))
+    ]
+    return sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True)
+
+
+def neutralize(text: str, special_tokens: Sequence[str]) -> str:
+    """Break up a model's control tokens in a person's text, so that they stay text."""
+    for token in special_tokens:
+        text = text.replace(token, f"{token[:1]} {token[1:]}")
+    return text
+
+
+def _from_first_question(turns: Sequence[Turn]) -> list[Turn]:
+    """Without answers whose question is gone: templates want the user's turn first."""
+    return list(itertools.dropwhile(lambda turn: turn.role == ASSISTANT, turns))
+
+
+def _tokens(question: Question, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
+    controls = control_tokens(tokenizer)
+    safe = [Turn(turn.role, neutralize(turn.text, controls)) for turn in turns]
+    shown = neutralize(question.shown, controls)
+    if not tokenizer.chat_template:
+        # "Parley:" ends without a space; a shown answer brings its own
+        text = lay_out_plain(question.system, safe) + shown
+        return tokenizer.encode(text, add_special_tokens=True)
+    return tokenizer.encode(
+        _lay_out_chat(question.system, safe, tokenizer) + shown, add_special_tokens=False
+    )
+
+
+def _lay_out_chat(system: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> str:
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+    try:
+        with_system = [{"role": "system", "content": system}, *messages]
+        return _apply(tokenizer, with_system)
+    except jinja2.TemplateError:
+        # Some templates (Gemma 2) refuse a system turn: it goes before the first message.
+        first = {"role": USER, "content": f"{system}\n\n{messages[0]['content']}"}
+        return _apply(tokenizer, [first, *messages[1:]])
+
+
+def _apply(tokenizer: Tokenizer, messages: list[dict[str, str]]) -> str:
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

@@ -1,0 +1,66 @@
+"""Reads the prompts: ours, and those files that an operator puts in their place.
+
+Called once at start, by the composition root; what is wrong with a file ends it with a sentence.
+Rendering is pure.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from shared.errors import SettingsError
+from worker.prompts.template import ENDING, FIELDS, Rendered, Template, fill, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """All prompts of this process."""
+
+    templates: Mapping[str, Template]
+
+    def render(self, name: str, **fields: str) -> Rendered:
+        """Fill in a prompt; what the fields hold is never read as a prompt itself.
+
+        Raises:
+            KeyError: there is no such prompt, or one of its fields is not given.
+        """
+        return fill(self.templates[name], fields)
+
+    def version(self, name: str) -> str:
+        """The version that a prompt's file gives itself."""
+        return self.templates[name].version
+
+
+def read_library(folder: Path | None) -> Library:
+    """Our prompts, with those of the folder in their places.
+
+    Raises:
+        SettingsError: the folder is not there, a file is no prompt of ours, or cannot be used.
+    """
+    texts = resources.files("worker.prompts") / "texts"
+    ours = {
+        name: parse(name, (texts / f"{name}{ENDING}").read_text(encoding="utf-8"))
+        for name in FIELDS
+    }
+    return Library({**ours, **(_theirs(folder) if folder else {})})
+
+
+def _theirs(folder: Path) -> dict[str, Template]:
+    if not folder.is_dir():
+        raise SettingsError(f"PARLEY_PROMPTS_DIR names {folder}, which is not a folder.")
+    found: dict[str, Template] = {}
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith("."):
+            continue
+        if file.suffix != ENDING or file.stem not in FIELDS:
+            names = [f"{name}{ENDING}" for name in FIELDS]
+            near = difflib.get_close_matches(file.name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(names)}."
+            raise SettingsError(f"PARLEY_PROMPTS_DIR holds {file.name}, which is no prompt: {hint}")
+        try:
+            found[file.stem] = parse(file.stem, file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"PARLEY_PROMPTS_DIR: {file.name} cannot be read.") from error
+    return found

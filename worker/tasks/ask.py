@@ -1,0 +1,174 @@
+"""Questions that documents answer.
+
+A question is answered from what may be seen in its channel and from nothing else, or told that this
+is not in the documents. A chat is, too, when the documents plainly have it.
+"""
+
+import dataclasses
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+
+from shared.errors import NoKnowledgeError, PromptTooLongError
+from shared.jobs import Job, Turn
+from shared.ledger.lifecycle import Memory
+from shared.logs import get_logger
+from shared.replies import Done, FinishReason
+from worker.engine.protocol import Sampling
+from worker.handler import Outcome, Work
+from worker.knowledge.answers import (
+    NO_DOCUMENTS,
+    Citation,
+    Cited,
+    passages_block,
+    quoting_answer,
+    thin_answer,
+    trimmed,
+    units_of,
+    written_answer,
+)
+from worker.knowledge.documents import clean
+from worker.knowledge.relevance import STRONG_FROM, THIN_BELOW
+from worker.knowledge.sanitize import addresses_in
+from worker.knowledge.search import Findings, Found, Search, place_of
+from worker.knowledge.visibility import view_of
+from worker.leases import Held
+from worker.prompts.chat import ASSISTANT, USER, make_task_prompt
+from worker.prompts.library import Library as Prompts
+from worker.store import Store
+from worker.tasks.generate import Draft, Mind
+from worker.tasks.manners import in_language, kept_ms
+
+log = get_logger(__name__)
+
+NUM_PASSAGES = 4
+"""In a prompt, and listed below a quote at most. Five questions in six have theirs among the first
+three (``parley eval qa``)."""
+NEARLY = 0.85
+"""A further passage is listed below a quote if its score is at least so much of the first one's."""
+MARK_BYTES = 8
+BILLION = 1_000_000_000
+QUOTING, WRITING = "quoting", "writing"
+
+
+@dataclass(frozen=True, slots=True)
+class AskingManner:
+    """What an operator decides about answers from documents."""
+
+    sampling: Sampling
+    is_quoting: bool
+    """Whether passages are quoted; else the model writes."""
+    max_turns: int
+    retention_ms: int
+
+
+def is_quoting(answer_by: str, num_parameters: int) -> bool:
+    """Whether a model of this size is left to quote, by ``PARLEY_ANSWER_BY``.
+
+    Below a billion parameters models mix passages up and add to them: what they are sure of is no
+    better than what they guess.
+    """
+    return answer_by == QUOTING or (answer_by != WRITING and num_parameters < BILLION)
+
+
+class Asking:
+    """Answers questions from documents with one model; on many threads at once."""
+
+    def __init__(
+        self, store: Store, mind: Mind, search: Search, prompts: Prompts, manner: AskingManner
+    ) -> None:
+        self._store = store
+        self._mind = mind
+        self._search = search
+        self._prompts = prompts
+        self._manner = manner
+
+    def ask(self, held: Held) -> Outcome:
+        """Answer from the documents. See ``works.Work``."""
+        job = held.lease.job
+        findings = self._find(job)
+        if not findings.num_visible:
+            return Outcome(Done(NO_DOCUMENTS))
+        if findings.nearest < THIN_BELOW:
+            return Outcome(Done(thin_answer(_cited(findings.passages[:3]))))
+        return self._answer(held, findings)
+
+    def chat(self, fall_back: Work) -> Work:
+        """A chat that is answered from documents where they plainly have the answer."""
+
+        def answer(held: Held) -> Outcome:
+            job = held.lease.job
+            if held.lease.shown or job.attachments or not job.text.strip():
+                return fall_back(held)  # begun as a chat, or about what came with it
+            try:
+                findings = self._find(job)
+            except (NoKnowledgeError, redis.RedisError) as error:
+                log.warning("documents_not_searched", error=type(error).__name__)
+                return fall_back(held)
+            if findings.nearest < STRONG_FROM:
+                return fall_back(held)
+            return self._answer(held, findings)
+
+        return answer
+
+    def _find(self, job: Job) -> Findings:
+        return self._search.find(clean(job.text), place_of(view_of, job.origin), NUM_PASSAGES)
+
+    def _answer(self, held: Held, findings: Findings) -> Outcome:
+        job = held.lease.job
+        if not self._manner.is_quoting and (written := self._write(held, findings.passages)):
+            text, reason = written
+        else:
+            text, reason = self._quote(job, findings.passages), FinishReason.STOP
+        turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, text, job.id))
+        manner = self._manner
+        retention_ms = kept_ms(job, manner.retention_ms)
+        memory = Memory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
+        return Outcome(Done(text, reason), memory)
+
+    def _quote(self, job: Job, passages: Sequence[Found]) -> str:
+        best = passages[0]
+        also = [found for found in passages[1:] if found.score >= NEARLY * best.score]
+        units = units_of(best.stored.passage)
+        vectors = self._search.embedding.embed([job.text, *(unit.text for unit in units)])
+        nearness = (vectors[1:] @ vectors[0]).tolist()
+        cited = _cited([best, *also])
+        return quoting_answer(trimmed(units, nearness), cited, addresses_in(job.text))
+
+    def _write(self, held: Held, passages: Sequence[Found]) -> tuple[str, FinishReason] | None:
+        """The model's answer from as many passages as it can read; None if that is not even one.
+
+        It is shown when it is whole: until then nobody knows which numbers are passages'.
+        """
+        job = held.lease.job
+        for count in range(len(passages), 0, -1):
+            cited = _cited(passages[:count])
+            mark = f"<<{secrets.token_hex(MARK_BYTES)}>>"
+            rendered = self._prompts.render(
+                "answer", passages=passages_block(cited), question=job.text, mark=mark
+            )
+            system = f"{rendered.system}{in_language(job)}"
+            rendered = dataclasses.replace(rendered, system=system)
+            try:
+                prompt = make_task_prompt(rendered, self._mind.tokenizer, self._mind.limits)
+                draft = Draft(self._store, self._mind.engine, held)
+                written = draft.write(prompt, self._manner.sampling, is_shown=False)
+            except PromptTooLongError:
+                continue
+            if not written.text.strip():
+                return None
+            allowed = addresses_in(job.text)
+            return written_answer(written.text, cited, allowed), written.finish_reason
+        return None
+
+
+def _cited(passages: Sequence[Found]) -> list[Cited]:
+    return [
+        Cited(
+            Citation(found.stored.title, found.stored.passage.path, found.stored.link),
+            found.stored.passage,
+        )
+        for found in passages
+    ]

@@ -1,0 +1,81 @@
+"""A chat: the conversation so far and a message in, the model's answer out."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from shared.jobs import Job, Turn
+from shared.ledger.lifecycle import Lease, Memory
+from shared.replies import Done, Failed, FinishReason
+from worker.engine.protocol import Sampling
+from worker.handler import NO_MEMORY, Outcome, RunEndedError
+from worker.leases import Ending, Held
+from worker.prompts.chat import ASSISTANT, USER, Prompt, Question, make_prompt
+from worker.store import Store
+from worker.tasks.generate import Draft, Mind
+from worker.tasks.manners import kept_ms, told
+from worker.tasks.pictures import pictures_of
+
+FORGOTTEN = "I have forgotten this conversation. We start afresh."
+NOTHING_TO_SAY = "I have nothing to say to that."
+RETRY_TEMPERATURE, RETRY_TOP_P = 0.8, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What an operator decides about answers."""
+
+    system_prompt: str
+    sampling: Sampling
+    max_turns: int
+    retention_ms: int
+
+
+class Answerer:
+    """Writes answers with one model; on many threads at once."""
+
+    def __init__(self, store: Store, mind: Mind, manner: Manner) -> None:
+        self._store = store
+        self._mind = mind
+        self._manner = manner
+
+    def answer(self, held: Held) -> Outcome:
+        """Write an answer. See ``works.Work``."""
+        lease = held.lease
+        draft = Draft(self._store, self._mind.engine, held, lease.shown)
+        try:
+            finish_reason = draft.write(
+                self._prompt(lease), self._sampling(lease.job)
+            ).finish_reason
+        except RunEndedError:
+            if held.ending is not Ending.CANCELLED:
+                raise
+            finish_reason = FinishReason.CANCELLED
+        answer = draft.text.strip()
+        if not answer and finish_reason is not FinishReason.CANCELLED:
+            return Outcome(Failed(code="no_words", sentence=NOTHING_TO_SAY))
+        memory = self._memory(lease.job, answer) if answer else NO_MEMORY
+        return Outcome(Done(answer, finish_reason), memory)
+
+    def forget(self, held: Held) -> Outcome:
+        """Clear the conversation. See ``works.Work``."""
+        del held
+        return Outcome(Done(FORGOTTEN), Memory(forget=True))
+
+    def _prompt(self, lease: Lease) -> Prompt:
+        system = told(lease.job, self._manner.system_prompt)
+        pictures = pictures_of(lease.job.attachments)
+        question = Question(system, lease.history, lease.job.text, lease.shown, pictures)
+        return make_prompt(question, self._mind.tokenizer, self._mind.limits)
+
+    def _sampling(self, job: Job) -> Sampling:
+        """Another answer is wanted where one was not liked: the likeliest words were those."""
+        sampling = self._manner.sampling
+        if not job.num_retries or sampling.temperature >= RETRY_TEMPERATURE:
+            return sampling
+        return dataclasses.replace(sampling, temperature=RETRY_TEMPERATURE, top_p=RETRY_TOP_P)
+
+    def _memory(self, job: Job, answer: str) -> Memory:
+        turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, answer, job.id))
+        manner = self._manner
+        retention_ms = kept_ms(job, manner.retention_ms)
+        return Memory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)

@@ -1,0 +1,109 @@
+"""Text from the model: prompts in, pieces out, shown as they come. What all writing tasks share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.errors import EngineLostError
+from shared.replies import FinishReason
+from worker.engine.protocol import Engine, Generation, Limits, Request, Sampling, Tokenizer
+from worker.handler import RunEndedError
+from worker.leases import Ending, Held
+from worker.prompts.chat import Prompt
+from worker.store import Store
+from worker.tasks.publish import SnapshotPublisher
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """The model as the tasks see it."""
+
+    engine: Engine
+    tokenizer: Tokenizer
+    limits: Limits
+    num_parameters: int = 0
+    """How many weights it has: small models are trusted with less."""
+    can_see: bool = False
+    """Whether it is shown pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the model wrote for one prompt."""
+
+    text: str
+    finish_reason: FinishReason
+
+
+class Draft:
+    """One answer while it is being written, by one prompt or several; shown as it grows."""
+
+    def __init__(self, store: Store, engine: Engine, held: Held, shown: str = "") -> None:
+        """``shown``: what stands there already and is gone on from."""
+        self._engine = engine
+        self._held = held
+        self._publisher = SnapshotPublisher(store, held.lease, lambda: engine.num_running, shown)
+        self._num_requests = 0
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return self._publisher.text
+
+    def add(self, text: str) -> None:
+        """Take text that the model did not write."""
+        self._publisher.push(text)
+
+    def write(self, prompt: Prompt, sampling: Sampling, *, is_shown: bool = True) -> Written:
+        """Let the model continue a prompt.
+
+        Args:
+            prompt: what to continue.
+            sampling: how.
+            is_shown: whether the text becomes a part of the answer as it comes.
+
+        Raises:
+            PromptTooLongError: it can never fit.
+            RunEndedError, EngineError, InterruptedError: as of ``works.Work``.
+        """
+        lease = self._held.lease
+        self._num_requests += 1
+        request = Request(
+            # Two runs of a job may meet in one engine, so the lease's token names the request.
+            id=f"{lease.job.id}-{lease.token}-{self._num_requests}",
+            prompt_ids=prompt.token_ids,
+            max_new_tokens=prompt.max_new_tokens,
+            sampling=sampling,
+            stop=prompt.stop,
+            pictures=prompt.pictures,
+            salt=lease.job.origin.tenant,
+        )
+        return self._run(request, self._publisher.push if is_shown else _drop)
+
+    def _run(self, request: Request, show: Callable[[str], None]) -> Written:
+        generation = self._submit(request)
+        self._held.when_over(lambda: self._engine.cancel(request.id))
+        pieces: list[str] = []
+        try:
+            for piece in generation:
+                pieces.append(piece)
+                show(piece)
+        finally:
+            self._engine.cancel(request.id)
+            self._held.num_tokens += len(request.prompt_ids) + generation.num_tokens
+        if generation.finish_reason is not None:
+            return Written("".join(pieces), generation.finish_reason)
+        if self._held.ending is Ending.STOPPED:
+            self._publisher.flush()  # whoever takes over goes on from there
+        if self._held.ending is None:
+            raise InterruptedError("The engine was closed.")
+        raise RunEndedError(self.text)
+
+    def _submit(self, request: Request) -> Generation:
+        try:
+            return self._engine.submit(request)
+        except EngineLostError as error:
+            raise InterruptedError("The engine was lost before.") from error
+
+
+def _drop(piece: str) -> None:
+    """Of a text that is not shown."""

@@ -1,0 +1,65 @@
+"""Documents that are learned: read, cut into passages, and kept for their channel."""
+
+import base64
+import binascii
+
+from shared.errors import UnreadableDocumentError
+from shared.replies import Done
+from shared.tasks import Learn
+from worker.handler import Outcome
+from worker.knowledge.documents import clean
+from worker.knowledge.readers import read_document
+from worker.knowledge.search import Search, place_of
+from worker.knowledge.store import Submission, digest_of
+from worker.knowledge.visibility import channel_of
+from worker.leases import Held
+
+
+class Learner:
+    """Takes documents in; on many threads at once."""
+
+    def __init__(self, search: Search, max_upload_mb: float) -> None:
+        """``max_upload_mb``: the largest file that is read, in megabytes."""
+        self._search = search
+        self._max_upload_mb = max_upload_mb
+
+    def learn(self, held: Held) -> Outcome:
+        """Take a document in for its channel. See ``works.Work``."""
+        job = held.lease.job
+        task = job.task
+        if not isinstance(task, Learn):
+            raise UnreadableDocumentError("There was no document to learn from.")
+        origin = job.origin
+        content = _content_of(task, job.text)
+        name = clean(task.name).strip() or "note.txt"
+        if not task.content and not name.endswith((".txt", ".md")):
+            name = f"{name}.txt"
+        document = read_document(content, name, self._max_upload_mb)
+        submission = Submission(
+            document,
+            name,
+            place_of(channel_of, origin),
+            digest_of(content),
+            task.link,
+            origin.message,
+        )
+        embedding = self._search.embedding
+        change = self._search.library.put(submission, embedding.embed, embedding.name)
+        if task.is_unasked:
+            return Outcome(Done(""))
+        passages = "passage" if change.num_passages == 1 else "passages"
+        return Outcome(
+            Done(
+                f"I have learned `{task.name.replace('`', '') or name}`, {change.num_passages:,} "
+                f"{passages}. Questions in this channel are answered from it, and nowhere else."
+            )
+        )
+
+
+def _content_of(task: Learn, text: str) -> bytes:
+    if not task.content:
+        return text.encode()
+    try:
+        return base64.b64decode(task.content, validate=True)
+    except binascii.Error as error:
+        raise UnreadableDocumentError("The file did not arrive whole: upload it again.") from error

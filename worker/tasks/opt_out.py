@@ -1,0 +1,32 @@
+"""Leaves a person's messages out of summaries, ratings and lessons, or no longer."""
+
+from shared.ledger import keys
+from shared.replies import Done
+from shared.tasks import Opt
+from worker.handler import Outcome
+from worker.leases import Held
+from worker.store import Store
+
+OUT = (
+    "Your messages are left out of summaries, ratings and lessons from now on. Questions that you "
+    "ask me are answered as before. Say “opt me in” to change that."
+)
+IN = "Your messages count in summaries, ratings and lessons again."
+
+
+class Opter:
+    """Notes who takes part."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def opt(self, held: Held) -> Outcome:
+        """Note what a person wants, for everywhere in their workspace. See ``works.Work``."""
+        job = held.lease.job
+        is_out = job.task.is_out if isinstance(job.task, Opt) else True
+        people = keys.opted_out(job.origin.tenant)
+        if is_out:
+            self._store.client.sadd(people, job.origin.user)
+        else:
+            self._store.client.srem(people, job.origin.user)
+        return Outcome(Done(OUT if is_out else IN))

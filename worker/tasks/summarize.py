@@ -1,0 +1,140 @@
+"""A summary of messages whose every point can be looked up.
+
+A model that can be trusted writes points with the numbers of their messages, part by part where
+they do not fit into one prompt. For a smaller one the most central messages are quoted instead.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+
+from shared.errors import NothingThereError
+from shared.replies import Done
+from shared.tasks import Quoted, Summarize
+from worker.engine.protocol import Sampling
+from worker.handler import Outcome
+from worker.leases import Held
+from worker.prompts.chat import Prompt, make_task_prompt
+from worker.prompts.library import Library
+from worker.store import Store
+from worker.tasks.centrality import most_central
+from worker.tasks.generate import Draft, Mind
+from worker.tasks.manners import in_language
+from worker.tasks.summary_text import Point, line_of, listed, numbered, points_in, quoted, shown
+
+MAX_POINTS = 6
+MAX_NEW_TOKENS = 400
+"""Six points of some 50 tokens, with room."""
+SPARE_TOKENS = 16
+"""Lines may be cut into tokens otherwise where they meet."""
+MAX_ROUNDS = 4
+"""How often points are joined at most; each round leaves a fraction of them."""
+
+
+class Summarizer:
+    """Summarizes with one model."""
+
+    def __init__(self, store: Store, mind: Mind, library: Library, *, is_quoting: bool) -> None:
+        """``is_quoting``: whether messages are chosen and quoted instead of paraphrased."""
+        self._store = store
+        self._mind = mind
+        self._library = library
+        self._is_quoting = is_quoting
+
+    def summarize(self, held: Held) -> Outcome:
+        """Write a summary. See ``works.Work``."""
+        job = held.lease.job
+        task = job.task
+        if not isinstance(task, Summarize) or not task.messages:
+            raise NothingThereError
+        messages = dict(enumerate(task.messages, start=1))
+        points: Sequence[Point] = ()
+        if not self._is_quoting:
+            draft = Draft(self._store, self._mind.engine, held)
+            wish = f" What matters: {job.text}" if job.text else ""
+            points = self._points(messages, task.what, f"{wish}{in_language(job)}", draft)
+        if points:
+            return Outcome(Done(shown(task.what, messages, points)))
+        texts = [message.text for message in task.messages]
+        chosen = [number + 1 for number in most_central(texts, MAX_POINTS, job.text)]
+        return Outcome(Done(quoted(task.what, messages, chosen or list(messages)[:MAX_POINTS])))
+
+    def _points(
+        self, messages: Mapping[int, Quoted], what: str, wish: str, draft: Draft
+    ) -> list[Point]:
+        points: list[Point] = []
+        room = self._room("summarize", "messages", what, wish)
+        for part in self._parts(messages, room):
+            answer = self._ask("summarize", draft, what, wish, messages=numbered(part))
+            points += points_in(answer, part)
+        for _ in range(MAX_ROUNDS):
+            if len(points) <= MAX_POINTS:
+                break
+            joined = self._joined(points, messages, what, wish, draft)
+            if not joined or len(joined) >= len(points):
+                break
+            points = joined
+        return points[:MAX_POINTS]
+
+    def _joined(
+        self,
+        points: Sequence[Point],
+        messages: Mapping[int, Quoted],
+        what: str,
+        wish: str,
+        draft: Draft,
+    ) -> list[Point]:
+        """Fewer points that say the same; only numbers that they had count."""
+        joined: list[Point] = []
+        lines = {number: listed([point]) for number, point in enumerate(points)}
+        for numbers in self._fitting(lines, self._room("merge", "points", what, wish)):
+            some = [points[number] for number in numbers]
+            known = {number: messages[number] for point in some for number in point.numbers}
+            answer = self._ask("merge", draft, what, wish, points=listed(some))
+            joined += points_in(answer, known)
+        return joined
+
+    def _ask(self, name: str, draft: Draft, what: str, wish: str, **data: str) -> str:
+        prompt = self._prompt(name, what, wish, **data)
+        return draft.write(prompt, Sampling(), is_shown=False).text
+
+    def _prompt(self, name: str, what: str, wish: str, **data: str) -> Prompt:
+        mind = self._mind
+        rendered = self._library.render(
+            name,
+            mark=f"====={secrets.token_hex(8)}=====",
+            most=str(MAX_POINTS),
+            what=what,
+            wish=wish,
+            **data,
+        )
+        return make_task_prompt(rendered, mind.tokenizer, mind.limits, MAX_NEW_TOKENS)
+
+    def _parts(self, messages: Mapping[int, Quoted], room: int) -> Iterator[dict[int, Quoted]]:
+        """The messages in parts that fit into a prompt, the oldest first."""
+        lines = {number: line_of(number, message) for number, message in messages.items()}
+        for numbers in self._fitting(lines, room):
+            yield {number: messages[number] for number in numbers}
+
+    def _fitting(self, lines: Mapping[int, str], room: int) -> Iterator[list[int]]:
+        """The numbers of lines that fit into a prompt together, in their order."""
+        some: list[int] = []
+        left = room
+        for number, line in lines.items():
+            length = self._length(line)
+            if some and length > left:
+                yield some
+                some, left = [], room
+            some.append(number)
+            left -= length
+        if some:
+            yield some
+
+    def _room(self, name: str, field: str, what: str, wish: str) -> int:
+        """How many tokens of messages or points fit into one prompt."""
+        limits = self._mind.limits
+        empty = self._prompt(name, what, wish, **{field: ""})
+        used = len(empty.token_ids) + empty.max_new_tokens + SPARE_TOKENS
+        return max(1, limits.max_total_tokens - used)
+
+    def _length(self, line: str) -> int:
+        return len(self._mind.tokenizer.encode(f"{line}\n", add_special_tokens=False))

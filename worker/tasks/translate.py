@@ -1,0 +1,221 @@
+"""A translation: what has to stay as it is stays, and the rest is translated sentence by sentence.
+
+Through a translation model if there is one, else through the chat model's prompt.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.languages import name_of
+from shared.replies import Done, Failed
+from shared.tasks import Translate
+from worker.engine.protocol import Sampling
+from worker.handler import Outcome, RunEndedError
+from worker.leases import Held
+from worker.prompts.chat import Prompt, make_task_prompt
+from worker.prompts.library import Library
+from worker.store import Store
+from worker.tasks.generate import Draft, Mind
+from worker.tasks.languages import Identified, are_same, identify, sentences_of
+from worker.tasks.masking import Piece, Sentence, has_words, take_apart
+from worker.tasks.memory import Remembering
+
+SURE = 0.9
+"""From this probability on a text counts as being in a language; else it is translated, which
+repeats it at worst."""
+WHOLE_LINE_CHARS = 300
+"""So long a line is one piece for a chat model, which does better with more around."""
+GROWTH, ROOM = 2, 32
+"""A translation has at most so many times the tokens of its source, and so many more."""
+SMALL = 1_000_000_000
+"""Below so many parameters a chat model's translations are not to be relied on; see docs/tasks.md
+for what was measured."""
+NOTHING_TO_TRANSLATE = "There is nothing to translate in that: no words."
+
+
+class Translating(Protocol):
+    """Translates batches of sentences."""
+
+    def translate(
+        self, sentences: Sequence[str], source: str, target: str, held: Held
+    ) -> list[str]:
+        """As many translations as sentences, or fewer if the run had to end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be translated, and into what."""
+
+    text: str
+    source: str
+    target: str
+
+
+class Translator:
+    """Translates messages, with one model."""
+
+    def __init__(
+        self,
+        store: Store,
+        mind: Mind,
+        library: Library,
+        remembering: Remembering,
+        model: Translating | None = None,
+    ) -> None:
+        """``model``: a translation model; None for the chat model."""
+        self._store = store
+        self._mind = mind
+        self._library = library
+        self._remembering = remembering
+        self._model = model
+
+    def translate(self, held: Held) -> Outcome:
+        """Write a translation. See ``works.Work``."""
+        lease = held.lease
+        task = lease.job.task
+        if not isinstance(task, Translate):
+            raise TypeError(f"A translation without a language: {task}")
+        found = identify(lease.job.text)
+        if (ending := _without_work(found, task.to)) is not None:
+            return Outcome(Done("") if task.is_unasked else ending)
+        wish = Wish(lease.job.text, found.code, task.to)
+        draft = Draft(self._store, self._mind.engine, held)
+        for piece in self._written(wish, draft, held):
+            draft.add(piece)
+        answer = draft.text.strip() + self._warning()
+        asked = f"Translate into {name_of(task.to)}: {lease.job.text}"
+        return Outcome(Done(answer), self._remembering.memory(lease.job, asked, answer))
+
+    def _written(self, wish: Wish, draft: Draft, held: Held) -> Iterator[str]:
+        if self._model is None:
+            pieces = take_apart(wish.text, lambda line: _lines_or_sentences(line, wish.source))
+            return (self._by_chat(piece, wish, draft) for piece in pieces)
+        pieces = take_apart(wish.text, lambda line: sentences_of(line, wish.source))
+        return iter(self._by_model(self._model, pieces, wish, held))
+
+    def _by_chat(self, piece: Piece, wish: Wish, draft: Draft) -> str:
+        if isinstance(piece, str):
+            return piece
+        if piece.asked is not None:
+            restored = piece.restored(self._ask(piece.asked, wish, draft))
+            if restored is not None:
+                return restored
+        return piece.woven([self._fragment(part, wish, draft) for part in piece.words])
+
+    def _fragment(self, words: str, wish: Wish, draft: Draft) -> str:
+        """Words between things that are kept, with the blanks that stood around them."""
+        if not has_words(words):
+            return words
+        return within_blanks(words, self._ask(words.strip(), wish, draft))
+
+    def _ask(self, sentence: str, wish: Wish, draft: Draft) -> str:
+        mark = f"====={secrets.token_hex(8)}====="
+        languages = (wish.source, wish.target, mark)
+        prompt = prompt_for(sentence, languages, self._library, self._mind)
+        # The likeliest words: a translation is right or wrong, not one among many.
+        written = draft.write(prompt, Sampling(), is_shown=False)
+        return cleaned(written.text, sentence, mark)
+
+    def _by_model(
+        self, model: Translating, pieces: Sequence[Piece], wish: Wish, held: Held
+    ) -> list[str]:
+        sentences = [piece for piece in pieces if isinstance(piece, Sentence)]
+        asked = [sentence.asked for sentence in sentences]
+        answers = iter(self._batch(model, [text for text in asked if text is not None], wish, held))
+        restored = [
+            None if text is None else sentence.restored(next(answers))
+            for sentence, text in zip(sentences, asked, strict=True)
+        ]
+        # What has lost a number is translated once more, between the things that are kept.
+        broken = [s for s, text in zip(sentences, restored, strict=True) if text is None]
+        words = [part.strip() for s in broken for part in s.words if has_words(part)]
+        again = iter(self._batch(model, words, wish, held))
+
+        def mended(sentence: Sentence) -> str:
+            return sentence.woven(
+                [within_blanks(p, next(again)) if has_words(p) else p for p in sentence.words]
+            )
+
+        results = [
+            mended(sentence) if text is None else text
+            for sentence, text in zip(sentences, restored, strict=True)
+        ]
+        done = iter(results)
+        return [piece if isinstance(piece, str) else next(done) for piece in pieces]
+
+    def _batch(
+        self, model: Translating, sentences: Sequence[str], wish: Wish, held: Held
+    ) -> list[str]:
+        if not sentences:
+            return []
+        translated = model.translate(sentences, wish.source, wish.target, held)
+        if len(translated) < len(sentences):
+            if held.ending is None:
+                raise InterruptedError("The translation model stopped.")
+            raise RunEndedError("")
+        return translated
+
+    def _warning(self) -> str:
+        if self._model is not None or self._mind.num_parameters >= SMALL:
+            return ""
+        millions = round(self._mind.num_parameters / 1e6)
+        return (
+            f"\n\n_A small model ({millions} million parameters) wrote this translation, and small "
+            "models translate badly: check it before you rely on it._"
+        )
+
+
+def prompt_for(
+    sentence: str, languages: tuple[str, str, str], library: Library, mind: Mind
+) -> Prompt:
+    """What a chat model is asked; ``languages`` are source, target, and the mark around the text.
+
+    Raises:
+        PromptTooLongError: it does not fit.
+    """
+    source, target, mark = languages
+    rendered = library.render(
+        "translate",
+        text=sentence,
+        source=name_of(source) if source else "its language",
+        language=name_of(target),
+        mark=mark,
+    )
+    num_tokens = len(mind.tokenizer.encode(sentence, add_special_tokens=False))
+    return make_task_prompt(rendered, mind.tokenizer, mind.limits, num_tokens * GROWTH + ROOM)
+
+
+def _without_work(found: Identified, target: str) -> Done | Failed | None:
+    """What is said where nothing is to be translated."""
+    if not found.code:
+        return Failed("no_words", NOTHING_TO_TRANSLATE)
+    if are_same(found.code, target) and found.probability >= SURE:
+        return Done(f"This is in {name_of(target)} already.")
+    return None
+
+
+def _lines_or_sentences(line: str, language: str) -> Sequence[str]:
+    return [line] if len(line) <= WHOLE_LINE_CHARS else sentences_of(line, language)
+
+
+def within_blanks(words: str, translation: str) -> str:
+    """A translation with the blanks that stood around the words."""
+    start = len(words) - len(words.lstrip())
+    end = len(words.rstrip())
+    return words[:start] + translation.strip() + words[end:]
+
+
+QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'"}
+"""Opening and closing marks in which models like to put a translation."""
+
+
+def cleaned(answer: str, source: str, mark: str) -> str:
+    """The translation in a chat model's answer: one line; the source if there is nothing."""
+    lines = [line.strip() for line in answer.replace(mark, "\n").splitlines()]
+    line = next((line for line in lines if line), "")
+    if len(line) > 1 and QUOTES.get(line[0]) == line[-1] and source[:1] not in QUOTES:
+        line = line[1:-1].strip()
+    return line or source

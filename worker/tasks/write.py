@@ -1,0 +1,112 @@
+"""Texts that somebody wants to have written: drafts by form and tone, and texts continued."""
+
+import dataclasses
+import secrets
+
+from shared.jobs import Job
+from shared.replies import Done, Failed
+from shared.tasks import Complete, Form, Length, Write
+from worker.engine.protocol import Sampling
+from worker.handler import Outcome
+from worker.leases import Held
+from worker.prompts.chat import make_continuation, make_task_prompt
+from worker.prompts.library import Library
+from worker.prompts.template import Rendered
+from worker.store import Store
+from worker.tasks.generate import Draft, Mind
+from worker.tasks.manners import in_language
+from worker.tasks.memory import Remembering
+
+FORMS = {
+    Form.EMAIL: "an email",
+    Form.ANNOUNCEMENT: "an announcement",
+    Form.AD: "an advertisement",
+    Form.NEWS: "a news article",
+    Form.REPLY: "a reply",
+}
+LENGTHS = {
+    Length.SHORT: "in two or three sentences",
+    Length.MEDIUM: "in one or two paragraphs",
+    Length.LONG: "in several paragraphs",
+}
+TOKENS = {Length.SHORT: 120, Length.MEDIUM: 320, Length.LONG: 900}
+"""The longest that is written: a paragraph of English has some 100 tokens."""
+NOTHING_WRITTEN = "I could not think of anything to write. Please say more about it."
+
+
+class Composer:
+    """Writes with one model."""
+
+    def __init__(
+        self,
+        store: Store,
+        mind: Mind,
+        library: Library,
+        sampling: Sampling,
+        remembering: Remembering,
+    ) -> None:
+        self._store = store
+        self._mind = mind
+        self._library = library
+        self._sampling = sampling
+        self._remembering = remembering
+
+    def write(self, held: Held) -> Outcome:
+        """Write a draft. See ``works.Work``."""
+        job = held.lease.job
+        task = job.task if isinstance(job.task, Write) else Write(Form.EMAIL)
+        rendered = rendered_for(task, job.text, self._library, secrets.token_hex(8))
+        system = f"{rendered.system}{in_language(job)}"
+        rendered = dataclasses.replace(rendered, system=system)
+        mind = self._mind
+        prompt = make_task_prompt(rendered, mind.tokenizer, mind.limits, TOKENS[task.length])
+        draft = Draft(self._store, mind.engine, held)
+        written = draft.write(prompt, self._sampling)
+        answer = draft.text.strip()
+        if not answer:
+            return Outcome(Failed("no_words", NOTHING_WRITTEN))
+        memory = self._remembering.memory(job, _asked(task, job), answer)
+        return Outcome(Done(answer, written.finish_reason), memory)
+
+    def complete(self, held: Held) -> Outcome:
+        """Continue a text, as a base model does. See ``works.Work``."""
+        job, mind = held.lease.job, self._mind
+        task = job.task if isinstance(job.task, Complete) else Complete()
+        prompt = make_continuation(job.text, mind.tokenizer, mind.limits, task.max_new_tokens)
+        draft = Draft(self._store, mind.engine, held)
+        draft.add(job.text)
+        draft.write(prompt, Sampling(task.temperature, task.top_p, task.seed))
+        # That it ends at the length that was asked for needs no remark.
+        return Outcome(Done(draft.text.rstrip()))
+
+
+def rendered_for(task: Write, about: str, library: Library, nonce: str) -> Rendered:
+    """The prompt for a draft.
+
+    Args:
+        task: what is to be written.
+        about: what it is about, in the person's words; may be empty for a reply.
+        library: the prompts.
+        nonce: a random text, which nobody can have written into a message.
+    """
+    tone = f", {task.tone} in tone" if task.tone else ""
+    length = LENGTHS[task.length]
+    if task.reply_to is None:
+        form = FORMS[task.form]
+        return library.render("write", form=form, tone=tone, length=length, about=about)
+    return library.render(
+        "reply",
+        message=task.reply_to.text,
+        author=" ".join(task.reply_to.author.split()),
+        tone=tone,
+        length=length,
+        about=f" It should say: {about}" if about else "",
+        mark=f"====={nonce}=====",
+    )
+
+
+def _asked(task: Write, job: Job) -> str:
+    form = FORMS[task.form]
+    if task.reply_to is None:
+        return f"Write {form} about: {job.text}"
+    return f"Draft {form} to: {task.reply_to.text}"
