@@ -2,9 +2,9 @@
 
 Run by hand when the set is to change; the set itself ships with Parley::
 
-    python -m worker.evaluation.build --requirements > qa.txt
+    python -m worker.evaluation.build_qa --requirements > qa.txt
     pip download --no-deps --no-binary :all: --dest sdists -r qa.txt
-    python -m worker.evaluation.build sdists > worker/evaluation/data/faq.jsonl
+    python -m worker.evaluation.build_qa sdists > worker/evaluation/data/faq.jsonl
 
 A question is a heading that ends with a question mark; its passage is what stands below it, without
 the heading. Nothing is reworded.
