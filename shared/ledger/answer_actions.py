@@ -1,16 +1,120 @@
 """What people do with an answer: stop it, have it written again, take the question back.
 
 The steps of ``shared.ledger.lua.verbs`` as calls; ``bots.incoming.answer_actions`` runs them.
+
+What people do with an answer: stop it, have it written again, ask something else instead.
+
+A worker that may run the job is told to look at its lease at once (``LOOK``), so that what is
+stopped ends within one step of the engine.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.jobs import Job
-from shared.ledger import codec
+from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, text_of
 from shared.ledger.lifecycle import STOPPED, Ready
-from shared.ledger.lua import verbs as scripts
+from shared.ledger.lua.prelude import ENDING_PRELUDE, PRELUDE
+
+LOOK = f"""
+local function look(id) redis.call('PUBLISH', '{keys.LOOK}', id) end
+
+-- Takes what a job has left in its conversation's memory out of it.
+local function unremember(id)
+  local name = transcript_key(redis.call('HGET', job_key(id), 'conversation'))
+  for _, turn in ipairs(redis.call('LRANGE', name, 0, -1)) do
+    if cjson.decode(turn).body.job == id then redis.call('LREM', name, 0, turn) end
+  end
+end
+"""
+
+STOP = (
+    ENDING_PRELUDE
+    + LOOK
+    + """
+-- ARGV: id, reply. Returns {'unknown'}, {'over'}, {'told'} (a worker ends it at once) or
+-- {'stopped', next id or '', its words or ''}.
+local id = ARGV[1]
+local state = redis.call('HGET', job_key(id), 'state')
+if not state then return {'unknown'} end
+if state == 'running' then
+  redis.call('HSET', job_key(id), 'stopped', 1)
+  look(id)
+  return {'told'}
+end
+if state ~= 'waiting' and state ~= 'queued' then return {'over'} end
+local next_job = close(id, with_shown(id, ARGV[2]), now_ms())
+return {'stopped', next_job[1] or '', next_job[2] or ''}
+"""
+)
+
+AGAIN = (
+    PRELUDE
+    + LOOK
+    + """
+-- ARGV: id, job, kind, deadline_ms. The job is run again as it reads now, in the messages it has.
+-- Returns {'unknown'}, {'over'} (nothing may be shown of it any more), {'busy'} (its answer is just
+-- being shown: ask again soon) or {'again', id and words of what may run now}.
+local id, now = ARGV[1], now_ms()
+local job = redis.call('HMGET', job_key(id), 'state', 'conversation', 'asker')
+local state = job[1]
+if not state then return {'unknown'} end
+if state == 'withdrawn' or state == 'refused' then return {'over'} end
+if state == 'done' then return {'busy'} end
+-- First what a full Redis may refuse.
+redis.call('HSET', job_key(id), 'job', ARGV[2], 'kind', ARGV[3], 'attempts', 0,
+  'deadline', now + ARGV[4])
+redis.call('HDEL', job_key(id), 'stopped', 'dead', 'counted', 'token', 'finished_by')
+redis.call('DEL', snapshot_key(id), ending_key(id))
+redis.call('ZREM', DEAD, id)
+if state == 'waiting' or state == 'queued' then return {'again'} end
+if state == 'running' then
+  look(id)
+else
+  unremember(id)
+  redis.call('PERSIST', job_key(id))
+  redis.call('HSET', job_key(id), 'state', 'waiting', 'accepted_at', now,
+    'number', redis.call('INCR', SEQUENCE))
+  if job[3] then note_asker(job[3], id, ARGV[4]) end
+  if line_up(job[2], id) > 1 then
+    redis.call('ZADD', OPEN, now + ARGV[4], id)
+    enqueue(id)
+    return {'again'}
+  end
+end
+local ready = queue(id, now)
+return {'again', ready[1], ready[2]}
+"""
+)
+
+WITHDRAW = (
+    ENDING_PRELUDE
+    + LOOK
+    + f"""
+-- ARGV: id. The message was deleted: nothing more is shown, and what stands is taken away.
+-- Returns {{'unknown'}}, {{'over'}}, or
+-- {{'withdrawn', next id or '', its words or '', posted message, ...}}.
+local id = ARGV[1]
+local state = redis.call('HGET', job_key(id), 'state')
+if not state then return {{'unknown'}} end
+if state == 'refused' or state == 'withdrawn' then return {{'over'}} end
+redis.call('ZREM', DEAD, id)
+unremember(id)
+local next_job = leave(id, 'withdrawn', now_ms())
+if state == 'running' then look(id) end
+redis.call('DEL', ending_key(id))
+redis.call('PEXPIRE', job_key(id), {keys.DELIVERED_JOB_LIFETIME_MS})
+local answer = {{'withdrawn', next_job[1] or '', next_job[2] or ''}}
+local part = 0
+while true do
+  local posted = redis.call('HGET', job_key(id), 'part:' .. part)
+  if not posted then return answer end
+  table.insert(answer, posted)
+  part = part + 1
+end
+"""
+)
 
 
 class Did(StrEnum):
@@ -45,17 +149,17 @@ Step = Call[Effect]
 
 def stop(job_id: str) -> Step:
     """End an answer as it is by now."""
-    return Call(scripts.STOP, (job_id, codec.encode(STOPPED)), _read)
+    return Call(STOP, (job_id, codec.encode(STOPPED)), _read)
 
 
 def again(job: Job, deadline_ms: int) -> Step:
     """Run a job again, as it reads now, in the messages that it has."""
-    return Call(scripts.AGAIN, (job.id, codec.encode(job), job.kind, deadline_ms), _read)
+    return Call(AGAIN, (job.id, codec.encode(job), job.kind, deadline_ms), _read)
 
 
 def withdraw(job_id: str) -> Step:
     """End a job whose message was deleted; what stands of its answer has to go."""
-    return Call(scripts.WITHDRAW, (job_id,), _read)
+    return Call(WITHDRAW, (job_id,), _read)
 
 
 def _read(raw: Raw) -> Effect:
