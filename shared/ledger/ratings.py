@@ -1,6 +1,10 @@
 """Rated messages of a channel: written and read by workers, removed by bots.
 
 A rating says who wrote a message, where it stands and how it sounds, and nothing of what it says.
+
+The steps of rated messages: a stream a channel, and a hash that finds an entry by its message.
+
+A rating holds no text of the message.
 """
 
 import dataclasses
@@ -11,7 +15,101 @@ from shared.jobs import Origin, job_id
 from shared.ledger import keys
 from shared.ledger.calls import Call, is_one, text_of
 from shared.ledger.lifecycle import Lease
-from shared.ledger.lua import ratings as scripts
+from shared.ledger.lua.prelude import ENDING_PRELUDE, PRELUDE
+
+TRIM_AT_ONCE = 16
+"""Entries that are looked at for every new one: more go than come, and no step takes long."""
+
+NOTE = (
+    PRELUDE
+    + f"""
+-- ARGV: job, token, stream, hash, message, the job that rates the message's first text, when this
+-- text was written (0: it is the first), then the entry's fields and values. Keeps the rating of a
+-- message's latest text, unless the lease is lost: then the message may be gone. A changed text is
+-- rated only if the first one is, or will be: a message that is gone has no rating.
+-- Returns {{1 or 0, the reaction for the text before}}.
+local stream, rated, message, edited = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
+if not holds(ARGV[1], ARGV[2]) then return {{0, ''}} end
+local last, was = redis.call('HGET', rated, message), ''
+if last then
+  local old = {{}}
+  for _, found in ipairs(redis.call('XRANGE', stream, last, last)) do
+    for i = 1, #found[2], 2 do old[found[2][i]] = found[2][i + 1] end
+  end
+  local seen = tonumber(old.edited_at_s or '0')
+  if seen == edited then return {{1, old.was or ''}} end
+  if seen > edited then return {{0, ''}} end
+  was = old.reaction or ''
+  redis.call('XDEL', stream, last)
+elseif edited > 0 then
+  local state = redis.call('HGET', job_key(ARGV[6]), 'state')
+  if state ~= 'waiting' and state ~= 'queued' and state ~= 'running' then return {{0, ''}} end
+end
+local entry = redis.call('XADD', stream, '*', 'message', message, 'was', was, unpack(ARGV, 8))
+redis.call('HSET', rated, message, entry)
+local surplus = redis.call('XLEN', stream) - {keys.MAX_RATINGS}
+local too_old = now_ms() - {keys.RATING_LIFETIME_MS}
+for _, old in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', {TRIM_AT_ONCE})) do
+  if surplus <= 0 and tonumber(string.match(old[1], '%d+')) >= too_old then break end
+  redis.call('XDEL', stream, old[1])
+  redis.call('HDEL', rated, old[2][2])
+  surplus = surplus - 1
+end
+redis.call('PEXPIRE', stream, {keys.RATING_LIFETIME_MS})
+redis.call('PEXPIRE', rated, {keys.RATING_LIFETIME_MS})
+return {{1, was}}
+"""
+)
+
+REMOVE = (
+    ENDING_PRELUDE
+    + """
+-- ARGV: stream, hash, message. Returns 1, or 0 if it was not rated.
+local entry = redis.call('HGET', ARGV[2], ARGV[3])
+if not entry then return 0 end
+redis.call('XDEL', ARGV[1], entry)
+redis.call('HDEL', ARGV[2], ARGV[3])
+return 1
+"""
+)
+
+PAGE = (
+    PRELUDE
+    + """
+-- ARGV: stream, set of people who opted out, first entry, number of entries.
+-- Returns {next first entry or '', fields and values of an entry, ...} without those of people who
+-- opted out.
+local entries = redis.call('XRANGE', ARGV[1], ARGV[3], '+', 'COUNT', ARGV[4])
+local answer = {''}
+for _, entry in ipairs(entries) do
+  local user = ''
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'user' then user = entry[2][i + 1] end
+  end
+  if redis.call('SISMEMBER', ARGV[2], user) == 0 then table.insert(answer, entry[2]) end
+end
+if #entries == tonumber(ARGV[4]) then answer[1] = '(' .. entries[#entries][1] end
+return answer
+"""
+)
+
+MAY_LOOK = (
+    PRELUDE
+    + f"""
+-- ARGV: key. Whether it is time to look at a channel's mood again. Returns 1 or 0.
+return redis.call('SET', ARGV[1], 1, 'PX', {keys.MOOD_LOOK_EVERY_MS}, 'NX') and 1 or 0
+"""
+)
+
+MAY_ALERT = (
+    PRELUDE
+    + f"""
+-- ARGV: key, job. Whether this job may tell a channel of a drop; it may ask again. Returns 1 or 0.
+if redis.call('SET', ARGV[1], ARGV[2], 'PX', {keys.MOOD_ALERT_EVERY_MS}, 'NX') then return 1 end
+return redis.call('GET', ARGV[1]) == ARGV[2] and 1 or 0
+"""
+)
+
 
 PAGE_SIZE = 2_000
 """Ratings read in one step: a few milliseconds of Redis's time."""
@@ -76,7 +174,7 @@ def note(lease: Lease, rated: Rated) -> Call[Noted]:
         *("edited_at_s", repr(rated.edited_at_s)),
     )
     lead = (lease.job.id, lease.token, *_places(origin), rated.message, job_id(first))
-    return Call(scripts.NOTE, (*lead, repr(rated.edited_at_s), *fields), _noted)
+    return Call(NOTE, (*lead, repr(rated.edited_at_s), *fields), _noted)
 
 
 def _noted(raw: Any) -> Noted:  # noqa: ANN401 - a script's answer: a list
@@ -86,7 +184,7 @@ def _noted(raw: Any) -> Noted:  # noqa: ANN401 - a script's answer: a list
 
 def remove(origin: Origin) -> Call[bool]:
     """The origin's message was deleted: so is its rating; False if it has none."""
-    return Call(scripts.REMOVE, (*_places(origin), origin.message), is_one)
+    return Call(REMOVE, (*_places(origin), origin.message), is_one)
 
 
 def start_at(since_s: float) -> str:
@@ -103,7 +201,7 @@ def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[Page]:
         size: at most so many.
     """
     stream, _ = _places(origin)
-    return Call(scripts.PAGE, (stream, keys.opted_out(origin.tenant), start, size), read_page)
+    return Call(PAGE, (stream, keys.opted_out(origin.tenant), start, size), read_page)
 
 
 def read_page(raw: Any) -> Page:  # noqa: ANN401 - a script's answer: lists in a list
@@ -114,13 +212,13 @@ def read_page(raw: Any) -> Page:  # noqa: ANN401 - a script's answer: lists in a
 
 def may_look(origin: Origin) -> Call[bool]:
     """Whether it is time to look again whether the channel's mood has dropped."""
-    return Call(scripts.MAY_LOOK, (keys.mood_looked_at(origin.tenant, origin.channel),), is_one)
+    return Call(MAY_LOOK, (keys.mood_looked_at(origin.tenant, origin.channel),), is_one)
 
 
 def may_alert(origin: Origin, job_id: str) -> Call[bool]:
     """Whether this job may tell the channel of a drop: one a day may."""
     key = keys.mood_alert(origin.tenant, origin.channel)
-    return Call(scripts.MAY_ALERT, (key, job_id), is_one)
+    return Call(MAY_ALERT, (key, job_id), is_one)
 
 
 def _places(origin: Origin) -> tuple[str, str]:
