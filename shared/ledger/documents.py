@@ -1,13 +1,69 @@
 """How documents leave what questions are answered from: steps for either side's Redis client.
 
 ``worker.knowledge`` takes documents in and finds passages in them.
+
+Documents leave what questions are answered from, with all their passages, in one step.
 """
 
 from collections.abc import Sequence
 
 from shared.jobs import Origin
+from shared.ledger import keys
 from shared.ledger.calls import Call, Raw
-from shared.ledger.lua import knowledge as scripts
+
+_DROP = f"""
+local DOCUMENTS, VECTORS, KNOWLEDGE = '{keys.DOCUMENTS}', '{keys.VECTORS}', '{keys.KNOWLEDGE}'
+local LESSONS = '{keys.LESSONS}'
+local function drop(id, document)
+  for _, passage in ipairs(document.passages) do
+    redis.call('VREM', VECTORS, passage)
+    redis.call('DEL', '{keys.passage("")}' .. passage)
+  end
+  redis.call('HDEL', DOCUMENTS, id)
+end
+local function note(num_dropped)
+  if num_dropped > 0 then redis.call('HINCRBY', KNOWLEDGE, 'version', 1) end
+  if redis.call('EXISTS', DOCUMENTS) == 0 then redis.call('HDEL', KNOWLEDGE, 'model') end
+  return num_dropped
+end
+"""
+
+DROP = (
+    _DROP
+    + """
+-- ARGV: ids of documents. Returns how many there were.
+local num_dropped = 0
+for _, id in ipairs(ARGV) do
+  local found = redis.call('HGET', DOCUMENTS, id)
+  if found then
+    drop(id, cjson.decode(found))
+    num_dropped = num_dropped + 1
+  end
+end
+return note(num_dropped)
+"""
+)
+
+FORGET = (
+    _DROP
+    + """
+-- ARGV: platform, team, channel, message. Drops what was learned from that message.
+-- Returns how many documents that were. Most messages that are deleted taught nothing.
+if redis.call('SREM', LESSONS, table.concat(ARGV, '|')) == 0 then return 0 end
+local num_dropped = 0
+local all = redis.call('HGETALL', DOCUMENTS)
+for i = 1, #all, 2 do
+  local document = cjson.decode(all[i + 1])
+  if document.platform == ARGV[1] and document.team == ARGV[2] and document.channel == ARGV[3]
+    and document.message == ARGV[4] then
+    drop(all[i], document)
+    num_dropped = num_dropped + 1
+  end
+end
+return note(num_dropped)
+"""
+)
+
 
 NO_VECTOR_SETS = (
     "This Redis has no vector sets, which documents need: use Redis 8 or later, or leave "
@@ -17,7 +73,7 @@ NO_VECTOR_SETS = (
 
 def drop(document_ids: Sequence[str]) -> Call[int]:
     """Remove documents with all their passages; answers how many there were."""
-    return Call(scripts.DROP, tuple(document_ids), _number)
+    return Call(DROP, tuple(document_ids), _number)
 
 
 def forget(origin: Origin) -> Call[int]:
@@ -26,7 +82,7 @@ def forget(origin: Origin) -> Call[int]:
     Answers how many documents that were.
     """
     place = (origin.platform.value, origin.team, origin.channel, origin.message)
-    return Call(scripts.FORGET, place, _number)
+    return Call(FORGET, place, _number)
 
 
 def _number(raw: Raw) -> int:
