@@ -1,6 +1,8 @@
 """Where preferences are kept: read, changed with nobody's change lost, and remembered who did it.
 
 Calls that either side runs. What is kept of a change is the setting, never a message.
+
+The steps of preferences: a hash holds them, each with its version, a stream their changes.
 """
 
 import dataclasses
@@ -9,10 +11,48 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.errors import CodecError
-from shared.ledger import codec
+from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, text_of
-from shared.ledger.lua import preferences as scripts
 from shared.preferences import Preferences, Scope, Stored, changes
+
+PUT = f"""
+-- ARGV: scope, the version that the change was made from, document, by whom,
+--   then field, old, new of each thing that has changed.
+-- Returns {{'put'}} or {{'changed', document}} if somebody else was faster.
+local scope, document = ARGV[1], ARGV[3]
+local kept = redis.call('HGET', '{keys.PREFERENCES}', scope)
+local version = kept and cjson.decode(kept).body.version or 0
+if version ~= tonumber(ARGV[2]) then return {{'changed', kept or ''}} end
+redis.call('HSET', '{keys.PREFERENCES}', scope, document)
+redis.call('INCR', '{keys.PREFERENCES_CHANGES}')
+for i = 5, #ARGV, 3 do
+  redis.call('XADD', '{keys.AUDIT}', 'MAXLEN', '~', {keys.MAX_AUDIT}, '*', 'scope', scope,
+    'user', ARGV[4], 'field', ARGV[i], 'old', ARGV[i + 1], 'new', ARGV[i + 2])
+end
+redis.call('PUBLISH', '{keys.PREFERENCES_NEWS}', scope)
+return {{'put'}}
+"""
+
+READ = f"""
+-- ARGV: scope. Returns {{document}} or {{}}.
+return {{redis.call('HGET', '{keys.PREFERENCES}', ARGV[1])}}
+"""
+
+READ_ALL = f"""
+-- ARGV: number of changes that are known. Returns {{number, scope, document, ...}}, or {{number}}
+-- if there are no others.
+local changes = tonumber(redis.call('GET', '{keys.PREFERENCES_CHANGES}') or '0')
+if changes == tonumber(ARGV[1]) then return {{changes}} end
+local answer = {{changes}}
+for _, word in ipairs(redis.call('HGETALL', '{keys.PREFERENCES}')) do table.insert(answer, word) end
+return answer
+"""
+
+AUDIT = f"""
+-- ARGV: most. Returns the latest changes, the latest first.
+return redis.call('XREVRANGE', '{keys.AUDIT}', '+', '-', 'COUNT', ARGV[1])
+"""
+
 
 NOTHING_KNOWN = -1
 """As the number of known changes: everything is to be read."""
@@ -48,7 +88,7 @@ def read(scope: Scope) -> Call[Stored]:
     def stored(raw: Raw) -> Stored:
         return _decoded(raw[0]) if raw and raw[0] else Stored()
 
-    return Call(scripts.READ, (scope.name,), stored)
+    return Call(READ, (scope.name,), stored)
 
 
 def put(scope: Scope, before: Stored, after: Preferences, user: str) -> Call[Stored | None]:
@@ -70,7 +110,7 @@ def put(scope: Scope, before: Stored, after: Preferences, user: str) -> Call[Sto
     def is_put(raw: Raw) -> Stored | None:
         return stored if text_of(raw[0]) == "put" else None
 
-    return Call(scripts.PUT, args, is_put)
+    return Call(PUT, args, is_put)
 
 
 def read_all(num_known: int = NOTHING_KNOWN) -> Call[Everything]:
@@ -86,12 +126,12 @@ def read_all(num_known: int = NOTHING_KNOWN) -> Call[Everything]:
             {name: _decoded(word) for name, word in zip(names, rest[1::2], strict=True)},
         )
 
-    return Call(scripts.READ_ALL, (num_known,), everything)
+    return Call(READ_ALL, (num_known,), everything)
 
 
 def audit(most: int) -> Call[tuple[Entry, ...]]:
     """The latest changes, the latest first."""
-    return Call(scripts.AUDIT, (most,), lambda raw: tuple(_entry(item) for item in raw))
+    return Call(AUDIT, (most,), lambda raw: tuple(_entry(item) for item in raw))
 
 
 def as_json(entry: Entry) -> dict[str, str]:
