@@ -8,9 +8,20 @@ import typer
 
 from shared.cli import doctor, sessions
 from shared.cli.benches import ScalingOrder, bench_scaling
-from shared.cli.operator import ALL, has_answerer, letter_line, open_desk, status_json, status_lines
+from shared.cli.operator import (
+    ALL,
+    audit_json,
+    audit_line,
+    export,
+    has_answerer,
+    letter_line,
+    open_desk,
+    person_of,
+    preference_lines,
+    status_json,
+    status_lines,
+)
 from shared.cli.processes import python_module, run_in_terminal
-from shared.cli.records import audit_json, audit_line, export, person_of, preference_lines
 from shared.cli.serving_bench import ServingOrder, bench_ingesting, bench_load, bench_serving
 from shared.cli.sessions import redis_beside, with_redis_that_runs
 from shared.cli.startup_bench import bench_startup
