@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from shared.cli import doctor, sessions
-from shared.cli.benches import ScalingOrder, bench_scaling
+from shared.cli.benches import (
+    ScalingOrder,
+    ServingOrder,
+    bench_ingesting,
+    bench_load,
+    bench_scaling,
+    bench_serving,
+)
 from shared.cli.operator import (
     ALL,
     audit_json,
@@ -22,7 +29,6 @@ from shared.cli.operator import (
     status_lines,
 )
 from shared.cli.processes import python_module, run_in_terminal
-from shared.cli.serving_bench import ServingOrder, bench_ingesting, bench_load, bench_serving
 from shared.cli.sessions import redis_beside, with_redis_that_runs
 from shared.cli.startup_bench import bench_startup
 from shared.errors import StartupError

@@ -1,17 +1,24 @@
-"""``parley bench scale``: workers that compute nothing, and how all the rest keeps up with them."""
+"""``parley bench scale``: workers that compute nothing, and how all the rest keeps up with them.
+
+``parley bench serve``, ``load`` and ``ingest``: what they measure has a Redis of its own.
+
+For ``serve`` and ``load`` there is a worker and a load of questions; for ``ingest`` nobody answers.
+"""
 
 import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from shared.cli.embedded_redis import embedded_redis
-from shared.cli.processes import python_module, running, start, with_setting
+from shared.cli.processes import python_module, run_in_terminal, running, start, with_setting
 from shared.cli.sessions import Ward, keep_alive
 from shared.errors import StartupError
+from shared.settings import Settings
 
 ANSWER_TOKENS = 96
 
@@ -95,3 +102,85 @@ def _scaled(order: ScalingOrder, count: int) -> dict[str, float]:
         "bots_cpu": round(found["cpu_s"]["bots"] / all_s, 3),
         "redis_cpu": round(found["cpu_s"]["redis"] / all_s, 3),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ServingOrder:
+    """What is to be measured."""
+
+    conversations: tuple[int, ...]
+    """How many at once; several are measured one after the other."""
+    new_tokens: int
+    """The most of an answer."""
+    repeats: int
+    as_json: bool
+
+
+def bench_serving(settings: Settings, order: ServingOrder) -> int:
+    """Measure the whole way of a message beside the bare engine; returns the exit code.
+
+    The worker ends before the bare engine is measured, which would share the processor with it
+    else.
+
+    Raises:
+        StartupError: something could not start; a worker's own sentence says why.
+    """
+    return _measured(settings, order, "serve")
+
+
+def bench_load(settings: Settings, order: ServingOrder) -> int:
+    """Measure it by how many conversations there are at once; returns the exit code.
+
+    Raises:
+        StartupError: as for ``bench_serving``.
+    """
+    return _measured(settings, order, "load")
+
+
+def _measured(settings: Settings, order: ServingOrder, command: str) -> int:
+    """Ask a worker questions, and have a command of the worker's make figures of it.
+
+    With a Redis of its own, so that nobody's questions are among those that count.
+    """
+    sizes = {
+        "PARLEY_MAX_NEW_TOKENS": str(order.new_tokens),
+        "PARLEY_QUEUES": "chat",
+        "PARLEY_CONCURRENCY": str(max(*order.conversations, settings.concurrency)),
+    }
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
+        folder = Path(name)
+        with embedded_redis(folder / "redis") as url, contextlib.ExitStack() as stack:
+            env = {**with_setting("PARLEY_REDIS_URL", url), **sizes}
+            if code := run_in_terminal(python_module("worker.prepare"), env):
+                return code
+            log = folder / "worker.log"
+            ward = Ward("worker", lambda: start(python_module("worker"), env=env, log=log), log)
+            stack.callback(ward.stop)
+            files = []
+            for count in order.conversations:
+                files.append(folder / f"{count}.json")
+                words = (str(count), str(order.repeats), str(files[-1]))
+                load = start(python_module("bots", "load", *words), env=env, shares_terminal=True)
+                with running(load):
+                    if code := keep_alive([ward], load.poll):
+                        return code
+        return _told(command, files, env, as_json=order.as_json)
+
+
+def _told(command: str, files: Sequence[Path], env: Mapping[str, str], *, as_json: bool) -> int:
+    if not all(file.is_file() for file in files):
+        raise StartupError("The questions were not answered to their end.")
+    words = [*map(str, files), *(["--json"] if as_json else [])]
+    return run_in_terminal(python_module("worker", "bench", command, *words), env)
+
+
+def bench_ingesting(messages: int, per_s: int, *, as_json: bool) -> int:
+    """Measure how questions are taken while nobody answers; returns the exit code."""
+    with (
+        tempfile.TemporaryDirectory(prefix="parley-bench-") as name,
+        embedded_redis(Path(name) / "redis") as url,
+    ):
+        sizes = {"PARLEY_MAX_QUEUE": str(2 * messages + 1000)}
+        env = {**with_setting("PARLEY_REDIS_URL", url), **sizes}
+        words = [str(messages), str(per_s), *(["--json"] if as_json else [])]
+        return run_in_terminal(python_module("bots", "ingest", *words), env)
