@@ -14,6 +14,7 @@ from shared.cli.benches import (
     bench_load,
     bench_scaling,
     bench_serving,
+    bench_startup,
 )
 from shared.cli.operator import (
     ALL,
@@ -30,7 +31,6 @@ from shared.cli.operator import (
 )
 from shared.cli.processes import python_module, run_in_terminal
 from shared.cli.sessions import redis_beside, with_redis_that_runs
-from shared.cli.startup_bench import bench_startup
 from shared.errors import StartupError
 from shared.ledger import preferences
 from shared.ledger import status as operating
