@@ -15,7 +15,7 @@ from bots.discord.sdk.surface import DiscordSurface
 from bots.http_server import Handler, http_server
 from bots.incoming.attachments import Bounds
 from bots.incoming.spool import Spool
-from bots.loop_lag import watch_loop
+from bots.metrics import watch_loop
 from bots.slack.adapter import SlackAdapter
 from bots.slack.factory import App, installed_workspaces, one_workspace
 from bots.slack.handlers.sight import sight_of
