@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.incoming.questions import is_question, names_us
+from bots.incoming.situation import is_question, names_us
 
 QUESTIONS = [
     "What is the capital of Japan?",
