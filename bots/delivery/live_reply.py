@@ -18,7 +18,7 @@ from bots.delivery.posts import Desk, Posts
 from bots.delivery.surface import Document, Entry, Piece
 from bots.delivery.turns import Allowance, Pace, Rank
 from bots.render.notices import final_text, note_below_file, with_lateness
-from bots.render.parts import Unfinished
+from bots.render.split import Unfinished
 from bots.render.waiting import OPEN, waiting_notice
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
 from shared.jobs import Audience, Job

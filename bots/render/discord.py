@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bots.render.blocks import Item, Run
 from bots.render.dialect import without_fences
 from bots.render.mentions import without_mentions
-from bots.render.parts import first_parts
+from bots.render.split import first_parts
 
 MAX_CONTENT_CHARS = 2000
 """Discord API docs, resources/message: content. Code points are counted (github.com/discord/

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bots.render.blocks import Item, Run
 from bots.render.dialect import without_fences
 from bots.render.mentions import NO_WIDTH, without_names
-from bots.render.parts import first_parts
+from bots.render.split import first_parts
 
 MAX_TEXT_BYTES = 3500
 """``chat.update`` answers ``msg_too_long`` above some 4,000, which Slack once called bytes."""

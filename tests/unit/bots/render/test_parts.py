@@ -14,9 +14,9 @@ from bots.render.dialect import Dialect
 from bots.render.discord import DIALECT as DISCORD
 from bots.render.discord import DiscordDialect
 from bots.render.mentions import NO_WIDTH
-from bots.render.parts import parts_of
 from bots.render.slack import DIALECT as SLACK
 from bots.render.slack import SlackDialect
+from bots.render.split import parts_of
 from tests.chats.discord import read_discord
 from tests.chats.shown import CodeBlock, flat
 from tests.chats.slack import read_slack

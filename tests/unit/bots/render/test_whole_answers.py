@@ -13,8 +13,8 @@ import pytest
 
 from bots.render.dialect import Dialect
 from bots.render.discord import DiscordDialect
-from bots.render.parts import parts_of
 from bots.render.slack import SlackDialect
+from bots.render.split import parts_of
 from tests.chats.discord import read_discord
 from tests.chats.shown import Block
 from tests.chats.slack import read_slack
