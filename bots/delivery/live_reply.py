@@ -17,9 +17,8 @@ from bots.delivery.buttons import Controls, controls_for
 from bots.delivery.posts import Desk, Posts
 from bots.delivery.surface import Document, Entry, Piece
 from bots.delivery.turns import Allowance, Pace, Rank
-from bots.render.notices import final_text, note_below_file, with_lateness
+from bots.render.notices import OPEN, final_text, note_below_file, waiting_notice, with_lateness
 from bots.render.split import Unfinished
-from bots.render.waiting import OPEN, waiting_notice
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
 from shared.jobs import Audience, Job
 from shared.ledger import status

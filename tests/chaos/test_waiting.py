@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from bots.render.discord import render_for_discord
+from bots.render.notices import NEXT, NOBODY, STARTING
 from bots.render.slack import render_for_slack
-from bots.render.waiting import NEXT, NOBODY, STARTING
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import codec, keys
 from shared.ledger.status import WorkerState

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.render.waiting import NEXT, NOBODY, STARTING, waiting_notice
+from bots.render.notices import NEXT, NOBODY, STARTING, waiting_notice
 from shared.ledger.status import Place
 
 # state, ahead, wait in ms, ready, alive -> notice
