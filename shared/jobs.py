@@ -221,3 +221,17 @@ def make_job(
 ) -> Job:
     """A job for this message, named after it."""
     return Job(job_id(origin), kind, origin, text, late_s, task)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePosition:
+    """Where a job stands that may not have been begun."""
+
+    state: str
+    num_ahead: int
+    wait_ms: int | None
+    """Until it is begun, as far as can be told; None before anything has been measured."""
+    num_ready: int
+    """Workers that answer now."""
+    num_alive: int
+    """Workers that are there, loading ones too."""

@@ -6,9 +6,10 @@ What somebody reads who waits: how many are ahead, how long it may take, or that
 
 Pure. Figures are rounded as far as they are known, so that a notice seldom changes.
 """
+# Pure.
 
 from bots.render.closing import close_fence
-from shared.ledger.status import Place
+from shared.jobs import QueuePosition
 from shared.replies import Done, Failed, Final, FinishReason
 
 MINUTE_S = 60
@@ -73,7 +74,7 @@ MS = 1000
 STEP_S = 5
 
 
-def waiting_notice(place: Place) -> str | None:
+def waiting_notice(place: QueuePosition) -> str | None:
     """A sentence for somebody whose question has not been begun; None if there is none to say."""
     if place.state not in WAITING:
         return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.jobs import Job
+from shared.jobs import Job, QueuePosition
 from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
 from shared.ledger.lifecycle import Ready
@@ -176,28 +176,16 @@ def farewell(name: str) -> Call[bool]:
     return Call(FAREWELL, (name,), is_one)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a job stands that may not have been begun."""
-
-    state: str
-    num_ahead: int
-    wait_ms: int | None
-    """Until it is begun, as far as can be told; None before anything has been measured."""
-    num_ready: int
-    """Workers that answer now."""
-    num_alive: int
-    """Workers that are there, loading ones too."""
-
-
-def place(job_id: str) -> Call[Place | None]:
+def place(job_id: str) -> Call[QueuePosition | None]:
     """How long a job still has to wait; None for a job that nobody knows."""
 
-    def read(raw: Raw) -> Place | None:
+    def read(raw: Raw) -> QueuePosition | None:
         if not raw:
             return None
         ahead, wait_ms, ready, alive = (int(word) for word in raw[1:])
-        return Place(text_of(raw[0]), ahead, wait_ms if wait_ms >= 0 else None, ready, alive)
+        return QueuePosition(
+            text_of(raw[0]), ahead, wait_ms if wait_ms >= 0 else None, ready, alive
+        )
 
     return Call(PLACE, (job_id,), read)
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from shared.jobs import CHAT_QUEUE, Job, Kind
+from shared.jobs import CHAT_QUEUE, Job, Kind, QueuePosition
 from shared.ledger import answer_actions, codec, keys, lifecycle, presentation
 from shared.ledger import status as operating
 from shared.ledger.answer_actions import Did, Effect
 from shared.ledger.lifecycle import Ready
-from shared.ledger.status import Place, WorkerReport, WorkerState
+from shared.ledger.status import WorkerReport, WorkerState
 from shared.replies import Failed, Snapshot
 from tests.integration.ledger_steps import (
     LIMITS,
@@ -82,7 +82,7 @@ def test_place_counts_those_ahead_in_the_order_of_their_coming(store: Store) -> 
 
     places = [store.run(operating.place(job.id)) for job in jobs]
 
-    assert places == [Place("queued", n, None, num_ready=0, num_alive=0) for n in range(3)]
+    assert places == [QueuePosition("queued", n, None, num_ready=0, num_alive=0) for n in range(3)]
 
 
 def test_a_job_that_was_given_back_keeps_its_place(store: Store) -> None:
@@ -108,7 +108,7 @@ def test_the_wait_is_reckoned_from_what_was_measured(store: Store) -> None:
     place = store.run(operating.place(jobs[3].id))
 
     # three ahead and itself, two at a time, 10 s each: 4 * 10 / 2
-    assert place == Place("queued", 3, 20_000, num_ready=1, num_alive=1)
+    assert place == QueuePosition("queued", 3, 20_000, num_ready=1, num_alive=1)
 
 
 def test_a_loading_worker_is_alive_and_answers_nobody(store: Store) -> None:
@@ -118,7 +118,7 @@ def test_a_loading_worker_is_alive_and_answers_nobody(store: Store) -> None:
 
     place = store.run(operating.place(message(1).id))
 
-    assert place == Place("queued", 0, None, num_ready=0, num_alive=1)
+    assert place == QueuePosition("queued", 0, None, num_ready=0, num_alive=1)
 
 
 def test_service_time_follows_the_jobs(store: Store) -> None:

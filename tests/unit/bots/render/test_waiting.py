@@ -5,35 +5,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.render.notices import NEXT, NOBODY, STARTING, waiting_notice
-from shared.ledger.status import Place
+from shared.jobs import QueuePosition
 
 # state, ahead, wait in ms, ready, alive -> notice
-TABLE: list[tuple[Place, str | None]] = [
-    (Place("queued", 0, 9_000, 1, 1), NEXT),
-    (Place("waiting", 0, None, 1, 1), NEXT),
-    (Place("queued", 3, 20_000, 1, 1), "*3 ahead of you, about 20 s.*"),
-    (Place("queued", 3, 20_001, 2, 2), "*3 ahead of you, about 25 s.*"),
-    (Place("queued", 3, None, 1, 1), "*3 ahead of you.*"),
-    (Place("queued", 1, 0, 1, 1), "*1 ahead of you, about 5 s.*"),
-    (Place("queued", 1, 55_000, 1, 1), "*1 ahead of you, about 55 s.*"),
-    (Place("queued", 1, 55_001, 1, 1), "*1 ahead of you, about 1 min.*"),
-    (Place("queued", 20, 90_000, 1, 1), "*20 ahead of you, about 2 min.*"),  # 1.5, to the even
-    (Place("queued", 21, 149_000, 1, 1), "*About 20 ahead of you, about 2 min.*"),  # 150 s = 2.5
-    (Place("queued", 999, 3_600_000, 1, 1), "*About 1,000 ahead of you, about 60 min.*"),
-    (Place("queued", 5, 20_000, 0, 1), STARTING),
-    (Place("waiting", 0, None, 0, 2), STARTING),
-    (Place("queued", 5, 20_000, 0, 0), NOBODY),
+TABLE: list[tuple[QueuePosition, str | None]] = [
+    (QueuePosition("queued", 0, 9_000, 1, 1), NEXT),
+    (QueuePosition("waiting", 0, None, 1, 1), NEXT),
+    (QueuePosition("queued", 3, 20_000, 1, 1), "*3 ahead of you, about 20 s.*"),
+    (QueuePosition("queued", 3, 20_001, 2, 2), "*3 ahead of you, about 25 s.*"),
+    (QueuePosition("queued", 3, None, 1, 1), "*3 ahead of you.*"),
+    (QueuePosition("queued", 1, 0, 1, 1), "*1 ahead of you, about 5 s.*"),
+    (QueuePosition("queued", 1, 55_000, 1, 1), "*1 ahead of you, about 55 s.*"),
+    (QueuePosition("queued", 1, 55_001, 1, 1), "*1 ahead of you, about 1 min.*"),
+    (
+        QueuePosition("queued", 20, 90_000, 1, 1),
+        "*20 ahead of you, about 2 min.*",
+    ),  # 1.5, to the even
+    (
+        QueuePosition("queued", 21, 149_000, 1, 1),
+        "*About 20 ahead of you, about 2 min.*",
+    ),  # 150 s = 2.5
+    (QueuePosition("queued", 999, 3_600_000, 1, 1), "*About 1,000 ahead of you, about 60 min.*"),
+    (QueuePosition("queued", 5, 20_000, 0, 1), STARTING),
+    (QueuePosition("waiting", 0, None, 0, 2), STARTING),
+    (QueuePosition("queued", 5, 20_000, 0, 0), NOBODY),
     # begun, or over: there is nothing to wait for
-    (Place("running", 0, 9_000, 1, 1), None),
-    (Place("running", 0, None, 0, 0), None),
-    (Place("done", 0, None, 1, 1), None),
-    (Place("delivered", 0, None, 1, 1), None),
-    (Place("withdrawn", 0, None, 0, 0), None),
+    (QueuePosition("running", 0, 9_000, 1, 1), None),
+    (QueuePosition("running", 0, None, 0, 0), None),
+    (QueuePosition("done", 0, None, 1, 1), None),
+    (QueuePosition("delivered", 0, None, 1, 1), None),
+    (QueuePosition("withdrawn", 0, None, 0, 0), None),
 ]
 
 
 @pytest.mark.parametrize(("place", "notice"), TABLE)
-def test_waiting_notice_says(place: Place, notice: str | None) -> None:
+def test_waiting_notice_says(place: QueuePosition, notice: str | None) -> None:
     assert waiting_notice(place) == notice
 
 
@@ -46,7 +52,7 @@ def test_waiting_notice_says(place: Place, notice: str | None) -> None:
 def test_waiting_notice_is_one_line_in_italics(
     num_ahead: int, wait_ms: int | None, num_ready: int, num_loading: int
 ) -> None:
-    place = Place("queued", num_ahead, wait_ms, num_ready, num_ready + num_loading)
+    place = QueuePosition("queued", num_ahead, wait_ms, num_ready, num_ready + num_loading)
 
     notice = waiting_notice(place)
 
