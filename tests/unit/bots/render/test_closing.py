@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from markdown_it import MarkdownIt
 
-from bots.render.closing import close_fence
+from bots.render.notices import close_fence
 from tests.unit.bots.render.markdown_texts import ANY_MARKDOWN
 
 
