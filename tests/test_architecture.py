@@ -145,7 +145,14 @@ def marked_pure() -> dict[str, set[str]]:
 
 PURE = marked_pure()
 """What each file that says of itself that it is pure may reach besides Python's own library."""
-PURE_FOLDERS = ("bots/incoming/intents",)
+PURE_FOLDERS = (
+    "bots/discord/parse",
+    "bots/discord/views",
+    "bots/incoming/intents",
+    "bots/render",
+    "bots/slack/parse",
+    "bots/slack/views",
+)
 """Folders in which every file must say so."""
 EFFECTS = {"asyncio", "socket", "subprocess", "threading", "time", "os", "random", "secrets"}
 
@@ -169,7 +176,7 @@ def test_a_folder_of_decisions_holds_pure_files_alone(folder: str) -> None:
 
 
 def test_pure_files_are_found_by_their_mark() -> None:
-    assert len(PURE) >= 75, "Did a mark get lost? It is a line of its own: `# Pure. Uses babel.`."
+    assert len(PURE) >= 60, "Did a mark get lost? It is a line of its own: `# Pure. Uses babel.`."
 
 
 @pytest.mark.parametrize("module", PURE)

@@ -2,6 +2,7 @@
 
 An id holds the verb and the job, so that a button is of use as long as its message stands.
 """
+# Pure.
 
 import re
 from collections.abc import Iterable

@@ -3,6 +3,7 @@
 Discord's forms have at most five fields, so there are several. An empty field means that the layer
 below decides.
 """
+# Pure. Uses babel.
 
 from collections.abc import Callable
 from dataclasses import dataclass
