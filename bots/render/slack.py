@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bots.render.blocks import Item, Run
 from bots.render.dialect import without_fences
-from bots.render.mentions import NO_WIDTH, without_names
+from bots.render.discord import NO_WIDTH, without_names
 from bots.render.split import first_parts
 
 MAX_TEXT_BYTES = 3500

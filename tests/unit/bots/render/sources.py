@@ -15,7 +15,7 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bots.render.mentions import NO_WIDTH
+from bots.render.discord import NO_WIDTH
 from bots.render.split import MORE, RULE
 from tests.chats.shown import Block, CodeBlock, flat
 

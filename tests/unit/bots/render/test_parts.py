@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from bots.render.dialect import Dialect
 from bots.render.discord import DIALECT as DISCORD
-from bots.render.discord import DiscordDialect
-from bots.render.mentions import NO_WIDTH
+from bots.render.discord import NO_WIDTH, DiscordDialect
 from bots.render.slack import DIALECT as SLACK
 from bots.render.slack import SlackDialect
 from bots.render.split import parts_of
