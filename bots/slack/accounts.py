@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from bots.incoming.reception import LEDGER_AWAY
-from bots.slack.parse.identity import Identity
+from bots.slack.parse.text import Identity
 from bots.slack.sdk.client import Account, SlackAccess, identify
 from bots.slack.sdk.installations import Installed, RedisInstallations
 from shared.errors import PlatformUnreachableError, TokenError

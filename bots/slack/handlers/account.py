@@ -9,7 +9,7 @@ from bots.incoming.reception import LEDGER_AWAY
 from bots.slack.handlers.ack import TOO_MUCH, Reply, mrkdwn
 from bots.slack.handlers.settings import SettingsDesk, Window
 from bots.slack.parse.commands import HELP, Command
-from bots.slack.parse.identity import Identity
+from bots.slack.parse.text import Identity
 from bots.slack.sdk.screen import Screen
 from bots.slack.views import ask as ask_view
 from bots.slack.views import home

@@ -16,8 +16,8 @@ from bots.slack.files import Downloads
 from bots.slack.handlers.history import SlackGatherer
 from bots.slack.parse import automation, events
 from bots.slack.parse.automation import Customs
-from bots.slack.parse.identity import Identity, permalink
 from bots.slack.parse.payloads import Json, SharedFile, read_file, read_files
+from bots.slack.parse.text import Identity, permalink
 from bots.slack.sdk.history import History
 from shared.errors import PlatformError, RefusedError
 from shared.jobs import Origin, job_id

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from bots.incoming.backfill import MAX_MESSAGES, Window, look_through
 from bots.slack.parse import events
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json
+from bots.slack.parse.text import Identity
 from bots.slack.sdk.history import Conversation, History
 from shared.errors import PlatformError
 from shared.logs import get_logger

@@ -16,9 +16,9 @@ from bots.slack.handlers.automation import Unasked
 from bots.slack.handlers.sight import Sight
 from bots.slack.parse import commands, shortcuts
 from bots.slack.parse.commands import Command
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json, read_file
 from bots.slack.parse.shortcuts import Shortcut
+from bots.slack.parse.text import Identity
 from bots.slack.views.account import errand_of
 from shared.errors import NotAMemberError, NothingThereError
 from shared.jobs import Audience, Origin

@@ -10,9 +10,8 @@ from typing import assert_never
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.slack.handlers.people import People
 from bots.slack.parse import selection
-from bots.slack.parse.identity import Identity, permalink
 from bots.slack.parse.payloads import Json, SharedFile, is_timestamp, read_file, read_files
-from bots.slack.parse.text import mentioned_in, plain_text
+from bots.slack.parse.text import Identity, mentioned_in, permalink, plain_text
 from bots.slack.sdk.history import History
 from bots.store import Store
 from shared.errors import NotAMemberError, NoThreadError

@@ -14,8 +14,8 @@ from bots.incoming.intake import Incoming, unasked
 from bots.incoming.reception import LEDGER_AWAY, Reception
 from bots.slack.handlers.automation import Sources, Unasked
 from bots.slack.parse import automation, events
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json, read_file, read_files
+from bots.slack.parse.text import Identity
 from shared.errors import PlatformError
 from shared.jobs import Origin, Platform
 from shared.ledger import documents, keys

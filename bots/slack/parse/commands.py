@@ -13,9 +13,8 @@ from bots.incoming.intake import NEW_WORDS, Incoming
 from bots.incoming.intents.parser import HELP as OF_TASKS
 from bots.incoming.intents.parser import Parsed, parse_command
 from bots.incoming.policy import Situation
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json
-from bots.slack.parse.text import plain_text
+from bots.slack.parse.text import Identity, plain_text
 from shared.jobs import Audience, Origin, Platform
 from shared.tasks import Translate
 

@@ -7,9 +7,8 @@ become the same Incoming, so the ledger sees one message.
 
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json, is_timestamp, read_body
-from bots.slack.parse.text import USER_MENTION, plain_text
+from bots.slack.parse.text import USER_MENTION, Identity, plain_text
 from shared.jobs import Origin, Platform
 
 PERSONS_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})

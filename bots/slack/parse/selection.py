@@ -7,8 +7,8 @@ Messages are as Slack has them, the oldest first.
 from collections.abc import Collection, Sequence
 
 from bots.slack.parse.events import is_from_person
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json
+from bots.slack.parse.text import Identity
 
 MAX_MESSAGES = 500
 """For one task; of more, the latest."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from bots.incoming.context import From
 from bots.incoming.intake import Incoming
 from bots.slack.parse.commands import ACT, audience
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import Json, is_timestamp, read_files
+from bots.slack.parse.text import Identity
 from shared.errors import NothingThereError
 from shared.jobs import Origin, Platform
 from shared.tasks import Ask, Form, Learn, Quoted, Report, Summarize, Task, Translate, Write

@@ -10,7 +10,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.slack.parse.identity import Identity
+from bots.slack.parse.text import Identity
 from bots.slack.sdk.errors import start_up_faults
 
 CALL_TIMEOUT_S = 10

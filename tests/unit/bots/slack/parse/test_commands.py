@@ -7,7 +7,7 @@ import pytest
 
 from bots.incoming.context import From, LastHours, Meant
 from bots.slack.parse import commands, shortcuts
-from bots.slack.parse.identity import Identity
+from bots.slack.parse.text import Identity
 from shared.errors import NothingThereError
 from shared.jobs import Audience, job_id
 from shared.tasks import Ask, Complete, Form, Learn, Quoted, Report, Summarize, Translate, Write

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from bots.incoming.intake import intake
 from bots.incoming.situation import may_be_ours, needs_lookup
 from bots.slack.parse import automation, events
-from bots.slack.parse.identity import Identity
 from bots.slack.parse.payloads import EVENT_FIELDS, Json, read_body
+from bots.slack.parse.text import Identity
 from shared.jobs import Origin, Platform, job_id
 
 ME = Identity("U0ME", "T1")
