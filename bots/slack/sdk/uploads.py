@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.delivery.surface import Document
 from bots.slack.sdk.errors import HTTP_SERVER_ERROR, PASSING_ERRORS, RATE_ERRORS, fault_of
-from bots.slack.views.blocks import with_image
+from bots.slack.views.components import with_image
 from shared.logs import get_logger
 from shared.replies import Picture
 

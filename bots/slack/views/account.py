@@ -5,9 +5,8 @@ from enum import StrEnum
 from typing import Any
 
 from bots.slack.parse.commands import Command
-from bots.slack.views.blocks import section
 from bots.slack.views.buttons import PREFIX
-from bots.slack.views.components import plain
+from bots.slack.views.components import plain, section
 
 STOPPED = "I have stopped."
 FORGET = "forget"

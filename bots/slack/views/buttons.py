@@ -12,7 +12,7 @@ from typing import Any
 
 from bots.delivery.buttons import Controls
 from bots.slack.parse.payloads import Json
-from bots.slack.views.blocks import MAX_SECTION_CHARS, cut, section
+from bots.slack.views.components import MAX_SECTION_CHARS, cut, section
 
 PREFIX = "parley:"
 STOP, RETRY, GOOD, BAD = "stop", "retry", "good", "bad"

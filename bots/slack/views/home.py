@@ -8,9 +8,8 @@ from typing import Any
 from bots.incoming.preference_form import PLACES, WHEN
 from bots.slack.parse.payloads import Json
 from bots.slack.views.account import forget_button
-from bots.slack.views.blocks import MAX_SECTION_CHARS, cut, section
 from bots.slack.views.buttons import PREFIX
-from bots.slack.views.components import plain
+from bots.slack.views.components import MAX_SECTION_CHARS, cut, plain, section
 from bots.slack.views.settings import WORKSPACE
 from shared.languages import name_of
 from shared.preference_layers import Resolved

@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, WHEN
-from bots.slack.views.blocks import section
 from bots.slack.views.buttons import PREFIX
 from bots.slack.views.components import (
     MAX_INPUT_CHARS,
@@ -17,6 +16,7 @@ from bots.slack.views.components import (
     modal,
     number,
     plain,
+    section,
     words,
 )
 from shared.languages import name_of

@@ -8,7 +8,7 @@ from bots.slack.files import is_slacks
 from bots.slack.parse import automation, selection
 from bots.slack.parse.payloads import SharedFile, read_body, read_file, read_files
 from bots.slack.parse.text import Identity, permalink
-from bots.slack.views.blocks import MAX_SECTION_CHARS, cut, with_image
+from bots.slack.views.components import MAX_SECTION_CHARS, cut, with_image
 from bots.slack.views.emoji import name_of_emoji
 from shared.jobs import Audience
 from shared.replies import Picture
