@@ -26,9 +26,8 @@ from bots.slack.sdk.sessions import Sessions
 from bots.slack.sdk.streaming import Streams
 from bots.slack.sdk.uploads import Pictures, Show
 from bots.slack.stream_text import Rendered, answer_thread, is_after, is_direct
-from bots.slack.views.buttons import with_controls
+from bots.slack.views.buttons import name_of_emoji, with_controls
 from bots.slack.views.components import with_image
-from bots.slack.views.emoji import name_of_emoji
 from shared.errors import ElsewhereError
 from shared.jobs import Audience, Job, Origin
 from shared.ledger.rate_budget import Bucket

@@ -8,8 +8,8 @@ from bots.slack.files import is_slacks
 from bots.slack.parse import automation, selection
 from bots.slack.parse.payloads import SharedFile, read_body, read_file, read_files
 from bots.slack.parse.text import Identity, permalink
+from bots.slack.views.buttons import name_of_emoji
 from bots.slack.views.components import MAX_SECTION_CHARS, cut, with_image
-from bots.slack.views.emoji import name_of_emoji
 from shared.jobs import Audience
 from shared.replies import Picture
 from shared.tasks import Translate
