@@ -25,7 +25,7 @@ from bots.slack.sdk.client import Account
 from bots.slack.sdk.screen import Screen
 from bots.slack.stream_text import answer_thread
 from bots.slack.views import ask as ask_view
-from bots.slack.views import buttons, home, settings_form
+from bots.slack.views import buttons, home, settings
 from bots.slack.views.account import FORGET
 from bots.slack.views.settings import WORKSPACE
 from shared.jobs import Origin, Platform
@@ -102,7 +102,7 @@ class Workspace:
             work, user = self._clerk.ask(question), question.user
             tell = functools.partial(self._clerk.tell, user)
             return await self._promptness.answer_in_time(work, ask_view.QUESTION, tell)
-        submission = settings_form.read_submission(payload)
+        submission = settings.read_submission(payload)
         return await self._desk.take(submission) if submission else {}
 
     async def press(self, payload: Json) -> None:

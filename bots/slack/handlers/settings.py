@@ -11,8 +11,7 @@ from bots.slack.handlers.ack import ACK_S, AWAY, mrkdwn
 from bots.slack.handlers.people import People
 from bots.slack.sdk.screen import Screen
 from bots.slack.views.components import notice
-from bots.slack.views.settings import settings_view
-from bots.slack.views.settings_form import Submission, preferences_of
+from bots.slack.views.settings import Submission, preferences_of, settings_view
 from shared.errors import PlatformError
 from shared.logs import get_logger
 from shared.preferences import Scope, Stored

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from bots.incoming.preference_form import NO_HOURS, NO_LANGUAGE, NO_LIMIT, FormError
-from bots.slack.views.settings import settings_view
-from bots.slack.views.settings_form import Submission, preferences_of, read_submission
+from bots.slack.views.settings import Submission, preferences_of, read_submission, settings_view
 from bots.slack.views.view_values import values_of
 from shared.jobs import Kind
 from shared.preferences import (
