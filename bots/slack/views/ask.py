@@ -8,7 +8,7 @@ from bots.incoming.intake import Incoming
 from bots.slack.parse.commands import ACT, COMMAND
 from bots.slack.parse.payloads import Json
 from bots.slack.views.components import modal, words
-from bots.slack.views.view_values import values_of
+from bots.slack.views.settings import values_of
 from shared.jobs import Origin, Platform
 
 ASK, SETTINGS = "parley_ask_anywhere", "parley_settings"

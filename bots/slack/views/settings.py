@@ -3,6 +3,8 @@
 An empty field means that the layer below decides. docs.slack.dev/reference/views
 
 A form of settings that somebody has sent. Pure.
+
+What stands in the fields of a view that somebody has sent. Pure.
 """
 # Pure. Uses babel.
 
@@ -25,13 +27,38 @@ from bots.slack.views.components import (
     section,
     words,
 )
-from bots.slack.views.view_values import values_of
 from shared.languages import name_of
 from shared.preferences import (
     SWITCHABLE,
     Preferences,
     Stored,
 )
+
+
+def values_of(view: Json) -> dict[str, Any]:
+    """What stands in the fields of a view: a text, a list of texts, or None."""
+    state = view.get("state")
+    values = state.get("values") if isinstance(state, dict) else None
+    found: dict[str, Any] = {}
+    for block, elements in (values if isinstance(values, dict) else {}).items():
+        for element in elements.values() if isinstance(elements, dict) else ():
+            found[str(block)] = _value_of(element) if isinstance(element, dict) else None
+    return found
+
+
+def _value_of(element: Json) -> str | list[str] | None:
+    if "selected_options" in element:
+        options = element["selected_options"]
+        return [_option(option) for option in options] if isinstance(options, list) else []
+    if "selected_option" in element:
+        return _option(element["selected_option"]) or None
+    value = element.get("value")
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def _option(option: object) -> str:
+    return str(option.get("value") or "") if isinstance(option, dict) else ""
+
 
 CALLBACK = "parley_settings_view"
 WORKSPACE = "workspace-settings"

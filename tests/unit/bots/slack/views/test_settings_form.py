@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from bots.incoming.preference_form import NO_HOURS, NO_LANGUAGE, NO_LIMIT, FormError
-from bots.slack.views.settings import Submission, preferences_of, read_submission, settings_view
-from bots.slack.views.view_values import values_of
+from bots.slack.views.settings import (
+    Submission,
+    preferences_of,
+    read_submission,
+    settings_view,
+    values_of,
+)
 from shared.jobs import Kind
 from shared.preferences import (
     Preferences,
