@@ -18,7 +18,7 @@ from bots.incoming.spool import Spool
 from bots.metrics import watch_loop
 from bots.slack.adapter import SlackAdapter
 from bots.slack.factory import App, installed_workspaces, one_workspace
-from bots.slack.handlers.sight import sight_of
+from bots.slack.handlers.history import sight_of
 from bots.slack.parse.automation import Customs as SlackCustoms
 from bots.slack.sdk.client import Account, AppCredentials, SlackAccess, identify
 from bots.slack.sdk.install import INSTALL_PATH, REDIRECT_PATH

@@ -7,7 +7,7 @@ from bots.delivery.rate_budget import Budget
 from bots.incoming.read_marks import Marks
 from bots.slack.accounts import Accounts
 from bots.slack.adapter import Hindsight, SlackAdapter
-from bots.slack.handlers.sight import Sight
+from bots.slack.handlers.history import Sight
 from bots.slack.installed_workspaces import InstalledWorkspaces, Sights
 from bots.slack.parse.automation import Customs
 from bots.slack.sdk.app import found_by, known_as

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bots.incoming.context import Wanted
 from bots.incoming.reception import LEDGER_AWAY
 from bots.slack.accounts import Accounts
-from bots.slack.handlers.sight import Sight, sight_of
+from bots.slack.handlers.history import Sight, sight_of
 from bots.slack.sdk.client import Account
 from bots.slack.workspace import Workspace
 from bots.store import Store

@@ -15,9 +15,9 @@ from bots.slack.handlers.automation import Sources, Unasked
 from bots.slack.handlers.backfill import Looking, thread_name
 from bots.slack.handlers.buttons import Presses
 from bots.slack.handlers.commands import Acts
+from bots.slack.handlers.history import Sight
 from bots.slack.handlers.pins import Pins
 from bots.slack.handlers.settings import SettingsDesk
-from bots.slack.handlers.sight import Sight
 from bots.slack.parse import events
 from bots.slack.parse.automation import Customs
 from bots.slack.parse.payloads import Json

@@ -20,7 +20,7 @@ from bots.metrics import Metrics
 from bots.slack.adapter import SlackAdapter
 from bots.slack.factory import one_workspace
 from bots.slack.handlers.ack import AWAY, TOO_MUCH
-from bots.slack.handlers.sight import Sight, sight_of
+from bots.slack.handlers.history import Sight, sight_of
 from bots.slack.parse.automation import Customs
 from bots.slack.sdk.client import Account, SlackAccess, identify
 from bots.slack.sdk.surface import SlackSurface

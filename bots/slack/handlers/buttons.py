@@ -5,7 +5,7 @@ from typing import Any
 
 from bots.incoming.answer_actions import Actor, Verbs, Verdict
 from bots.slack.handlers.ack import Promptness, Reply, mrkdwn
-from bots.slack.handlers.sight import Sight
+from bots.slack.handlers.history import Sight
 from bots.slack.parse.payloads import STREAMS, Json
 from bots.slack.sdk.screen import Screen
 from bots.slack.views import buttons

@@ -13,7 +13,7 @@ from bots.incoming.intents.parser import Parsed
 from bots.slack.handlers.account import Clerk
 from bots.slack.handlers.ack import TOO_MUCH, Promptness, Reply
 from bots.slack.handlers.automation import Unasked
-from bots.slack.handlers.sight import Sight
+from bots.slack.handlers.history import Sight
 from bots.slack.parse import commands, shortcuts
 from bots.slack.parse.commands import Command
 from bots.slack.parse.payloads import Json, read_file

@@ -1,10 +1,13 @@
 """The messages that tasks work on, read from Slack. See ``bots.incoming.context.Gatherer``.
 
 Reads the place itself and nothing beside it, and only for who is in it.
+
+What is read of one workspace.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
@@ -12,6 +15,7 @@ from bots.slack.handlers.people import People
 from bots.slack.parse import selection
 from bots.slack.parse.payloads import Json, SharedFile, is_timestamp, read_file, read_files
 from bots.slack.parse.text import Identity, mentioned_in, permalink, plain_text
+from bots.slack.sdk.client import Account
 from bots.slack.sdk.history import History
 from bots.store import Store
 from shared.errors import NotAMemberError, NoThreadError
@@ -141,3 +145,19 @@ class SlackGatherer:
         if origin.act:
             return list(messages)
         return selection.before(messages, origin.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is read of one workspace, by everybody with the same memory."""
+
+    history: History
+    people: People
+    gatherer: SlackGatherer
+
+
+def sight_of(account: Account, store: Store) -> Sight:
+    """What reads a workspace."""
+    history = History(account.access)
+    people = People(history)
+    return Sight(history, people, SlackGatherer(history, people, store, account.me))
