@@ -2,6 +2,8 @@
 
 What one person alone sees is posted once: Slack shows it, and neither finds nor edits it. A picture
 stands in the same message as its text, so that whatever is true of a message is true of it.
+
+Buttons drawn under an answer, in the newest way that this workspace takes.
 """
 
 import time
@@ -17,20 +19,48 @@ from bots.delivery.turns import Rank
 from bots.render.slack import render_for_slack
 from bots.slack.method_tiers import POST, START, UPDATE, bucket_of
 from bots.slack.parse.payloads import is_timestamp
-from bots.slack.sdk.buttons import Buttons
 from bots.slack.sdk.client import SlackAccess, make_client
 from bots.slack.sdk.errors import StreamingError, fault_of, translated
 from bots.slack.sdk.rate_limits import Clock, Meter
 from bots.slack.sdk.respond import respond
 from bots.slack.sdk.sessions import Sessions
 from bots.slack.sdk.streaming import Streams
-from bots.slack.sdk.uploads import Pictures, Show
+from bots.slack.sdk.uploads import NOT_READY, Pictures, Show
 from bots.slack.stream_text import Rendered, answer_thread, is_after, is_direct
-from bots.slack.views.buttons import name_of_emoji, with_controls
+from bots.slack.views.buttons import Look, name_of_emoji, with_controls
 from bots.slack.views.components import with_image
 from shared.errors import ElsewhereError
 from shared.jobs import Audience, Job, Origin
 from shared.ledger.rate_budget import Bucket
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Buttons:
+    """Draws the buttons of one workspace's answers."""
+
+    def __init__(self) -> None:
+        self._look = Look.FEEDBACK
+
+    async def show(
+        self, content: Mapping[str, Any], controls: Controls, job_id: str, show: Show
+    ) -> str:
+        """Show what a message says with its buttons; returns the message's id.
+
+        Raises:
+            SlackApiError, aiohttp.ClientError, TimeoutError: as the call does.
+        """
+        try:
+            return await show(with_controls(content, controls, job_id, self._look))
+        except SlackApiError as error:
+            is_refused = fault_of(error)[0] == NOT_READY and not content.get("blocks")
+            if not is_refused or controls is not Controls.DONE or self._look is Look.PLAIN:
+                raise
+        self._look = Look.PLAIN
+        log.warning("feedback_buttons_refused", job=job_id)
+        return await show(with_controls(content, controls, job_id, self._look))
+
 
 EDIT_EVERY_S = 1.0
 BUSY_EVERY_S = 1800.0
