@@ -8,7 +8,7 @@ from typing import Any
 from bots.incoming.reception import LEDGER_AWAY
 from bots.render.slack import render_for_slack
 from bots.slack.sdk.errors import translated
-from bots.slack.sdk.respond import respond
+from bots.slack.sdk.screen import respond
 from bots.tasks import end
 from shared.errors import PlaceUnreadableError, PlatformError, RefusedError
 from shared.logs import get_logger

@@ -22,7 +22,7 @@ from bots.slack.parse.payloads import is_timestamp
 from bots.slack.sdk.client import SlackAccess, make_client
 from bots.slack.sdk.errors import StreamingError, fault_of, translated
 from bots.slack.sdk.rate_limits import Clock, Meter
-from bots.slack.sdk.respond import respond
+from bots.slack.sdk.screen import respond
 from bots.slack.sdk.sessions import Sessions
 from bots.slack.sdk.streaming import Streams
 from bots.slack.sdk.uploads import NOT_READY, Pictures, Show
