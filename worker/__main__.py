@@ -21,10 +21,9 @@ from shared.ledger.status import WorkerState
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
 from worker import doctor
-from worker.celery_worker import add_tasks, queues_of, worker_arguments
+from worker.celery_worker import add_tasks, make_tough, queues_of, run_celery, worker_arguments
 from worker.chat_model import Minds, mind_of
 from worker.console import say
-from worker.consuming import make_tough, run_celery
 from worker.handlers import works_of
 from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
 from worker.leases import LeaseKeeper

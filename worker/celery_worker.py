@@ -1,13 +1,26 @@
 """The Celery app of a worker: the shared broker settings, and our tasks by name.
 
 Built by a function, so that importing this module does nothing.
+
+Celery's consumer in this process: signals are ours, and whatever it stumbles over, it goes on.
+
+Uses Celery's own places for that: bootsteps, the setting ``worker_consumer``, and the lists of
+errors after which a consumer connects anew instead of ending its worker.
 """
 
+import signal
+import time
 from collections.abc import Callable, Collection, Sequence
+from types import FrameType
+from typing import Any
 
 import celery
+from celery import bootsteps
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
 
 from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE, Kind, chat_queue
+from shared.logs import get_logger
 from shared.preferences import MODEL_NAME
 
 
@@ -45,3 +58,120 @@ def worker_arguments(concurrency: int, queues: Sequence[str]) -> list[str]:
         "--without-mingle",
         "--without-heartbeat",
     ]
+
+
+log = get_logger(__name__)
+
+RECONNECT_FIRST_S = 0.5
+RECONNECT_LONGEST_S = 2.0
+"""Celery's own waits grow to 30 s, and nothing is answered until the last of them is over."""
+STEADY_S = 60.0
+"""A consumer that ran for so long and ended is a first failure again."""
+RESTARTS = 6
+"""After so many failures in a row the process ends, after 0.5 + 1 + 2 + 4 + 8 + 16 s of waiting."""
+FIRST_RESTART_S = 0.5
+PAUSE_S = 0.1
+
+
+class ToughConsumer(Consumer):
+    """Connects anew, soon, after any fault, as Celery's does after a connection's.
+
+    A message that is not Celery's, such as a bare JSON list, ends a worker otherwise: it is taken
+    from the queue, its reading raises, and no consumer expects that. Celery restarts a consumer at
+    most five times a second and then waits for a second each time, so this is no busy loop.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
+        super().__init__(*args, **kwargs)
+        self.channel_errors = (Exception,)
+
+    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 - its types want whole seconds
+        """Connect, however long it takes."""
+        conn.ensure_connection(
+            _note_no_connection,
+            interval_start=RECONNECT_FIRST_S,
+            interval_step=RECONNECT_FIRST_S,
+            interval_max=RECONNECT_LONGEST_S,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        return conn
+
+
+def _note_no_connection(error: Exception, interval_s: float) -> None:
+    log.warning("celery_not_connected", error=type(error).__name__, again_in_s=interval_s)
+
+
+def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
+    """Let the workers of this app survive, and call this at each signal that asks them to end."""
+    app.conf.worker_consumer = ToughConsumer
+    app.conf.broker_channel_error_retry = True
+
+    class Signals(bootsteps.StartStopStep):
+        """Comes after Celery's own handlers and before the first connection."""
+
+        def start(self, parent: object) -> None:
+            """All of them end the worker in Celery's warm way, and ``on_signal`` hears of it.
+
+            Celery's second SIGINT waits for every task, and its SIGHUP starts another program.
+            """
+            del parent
+            warm: Any = signal.getsignal(signal.SIGTERM)
+
+            def handle(number: int, frame: FrameType | None) -> None:
+                on_signal()
+                warm(number, frame)
+
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, handle)
+
+    app.steps["worker"].add(Signals)
+
+
+def run_celery(
+    app: celery.Celery,
+    arguments: list[str],
+    is_asked: Callable[[], bool],
+    first_wait_s: float = FIRST_RESTART_S,
+) -> bool:
+    """Run Celery until a signal ends it, again and again if something else does.
+
+    Args:
+        app: whose worker to run.
+        arguments: its command line.
+        is_asked: whether this process is to end.
+        first_wait_s: how long to wait after a first failure; then twice as long each time.
+
+    Returns:
+        Whether it was a signal; False if it failed ``RESTARTS`` times in a row.
+    """
+    num_failures = 0
+    while num_failures < RESTARTS:
+        started_s = time.monotonic()
+        if _run_once(app, arguments) == 0 or is_asked():
+            return True
+        if time.monotonic() - started_s > STEADY_S:
+            num_failures = 0
+        wait_s = first_wait_s * 2**num_failures
+        num_failures += 1
+        log.error("celery_ended", again_in_s=wait_s)
+        _pause(wait_s, is_asked)
+    return is_asked()
+
+
+def _run_once(app: celery.Celery, arguments: list[str]) -> object:
+    """Celery's exit code: 0 after a signal. What runs is waited for."""
+    try:
+        app.worker_main(arguments)
+    except SystemExit as end:
+        return end.code
+    except Exception:
+        log.exception("celery_crashed")
+    return None
+
+
+def _pause(wait_s: float, is_asked: Callable[[], bool]) -> None:
+    """Wait, but not for an ``Event``: the signal handler must not set what we hold."""
+    deadline_s = time.monotonic() + wait_s
+    while time.monotonic() < deadline_s and not is_asked():
+        time.sleep(PAUSE_S)

@@ -3,7 +3,7 @@
 import itertools
 
 from shared.ledger.celery import build_celery
-from worker.consuming import RESTARTS, run_celery
+from worker.celery_worker import RESTARTS, run_celery
 
 NO_COMMAND = ["--quiet"]
 """A command line that Celery refuses before it begins."""
