@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.patience import PATIENCE_S
-from worker.solitude import Solitude
+from worker.runner import Solitude
 
 
 class Visitor:
