@@ -26,8 +26,7 @@ from worker.chat_model import Minds, mind_of
 from worker.console import say
 from worker.handlers import works_of
 from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
-from worker.leases import LeaseKeeper
-from worker.listening import PAUSE_S, Listener
+from worker.leases import PAUSE_S, LeaseKeeper, Listener
 from worker.runner import TaskRunner
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier

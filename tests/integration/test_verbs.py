@@ -28,8 +28,7 @@ from tests.integration.ledger_steps import (
     wait_for,
 )
 from worker.handler import Outcome, RunEndedError
-from worker.leases import Ending, Held, LeaseKeeper
-from worker.listening import Listener
+from worker.leases import Ending, Held, LeaseKeeper, Listener
 from worker.runner import TaskRunner
 from worker.store import Store
 
