@@ -25,7 +25,7 @@ from worker.celery_worker import add_tasks, make_tough, queues_of, run_celery, w
 from worker.chat_model import Minds, mind_of
 from worker.console import say
 from worker.handlers import works_of
-from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, sweep
+from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, Ticker, sweep
 from worker.leases import PAUSE_S, LeaseKeeper, Listener
 from worker.runner import TaskRunner
 from worker.sentiment.rater import Rater
@@ -33,7 +33,6 @@ from worker.sentiment.ratings import Classifier
 from worker.shutdown import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
 from worker.store import Store, open_store
 from worker.tasks.generate import Mind
-from worker.ticking import Ticker
 from worker.watchdog import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
 
 log = get_logger("worker")

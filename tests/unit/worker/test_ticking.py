@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.patience import PATIENCE_S
-from worker.ticking import Ticker
+from worker.heartbeat import Ticker
 
 
 class Turns:
