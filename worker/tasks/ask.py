@@ -39,7 +39,7 @@ from worker.prompts.chat import ASSISTANT, USER, make_task_prompt
 from worker.prompts.library import Library as Prompts
 from worker.store import Store
 from worker.tasks.generate import Draft, Mind
-from worker.tasks.manners import in_language, kept_ms
+from worker.tasks.memory import in_language, kept_ms
 
 log = get_logger(__name__)
 

@@ -12,7 +12,7 @@ from worker.leases import Ending, Held
 from worker.prompts.chat import ASSISTANT, USER, Prompt, Question, make_prompt
 from worker.store import Store
 from worker.tasks.generate import Draft, Mind
-from worker.tasks.manners import kept_ms, told
+from worker.tasks.memory import kept_ms, told
 from worker.tasks.pictures import pictures_of
 
 FORGOTTEN = "I have forgotten this conversation. We start afresh."

@@ -18,7 +18,7 @@ from worker.prompts.library import Library
 from worker.store import Store
 from worker.tasks.centrality import most_central
 from worker.tasks.generate import Draft, Mind
-from worker.tasks.manners import in_language
+from worker.tasks.memory import in_language
 from worker.tasks.summary_text import Point, line_of, listed, numbered, points_in, quoted, shown
 
 MAX_POINTS = 6

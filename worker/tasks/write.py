@@ -14,8 +14,7 @@ from worker.prompts.library import Library
 from worker.prompts.template import Rendered
 from worker.store import Store
 from worker.tasks.generate import Draft, Mind
-from worker.tasks.manners import in_language
-from worker.tasks.memory import Remembering
+from worker.tasks.memory import Remembering, in_language
 
 FORMS = {
     Form.EMAIL: "an email",

@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 
 from shared.jobs import Kind, Manner, Origin, Platform, make_job
-from worker.tasks.manners import in_language, kept_ms, told
-from worker.tasks.memory import Remembering
+from worker.tasks.memory import Remembering, in_language, kept_ms, told
 
 JOB = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hi")
 
