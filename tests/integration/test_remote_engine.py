@@ -29,7 +29,7 @@ from worker.engine.remote.engine import RemoteEngine
 from worker.engine.remote.server import find_server
 from worker.engine.remote.tokenizer import PlainTokenizer
 from worker.prompts.chat import Question, make_continuation, make_prompt
-from worker.tasks.pictures import pictures_of
+from worker.tasks.attachments import pictures_of
 
 NEW_TOKENS = 40
 ENDLESS = 1000

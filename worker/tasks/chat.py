@@ -11,9 +11,9 @@ from worker.handler import NO_MEMORY, Outcome, RunEndedError
 from worker.leases import Ending, Held
 from worker.prompts.chat import ASSISTANT, USER, Prompt, Question, make_prompt
 from worker.store import Store
+from worker.tasks.attachments import pictures_of
 from worker.tasks.generate import Draft, Mind
 from worker.tasks.memory import kept_ms, told
-from worker.tasks.pictures import pictures_of
 
 FORGOTTEN = "I have forgotten this conversation. We start afresh."
 NOTHING_TO_SAY = "I have nothing to say to that."

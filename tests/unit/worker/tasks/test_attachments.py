@@ -12,8 +12,7 @@ from tests.unit.worker.byte_tokenizer import ByteTokenizer
 from worker.engine.protocol import Limits
 from worker.handler import Outcome
 from worker.leases import Held
-from worker.tasks.attachments import Attaching, text_of
-from worker.tasks.pictures import pictures_of
+from worker.tasks.attachments import Attaching, pictures_of, text_of
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
 ATTACHING = Attaching(ByteTokenizer(), Limits(max_total_tokens=300, max_new_tokens=100), max_mb=1)
