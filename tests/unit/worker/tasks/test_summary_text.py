@@ -1,7 +1,7 @@
 """Points of a summary: where they come from, and what is said of what cannot be looked up."""
 
 from shared.tasks import Quoted
-from worker.tasks.centrality import most_central
+from worker.tasks.summarize import most_central
 from worker.tasks.summary_text import Point, listed, numbered, points_in, quoted, shown
 
 MESSAGES = {
