@@ -1,6 +1,6 @@
 """What a worker says about a job: the text so far, then exactly one ending.
 
-Pure data. Written by ``worker.tasks.publish``, shown by ``bots.delivery.manager``.
+Pure data. Written by ``worker.tasks.generate``, shown by ``bots.delivery.manager``.
 """
 # Pure.
 

@@ -7,7 +7,7 @@ from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger import keys, lifecycle
 from shared.ledger.lifecycle import Claimant, Limits
 from worker.store import Store
-from worker.tasks.publish import MOST_PER_S, SNAPSHOT_EVERY_S, SnapshotPublisher
+from worker.tasks.generate import MOST_PER_S, SNAPSHOT_EVERY_S, SnapshotPublisher
 
 STEP_S = 0.01
 SECONDS = 4
