@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from shared.jobs import Kind
 from shared.replies import Done
 from shared.settings import Settings
-from worker.engine.embedding import Embedding
+from worker.engine.encoders.protocol import Embedding
 from worker.engine.protocol import Sampling
 from worker.handler import Outcome, Work
 from worker.knowledge.search import Search

@@ -15,7 +15,7 @@ import redis
 
 from shared.cli.embedded_redis import embedded_redis
 from worker.console import say
-from worker.engine.embedding import Embedding, Vectors
+from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.evaluation.qa_set import REPORT, shipped_set
 from worker.evaluation.report import Evaluation, Table
 from worker.knowledge.search import Search

@@ -15,7 +15,7 @@ import numpy as np
 import redis
 
 from shared.cli.embedded_redis import embedded_redis
-from worker.engine.embedding import Embedding, Vectors
+from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.evaluation.qa_set import QuestionSet
 from worker.evaluation.report import Evaluation, Figure, Table
 from worker.knowledge.chunks import passages_of, searched_text

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from shared.errors import NoKnowledgeError, SettingsError
 from shared.ledger import documents as steps
 from shared.settings import Settings
-from worker.engine.embedding import Embedding
+from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.answers import is_link
 from worker.knowledge.ingest import Order, Result, find_items
 from worker.knowledge.ingest import ingest as ingest_item

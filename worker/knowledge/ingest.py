@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from shared.errors import UnreadableDocumentError
-from worker.engine.embedding import Embedding
+from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.readers import FORMATS, MB, is_known, read_document
 from worker.knowledge.store import Library, Submission, digest_of, document_id
 from worker.knowledge.visibility import Place

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.errors import NoKnowledgeError
 from shared.jobs import Origin
-from worker.engine.embedding import Embedding
+from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.lexical import Lexicon
 from worker.knowledge.relevance import fused
 from worker.knowledge.store import Library, Stored

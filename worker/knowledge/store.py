@@ -18,7 +18,7 @@ from redis.client import Pipeline
 from shared.errors import NoKnowledgeError
 from shared.ledger import keys
 from shared.ledger.documents import NO_VECTOR_SETS
-from worker.engine.embedding import Embed, Vectors
+from worker.engine.encoders.protocol import Embed, Vectors
 from worker.knowledge.chunks import Passage, passage_id, passages_of, searched_text
 from worker.knowledge.documents import Block, Document
 from worker.knowledge.visibility import Place, filter_for

@@ -15,7 +15,6 @@ from transformers import AutoModel
 
 from shared.errors import ModelUnavailableError
 from worker.engine.devices import pick_device
-from worker.engine.embedding import Vectors
 from worker.engine.encoders.common import (
     DEFAULT,
     DEFAULT_ENCODER,
@@ -26,6 +25,7 @@ from worker.engine.encoders.common import (
     padded,
     token_ids_of,
 )
+from worker.engine.encoders.protocol import Vectors
 
 SETTING = "PARLEY_EMBEDDING_MODEL"
 MAX_TOKENS = 256
