@@ -14,8 +14,8 @@ from shared.replies import FinishReason
 from tests.chaos.forward_passes import Reader, ids_of, load, texts, wait_until, written_alone
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.cpu.batch import LeanBatch
+from worker.engine.cpu.load import observe
 from worker.engine.cpu.model import Int8Linear, Linear, Stepper
-from worker.engine.cpu.quality import observe
 from worker.engine.cpu.scheduler import LARGEST_CHUNK
 from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
 from worker.engine.loader import LoadedModel, ModelChoice, load_model
