@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.patience import PATIENCE_S
-from worker.sentiment.batching import Batcher
+from worker.sentiment.rater import Batcher
 
 
 class Work:
