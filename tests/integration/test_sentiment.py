@@ -15,9 +15,8 @@ from shared.replies import Done, Tagged
 from shared.tasks import Report, Tag, Task
 from worker.engine.encoders.classifier import ClassifierChoice, load_classifier
 from worker.leases import Held
-from worker.sentiment.history import read_ratings
 from worker.sentiment.rater import Rater
-from worker.sentiment.report import NothingRatedError, Reporter
+from worker.sentiment.report import NothingRatedError, Reporter, read_ratings
 from worker.sentiment.tagging import Marking, Tagger
 from worker.sentiment.trend import DAY_S, MIN_BASE, MIN_HALF_DAY
 from worker.store import Store

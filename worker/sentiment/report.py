@@ -1,18 +1,39 @@
-"""``/sentiment``: how a channel has sounded lately, in words and as a picture."""
+"""``/sentiment``: how a channel has sounded lately, in words and as a picture.
+
+A channel's ratings read from Redis, page by page.
+"""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from shared.errors import RefusedError
+from shared.jobs import Origin
+from shared.ledger import ratings
+from shared.ledger.ratings import Rated
 from shared.replies import Done, Picture
 from shared.tasks import Report
 from worker.handler import Outcome
 from worker.leases import Held
-from worker.sentiment.history import read_ratings
 from worker.sentiment.trend import DAY_S, mood_of
 from worker.sentiment.wording import NOTHING_RATED, alternative_text, report_text
 from worker.store import Store
+
+
+def read_ratings(store: Store, origin: Origin, since_s: float) -> Iterator[Rated]:
+    """What was rated in the origin's channel from then on, without people who opted out.
+
+    Args:
+        store: the ledger's Redis.
+        origin: anything in the channel.
+        since_s: in seconds since 1970.
+    """
+    start = ratings.start_at(since_s)
+    while start:
+        page = store.run(ratings.page(origin, start))
+        yield from page.ratings
+        start = page.next_start
+
 
 NUM_STRONGEST = 3
 MAX_DAYS = 400

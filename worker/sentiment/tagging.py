@@ -13,8 +13,8 @@ from shared.replies import Done, Tagged
 from shared.tasks import Tag
 from worker.handler import Outcome
 from worker.leases import Held
-from worker.sentiment.history import read_ratings
 from worker.sentiment.ratings import Label, Rating
+from worker.sentiment.report import read_ratings
 from worker.sentiment.trend import BASE_DAYS, DAY_S, Drop, drop_of
 from worker.sentiment.wording import drop_text
 from worker.store import Store
