@@ -14,9 +14,8 @@ from shared.tasks import Tag
 from worker.handler import Outcome
 from worker.leases import Held
 from worker.sentiment.ratings import Label, Rating
-from worker.sentiment.report import read_ratings
+from worker.sentiment.report import drop_text, read_ratings
 from worker.sentiment.trend import BASE_DAYS, DAY_S, Drop, drop_of
-from worker.sentiment.wording import drop_text
 from worker.store import Store
 
 REACTIONS = {Label.POSITIVE: "🙂", Label.NEGATIVE: "🙁"}

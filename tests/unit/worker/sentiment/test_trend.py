@@ -5,8 +5,8 @@ import pytest
 
 from shared.ledger.ratings import Rated
 from worker.sentiment.ratings import Boundaries, Label, label_of
+from worker.sentiment.report import alternative_text, drop_text, report_text, signed
 from worker.sentiment.trend import DAY_S, MIN_BASE, MIN_HALF_DAY, drop_of, mood_of
-from worker.sentiment.wording import alternative_text, drop_text, report_text, signed
 
 TODAY = date(2026, 11, 24)
 NOON_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
