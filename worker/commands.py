@@ -187,8 +187,8 @@ def evaluate_translation(
 ) -> None:
     """Print chrF against translations by people, beside the untranslated source."""
     from worker.evaluation import translation  # noqa: PLC0415 - seconds of import
-    from worker.evaluation.choosing import translating  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
+    from worker.evaluation.translation import translating  # noqa: PLC0415 - the same
 
     examples = translation.read_examples(pairs, to)
     with translating(context.obj) as (name, translate):

@@ -2,10 +2,13 @@
 
 Beside the untranslated source, which shares names and loanwords with its translation: a translator
 below that does harm.
+
+What translates here, as settings have it: a translation model, or the chat model.
 """
 
+import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,9 +17,13 @@ from sacrebleu.metrics.chrf import CHRF
 
 from shared.errors import StartupError
 from shared.languages import find_language, name_of
-from worker.evaluation.chat_model import write_all
+from shared.settings import Settings
+from worker.engine.gguf import DEFAULT_MODEL
+from worker.engine.loader import DEFAULT
+from worker.engine.seq2seq import Pair, load_seq2seq
+from worker.evaluation.chat_model import open_mind, write_all
 from worker.evaluation.report import Evaluation, Figure, Table
-from worker.prompts.library import Library
+from worker.prompts.library import Library, read_library
 from worker.tasks.generate import Mind
 from worker.tasks.languages import identify
 from worker.tasks.translate import cleaned, prompt_for
@@ -115,3 +122,24 @@ def by_chat_model(mind: Mind, library: Library) -> Translate:
         return [cleaned(answer, text, mark) for answer, text in zip(written, texts, strict=True)]
 
     return translate
+
+
+@contextlib.contextmanager
+def translating(settings: Settings) -> Iterator[tuple[str, Translate]]:
+    """The translator's name and what translates, while the block runs.
+
+    Raises:
+        ModelUnavailableError: the model cannot be found or read.
+    """
+    if settings.translation_model:
+        model = load_seq2seq(settings.translation_model, settings.device)
+
+        def translate(texts: Sequence[str], source: str, target: str) -> list[str]:
+            return model.translate(texts, Pair(source, target))
+
+        yield settings.translation_model, translate
+        return
+    library = read_library(settings.prompts_dir)
+    name = DEFAULT_MODEL.name if settings.model == DEFAULT else settings.model
+    with open_mind(settings.model, settings) as mind:
+        yield name, by_chat_model(mind, library)
