@@ -2,17 +2,20 @@
 
 Everything is measured in one run, warmed up, in turns; the median of some repeats counts, so that a
 machine that is slow for a while is slow for all.
+
+A long prompt among running answers: how much longer they wait for pieces meanwhile.
 """
 
+import itertools
 import secrets
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from shared.errors import ModelUnavailableError
 from shared.settings import Settings
-from worker.benches.crowd import NUM_RUNNING, stretch
 from worker.benches.llama import open_llama
 from worker.console import say
 from worker.engine.baseline import generate_rate
@@ -22,6 +25,55 @@ from worker.engine.loader import LoadedModel, load_model
 from worker.engine.protocol import Request
 from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, Figure, Table
+
+NUM_RUNNING = 16
+LONG_TOKENS = 1500
+NEW_TOKENS = 600
+"""Of a running answer; another follows it."""
+SETTLE_S, BEFORE_S = 2.0, 3.0
+
+
+def stretch(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> float:
+    """The time between pieces while the long prompt is read, over that before.
+
+    Args:
+        engine: with room for ``NUM_RUNNING`` answers and one more.
+        prompts: short ones; used in turns.
+    """
+    tenant = secrets.token_hex(4)
+    times_s: list[float] = []
+    is_over = threading.Event()
+
+    def keep_writing(number: int) -> None:
+        for turn in itertools.count():
+            name = f"{tenant}-{number}-{turn}"
+            prompt = prompts[number % len(prompts)]
+            for _ in engine.submit(Request(name, prompt, NEW_TOKENS, salt=name)):
+                times_s.append(time.perf_counter())
+                if is_over.is_set():
+                    engine.cancel(name)
+                    return
+
+    writers = [threading.Thread(target=keep_writing, args=(at,)) for at in range(NUM_RUNNING)]
+    for writer in writers:
+        writer.start()
+    try:
+        time.sleep(SETTLE_S)  # all prompts are read by then
+        begun_s, num_begun = time.perf_counter(), len(times_s)
+        time.sleep(BEFORE_S)  # what is measured is how much comes in a while
+        before = (len(times_s) - num_begun) / (time.perf_counter() - begun_s)
+        num_tokens = min(LONG_TOKENS, engine.limits.max_total_tokens // 2)
+        prompt = (prompts[0] * (num_tokens // len(prompts[0]) + 1))[:num_tokens]
+        begun_s, num_begun = time.perf_counter(), len(times_s)
+        reading = engine.submit(Request(f"{tenant}-long", prompt, 1, salt=f"{tenant}-long"))
+        next(iter(reading), None)
+        num_meanwhile = max(1, len(times_s) - num_begun)
+        return before * (time.perf_counter() - begun_s) / num_meanwhile
+    finally:
+        is_over.set()
+        for writer in writers:
+            writer.join()
+
 
 TOPICS = ("a lighthouse", "bread", "the moon", "a small town", "rain", "an old ship", "tea", "snow")
 HISTORY_TOKENS = 1500
