@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.settings import Settings
-from worker.benches.llama import open_llama
+from worker.benches.engine import open_llama
 from worker.benches.rates import percentile, rate_of
 from worker.console import say
 from worker.engine.baseline import generate_rate
