@@ -15,12 +15,12 @@ import redis
 
 from bots.adapter import Wiring
 from bots.incoming.explain import explain
-from bots.incoming.preferences import Preferring
+from bots.incoming.preferences import PreferenceCache
 from bots.metrics import Metrics
-from bots.store import Store, open_store
+from bots.store import AsyncStore, open_store
 from shared.errors import RedisUnavailableError, SettingsError, StartupError
 from shared.ledger.celery import build_celery, publish
-from shared.ledger.lifecycle import Allowance, Limits, Ready
+from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
 from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
@@ -102,14 +102,14 @@ async def measure(settings: Settings, what: str, order: Sequence[str]) -> None:
     from bots.benches import load as loading  # noqa: PLC0415 - only a bench needs it
 
     if what == "load":
-        await loading.load(await _wire(settings, None), loading.read_order(order))
+        await loading.load(await _wire(settings, None), loading.read_options(order))
     else:
         wiring = await _wire(settings, _allowance(settings))
-        await ingesting.ingest(wiring, ingesting.read_order(order))
+        await ingesting.ingest(wiring, ingesting.read_options(order))
 
 
-def _allowance(settings: Settings) -> Allowance:
-    return Allowance(
+def _allowance(settings: Settings) -> AskAllowance:
+    return AskAllowance(
         user_per_min=settings.user_messages_per_min,
         channel_per_min=settings.channel_messages_per_min,
         max_open_per_user=settings.max_open_per_user,
@@ -117,11 +117,11 @@ def _allowance(settings: Settings) -> Allowance:
     )
 
 
-def _preferring(settings: Settings, store: Store, redis_url: str) -> Preferring:
-    return Preferring(store, redis_url, settings.fallback, settings.admins)
+def _preferring(settings: Settings, store: AsyncStore, redis_url: str) -> PreferenceCache:
+    return PreferenceCache(store, redis_url, settings.fallback, settings.admins)
 
 
-async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
+async def _wire(settings: Settings, allowance: AskAllowance | None) -> Wiring:
     if settings.redis_url is None:
         raise SettingsError(
             "PARLEY_REDIS_URL is not set: name a Redis, or use `parley up`, which starts one."
@@ -140,7 +140,7 @@ async def _wire(settings: Settings, allowance: Allowance | None) -> Wiring:
     return Wiring(
         store=store,
         redis_url=redis_url,
-        limits=Limits(settings.deadline_ms, settings.retention_ms),
+        limits=JobLimits(settings.deadline_ms, settings.retention_ms),
         allowance=allowance,
         max_chars=settings.max_message_chars,
         wake=wake,

@@ -8,16 +8,16 @@ from typing import Protocol
 from bots.delivery.manager import Delivery, Surface
 from bots.delivery.outbox import Outbox
 from bots.delivery.surface import MAX_PARTS
-from bots.incoming.answer_actions import Verbs
-from bots.incoming.context import Gatherer
-from bots.incoming.preferences import Preferring
+from bots.incoming.answer_actions import AnswerActions
+from bots.incoming.context import HistoryReader
+from bots.incoming.preferences import PreferenceCache
 from bots.incoming.reception import LEDGER_AWAY, Reception, Rules
 from bots.metrics import Metrics
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from bots.waker import Waker
 from shared.ledger import lifecycle
-from shared.ledger.lifecycle import Allowance, Limits
+from shared.ledger.lifecycle import AskAllowance, JobLimits
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -42,16 +42,16 @@ class Adapter(Protocol):
 class Wiring:
     """What all adapters of a process share."""
 
-    store: Store
+    store: AsyncStore
     redis_url: str
-    limits: Limits
-    allowance: Allowance | None
+    limits: JobLimits
+    allowance: AskAllowance | None
     """None where nobody's share is limited: at one's own terminal."""
     max_chars: int
     wake: Callable[..., None]
     """``broker.publish`` with its app: blocks."""
     metrics: Metrics
-    preferring: Preferring | None = None
+    preferring: PreferenceCache | None = None
     """What workspaces and channels prefer; None at one's own terminal."""
     max_parts: int = MAX_PARTS
     """Messages that an answer is shown in."""
@@ -65,13 +65,13 @@ class Link:
         wiring: Wiring,
         surface: Surface,
         outbox_name: str,
-        gatherer: Gatherer | None = None,
+        gatherer: HistoryReader | None = None,
     ) -> None:
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
         rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars, wiring.preferring)
         self._waker = Waker(wiring.wake)
         self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules, gatherer)
-        self.verbs = Verbs(
+        self.verbs = AnswerActions(
             wiring.store, self.delivery, self._waker.wake, wiring.limits, wiring.max_chars
         )
         self.preferring = wiring.preferring

@@ -22,7 +22,7 @@ from bots.delivery.turns import Rank
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
 from bots.incoming.reception import LEDGER_AWAY, Reception
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.jobs import Job, Origin, Platform
 from shared.ledger import keys
 from shared.ledger.rate_budget import Bucket
@@ -224,7 +224,7 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
         await adapter.leave()
 
 
-async def wait_for_worker(store: Store) -> None:
+async def wait_for_worker(store: AsyncStore) -> None:
     """Wait until somebody can answer, and say so."""
     with rich.console.Console(stderr=True).status("Loading the model"):
         while not await store.has_worker():  # noqa: ASYNC110 - it is Redis that changes

@@ -3,7 +3,7 @@
 import socket
 
 from bots.discord.sdk import run as discord_serving
-from bots.platforms import discord_access, slack_access, slack_seal
+from bots.platforms import discord_access, slack_access, slack_cipher
 from bots.slack.sdk import client as slack_client
 from bots.slack.sdk.client import SlackAccess
 from shared.checks import Check, print_checks
@@ -39,7 +39,7 @@ async def _check_slack(settings: Settings) -> list[Check]:
 
 async def _check_installing(settings: Settings, access: SlackAccess) -> list[Check]:
     try:
-        slack_seal(settings)
+        slack_cipher(settings)
     except StartupError as error:
         return [Check.fail("slack", str(error))]
     known = Check.ok("slack", "workspaces install the app at /slack/install")

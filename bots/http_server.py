@@ -9,7 +9,7 @@ import prometheus_client
 import redis
 from aiohttp import web
 
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import PortInUseError, SettingsError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -20,7 +20,7 @@ MAX_BODY_BYTES = 1_000_000
 async def http_server(
     host: str,
     port: int,
-    store: Store,
+    store: AsyncStore,
     registry: prometheus_client.CollectorRegistry,
     posts: Mapping[str, Handler],
     gets: Mapping[str, Handler] = MappingProxyType({}),

@@ -6,10 +6,10 @@ from collections.abc import Coroutine
 import pydantic
 
 from bots.adapter import Link, Wiring, all_or_none
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.discord.adapter import DiscordAdapter, Keeping
-from bots.discord.handlers.automation import Customs
-from bots.discord.handlers.history import DiscordGatherer
+from bots.discord.handlers.automation import DiscordAutomationRules
+from bots.discord.handlers.history import DiscordHistory
 from bots.discord.sdk.client import DiscordAccess
 from bots.discord.sdk.surface import DiscordSurface
 from bots.http_server import Handler, http_server
@@ -18,12 +18,12 @@ from bots.incoming.spool import Spool
 from bots.metrics import watch_loop
 from bots.slack.adapter import SlackAdapter
 from bots.slack.factory import App, installed_workspaces, one_workspace
-from bots.slack.handlers.history import sight_of
-from bots.slack.parse.automation import Customs as SlackCustoms
+from bots.slack.handlers.history import channel_access_of
+from bots.slack.parse.automation import SlackAutomationRules as SlackCustoms
 from bots.slack.sdk.client import Account, AppCredentials, SlackAccess, identify
 from bots.slack.sdk.install import INSTALL_PATH, REDIRECT_PATH
 from bots.slack.sdk.surface import SlackSurface
-from bots.token_encryption import Seal
+from bots.token_encryption import TokenCipher
 from shared.errors import SettingsError
 from shared.jobs import Platform
 from shared.languages import find_language, read_names
@@ -78,20 +78,20 @@ async def _slack(
         lookback_s=settings.lookback_s,
     )
     if settings.is_installed:
-        app = App(access, slack_credentials(settings), slack_seal(settings))
+        app = App(access, slack_credentials(settings), slack_cipher(settings))
         adapter, link, flow = await installed_workspaces(app, wiring, customs)
         gets |= {INSTALL_PATH: flow.begin, REDIRECT_PATH: flow.finish}
         return adapter, link
     account = Account(access, await identify(access))
-    sight = sight_of(account, wiring.store)
-    surface = SlackSurface(access, Budget(wiring.store), max_parts=wiring.max_parts)
+    sight = channel_access_of(account, wiring.store)
+    surface = SlackSurface(access, SharedRateBudget(wiring.store), max_parts=wiring.max_parts)
     link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
     return one_workspace(account, link, sight, customs), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     surface = DiscordSurface(wiring.max_parts)
-    gatherer = DiscordGatherer(surface, wiring.store)
+    gatherer = DiscordHistory(surface, wiring.store)
     link = Link(wiring, surface, Platform.DISCORD, gatherer)
     spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)
     adapter = DiscordAdapter(
@@ -104,8 +104,8 @@ def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     return adapter, link
 
 
-def _customs(settings: Settings) -> Customs:
-    return Customs(
+def _customs(settings: Settings) -> DiscordAutomationRules:
+    return DiscordAutomationRules(
         sentiment_channels=settings.sentiment_channels,
         translate_channels=_languages(settings),
         pins_channels=settings.learn_pins_channels,
@@ -151,13 +151,13 @@ def slack_credentials(settings: Settings) -> AppCredentials:
     )
 
 
-def slack_seal(settings: Settings) -> Seal:
+def slack_cipher(settings: Settings) -> TokenCipher:
     """What the workspaces' tokens are sealed with.
 
     Raises:
         SettingsError: ``PARLEY_SECRET_KEY`` holds something that is no key.
     """
-    return Seal(_secret(settings.secret_key) or "")
+    return TokenCipher(_secret(settings.secret_key) or "")
 
 
 def discord_access(settings: Settings) -> DiscordAccess:

@@ -27,7 +27,7 @@ TIMEOUT_S = 2
 REPLICA_WAIT_MS = 500
 
 
-class Store:
+class AsyncStore:
     """Runs the ledger's calls on an asyncio client."""
 
     def __init__(self, client: redis.asyncio.Redis, num_replicas: int = 0) -> None:
@@ -124,7 +124,7 @@ class Store:
         return any(worker.state is WorkerState.READY for worker in status.workers)
 
 
-async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int = 0) -> Store:
+async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int = 0) -> AsyncStore:
     """Connect and check that this Redis may be trusted with jobs.
 
     Raises:
@@ -149,4 +149,4 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
     except (redis.RedisError, ValueError, OSError) as error:
         raise unreachable(redis_url, type(error).__name__) from error
     require_healthy(info, allow_volatile=allow_volatile)
-    return Store(client, num_replicas)
+    return AsyncStore(client, num_replicas)

@@ -10,11 +10,11 @@ HOW = (
 )
 
 
-class UnsealableError(Exception):
+class TokenDecryptionError(Exception):
     """It was sealed with a key that is not among ours."""
 
 
-class Seal:
+class TokenCipher:
     """Seals with the first of its keys and opens with any: a new key is put before the old one."""
 
     def __init__(self, keys: str) -> None:
@@ -44,11 +44,11 @@ class Seal:
         try:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:
-            raise UnsealableError from None
+            raise TokenDecryptionError from None
 
     def renew(self, sealed: bytes) -> bytes:
         """The same, sealed with the first key. Raises as ``open`` does."""
         try:
             return self._fernet.rotate(sealed)
         except InvalidToken:
-            raise UnsealableError from None
+            raise TokenDecryptionError from None

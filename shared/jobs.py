@@ -149,7 +149,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class PromptOverrides:
     """How a channel wants to be answered, where that differs from the worker's own settings."""
 
     system_prompt: str | None = None
@@ -194,7 +194,7 @@ class Job:
     """Files that are a part of the question."""
     num_retries: int = 0
     """How often somebody wanted another answer to it."""
-    manner: Manner | None = None
+    manner: PromptOverrides | None = None
     """How its channel wants to be answered; None: as the worker's settings say."""
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from shared.jobs import Kind, Manner
+from shared.jobs import Kind, PromptOverrides
 from shared.preferences import (
     NO_QUOTA,
     Preferences,
@@ -58,13 +58,13 @@ class Resolved:
     role_quotas: Mapping[str, Quota] = field(default_factory=dict)
 
     @property
-    def manner(self) -> Manner | None:
+    def manner(self) -> PromptOverrides | None:
         """What a worker has to know of it; None if nothing differs from its own settings."""
         is_threaded = self.reply_place is ReplyPlace.THREAD
-        manner = Manner(
+        manner = PromptOverrides(
             self.system_prompt, self.language, self.retention_ms, self.model, is_threaded
         )
-        return None if manner == Manner() else manner
+        return None if manner == PromptOverrides() else manner
 
     def quota_of(self, roles: frozenset[str]) -> Quota:
         """The quota of a person who has these roles."""

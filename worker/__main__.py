@@ -22,18 +22,18 @@ from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
 from worker import doctor
 from worker.celery_worker import add_tasks, make_tough, queues_of, run_celery, worker_arguments
-from worker.chat_model import Minds, mind_of
+from worker.chat_model import Minds, chat_model_of
 from worker.console import say
-from worker.handlers import works_of
-from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, SignOfLife, Ticker, sweep
+from worker.handlers import handlers_of
+from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, Heartbeat, Ticker, sweep
 from worker.leases import PAUSE_S, LeaseKeeper, Listener
 from worker.runner import TaskRunner
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier
-from worker.shutdown import EXIT_FORCED, FORCED_AFTER_S, Departure, leave_at_sigterm, stay
-from worker.store import Store, open_store
-from worker.tasks.generate import Mind
-from worker.watchdog import CHECK_EVERY_S, DEAF_AFTER_CHECKS, WedgeWatch
+from worker.shutdown import EXIT_FORCED, FORCED_AFTER_S, Shutdown, leave_at_sigterm, stay
+from worker.store import BlockingStore, open_store
+from worker.tasks.generate import ChatModel
+from worker.watchdog import CHECK_EVERY_S, DEAF_AFTER_CHECKS, EngineWatchdog
 
 log = get_logger("worker")
 
@@ -48,11 +48,11 @@ def main(arguments: Sequence[str]) -> int:
             case []:
                 return serve(settings)
             case ["paced", tokens_per_s]:
-                from worker.benches.paced_engine import paced_mind  # noqa: PLC0415 - only a bench needs it
+                from worker.benches.paced_engine import paced_chat_model  # noqa: PLC0415 - only a bench needs it
 
                 return serve(
                     settings,
-                    minds=lambda _settings, _timeout_s, abandon: paced_mind(
+                    minds=lambda _settings, _timeout_s, abandon: paced_chat_model(
                         settings, float(tokens_per_s), abandon
                     ),
                 )
@@ -91,15 +91,15 @@ class _Parts:
 
     settings: Settings
     redis_url: str
-    store: Store
+    store: BlockingStore
     keeper: LeaseKeeper
-    life: SignOfLife
-    departure: Departure
+    life: Heartbeat
+    departure: Shutdown
     patience: Patience
     minds: Minds
 
 
-def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = mind_of) -> int:
+def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = chat_model_of) -> int:
     """Load the model and run jobs until a signal; returns the exit code.
 
     Args:
@@ -116,13 +116,13 @@ def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = mind
     keeper = LeaseKeeper(store, settings.lease_ms)
     slots = settings.concurrency if CHAT_QUEUE in settings.queues else 0
     model = settings.model if slots else NO_MODEL
-    life = SignOfLife(store, _name(), model, slots, lambda: keeper.num_kept)
+    life = Heartbeat(store, _name(), model, slots, lambda: keeper.num_kept)
 
     def close() -> None:
         keeper.close()
         life.become(WorkerState.STOPPING)
 
-    departure = Departure(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
+    departure = Shutdown(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
     departure.open()
     leave_at_sigterm(departure)
     parts = _Parts(settings, redis_url, store, keeper, life, departure, patience, minds)
@@ -154,14 +154,14 @@ def _load_and_answer(parts: _Parts) -> bool:
 
 
 @contextlib.contextmanager
-def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[Mind]:
+def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[ChatModel]:
     """The chat model, for as long as the block takes."""
     with parts.minds(parts.settings, parts.patience.stall_timeout_s, abandon) as (model, mind):
         parts.life.model = model
         yield mind
 
 
-def _answer(parts: _Parts, mind: Mind | None, abandon: Callable[[], None]) -> bool:
+def _answer(parts: _Parts, mind: ChatModel | None, abandon: Callable[[], None]) -> bool:
     """Run jobs until a signal; whether it was one that ended that."""
     settings, store, keeper = parts.settings, parts.store, parts.keeper
     app = build_celery(parts.redis_url)
@@ -174,11 +174,11 @@ def _answer(parts: _Parts, mind: Mind | None, abandon: Callable[[], None]) -> bo
     rater = _rater(settings)
     if settings.sentiment_channels:
         rater.open()  # a model that cannot be loaded is to be seen now
-    works = works_of(settings, store, mind, parts.life.model, rater)
+    works = handlers_of(settings, store, mind, parts.life.model, rater)
     runner = TaskRunner(store, works, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
     make_tough(app, parts.departure.ask)
-    wedge = WedgeWatch(
+    wedge = EngineWatchdog(
         keeper,
         lambda: runner.num_taken,
         lambda: sum(store.client.llen(name) for name in queues),

@@ -7,16 +7,18 @@ from contextlib import AbstractContextManager
 from shared.logs import get_logger
 from shared.settings import Settings
 from worker.console import say
-from worker.tasks.generate import Mind
+from worker.tasks.generate import ChatModel
 
 log = get_logger("worker")
-Minds = Callable[[Settings, float, Callable[[], None]], AbstractContextManager[tuple[str, Mind]]]
-"""What makes a worker's chat model; see ``mind_of``."""
+Minds = Callable[
+    [Settings, float, Callable[[], None]], AbstractContextManager[tuple[str, ChatModel]]
+]
+"""What makes a worker's chat model; see ``chat_model_of``."""
 
 
-def mind_of(
+def chat_model_of(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
-) -> AbstractContextManager[tuple[str, Mind]]:
+) -> AbstractContextManager[tuple[str, ChatModel]]:
     """The model's name and the model, for as long as the block takes.
 
     Args:
@@ -35,7 +37,7 @@ def mind_of(
 @contextlib.contextmanager
 def _own(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
-) -> Iterator[tuple[str, Mind]]:
+) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.engine import BatchingEngine, EngineOptions, kind_for  # noqa: PLC0415 - seconds of import
     from worker.engine.loader import ModelChoice, load_model  # noqa: PLC0415 - the same
 
@@ -52,13 +54,13 @@ def _own(
     try:
         engine.open(on_lost=abandon)
         log.info("model_loaded", model=loaded.name, device=device, engine=kind)
-        yield loaded.name, Mind(engine, loaded.tokenizer, engine.limits, num_parameters)
+        yield loaded.name, ChatModel(engine, loaded.tokenizer, engine.limits, num_parameters)
     finally:
         engine.close()
 
 
 @contextlib.contextmanager
-def _served(settings: Settings) -> Iterator[tuple[str, Mind]]:
+def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.remote.engine import RemoteEngine  # noqa: PLC0415 - a second of import
     from worker.engine.remote.server import TAKEN_FOR_PARAMETERS, find_server  # noqa: PLC0415 - the same
     from worker.engine.remote.tokenizer import PlainTokenizer  # noqa: PLC0415 - the same
@@ -68,7 +70,7 @@ def _served(settings: Settings) -> Iterator[tuple[str, Mind]]:
     try:
         engine.open()
         log.info("model_served", model=server.model, server=server.base_url)
-        mind = Mind(
+        mind = ChatModel(
             engine, PlainTokenizer(), engine.limits, TAKEN_FOR_PARAMETERS, settings.read_pictures
         )
         yield server.model, mind

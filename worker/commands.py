@@ -254,7 +254,9 @@ def train_sentiment(
     with tempfile.TemporaryDirectory() as folder:
         archive = data or training.download(Path(folder))
         samples = corpus.read_archive(archive)
-        order = training.Order(samples, training.sha256_of(archive), Recipe(epochs, seed=seed), out)
+        order = training.TrainingOptions(
+            samples, training.sha256_of(archive), Recipe(epochs, seed=seed), out
+        )
         for line in training.lines_of(training.train_sentiment(order, say)):
             sys.stdout.write(f"{line}\n")
 

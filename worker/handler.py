@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.errors import ParleyError
-from shared.ledger.lifecycle import Memory
+from shared.ledger.lifecycle import ConversationMemory
 from shared.replies import Final
-from worker.leases import Held
+from worker.leases import HeldLease
 
-NO_MEMORY = Memory()
+NO_MEMORY = ConversationMemory()
 """The conversation stays as it is."""
 
 
@@ -17,7 +17,7 @@ class Outcome:
     """What a run has come to."""
 
     reply: Final
-    memory: Memory = NO_MEMORY
+    memory: ConversationMemory = NO_MEMORY
 
 
 class RunEndedError(ParleyError):
@@ -29,7 +29,7 @@ class RunEndedError(ParleyError):
         """What had been written by then."""
 
 
-Work = Callable[[Held], Outcome]
+Handler = Callable[[HeldLease], Outcome]
 """Does what a kind of job asks for.
 
 Raises:

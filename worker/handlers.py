@@ -9,29 +9,29 @@ from shared.replies import Done
 from shared.settings import Settings
 from worker.engine.encoders.protocol import Embedding
 from worker.engine.protocol import Sampling
-from worker.handler import Outcome, Work
+from worker.handler import Handler, Outcome
 from worker.knowledge.search import Search
-from worker.knowledge.store import Library
-from worker.leases import Held
+from worker.knowledge.store import DocumentStore
+from worker.leases import HeldLease
 from worker.prompts.library import read_library
 from worker.sentiment.rater import Rater
 from worker.sentiment.report import Reporter
 from worker.sentiment.tagging import Marking, Tagger
-from worker.store import Store
-from worker.tasks.ask import Asking, AskingManner, is_quoting
-from worker.tasks.attachments import Attaching
-from worker.tasks.chat import Answerer, Manner
-from worker.tasks.generate import Mind
+from worker.store import BlockingStore
+from worker.tasks.ask import Asking, AskOptions, is_quoting
+from worker.tasks.attachments import AttachmentReader
+from worker.tasks.chat import Answerer, ChatOptions
+from worker.tasks.generate import ChatModel
 from worker.tasks.learn import Learner
-from worker.wordings import works_of_words
+from worker.wordings import text_handlers_of
 
 WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
 """Kinds whose answers are the chat model's words."""
 
 
-def works_of(
-    settings: Settings, store: Store, mind: Mind | None, model: str, rater: Rater
-) -> Mapping[Kind, Work]:
+def handlers_of(
+    settings: Settings, store: BlockingStore, mind: ChatModel | None, model: str, rater: Rater
+) -> Mapping[Kind, Handler]:
     """What is done for each kind of job.
 
     Args:
@@ -41,9 +41,9 @@ def works_of(
         model: that model's name.
         rater: the sentiment model, loaded when it is needed.
     """
-    search = Search(Library(store.client), lambda: _load_embedding(settings))
+    search = Search(DocumentStore(store.client), lambda: _load_embedding(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
-    works: dict[Kind, Work] = {
+    works: dict[Kind, Handler] = {
         Kind.LEARN: Learner(search, settings.max_upload_mb).learn,
         Kind.TAG: Tagger(store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(store, time.time).report,
@@ -55,21 +55,25 @@ def works_of(
     return {**works, **written, **named}
 
 
-def _written(settings: Settings, store: Store, mind: Mind, search: Search) -> dict[Kind, Work]:
+def _written(
+    settings: Settings, store: BlockingStore, mind: ChatModel, search: Search
+) -> dict[Kind, Handler]:
     """What needs the chat model, or is said in its conversations."""
     sampling = Sampling(settings.temperature, settings.top_p)
-    manner = Manner(settings.system_prompt, sampling, settings.max_turns, settings.retention_ms)
+    manner = ChatOptions(
+        settings.system_prompt, sampling, settings.max_turns, settings.retention_ms
+    )
     answerer = Answerer(store, mind, manner)
     prompts = read_library(settings.prompts_dir)
-    asking_manner = AskingManner(
+    asking_manner = AskOptions(
         sampling=sampling,
         is_quoting=is_quoting(settings.answer_by, mind.num_parameters),
         max_turns=settings.max_turns,
         retention_ms=settings.retention_ms,
     )
     asking = Asking(store, mind, search, prompts, asking_manner)
-    attaching = Attaching(mind.tokenizer, mind.limits, settings.max_upload_mb)
-    words = works_of_words(settings, store, mind, prompts)
+    attaching = AttachmentReader(mind.tokenizer, mind.limits, settings.max_upload_mb)
+    words = text_handlers_of(settings, store, mind, prompts)
     return {
         Kind.CHAT: attaching.before(asking.chat(answerer.answer), is_shown_pictures=mind.can_see),
         Kind.ASK: asking.ask,
@@ -80,10 +84,10 @@ def _written(settings: Settings, store: Store, mind: Mind, search: Search) -> di
     }
 
 
-def _naming(work: Work, own_model: str) -> Work:
+def _naming(work: Handler, own_model: str) -> Handler:
     """The same work; its answer says so where the channel wants another model than the worker's."""
 
-    def named(held: Held) -> Outcome:
+    def named(held: HeldLease) -> Outcome:
         outcome = work(held)
         manner, reply = held.lease.job.manner, outcome.reply
         wanted = manner.model if manner else ""

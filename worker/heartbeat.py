@@ -14,7 +14,7 @@ from shared.ledger import lifecycle, status
 from shared.ledger.lifecycle import Ready
 from shared.ledger.status import WorkerReport, WorkerState
 from shared.logs import get_logger
-from worker.store import Store
+from worker.store import BlockingStore
 
 log = get_logger(__name__)
 
@@ -23,11 +23,16 @@ SWEEP_EVERY_S = 1.0
 SWEEP_MAX_JOBS = 500
 
 
-class SignOfLife:
+class Heartbeat:
     """Says in Redis that this worker is there, whether it answers, and what it runs."""
 
     def __init__(
-        self, store: Store, name: str, model: str, slots: int, num_running: Callable[[], int]
+        self,
+        store: BlockingStore,
+        name: str,
+        model: str,
+        slots: int,
+        num_running: Callable[[], int],
     ) -> None:
         self._store = store
         self._name = name
@@ -66,7 +71,7 @@ class SignOfLife:
             log.warning("goodbye_not_said", error=type(error).__name__)
 
 
-def sweep(store: Store, publish: Callable[[Ready], None]) -> None:
+def sweep(store: BlockingStore, publish: Callable[[Ready], None]) -> None:
     """Hand overdue jobs to Celery again."""
     for ready in store.run(lifecycle.sweep(SWEEP_MAX_JOBS)):
         log.info("job_republished", job=ready.id)

@@ -16,7 +16,7 @@ import redis.client
 
 from shared.ledger import keys, lifecycle
 from shared.ledger.lifecycle import Hold, Lease
-from worker.store import Store
+from worker.store import BlockingStore
 
 RENEWALS_PER_LEASE = 4
 STUCK_AFTER_TURNS = 48
@@ -37,7 +37,7 @@ class Ending(StrEnum):
     """This worker ends: the job is handed back."""
 
 
-class Held:
+class HeldLease:
     """A lease while it is kept. It ends at most once; what is registered is told of it."""
 
     def __init__(self, lease: Lease) -> None:
@@ -76,17 +76,17 @@ class Held:
 class LeaseKeeper:
     """Renews the leases of all running jobs of this process. Thread-safe."""
 
-    def __init__(self, store: Store, lease_ms: int) -> None:
+    def __init__(self, store: BlockingStore, lease_ms: int) -> None:
         self._store = store
         self._lease_ms = lease_ms
         self._lock = threading.Lock()
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, HeldLease] = {}
         self._is_closed = False
 
     @contextmanager
-    def keeping(self, lease: Lease) -> Iterator[Held]:
+    def keeping(self, lease: Lease) -> Iterator[HeldLease]:
         """Renew this lease while the block runs."""
-        held = Held(lease)
+        held = HeldLease(lease)
         with self._lock:
             self._held[lease.token] = held
             is_closed = self._is_closed
@@ -136,7 +136,7 @@ class LeaseKeeper:
             if held.lease.job.id == job_id and not held.is_over:
                 self._renew(held)
 
-    def _renew(self, held: Held) -> None:
+    def _renew(self, held: HeldLease) -> None:
         lease = held.lease
         match self._store.run(lifecycle.renew(lease.job.id, lease.token, self._lease_ms)):
             case Hold.LOST:
@@ -156,7 +156,7 @@ class LeaseKeeper:
         for held in self._present():
             held.end(Ending.STOPPED)
 
-    def _present(self) -> list[Held]:
+    def _present(self) -> list[HeldLease]:
         with self._lock:
             return list(self._held.values())
 
@@ -176,7 +176,7 @@ def _pubsub(client: redis.Redis) -> redis.client.PubSub:
 class Listener:
     """Listens on one connection; ``listen`` is to be called again and again, by one thread."""
 
-    def __init__(self, store: Store, keeper: LeaseKeeper) -> None:
+    def __init__(self, store: BlockingStore, keeper: LeaseKeeper) -> None:
         self._store = store
         self._keeper = keeper
         self._pubsub: redis.client.PubSub | None = None

@@ -28,12 +28,12 @@ from shared.ledger.lifecycle import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, FinishReason
 from shared.tasks import Learn
-from worker.handler import Outcome, RunEndedError, Work
-from worker.leases import Ending, Held, LeaseKeeper
-from worker.store import Store
+from worker.handler import Handler, Outcome, RunEndedError
+from worker.leases import Ending, HeldLease, LeaseKeeper
+from worker.store import BlockingStore
 
 
-class Solitude:
+class ExclusiveGate:
     """A place for many, or for one alone. Thread-safe."""
 
     def __init__(self) -> None:
@@ -109,8 +109,8 @@ class TaskRunner:
 
     def __init__(
         self,
-        store: Store,
-        works: Mapping[Kind, Work],
+        store: BlockingStore,
+        works: Mapping[Kind, Handler],
         keeper: LeaseKeeper,
         claimant: Claimant,
         publish: Callable[[Ready], None],
@@ -132,7 +132,7 @@ class TaskRunner:
         self._keeper = keeper
         self._claimant = claimant
         self._publish = publish
-        self._solitude = Solitude()
+        self._solitude = ExclusiveGate()
         self.num_taken = 0
         """How many ids have come from Celery so far."""
 
@@ -194,7 +194,7 @@ class TaskRunner:
                 self._hand_on(self._store.run(call))
             raise
 
-    def _work(self, held: Held) -> Outcome | None:
+    def _work(self, held: HeldLease) -> Outcome | None:
         """Wait for one's turn, and do what the job's kind asks for; None if the run had to end."""
         lease = held.lease
         held.when_over(self._solitude.wake)
@@ -207,7 +207,7 @@ class TaskRunner:
                 return None
             return self._works[lease.job.kind](held)
 
-    def _expired(self, held: Held, text: str) -> Outcome | None:
+    def _expired(self, held: HeldLease, text: str) -> Outcome | None:
         """What is said about a run that had to end with so much text; None for nothing."""
         if held.ending is Ending.CANCELLED:
             return Outcome(Done(text.strip(), FinishReason.CANCELLED))
@@ -215,13 +215,13 @@ class TaskRunner:
             return None
         return Outcome(DeadlineError(self._deadline_s).to_reply(text.strip()))
 
-    def _give_back(self, held: Held, *, is_blamed: bool) -> None:
+    def _give_back(self, held: HeldLease, *, is_blamed: bool) -> None:
         """Let the job be run again, by whoever comes first."""
         lease = held.lease
         call = lifecycle.release(lease.job.id, lease.token, is_blamed=is_blamed)
         self._hand_on(self._store.run(call))
 
-    def _finish(self, held: Held, outcome: Outcome) -> Finished:
+    def _finish(self, held: HeldLease, outcome: Outcome) -> Finished:
         """Finish, again and again while Redis is away: the answer is too dear to write it twice."""
         lease = held.lease
         job = outcome.memory.job or _lighter(lease.job)

@@ -22,7 +22,7 @@ FORCED_AFTER_S = 10.0
 EXIT_FORCED = StartupError.exit_code
 
 
-class Departure:
+class Shutdown:
     """Waits on a thread of its own until the worker is asked to end; asked again, it hurries."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Departure:
         _force()
 
 
-def leave_at_sigterm(departure: Departure) -> None:
+def leave_at_sigterm(departure: Shutdown) -> None:
     """Until Celery has handlers of its own, and they are ours: leave the loading of the model.
 
     Python drops what is raised while an object is deleted, and then the loading would just go on:

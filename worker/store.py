@@ -14,7 +14,7 @@ MAX_CONNECTIONS = 64
 """More threads than that wait for one another's millisecond."""
 
 
-class Store:
+class BlockingStore:
     """Runs the ledger's calls on a blocking client."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -30,7 +30,7 @@ class Store:
         return call.read(raw)
 
 
-def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
+def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
     """Connect and check that this Redis may be trusted with jobs.
 
     Raises:
@@ -51,4 +51,4 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> Store:
     except (redis.RedisError, ValueError, OSError) as error:
         raise unreachable(redis_url, type(error).__name__) from error
     require_healthy(info, allow_volatile=allow_volatile)
-    return Store(client)
+    return BlockingStore(client)

@@ -17,7 +17,7 @@ DEAF_AFTER_CHECKS = 30
 may be away for some seconds itself, after Redis was."""
 
 
-class WedgeWatch:
+class EngineWatchdog:
     """Looks again and again, and calls ``on_wedged`` once."""
 
     def __init__(

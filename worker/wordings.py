@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from shared.jobs import Kind
 from shared.settings import Settings
 from worker.engine.protocol import Sampling
-from worker.handler import Work
-from worker.leases import Held
-from worker.prompts.library import Library
-from worker.store import Store
-from worker.tasks.generate import Mind
+from worker.handler import Handler
+from worker.leases import HeldLease
+from worker.prompts.library import PromptLibrary
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel
 from worker.tasks.memory import Remembering
 from worker.tasks.opt_out import Opter
 from worker.tasks.summarize import Summarizer
@@ -31,7 +31,7 @@ class Seq2SeqTranslating:
         self._model = load_seq2seq(name, device)
 
     def translate(
-        self, sentences: Sequence[str], source: str, target: str, held: Held
+        self, sentences: Sequence[str], source: str, target: str, held: HeldLease
     ) -> list[str]:
         """See ``translating.Translating``."""
         from worker.engine.seq2seq import Pair  # noqa: PLC0415 - the same
@@ -57,9 +57,9 @@ def is_quoting(settings: Settings, num_parameters: int) -> bool:
     return settings.answer_by == "quoting"
 
 
-def works_of_words(
-    settings: Settings, store: Store, mind: Mind, library: Library
-) -> dict[Kind, Work]:
+def text_handlers_of(
+    settings: Settings, store: BlockingStore, mind: ChatModel, library: PromptLibrary
+) -> dict[Kind, Handler]:
     """What is done for each kind of job that is about words.
 
     Raises:

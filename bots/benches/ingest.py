@@ -37,7 +37,7 @@ WOKEN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class IngestBenchOptions:
     """What is to be measured."""
 
     messages: int
@@ -46,14 +46,14 @@ class Order:
     as_json: bool
 
 
-def read_order(arguments: Sequence[str]) -> Order:
+def read_options(arguments: Sequence[str]) -> IngestBenchOptions:
     """An order from a command line: messages, messages a second, perhaps ``--json``."""
     messages, per_s, *rest = arguments
-    return Order(int(messages), int(per_s), rest == ["--json"])
+    return IngestBenchOptions(int(messages), int(per_s), rest == ["--json"])
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class BotsMemory:
     """With so many questions waiting."""
 
     waiting: int
@@ -62,7 +62,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
+class IngestBenchResult:
     """What ``--json`` prints."""
 
     messages: int
@@ -75,13 +75,13 @@ class Ingested:
     redis_bytes_each: int
     """Of a waiting question, with Celery's message for it."""
     bots_growth_mb: float
-    memory: tuple[Memory, ...]
+    memory: tuple[BotsMemory, ...]
 
 
 class _Crowd:
     """An adapter whose people ask one question each, and ends."""
 
-    def __init__(self, reception: Reception, order: Order) -> None:
+    def __init__(self, reception: Reception, order: IngestBenchOptions) -> None:
         self._reception, self._order = reception, order
         self._num_asked = 0
 
@@ -99,7 +99,7 @@ class _Crowd:
         flat_out_per_s = (order.messages - num_paced) / (time.perf_counter() - begun_s)
         await self._wait_woken()
         memory.append(await self._memory(order.messages))
-        found = Ingested(
+        found = IngestBenchResult(
             messages=order.messages,
             per_s=order.per_s,
             accept_ms=_percentiles(waits_ms),
@@ -112,7 +112,9 @@ class _Crowd:
         )
         sys.stdout.write(json.dumps(asdict(found)) + "\n" if order.as_json else _told(found))
 
-    async def _paced(self, count: int, steps: Sequence[int], memory: list[Memory]) -> list[float]:
+    async def _paced(
+        self, count: int, steps: Sequence[int], memory: list[BotsMemory]
+    ) -> list[float]:
         """Ask at the pace; how long each took from when it was due, in ms."""
         begun_s, waits_ms = time.perf_counter(), []
         rest_s = 0.0
@@ -165,12 +167,12 @@ class _Crowd:
             while await store.client.llen(CHAT_QUEUE) < self._num_asked:  # noqa: ASYNC110 - by a thread
                 await asyncio.sleep(POLL_S)
 
-    async def _memory(self, waiting: int) -> Memory:
+    async def _memory(self, waiting: int) -> BotsMemory:
         await self._wait_woken()
         info = await self._reception.store.client.info("memory")
         gc.collect()
         bots_mb = psutil.Process().memory_info().rss / MEGABYTE
-        return Memory(waiting, round(info["used_memory"] / MEGABYTE, 3), round(bots_mb, 1))
+        return BotsMemory(waiting, round(info["used_memory"] / MEGABYTE, 3), round(bots_mb, 1))
 
 
 def _percentiles(waits_ms: Sequence[float]) -> dict[str, float]:
@@ -178,7 +180,7 @@ def _percentiles(waits_ms: Sequence[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 2), "p95": round(cuts[94], 2)}
 
 
-def _told(found: Ingested) -> str:
+def _told(found: IngestBenchResult) -> str:
     p50, p95 = found.accept_ms["p50"], found.accept_ms["p95"]
     lines = [
         f"at {found.per_s:,} a second: accepted in {p50:.1f} ms (p50), {p95:.1f} ms (p95)",
@@ -191,7 +193,7 @@ def _told(found: Ingested) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def ingest(wiring: Wiring, order: Order) -> None:
+async def ingest(wiring: Wiring, order: IngestBenchOptions) -> None:
     """Ask, and nobody answers."""
     link = Link(wiring, ConsoleSurface(io.StringIO()), f"{Platform.CONSOLE}:ingest")
     await link.outbox.open()

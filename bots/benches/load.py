@@ -21,7 +21,7 @@ from bots.console import TEAM, ConsoleSurface, wait_for_worker
 from bots.delivery.surface import Piece
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.jobs import Job, Origin, Platform, Turn, job_id
 from shared.ledger import codec, keys
 from shared.ledger import status as operating
@@ -44,7 +44,7 @@ EDIT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LoadBenchOptions:
     """What is to be measured."""
 
     concurrency: int
@@ -54,14 +54,14 @@ class Order:
     """To wait for, before anything is asked."""
 
 
-def read_order(arguments: Sequence[str]) -> Order:
+def read_options(arguments: Sequence[str]) -> LoadBenchOptions:
     """An order from a command line: questions at once, repeats, the file to write to, workers."""
     concurrency, repeats, out, *workers = arguments
-    return Order(int(concurrency), int(repeats), Path(out), *map(int, workers))
+    return LoadBenchOptions(int(concurrency), int(repeats), Path(out), *map(int, workers))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TimedQuestion:
     """One question's way."""
 
     question: str
@@ -77,7 +77,7 @@ class Round:
 
     seconds: float
     """From the first question to the last answer."""
-    asked: tuple[Asked, ...]
+    asked: tuple[TimedQuestion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,9 @@ class _TimedSurface(ConsoleSurface):
 class _Asker:
     """An adapter that asks, and ends."""
 
-    def __init__(self, link: Link, surface: _TimedSurface, session: str, order: Order) -> None:
+    def __init__(
+        self, link: Link, surface: _TimedSurface, session: str, order: LoadBenchOptions
+    ) -> None:
         self._link, self._surface, self._store = link, surface, link.reception.store
         self._session, self._order = session, order
         self._num_asked = 0
@@ -148,7 +150,7 @@ class _Asker:
         asked = await asyncio.gather(*(self._ask() for _ in range(count)))
         return Round(time.perf_counter() - begun_s, tuple(asked))
 
-    async def _ask(self) -> Asked:
+    async def _ask(self) -> TimedQuestion:
         self._num_asked += 1
         number = str(self._num_asked)
         origin = Origin(Platform.CONSOLE, TEAM, self._session, number, number, f"user{number}")
@@ -163,7 +165,9 @@ class _Asker:
         first_s = self._surface.first_s[job]
         turns = await self._store.client.lrange(keys.transcript(origin.conversation), -1, -1)
         answer = codec.decode(turns[0], Turn).text if turns else ""
-        return Asked(question, answer, 1000 * (first_s - begun_s), 1000 * (ended_s - begun_s))
+        return TimedQuestion(
+            question, answer, 1000 * (first_s - begun_s), 1000 * (ended_s - begun_s)
+        )
 
     async def _processes(self) -> dict[str, psutil.Process]:
         status = await self._store.run(operating.status())
@@ -179,7 +183,7 @@ def _cpu_s(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
     return {name: times.user + times.system for name, times in spent.items()}
 
 
-async def _wait_for_workers(store: Store, count: int) -> None:
+async def _wait_for_workers(store: AsyncStore, count: int) -> None:
     await wait_for_worker(store)
     while count > 1:
         status = await store.run(operating.status())
@@ -188,7 +192,7 @@ async def _wait_for_workers(store: Store, count: int) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def load(wiring: Wiring, order: Order) -> None:
+async def load(wiring: Wiring, order: LoadBenchOptions) -> None:
     """Ask, once a worker is ready."""
     session = secrets.token_hex(6)
     surface = _TimedSurface()

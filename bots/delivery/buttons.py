@@ -11,7 +11,7 @@ LASTING = frozenset(
 """What takes a while to write, and may be written again."""
 
 
-class Controls(Enum):
+class AnswerButtons(Enum):
     """What whoever reads an answer can do with it; shown under its last part."""
 
     NONE = "none"
@@ -21,12 +21,12 @@ class Controls(Enum):
     """Retry, and say whether it was good or bad."""
 
 
-def controls_for(job: Job, *, is_over: bool) -> Controls:
+def buttons_for(job: Job, *, is_over: bool) -> AnswerButtons:
     """The buttons of an answer while it is written, and when it is over.
 
     What one person alone sees cannot be written again everywhere, so it has none.
     """
     is_seen = job.origin.audience is Audience.CHANNEL and not job.is_unasked
     if job.kind not in LASTING or not is_seen:
-        return Controls.NONE
-    return Controls.DONE if is_over else Controls.RUNNING
+        return AnswerButtons.NONE
+    return AnswerButtons.DONE if is_over else AnswerButtons.RUNNING

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import redis
 
-from bots.delivery.buttons import Controls, controls_for
-from bots.delivery.posts import Desk, Posts
-from bots.delivery.surface import Document, Entry, Piece
-from bots.delivery.turns import Allowance, Pace, Rank
+from bots.delivery.buttons import AnswerButtons, buttons_for
+from bots.delivery.posts import PostContext, Posts
+from bots.delivery.surface import OutboxEntry, Piece, TextFile
+from bots.delivery.turns import Rank, RateAllowance, Turns
 from bots.render.notices import OPEN, final_text, note_below_file, waiting_notice, with_lateness
 from bots.render.split import Unfinished
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
 from shared.jobs import Audience, Job
 from shared.ledger import status
-from shared.ledger.presentation import Turnstile
+from shared.ledger.presentation import PresentationLock
 from shared.ledger.rate_budget import Bucket
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, Picture
@@ -52,9 +52,9 @@ PASSING = (PlatformUnavailableError, redis.RedisError, TimeoutError)
 class Tools:
     """What all answers of one platform share."""
 
-    desk: Desk
-    pace: Pace
-    notices: Allowance | None
+    desk: PostContext
+    pace: Turns
+    notices: RateAllowance | None
     """None: nobody is told to wait."""
     spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
 
@@ -75,7 +75,7 @@ class LiveReply:
         self._concluded = asyncio.Event()
         self.shown = asyncio.Event()
         """Set once nothing more is shown here: the next ending of the conversation may follow."""
-        self.entry: Entry | None = None
+        self.entry: OutboxEntry | None = None
         self._after: asyncio.Event | None = None
         self._is_new = is_new
         self._is_quiet = job.is_unasked or not tools.desk.surface.can_edit(job)
@@ -101,7 +101,7 @@ class LiveReply:
         self._has_text = True
         self._changed.set()
 
-    def conclude(self, entry: Entry, after: "LiveReply | None") -> None:
+    def conclude(self, entry: OutboxEntry, after: "LiveReply | None") -> None:
         """The final reply has come; it is shown after that of another answer."""
         self.entry = entry
         if after:
@@ -213,9 +213,9 @@ class LiveReply:
             elif self._posts.has_doubtful_posts:
                 asyncio.get_running_loop().call_later(DOUBT_S, self._changed.set)
             return True
-        self._shows_text |= text != self._notice and turnstile is Turnstile.GO
-        self._is_quiet = turnstile is Turnstile.OVER
-        return turnstile not in {Turnstile.THEIRS, Turnstile.UNKNOWN}
+        self._shows_text |= text != self._notice and turnstile is PresentationLock.GO
+        self._is_quiet = turnstile is PresentationLock.OVER
+        return turnstile not in {PresentationLock.THEIRS, PresentationLock.UNKNOWN}
 
     async def _uncover(self) -> None:
         """Show the ending again, if there is one, that we may have covered with an older text."""
@@ -230,14 +230,14 @@ class LiveReply:
         return None if has_nothing else self._posts.bucket(Rank.NOTICE)
 
     def _so_far(self, text: str) -> list[Piece]:
-        pieces = self._pieces(text, controls_for(self.job, is_over=False))
+        pieces = self._pieces(text, buttons_for(self.job, is_over=False))
         is_notice = text is self._notice
         return [dataclasses.replace(piece, is_notice=is_notice) for piece in pieces]
 
     def _ending(self, reply: Final) -> list[Piece]:
         picture = reply.picture if isinstance(reply, Done) else None
         text = with_lateness(self.job.late_s, final_text(reply))
-        controls = controls_for(self.job, is_over=True)
+        controls = buttons_for(self.job, is_over=True)
         pieces = self._pieces(text, controls, picture)
         last = pieces[-1].text
         if not isinstance(last, Unfinished):
@@ -254,10 +254,12 @@ class LiveReply:
         return [
             *pieces[:-1],
             Piece(last, picture),
-            Piece(note, document=Document(text), controls=controls),
+            Piece(note, document=TextFile(text), controls=controls),
         ]
 
-    def _pieces(self, text: str, controls: Controls, picture: Picture | None = None) -> list[Piece]:
+    def _pieces(
+        self, text: str, controls: AnswerButtons, picture: Picture | None = None
+    ) -> list[Piece]:
         """The text as messages; the picture and the buttons stand in the last of them."""
         *parts, last = self._surface.render(text)
         return [*map(Piece, parts), Piece(last, picture, controls=controls)]
@@ -274,9 +276,9 @@ class LiveReply:
             self._notice = self._surface.placeholder(self.job)
         return self._notice
 
-    async def _look_at_queue(self, notices: Allowance) -> None:
+    async def _look_at_queue(self, notices: RateAllowance) -> None:
         """See where the question stands, and what is to be said of it."""
-        place = await self._store.run(status.place(self.job.id))
+        place = await self._store.run(status.queue_position(self.job.id))
         if place is None or place.state not in OPEN:
             self._is_quiet = True
             return
@@ -298,9 +300,9 @@ class LiveReply:
                 bucket = self._posts.bucket(Rank.ENDING)
                 async with self._tools.pace.turn(self._place, lambda: Rank.ENDING, bucket):
                     turnstile = await self._posts.show(parts, is_final=True)
-                if turnstile is Turnstile.GO:
+                if turnstile is PresentationLock.GO:
                     return reply.code if isinstance(reply, Failed) else "done"
-                if turnstile is not Turnstile.BUSY:
+                if turnstile is not PresentationLock.BUSY:
                     await self._posts.clear_strays()
                     return ""
                 await asyncio.sleep(BUSY_WAIT_S)

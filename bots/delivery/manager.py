@@ -10,22 +10,22 @@ import secrets
 from collections.abc import Coroutine
 
 from bots.delivery.live_reply import FIRST_RETRY_S, LONGEST_RETRY_S, PASSING, LiveReply, Tools
-from bots.delivery.posts import Desk
-from bots.delivery.rate_budget import Budget
-from bots.delivery.surface import Entry, Surface
-from bots.delivery.turns import Allowance, Pace, Rank
+from bots.delivery.posts import PostContext
+from bots.delivery.rate_budget import SharedRateBudget
+from bots.delivery.surface import OutboxEntry, Surface
+from bots.delivery.turns import Rank, RateAllowance, Turns
 from bots.metrics import Metrics
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.errors import CodecError, PlatformError, RateLimitedError, UndeliverableError
 from shared.jobs import Job
 from shared.ledger import answer_actions, presentation
 from shared.ledger.answer_actions import Did
-from shared.ledger.lifecycle import Limits, Ready
+from shared.ledger.lifecycle import JobLimits, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Tagged
 
-__all__ = ["Delivery", "Entry", "Surface"]
+__all__ = ["Delivery", "OutboxEntry", "Surface"]
 
 log = get_logger(__name__)
 
@@ -41,20 +41,22 @@ MAX_REMOVALS = 8
 class Delivery:
     """The answers of one platform."""
 
-    def __init__(self, store: Store, surface: Surface, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, store: AsyncStore, surface: Surface, limits: JobLimits, metrics: Metrics
+    ) -> None:
         self.store = store
         self.metrics = metrics
         self.name = secrets.token_hex(6)
         """This presenter, to the ledger and to the outbox's consumer group."""
         self._surface = surface
         self._limits = limits
-        self._budget = Budget(store)
-        self._pace = Pace(self._budget)
+        self._budget = SharedRateBudget(store)
+        self._pace = Turns(self._budget)
         self._made: Tools | None = None
         self._live: dict[str, LiveReply] = {}
         self._last: dict[str, LiveReply] = {}
         """Conversation -> the latest of its endings in hand."""
-        self._marked: dict[str, Entry] = {}
+        self._marked: dict[str, OutboxEntry] = {}
         """Job that owes no answer -> what came of it, and is being shown."""
         self._awaited: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +74,7 @@ class Delivery:
         return max(0, MAX_ENDINGS - len(self.entries))
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[OutboxEntry]:
         """The final replies in hand."""
         endings = [reply.entry for reply in self._live.values() if reply.entry]
         return [*endings, *self._marked.values()]
@@ -101,7 +103,7 @@ class Delivery:
             for job_id in await self.store.run(presentation.unshown(outbox, num_free)):
                 await self._pick_up(job_id)
 
-    def conclude(self, job: Job, entry: Entry) -> None:
+    def conclude(self, job: Job, entry: OutboxEntry) -> None:
         """A job's final reply is in the outbox. To be called in the order of the outbox."""
         if not job.kind.is_answered and not isinstance(entry.reply, Done):
             if job.id not in self._marked:
@@ -115,7 +117,7 @@ class Delivery:
         self._last[job.origin.conversation] = reply
         reply.conclude(entry, before)
 
-    async def _mark(self, job: Job, entry: Entry) -> None:
+    async def _mark(self, job: Job, entry: OutboxEntry) -> None:
         """Show what came of a job that owes no answer, if anything: nobody misses it."""
         tagged = entry.reply if isinstance(entry.reply, Tagged) else Tagged("")
         try:
@@ -163,7 +165,7 @@ class Delivery:
         finally:
             del self._awaited[job_id]
 
-    async def close_job(self, job_id: str, entry: Entry) -> None:
+    async def close_job(self, job_id: str, entry: OutboxEntry) -> None:
         """Its reply has been shown, or can never be."""
         await self.store.run(presentation.note_delivered(job_id, entry.outbox, entry.id))
         if event := self._awaited.get(job_id):
@@ -202,9 +204,11 @@ class Delivery:
         if self._made is None:
             every_s = self._surface.notice_every_s
             clock = asyncio.get_running_loop().time
-            notices = None if every_s is None else Allowance(NOTICES_AT_ONCE, every_s, clock)
+            notices = None if every_s is None else RateAllowance(NOTICES_AT_ONCE, every_s, clock)
             remove = self._remove_soon
-            desk = Desk(self.store, self._surface, self._limits, self.name, remove, self._budget)
+            desk = PostContext(
+                self.store, self._surface, self._limits, self.name, remove, self._budget
+            )
             self._made = Tools(desk, self._pace, notices, self._spawn)
         return self._made
 
@@ -224,7 +228,7 @@ class Delivery:
         finally:
             self._drop(reply)
 
-    async def _end(self, reply: LiveReply, entry: Entry, outcome: str) -> None:
+    async def _end(self, reply: LiveReply, entry: OutboxEntry, outcome: str) -> None:
         """Close a job whose ending is shown."""
         await reply.confirm()
         while True:

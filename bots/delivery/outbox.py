@@ -12,7 +12,8 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from bots.delivery.manager import Delivery, Entry
+from bots.delivery.manager import Delivery
+from bots.delivery.surface import OutboxEntry
 from shared.errors import CodecError
 from shared.ledger import keys, presentation
 from shared.logs import get_logger
@@ -140,7 +141,7 @@ class Outbox:
                 log.error("outbox_entries_deleted", num_entries=1)
                 continue
             job_id = fields.get(b"job", b"").decode(errors="replace")
-            entry = Entry(entry_id.decode(), self._name, _read_reply(job_id, fields))
+            entry = OutboxEntry(entry_id.decode(), self._name, _read_reply(job_id, fields))
             if job := await self._delivery.find_job(job_id):
                 self._delivery.conclude(job, entry)
             else:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import redis
 
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.delivery.surface import Piece, Surface
 from bots.delivery.turns import Rank
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.errors import (
     MessageGoneError,
@@ -26,8 +26,8 @@ from shared.errors import (
 )
 from shared.jobs import Job
 from shared.ledger import keys, presentation
-from shared.ledger.lifecycle import Limits
-from shared.ledger.presentation import Part, Turnstile
+from shared.ledger.lifecycle import JobLimits
+from shared.ledger.presentation import PartState, PresentationLock
 from shared.ledger.rate_budget import Bucket
 from shared.logs import get_logger
 
@@ -39,17 +39,17 @@ TURN_S = keys.PRESENTER_LOCK_MS / MS - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PostContext:
     """What all answers of one platform are shown with."""
 
-    store: Store
+    store: AsyncStore
     surface: Surface
-    limits: Limits
+    limits: JobLimits
     name: str
     """This process, to the ledger."""
     remove: Callable[[Job, str], None]
     """Have a message taken away, some time soon."""
-    budget: Budget
+    budget: SharedRateBudget
     """What all processes together may ask of the platform."""
 
 
@@ -60,17 +60,17 @@ class _PostIsTooLateError(Exception):
 class Posts:
     """The messages of one answer, as far as this process has shown them."""
 
-    def __init__(self, job: Job, desk: Desk) -> None:
+    def __init__(self, job: Job, desk: PostContext) -> None:
         self._job = job
         self._desk = desk
         self._surface = desk.surface
         self._store = desk.store
         self._shown: dict[int, Piece] = {}
-        """Part -> what stands there."""
+        """PartState -> what stands there."""
         self._held_at_s = 0.0
         """When the ledger last said, by the loop's clock, that we may touch these messages."""
         self._doubtful_posts: dict[int, Piece] = {}
-        """Part -> a post that the platform may have taken."""
+        """PartState -> a post that the platform may have taken."""
         self.is_in_doubt = False
         """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
         self.may_cover = False
@@ -102,7 +102,7 @@ class Posts:
 
     async def show(
         self, parts: Sequence[Piece], *, is_final: bool, is_paid: bool = True
-    ) -> Turnstile:
+    ) -> PresentationLock:
         """Post or edit every part that differs from what stands, if the ledger lets us.
 
         Args:
@@ -120,7 +120,7 @@ class Posts:
         show = await self._store.run(
             presentation.show(job_id, name, is_final=is_final, num_parts=len(parts))
         )
-        if show.turnstile is not Turnstile.GO:
+        if show.turnstile is not PresentationLock.GO:
             return show.turnstile
         self._held_at_s = asked_at_s
         try:
@@ -128,8 +128,8 @@ class Posts:
                 states = list(show.parts)
                 await self._show_parts(states, parts, is_final=is_final, is_paid=is_paid)
         except _PostIsTooLateError:
-            return Turnstile.BUSY  # the next answer of the ledger says what stands there
-        return Turnstile.GO
+            return PresentationLock.BUSY  # the next answer of the ledger says what stands there
+        return PresentationLock.GO
 
     async def _show_parts(
         self, states: list[str], parts: Sequence[Piece], *, is_final: bool, is_paid: bool
@@ -147,7 +147,7 @@ class Posts:
                     self._shown[number] = piece
         except (PlatformError, _PostIsTooLateError):
             for later in range(number + 1, len(parts)):
-                if states[later] == Part.NEW:  # not even tried
+                if states[later] == PartState.NEW:  # not even tried
                     await self._store.run(presentation.note_not_posted(self._job.id, later))
             raise
         if is_final:
@@ -157,9 +157,9 @@ class Posts:
         self, states: list[str], number: int, piece: Piece, *, is_final: bool
     ) -> None:
         """Show one part; afterwards its state is its message's id."""
-        if states[number] == Part.DOUBT:
+        if states[number] == PartState.DOUBT:
             states[number] = await self._find(states, number, piece.text)
-        if states[number] == Part.NEW:
+        if states[number] == PartState.NEW:
             states[number] = await self._post(number, piece)
             return
         try:
@@ -209,13 +209,13 @@ class Posts:
         except UndeliverableError as error:
             # We may not look. A second beginning is better than no answer.
             log.warning("search_refused", job=self._job.id, reason=str(error))
-            return Part.NEW
+            return PartState.NEW
         for message in found:
             # Messages that the ledger knows are parts of other answers, or other parts of this one.
             if await self._store.find_thread(self._job.origin, message) is None:
                 await self._note_posted(number, message)
                 return message
-        return Part.NEW
+        return PartState.NEW
 
     async def clear_strays(self) -> None:
         """Take away what the platform may have taken from us, where another's post stands.

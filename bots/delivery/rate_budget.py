@@ -12,7 +12,7 @@ from typing import TypeVar
 import redis
 
 from bots.delivery.turns import Rank
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.ledger import rate_budget
 from shared.ledger.calls import Call
 from shared.ledger.rate_budget import Bucket
@@ -35,10 +35,10 @@ class _Known:
     """Rank -> when to ask again, by the loop's clock: Redis has said so a moment ago."""
 
 
-class Budget:
+class SharedRateBudget:
     """The shared budget. For one event loop. See ``pace.Budget``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: AsyncStore) -> None:
         self._store = store
         self._known: dict[str, _Known] = {}
         self._alone_until_s = float("-inf")

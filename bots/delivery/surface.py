@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots.delivery.buttons import Controls
+from bots.delivery.buttons import AnswerButtons
 from bots.delivery.turns import Rank
 from shared.jobs import Job
 from shared.ledger.rate_budget import Bucket
@@ -18,7 +18,7 @@ MAX_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class TextFile:
     """A file of text that an answer goes on in."""
 
     text: str
@@ -31,10 +31,10 @@ class Piece:
 
     text: str
     picture: Picture | None = None
-    controls: Controls = Controls.NONE
+    controls: AnswerButtons = AnswerButtons.NONE
     is_notice: bool = False
     """It says where the question stands: nothing of it stays in the answer."""
-    document: Document | None = None
+    document: TextFile | None = None
 
 
 class Surface(Protocol):
@@ -128,7 +128,7 @@ class Surface(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxEntry:
     """A final reply in the outbox."""
 
     id: str

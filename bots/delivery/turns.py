@@ -27,7 +27,7 @@ class Rank(IntEnum):
     NOTICE = 2
 
 
-class Budget(Protocol):
+class RateBudget(Protocol):
     """What all processes together may ask of a platform."""
 
     async def take(self, bucket: Bucket, rank: Rank) -> float:
@@ -58,10 +58,10 @@ class _Place:
     timer: asyncio.TimerHandle | None = None
 
 
-class Pace:
+class Turns:
     """The turns of one platform. For one event loop."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
+    def __init__(self, budget: RateBudget | None = None) -> None:
         """``budget``: None for a process that shares none."""
         self._budget = budget
         self._places: dict[str, _Place] = {}
@@ -206,7 +206,7 @@ def _give_up(place: _Place, waiting: _Waiting) -> None:
     waiting.turn.set_result(False)
 
 
-class Allowance:
+class RateAllowance:
     """So many at once, and then one at a time, evenly. Decides by a clock that is passed in."""
 
     def __init__(self, burst: int, every_s: float, clock: Clock) -> None:

@@ -11,30 +11,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bots.adapter import Link, all_or_none
-from bots.discord.handlers.account import Caller, Desk
+from bots.discord.handlers.account import Caller, DiscordAccountHandlers
 from bots.discord.handlers.attachments import Files
-from bots.discord.handlers.automation import Customs, Errands
-from bots.discord.handlers.buttons import Handling
+from bots.discord.handlers.automation import DiscordAutomationHandlers, DiscordAutomationRules
+from bots.discord.handlers.buttons import DiscordButtonHandlers
 from bots.discord.parse.payloads import (
     DIRECT_MARK,
+    DiscordPlace,
     Facts,
-    Place,
     id_at,
     origin_of,
     to_incoming,
     written_at_s,
 )
-from bots.discord.parse.requests import Act, Reaction, Wish
+from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.client import Client, DiscordAccess
 from bots.discord.sdk.run import serve
 from bots.discord.sdk.surface import DiscordSurface
 from bots.discord.session_limits import SessionStarts
-from bots.discord.views.buttons import Press, is_stop_sign
-from bots.incoming.backfill import MAX_MESSAGES, Window, look_back, look_through
+from bots.discord.views.buttons import DiscordButtonPress, is_stop_sign
+from bots.incoming.backfill import MAX_MESSAGES, BackfillWindow, backfill, look_through
 from bots.incoming.inbox import Inbox
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import is_for_us
-from bots.incoming.read_marks import Marks, Seen
+from bots.incoming.read_marks import ReadMarks, Seen
 from bots.incoming.reception import LEDGER_AWAY
 from bots.incoming.spool import Spool
 from shared.errors import PlatformError, PlatformUnavailableError
@@ -62,7 +62,7 @@ class DiscordAdapter:
         access: DiscordAccess,
         surface: DiscordSurface,
         link: Link,
-        customs: Customs,
+        customs: DiscordAutomationRules,
         keeping: Keeping,
     ) -> None:
         reception = link.reception
@@ -72,13 +72,13 @@ class DiscordAdapter:
         self._store = reception.store
         self._floods = reception.floods
         self._pins_channels = customs.pins_channels
-        self._errands = Errands(surface, reception, customs)
-        self.desk = Desk(reception, link.preferring)
+        self._errands = DiscordAutomationHandlers(surface, reception, customs)
+        self.desk = DiscordAccountHandlers(reception, link.preferring)
         """What people want for themselves or of the settings."""
-        self._handling = Handling(surface, link.verbs)
+        self._handling = DiscordButtonHandlers(surface, link.verbs)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
-        self._marks = Marks(reception.store, Platform.DISCORD)
+        self._marks = ReadMarks(reception.store, Platform.DISCORD)
         self._files = Files(surface, self._marks, customs.files)
         self._inbox = Inbox(reception, keeping.spool, self._say)
         self._deaf_shards: set[int] = set()
@@ -103,7 +103,7 @@ class DiscordAdapter:
         """Take a message that Discord tells us of. It does so once."""
         await self._take(facts, is_found=False)
 
-    async def forget(self, place: Place, messages: Sequence[int]) -> None:
+    async def forget(self, place: DiscordPlace, messages: Sequence[int]) -> None:
         """Messages were deleted."""
         for message in messages:
             await self._inbox.withdraw(origin_of(place, message))
@@ -115,7 +115,7 @@ class DiscordAdapter:
             await self._handling.follow(to_incoming(facts))
         await self._errands.rate_again(facts, edited_at_s)
 
-    async def act(self, act: Act, wish: Wish) -> str:
+    async def act(self, act: UserRequest, wish: TaskRequest) -> str:
         """Somebody used a command or a menu."""
         return await self._errands.act(act, wish)
 
@@ -126,7 +126,7 @@ class DiscordAdapter:
         else:
             await self._errands.react(reaction)
 
-    async def press(self, press: Press) -> str:
+    async def press(self, press: DiscordButtonPress) -> str:
         """Somebody pressed a button under an answer."""
         return await self._handling.press(press)
 
@@ -134,7 +134,7 @@ class DiscordAdapter:
         """Somebody wants their answers in a place to be stopped."""
         return await self._handling.stop_all(caller)
 
-    def note_pins(self, place: Place) -> None:
+    def note_pins(self, place: DiscordPlace) -> None:
         """The pinned messages of a place have changed."""
         self._errands.note_pins(place, is_heard=True)
 
@@ -155,9 +155,9 @@ class DiscordAdapter:
         for place in self._client().places(shard, self._pins_channels):
             self._errands.note_pins(place, is_heard=False)
         seen = self._seen[shard]
-        window = Window(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
+        window = BackfillWindow(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
         if window.is_open:
-            await look_back(
+            await backfill(
                 self._store,
                 Platform.DISCORD,
                 seen.now_s,
@@ -185,16 +185,18 @@ class DiscordAdapter:
                 return incoming
         return dataclasses.replace(incoming, attachments=await self._files.fetch(facts.files))
 
-    async def _look_through(self, shard: int, window: Window) -> int:
+    async def _look_through(self, shard: int, window: BackfillWindow) -> int:
         spots = self._client().spots(shard)
         places = [s.place for s in spots if window.has_news(s.place.mark, str(s.latest))]
         if shard == 0:  # direct messages are the first shard's
             marks = [mark for mark in window.seen.latest if mark.startswith(DIRECT_MARK)]
             marks.sort(key=lambda mark: int(window.seen.latest[mark]), reverse=True)
-            places += [Place(None, int(m.removeprefix(DIRECT_MARK))) for m in marks[:MAX_DIRECT]]
+            places += [
+                DiscordPlace(None, int(m.removeprefix(DIRECT_MARK))) for m in marks[:MAX_DIRECT]
+            ]
         return await look_through(places, lambda place: self._look_at(place, window))
 
-    async def _look_at(self, place: Place, window: Window) -> int:
+    async def _look_at(self, place: DiscordPlace, window: BackfillWindow) -> int:
         after = id_at(window.start_s(place.mark))
         found = await self._client().history(place, after, MAX_MESSAGES)
         for facts in found:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from bots.incoming.reception import LEDGER_AWAY
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.ledger import keys
 from shared.ledger.calls import Call
 from shared.logs import get_logger
@@ -56,7 +56,7 @@ class SessionStarts:
 
     def __init__(
         self,
-        store: Store,
+        store: AsyncStore,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 
 from bots.delivery.manager import Delivery
 from bots.incoming.intake import Incoming, intake
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.jobs import Job, Origin, job_id
 from shared.ledger import answer_actions, keys
 from shared.ledger.answer_actions import Did, Effect
-from shared.ledger.lifecycle import Limits, Ready
+from shared.ledger.lifecycle import JobLimits, Ready
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -46,14 +46,14 @@ class Actor:
     """Whether the platform lets them manage other people's messages there."""
 
 
-class Verdict(StrEnum):
+class Feedback(StrEnum):
     """What somebody says of an answer."""
 
     GOOD = "good"
     BAD = "bad"
 
 
-class Verbs:
+class AnswerActions:
     """The verbs of one platform.
 
     Each raises ``redis.RedisError`` or ``TimeoutError`` if the ledger is away.
@@ -61,10 +61,10 @@ class Verbs:
 
     def __init__(
         self,
-        store: Store,
+        store: AsyncStore,
         delivery: Delivery,
         wake: Callable[[Ready], None],
-        limits: Limits,
+        limits: JobLimits,
         max_chars: int,
     ) -> None:
         self._store = store
@@ -107,7 +107,7 @@ class Verbs:
         anew = dataclasses.replace(job, num_retries=job.num_retries + 1)
         return None if await self._again(anew) else TOO_OLD
 
-    async def rate(self, job_id: str, by: Actor, verdict: Verdict) -> str | None:
+    async def rate(self, job_id: str, by: Actor, verdict: Feedback) -> str | None:
         """Note what somebody says of an answer; the latest word counts."""
         job = await self._delivery.find_job(job_id)
         if job is None:

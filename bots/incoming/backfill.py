@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from bots.incoming.read_marks import Seen
 from bots.incoming.reception import LEDGER_AWAY
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import PlatformError
 from shared.ledger import keys
 from shared.logs import get_logger
@@ -34,7 +34,7 @@ MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class BackfillWindow:
     """From where to look in each channel."""
 
     seen: Seen
@@ -84,8 +84,8 @@ async def look_through(places: Iterable[T], look: Callable[[T], Awaitable[int]])
     return sum(await asyncio.gather(*(pass_through(place) for place in places)))
 
 
-async def look_back(
-    store: Store, platform: str, since_s: float, look: Callable[[], Awaitable[int]]
+async def backfill(
+    store: AsyncStore, platform: str, since_s: float, look: Callable[[], Awaitable[int]]
 ) -> None:
     """Look, unless another process has; again from the start if Redis goes away meanwhile.
 
@@ -108,7 +108,7 @@ async def look_back(
 
 
 @contextlib.asynccontextmanager
-async def _turn(store: Store, platform: str, since_s: float) -> AsyncIterator[bool]:
+async def _turn(store: AsyncStore, platform: str, since_s: float) -> AsyncIterator[bool]:
     """Wait until no other process looks back; True if one is still needed.
 
     None is if another process has looked back, to the end, and began after ``since_s`` (by Redis's
@@ -135,7 +135,7 @@ async def _turn(store: Store, platform: str, since_s: float) -> AsyncIterator[bo
                 await store.client.delete(lock)
 
 
-async def _time_s(store: Store) -> float:
+async def _time_s(store: AsyncStore) -> float:
     """Seconds since 1970 by Redis's clock."""
     seconds, microseconds = await store.client.time()
     return float(seconds) + float(microseconds) / 1_000_000

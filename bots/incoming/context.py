@@ -42,7 +42,7 @@ class From:
 Wanted = Meant | WholeThread | LastHours | SinceAsker | From
 
 
-class Gatherer(Protocol):
+class HistoryReader(Protocol):
     """A platform, as far as it shows what was said."""
 
     async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:

@@ -12,8 +12,8 @@ import pydantic
 import redis
 
 from bots.incoming.intake import Incoming
-from bots.incoming.policy import Situation, Verdict, decide
-from bots.incoming.preferences import Preferring
+from bots.incoming.policy import PolicyDecision, Situation, decide
+from bots.incoming.preferences import PreferenceCache
 from bots.incoming.situation import Thread, followed, situated
 from bots.store import open_store
 from shared.errors import RedisUnavailableError, SettingsError
@@ -25,7 +25,7 @@ from shared.settings import Settings
 SEPARATOR = ":"
 
 
-class Told(pydantic.BaseModel):
+class ExplainRequest(pydantic.BaseModel):
     """What is told of a message: a flag of the command, or a field of its JSON, each."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -71,7 +71,7 @@ async def explain(arguments: Sequence[str], settings: Settings) -> None:
     sys.stdout.write(f"channel: {resolved.when_to_speak}{hours} ({source})\n")
 
 
-def read(arguments: Sequence[str]) -> Told:
+def read(arguments: Sequence[str]) -> ExplainRequest:
     """What the command's arguments tell.
 
     Raises:
@@ -82,7 +82,7 @@ def read(arguments: Sequence[str]) -> Told:
         description="Say whether a message would be answered, and why.",
         allow_abbrev=False,
     )
-    for name, field in Told.model_fields.items():
+    for name, field in ExplainRequest.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
         if field.annotation is bool:
             parser.add_argument(flag, action="store_true", default=None, help=field.description)
@@ -94,16 +94,16 @@ def read(arguments: Sequence[str]) -> Told:
     flags = {name: value for name, value in given.items() if value is not None}
     try:
         if document is None:
-            return Told.model_validate(flags)
-        from_json = Told.model_validate_json(document).model_dump(exclude_unset=True)
-        return Told.model_validate({**from_json, **flags})
+            return ExplainRequest.model_validate(flags)
+        from_json = ExplainRequest.model_validate_json(document).model_dump(exclude_unset=True)
+        return ExplainRequest.model_validate({**from_json, **flags})
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         name = SEPARATOR.join(map(str, first["loc"])) or "--json"
         raise SettingsError(f"{name}: {first['msg'].lower()}.") from None
 
 
-def judge(told: Told, origin: Origin, resolved: Resolved) -> Verdict:
+def judge(told: ExplainRequest, origin: Origin, resolved: Resolved) -> PolicyDecision:
     """Whether a message is answered where this holds. Pure, but for the time if it is not told."""
     moment = told.at or datetime.now(UTC)
     situation = Situation(
@@ -125,7 +125,7 @@ def judge(told: Told, origin: Origin, resolved: Resolved) -> Verdict:
     return decide(incoming.situation)
 
 
-def _origin(told: Told) -> Origin:
+def _origin(told: ExplainRequest) -> Origin:
     name, _, team = told.workspace.partition(SEPARATOR)
     if name not in set(Platform) or not team:
         raise SettingsError(
@@ -146,7 +146,7 @@ async def _resolved(origin: Origin, settings: Settings) -> tuple[Resolved, str]:
     except RedisUnavailableError:
         return alone, "the settings alone: Redis does not answer"
     try:
-        preferring = Preferring(store, url, fallback)
+        preferring = PreferenceCache(store, url, fallback)
         await preferring.refresh()
         return preferring.resolved(origin), "the settings and what is preferred there"
     except (redis.RedisError, TimeoutError, OSError):

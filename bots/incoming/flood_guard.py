@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from shared.ledger.lifecycle import Allowance
+from shared.ledger.lifecycle import AskAllowance
 
 MAX_REMEMBERED = 10_000
 MAX_AT_ONCE = 4
@@ -32,11 +32,11 @@ class _Line:
     num_messages: int = 0
 
 
-class Floods:
+class FloodGuard:
     """Who need not be listened to right now."""
 
     def __init__(
-        self, allowance: Allowance | None, clock: Callable[[], float] = time.monotonic
+        self, allowance: AskAllowance | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._hold_s = _holds(allowance) if allowance else {}
         self._clock = clock
@@ -91,7 +91,7 @@ class Floods:
         return True
 
 
-def _holds(allowance: Allowance) -> dict[str, float]:
+def _holds(allowance: AskAllowance) -> dict[str, float]:
     """Reason of a refusal -> for how long it stands, in seconds."""
     minute_s = 60.0
     return {

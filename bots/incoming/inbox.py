@@ -39,7 +39,7 @@ FULL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SpoolEntry:
     """A line of the spool: a message, or that one was deleted."""
 
     message: Incoming | None = None
@@ -51,10 +51,10 @@ class Entry:
         return self.message.origin.asker if self.message else ""
 
 
-_ENTRY = pydantic.TypeAdapter(Entry)
+_ENTRY = pydantic.TypeAdapter(SpoolEntry)
 
 
-def write_entry(entry: Entry) -> bytes:
+def write_entry(entry: SpoolEntry) -> bytes:
     """An entry as a line."""
     if entry.message:
         message = dataclasses.replace(entry.message, text=clean(entry.message.text))
@@ -62,13 +62,13 @@ def write_entry(entry: Entry) -> bytes:
     return json.dumps({"v": VERSION, "entry": _ENTRY.dump_python(entry, mode="json")}).encode()
 
 
-def read_entry(line: bytes) -> Entry | None:
+def read_entry(line: bytes) -> SpoolEntry | None:
     """The entry of a line; None if it is none of ours."""
     try:
         document = json.loads(line)
         if document["v"] != VERSION:
             return None
-        entry: Entry = _ENTRY.validate_python(document["entry"])
+        entry: SpoolEntry = _ENTRY.validate_python(document["entry"])
     except (ValueError, TypeError, KeyError):  # pydantic's error is a ValueError
         return None
     return entry
@@ -120,14 +120,14 @@ class Inbox:
                 return
         if is_found:
             raise TimeoutError("The ledger is away.")
-        await self._keep(Entry(message=incoming))
+        await self._keep(SpoolEntry(message=incoming))
 
     async def withdraw(self, origin: Origin) -> None:
         """A message was deleted."""
         try:
             await self._reception.withdraw(origin)
         except LEDGER_AWAY:
-            await self._keep(Entry(deleted=origin))
+            await self._keep(SpoolEntry(deleted=origin))
 
     async def run(self) -> None:
         """Hand on what lies in the spool, until cancelled."""
@@ -144,7 +144,7 @@ class Inbox:
         finally:
             await self._spool.close()
 
-    async def _keep(self, entry: Entry) -> None:
+    async def _keep(self, entry: SpoolEntry) -> None:
         self._is_away = True
         asker = entry.asker
         if asker and self._num_of[asker] >= MAX_PER_ASKER:
@@ -161,7 +161,7 @@ class Inbox:
             self._settle()
             await self._tell_full(entry)
 
-    async def _append(self, entry: Entry) -> bool:
+    async def _append(self, entry: SpoolEntry) -> bool:
         try:
             return await self._spool.append(write_entry(entry))
         except OSError as error:
@@ -204,7 +204,7 @@ class Inbox:
                 return
             await self._reception.receive(entry.message, age_s)
 
-    async def _tell_full(self, entry: Entry) -> None:
+    async def _tell_full(self, entry: SpoolEntry) -> None:
         """Say that there is no room, once a minute in each channel."""
         if entry.message is None:
             return

@@ -48,7 +48,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PolicyDecision:
     """Whether a message is answered."""
 
     speaks: bool
@@ -56,7 +56,7 @@ class Verdict:
     """Why, or why not: half a sentence for operators."""
 
 
-def decide(situation: Situation) -> Verdict:
+def decide(situation: Situation) -> PolicyDecision:
     """Whether a message is to be answered, and why."""
     return (
         _of_author(situation)
@@ -71,7 +71,7 @@ def is_for_us(situation: Situation) -> bool:
     return decide(situation).speaks
 
 
-def _of_author(known: Situation) -> Verdict | None:
+def _of_author(known: Situation) -> PolicyDecision | None:
     """What who wrote it, and how, says."""
     if not known.is_from_person and not known.is_allowed_bot:
         return _silent("no person wrote it, and no bot of PARLEY_ANSWER_BOTS")
@@ -86,7 +86,7 @@ def _of_author(known: Situation) -> Verdict | None:
     return None
 
 
-def _of_mentions(known: Situation) -> Verdict | None:
+def _of_mentions(known: Situation) -> PolicyDecision | None:
     """What whom it names says, where anything is said at all."""
     if known.when_to_speak is WhenToSpeak.OFF:
         return _silent("answers are switched off in this channel")
@@ -97,7 +97,7 @@ def _of_mentions(known: Situation) -> Verdict | None:
     return None
 
 
-def _of_place(known: Situation) -> Verdict | None:
+def _of_place(known: Situation) -> PolicyDecision | None:
     """What the channel and the thread say."""
     if known.is_quiet:
         return _silent("these are the quiet hours: only mentions are answered")
@@ -108,7 +108,7 @@ def _of_place(known: Situation) -> Verdict | None:
     return None
 
 
-def _of_words(known: Situation) -> Verdict:
+def _of_words(known: Situation) -> PolicyDecision:
     """What it says itself, and what was said before it."""
     if known.is_follow_up:
         return _of_thread(known)
@@ -123,7 +123,7 @@ def _of_words(known: Situation) -> Verdict:
             return _silent("nothing says that it is meant for us")
 
 
-def _of_thread(known: Situation) -> Verdict:
+def _of_thread(known: Situation) -> PolicyDecision:
     """A message in a thread of ours: people may talk to each other there."""
     if known.names_us:
         return _speaks("it begins with our name")
@@ -134,9 +134,9 @@ def _of_thread(known: Situation) -> Verdict:
     return _speaks("it goes on in a thread that we take part in")
 
 
-def _speaks(reason: str) -> Verdict:
-    return Verdict(speaks=True, reason=reason)
+def _speaks(reason: str) -> PolicyDecision:
+    return PolicyDecision(speaks=True, reason=reason)
 
 
-def _silent(reason: str) -> Verdict:
-    return Verdict(speaks=False, reason=reason)
+def _silent(reason: str) -> PolicyDecision:
+    return PolicyDecision(speaks=False, reason=reason)

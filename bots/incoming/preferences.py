@@ -11,7 +11,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.jobs import Origin
 from shared.ledger import keys
 from shared.ledger import preferences as rulebook
@@ -55,11 +55,15 @@ class Editor:
     channel; Slack, an admin or owner of the workspace, or the channel's creator."""
 
 
-class Preferring:
+class PreferenceCache:
     """The preferences of all workspaces."""
 
     def __init__(
-        self, store: Store, redis_url: str, fallback: Fallback, admins: frozenset[str] = frozenset()
+        self,
+        store: AsyncStore,
+        redis_url: str,
+        fallback: Fallback,
+        admins: frozenset[str] = frozenset(),
     ) -> None:
         """Store what is needed.
 

@@ -1,11 +1,11 @@
 """What ``/forget-me`` does: everything that is kept of a person goes, but that they opted out."""
 
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.jobs import Origin
 from shared.ledger import privacy
 
 
-async def forget_user(store: Store, origin: Origin) -> str:
+async def forget_user(store: AsyncStore, origin: Origin) -> str:
     """Delete what is kept of the origin's person in the origin's workspace.
 
     Conversations in which they asked, their questions, what they said about answers, and how their

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bots.incoming.reception import LEDGER_AWAY
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.ledger import keys
 from shared.ledger.calls import Call, Raw, text_of
 from shared.logs import get_logger
@@ -77,10 +77,10 @@ def is_later(message: str, than: str) -> bool:
     return (len(message), message) > (len(than), than)
 
 
-class Marks:
+class ReadMarks:
     """The marks of one platform."""
 
-    def __init__(self, store: Store, platform: str) -> None:
+    def __init__(self, store: AsyncStore, platform: str) -> None:
         self._store = store
         self._keys = (keys.seen(platform), keys.threads(platform))
         self._alive_at_s: float | None = None

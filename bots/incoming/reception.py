@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 import redis
 
 from bots.delivery.manager import Delivery
-from bots.incoming.context import Gatherer, Wanted, with_messages
-from bots.incoming.flood_guard import Floods
+from bots.incoming.context import HistoryReader, Wanted, with_messages
+from bots.incoming.flood_guard import FloodGuard
 from bots.incoming.intake import Incoming, Taken, intake
-from bots.incoming.preferences import Preferring
+from bots.incoming.preferences import PreferenceCache
 from bots.incoming.situation import may_be_ours, situated
 from bots.incoming.threads import Threads
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import (
     NothingThereError,
     PlaceUnreadableError,
@@ -30,7 +30,7 @@ from shared.errors import (
 )
 from shared.jobs import Job, Origin, job_id
 from shared.ledger import documents, lifecycle, ratings
-from shared.ledger.lifecycle import Allowance, Limits, Ready
+from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
 from shared.ledger.quotas import Quotas
 from shared.logs import get_logger
 from shared.preference_layers import Resolved
@@ -56,14 +56,14 @@ ACTS_OF_MESSAGES = ("", "tag", "translate")
 class Rules:
     """What an operator decides about who may ask what."""
 
-    limits: Limits
-    allowance: Allowance | None
+    limits: JobLimits
+    allowance: AskAllowance | None
     max_chars: int
-    preferring: Preferring | None = None
+    preferring: PreferenceCache | None = None
     """What workspaces and channels prefer; None where nobody can."""
 
 
-def allowance_at(age_s: float, allowance: Allowance | None) -> Allowance | None:
+def allowance_at(age_s: float, allowance: AskAllowance | None) -> AskAllowance | None:
     """What people may ask in messages that are so old.
 
     They were not written in the moment in which they are read: a person who asked once a minute for
@@ -85,17 +85,17 @@ class Reception:
 
     def __init__(
         self,
-        store: Store,
+        store: AsyncStore,
         delivery: Delivery,
         wake: Callable[[Ready], None],
         rules: Rules,
-        gatherer: Gatherer | None = None,
+        gatherer: HistoryReader | None = None,
     ) -> None:
         """``gatherer``: fetches the messages of tasks; None where there are none."""
         self.store = store
         self.threads = Threads(store)
         self._gatherer = gatherer
-        self.floods = Floods(rules.allowance)
+        self.floods = FloodGuard(rules.allowance)
         self._delivery = delivery
         self._wake = wake
         self._rules = rules

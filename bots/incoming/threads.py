@@ -5,7 +5,7 @@ import dataclasses
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import is_for_us
 from bots.incoming.situation import Thread, followed, needs_lookup
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.jobs import Origin
 from shared.ledger import threads as talk
 
@@ -16,7 +16,7 @@ class Threads:
     Each step raises ``redis.RedisError`` or ``TimeoutError`` if the ledger is away.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: AsyncStore) -> None:
         self._store = store
 
     async def looked_up(self, incoming: Incoming) -> Incoming:

@@ -37,19 +37,19 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Item:
+class ListItem:
     """An item of a list; each is itself, however alike others are."""
 
     number: int | None = None
     """None in a bulleted list."""
 
 
-Path = tuple[Quote | Item, ...]
+Path = tuple[Quote | ListItem, ...]
 """The quotes and items that a row stands in, the outermost first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextLine:
     """A line of text."""
 
     path: Path
@@ -75,7 +75,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableBlock:
     """All rows of a table, the first is its head."""
 
     path: Path
@@ -96,4 +96,4 @@ class Gap:
     path: Path
 
 
-Row = Text | Code | Table | Rule | Gap
+Row = TextLine | Code | TableBlock | Rule | Gap

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from bots.render.blocks import Item, Run
+from bots.render.blocks import ListItem, Run
 
 FENCE = "```"
 
@@ -62,11 +62,11 @@ class Dialect(Protocol):
         """The line above a block of code."""
         ...
 
-    def marker(self, item: Item) -> str:
+    def marker(self, item: ListItem) -> str:
         """What stands before an item's first line."""
         ...
 
-    def indent(self, item: Item) -> str:
+    def indent(self, item: ListItem) -> str:
         """What stands before an item's other lines."""
         ...
 

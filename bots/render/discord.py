@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bots.render.blocks import Item, Run
+from bots.render.blocks import ListItem, Run
 from bots.render.dialect import without_fences
 from bots.render.split import first_parts
 
@@ -88,11 +88,11 @@ class DiscordDialect:
         """With the language, which is coloured by."""
         return f"```{language}"
 
-    def marker(self, item: Item) -> str:
+    def marker(self, item: ListItem) -> str:
         """A number, or a dash."""
         return "- " if item.number is None else f"{item.number}. "
 
-    def indent(self, item: Item) -> str:
+    def indent(self, item: ListItem) -> str:
         """As wide as the marker."""
         return " " * len(self.marker(item))
 

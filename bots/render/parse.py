@@ -16,16 +16,16 @@ from bots.render.blocks import (
     Code,
     Fence,
     Gap,
-    Item,
     Line,
+    ListItem,
     Path,
     Quote,
     Row,
     Rule,
     Run,
-    Table,
+    TableBlock,
     Task,
-    Text,
+    TextLine,
 )
 from bots.render.grammar import blocks_of
 from bots.render.inline import Fits, lines_of
@@ -52,7 +52,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ParsedWindow:
     """What was read of a part of a text."""
 
     rows: tuple[Row, ...]
@@ -64,7 +64,7 @@ class Window:
     """Of that item."""
 
 
-START = Window((), 0)
+START = ParsedWindow((), 0)
 
 
 def read(text: str, stretch: Stretch) -> Iterator[Row]:
@@ -108,7 +108,7 @@ def forget() -> None:
 
 
 @lru_cache(maxsize=64)
-def _read_window(text: str, stretch: Stretch, first_number: int | None) -> Window:
+def _read_window(text: str, stretch: Stretch, first_number: int | None) -> ParsedWindow:
     """What ends within a window: blocks, or the items of a list that goes on behind it."""
     tokens = blocks_of(text)
     reader = _Reader(stretch, first_number=first_number)
@@ -121,7 +121,7 @@ def _read_window(text: str, stretch: Stretch, first_number: int | None) -> Windo
         return START  # there is one block, which may go on
     rows = tuple(reader.read(tokens[: starts[-1]]))
     num_chars = sum(len(line) + 1 for line in text.split("\n")[: lines[0]])
-    return Window(rows, num_chars, is_in_list, reader.numbers[0] if is_in_list else None)
+    return ParsedWindow(rows, num_chars, is_in_list, reader.numbers[0] if is_in_list else None)
 
 
 def _is_top(token: Token) -> bool:
@@ -158,7 +158,7 @@ class _Reader:
                     first, self.first_number = self.first_number, None
                     self.numbers.append(first or int(token.attrs.get("start", 1)))
                 case "list_item_open":
-                    self._enter(Item(self.numbers[-1]))
+                    self._enter(ListItem(self.numbers[-1]))
                 case "list_item_close":
                     yield from self._leave_item()
                 case "blockquote_close":
@@ -198,7 +198,7 @@ class _Reader:
         if token.type == "table_open":
             yield from self._begin()
         else:
-            yield Table(self.path, tuple(tuple(row) for row in self.cells))
+            yield TableBlock(self.path, tuple(tuple(row) for row in self.cells))
         self.cells = []
 
     def _begin(self) -> Iterator[Row]:
@@ -208,13 +208,13 @@ class _Reader:
             yield Gap(self.path)
         self.filled.add(self.path)
 
-    def _enter(self, container: Quote | Item) -> None:
+    def _enter(self, container: Quote | ListItem) -> None:
         self.path = (*self.path, container)
         self.filled.discard(self.path)
 
     def _leave(self) -> Iterator[Row]:
         if self.path not in self.filled:
-            yield Text(self.path, ())
+            yield TextLine(self.path, ())
         self.path = self.path[:-1]
 
     def _leave_item(self) -> Iterator[Row]:
@@ -231,14 +231,14 @@ class _Reader:
         lines = lines_of(content, self.stretch.longest, self.stretch.fits)
         if box or not content:
             first = (Run(f"{box.value} "),) if box else ()
-            yield Text(self.path, (*first, *next(lines, ())), level)
+            yield TextLine(self.path, (*first, *next(lines, ())), level)
         for line in lines:
-            yield Text(self.path, line, level)
+            yield TextLine(self.path, line, level)
 
     def _box(self, content: str) -> Task | None:
         """The box that an item's text begins with."""
         match = TASK.match(content)
-        if match is None or not self.path or not isinstance(self.path[-1], Item):
+        if match is None or not self.path or not isinstance(self.path[-1], ListItem):
             return None
         return Task.OPEN if match[1] == " " else Task.DONE
 

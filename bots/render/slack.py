@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bots.render.blocks import Item, Run
+from bots.render.blocks import ListItem, Run
 from bots.render.dialect import without_fences
 from bots.render.discord import NO_WIDTH, without_names
 from bots.render.split import first_parts
@@ -62,11 +62,11 @@ class SlackDialect:
         del language
         return "```"
 
-    def marker(self, item: Item) -> str:
+    def marker(self, item: ListItem) -> str:
         """A number, or a bullet."""
         return BULLET if item.number is None else f"{item.number}. "
 
-    def indent(self, item: Item) -> str:
+    def indent(self, item: ListItem) -> str:
         """The same for all items."""
         del item
         return INDENT

@@ -18,15 +18,15 @@ from bots.render.blocks import (
     Code,
     Fence,
     Gap,
-    Item,
     Line,
+    ListItem,
     Path,
     Quote,
     Row,
     Rule,
     Run,
-    Table,
-    Text,
+    TableBlock,
+    TextLine,
 )
 from bots.render.dialect import FENCE, Dialect
 from bots.render.lines import Filled, fill
@@ -47,7 +47,7 @@ class _Lead:
     first: str
     others: str
     """Before the lines that go on with it."""
-    items: tuple[Item, ...]
+    items: tuple[ListItem, ...]
     """The items that are open below it."""
 
 
@@ -56,7 +56,7 @@ class Packer:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._begun: frozenset[Item] = frozenset()
+        self._begun: frozenset[ListItem] = frozenset()
         """The items around us that have their marker."""
         self._start_part()
 
@@ -69,7 +69,7 @@ class Packer:
     def _start_part(self) -> None:
         self._lines: list[str] = []
         self._size = 0
-        self._here: frozenset[Item] = frozenset()
+        self._here: frozenset[ListItem] = frozenset()
         """The items around us whose marker stands in this part."""
         self._gap: str | None = None
         self._fence: Fence | None = None
@@ -100,14 +100,14 @@ class Packer:
         if not isinstance(row, Code):
             self._close_fence()
         match row:
-            case Text():
+            case TextLine():
                 yield from self._put_text(row)
             case Code():
                 yield from self._put_code(row)
-            case Table():
+            case TableBlock():
                 yield from self._put_table(row)
             case Rule():
-                yield from self._put_text(Text(row.path, (Run(RULE),)))
+                yield from self._put_text(TextLine(row.path, (Run(RULE),)))
             case Gap():
                 self._gap = self._lead(row.path).others
 
@@ -131,7 +131,7 @@ class Packer:
         """What a row in these quotes and items begins with."""
         dialect = self._dialect
         above: list[str] = []
-        items: list[Item] = []
+        items: list[ListItem] = []
         first = others = ""
         last_new = max((at for at, one in enumerate(path) if self._is_new(one)), default=-1)
         for at, container in enumerate(path):
@@ -154,20 +154,20 @@ class Packer:
                 items.pop()
         return _Lead(tuple(above), first, others, tuple(items))
 
-    def _is_new(self, container: Quote | Item) -> bool:
-        return isinstance(container, Item) and container not in self._begun
+    def _is_new(self, container: Quote | ListItem) -> bool:
+        return isinstance(container, ListItem) and container not in self._begun
 
     def _enter(self, lead: _Lead, path: Path) -> None:
         """Write what stands above a row, and note that its markers are written with it."""
         for line in lead.above:
             self._append(line)
-        self._begun = frozenset(one for one in path if isinstance(one, Item))
+        self._begun = frozenset(one for one in path if isinstance(one, ListItem))
         self._here = frozenset(lead.items)
 
     def _size_of(self, lead: _Lead) -> int:
         return sum(self._measure(line) + 1 for line in lead.above) + self._measure(lead.first)
 
-    def _put_text(self, row: Text) -> Iterator[str]:
+    def _put_text(self, row: TextLine) -> Iterator[str]:
         sign, is_bold = self._dialect.heading(row.level) if row.level else ("", False)
         runs = deque(_in_bold(row.line) if is_bold else row.line)
         if not runs and not any(self._is_new(one) for one in row.path):
@@ -239,7 +239,7 @@ class Packer:
             self._append(self._fence_lead + FENCE)
             self._fence = None
 
-    def _put_table(self, row: Table) -> Iterator[str]:
+    def _put_table(self, row: TableBlock) -> Iterator[str]:
         """Write a table as code, below its head in each part that it stands in."""
         cells = [["".join(run.text for run in cell) for cell in line] for line in row.rows]
         head, body = cells[0], cells[1:]

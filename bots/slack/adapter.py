@@ -10,18 +10,18 @@ from typing import Any
 from aiohttp import web
 
 from bots.adapter import all_or_none
-from bots.incoming.backfill import Window, look_back
-from bots.incoming.read_marks import Marks, Seen
+from bots.incoming.backfill import BackfillWindow, backfill
+from bots.incoming.read_marks import ReadMarks, Seen
 from bots.incoming.reception import LEDGER_AWAY
 from bots.slack import sockets
-from bots.slack.handlers.ack import AWAY, Reply
+from bots.slack.handlers.ack import AWAY, AckReply
 from bots.slack.parse import events
 from bots.slack.parse.payloads import Json, read_body
 from bots.slack.sdk.app import Authorize, EventsApp
 from bots.slack.sdk.client import SlackAccess
 from bots.slack.workspace import Workspace
 from bots.slack.workspaces import Workspaces
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.jobs import Platform
 from shared.logs import get_logger
@@ -40,8 +40,8 @@ HEAR_S = 2.5
 class Hindsight:
     """What has been heard, and how far back to look for what was not."""
 
-    store: Store
-    marks: Marks
+    store: AsyncStore
+    marks: ReadMarks
     lookback_s: float
 
 
@@ -121,7 +121,7 @@ class SlackAdapter:
             workspace = await self._found(str(payload.get("team_id") or ""))
         except LEDGER_AWAY as error:
             log.warning("command_not_accepted", error=type(error).__name__)
-            return Reply(AWAY).body
+            return AckReply(AWAY).body
         return await workspace.obey(payload) if workspace else {}
 
     async def use(self, payload: Json) -> None:
@@ -184,12 +184,12 @@ class SlackAdapter:
         """Look for what was said while nobody heard."""
         for workspace in self._workspaces.opened:
             workspace.look_soon()
-        window = Window(seen, self._hindsight.lookback_s, float)
+        window = BackfillWindow(seen, self._hindsight.lookback_s, float)
         if not window.is_open:
             return
         self._num_looking += 1
         try:
-            await look_back(
+            await backfill(
                 self._hindsight.store,
                 Platform.SLACK,
                 seen.now_s,
@@ -198,6 +198,6 @@ class SlackAdapter:
         finally:
             self._num_looking -= 1
 
-    async def _look_through(self, window: Window) -> int:
+    async def _look_through(self, window: BackfillWindow) -> int:
         found = [await workspace.look_through(window) for workspace in self._workspaces.opened]
         return sum(found)

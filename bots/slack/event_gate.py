@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 MAX_AT_ONCE = 64
 
 
-class Turnstile:
+class EventGate:
     """The way in for events, in the order in which they come."""
 
     def __init__(self) -> None:

@@ -3,28 +3,30 @@
 from dataclasses import dataclass
 
 from bots.adapter import Link, Wiring
-from bots.delivery.rate_budget import Budget
-from bots.incoming.read_marks import Marks
+from bots.delivery.rate_budget import SharedRateBudget
+from bots.incoming.read_marks import ReadMarks
 from bots.slack.accounts import Accounts
 from bots.slack.adapter import Hindsight, SlackAdapter
-from bots.slack.handlers.history import Sight
+from bots.slack.handlers.history import ChannelAccess
 from bots.slack.installed_workspaces import InstalledWorkspaces, Sights
-from bots.slack.parse.automation import Customs
+from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.sdk.app import found_by, known_as
 from bots.slack.sdk.client import Account, AppCredentials, SlackAccess
 from bots.slack.sdk.install import InstallFlow
 from bots.slack.sdk.installations import RedisInstallations, RedisStates
-from bots.slack.sdk.multi_surface import Surfaces
+from bots.slack.sdk.multi_surface import MultiSurface
 from bots.slack.workspace import Workspace
 from bots.slack.workspaces import OneWorkspace
-from bots.token_encryption import Seal
+from bots.token_encryption import TokenCipher
 from shared.jobs import Platform
 
 
-def one_workspace(account: Account, link: Link, sight: Sight, customs: Customs) -> SlackAdapter:
+def one_workspace(
+    account: Account, link: Link, sight: ChannelAccess, customs: SlackAutomationRules
+) -> SlackAdapter:
     """The adapter of the workspace that a token belongs to."""
     store = link.reception.store
-    marks = Marks(store, Platform.SLACK)
+    marks = ReadMarks(store, Platform.SLACK)
     workspace = Workspace(account, link, sight, customs, marks)
     hindsight = Hindsight(store, marks, customs.lookback_s)
     return SlackAdapter(account.access, known_as(account), OneWorkspace(workspace), hindsight)
@@ -37,11 +39,11 @@ class App:
     access: SlackAccess
     """Its bot token is not used."""
     credentials: AppCredentials
-    seal: Seal
+    seal: TokenCipher
 
 
 async def installed_workspaces(
-    app: App, wiring: Wiring, customs: Customs
+    app: App, wiring: Wiring, customs: SlackAutomationRules
 ) -> tuple[SlackAdapter, Link, InstallFlow]:
     """The adapter of all workspaces that have installed the app, and the pages to install it.
 
@@ -53,9 +55,9 @@ async def installed_workspaces(
     await installations.renew()
     accounts = Accounts(installations, app.access)
     sights = Sights(accounts, store)
-    surfaces = Surfaces(app.access, Budget(store), accounts.find, wiring.max_parts)
+    surfaces = MultiSurface(app.access, SharedRateBudget(store), accounts.find, wiring.max_parts)
     link = Link(wiring, surfaces, Platform.SLACK, sights)
-    marks = Marks(store, Platform.SLACK)
+    marks = ReadMarks(store, Platform.SLACK)
 
     def make(account: Account) -> Workspace:
         return Workspace(account, link, sights.of(account), customs, marks)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from bots.incoming.context import Wanted
 from bots.incoming.reception import LEDGER_AWAY
 from bots.slack.accounts import Accounts
-from bots.slack.handlers.history import Sight, sight_of
+from bots.slack.handlers.history import ChannelAccess, channel_access_of
 from bots.slack.sdk.client import Account
 from bots.slack.workspace import Workspace
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.errors import PlaceUnreadableError
 from shared.jobs import Origin
@@ -28,17 +28,17 @@ LOOK_EVERY_S = 30.0
 class Sights:
     """What is read of each workspace, and the gatherer of all. See ``gathering.Gatherer``."""
 
-    def __init__(self, accounts: Accounts, store: Store) -> None:
+    def __init__(self, accounts: Accounts, store: AsyncStore) -> None:
         self._accounts = accounts
         self._store = store
-        self._sights: dict[str, tuple[Account, Sight]] = {}
+        self._sights: dict[str, tuple[Account, ChannelAccess]] = {}
 
-    def of(self, account: Account) -> Sight:
+    def of(self, account: Account) -> ChannelAccess:
         """What is read of a workspace, with one memory for all who read it."""
         team = account.me.team_id
         known = self._sights.get(team)
         if known is None or known[0] != account:
-            known = self._sights[team] = (account, sight_of(account, self._store))
+            known = self._sights[team] = (account, channel_access_of(account, self._store))
         return known[1]
 
     async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:

@@ -18,7 +18,7 @@ LOOSE_END = re.compile(r"(?:^|\n)[ \t>]*[`~]*$")
 """A last line that may be the end of code, or the renderer's own until the code has ended."""
 
 
-class Rendered(str):
+class StreamedPart(str):
     """A part of an answer as Slack's mrkdwn, with the Markdown that it was made from."""
 
     __slots__ = ("markdown",)

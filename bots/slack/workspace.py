@@ -4,22 +4,22 @@ import functools
 from typing import Any
 
 from bots.adapter import Link
-from bots.incoming.backfill import Window
+from bots.incoming.backfill import BackfillWindow
 from bots.incoming.intake import Incoming
-from bots.incoming.read_marks import Marks
+from bots.incoming.read_marks import ReadMarks
 from bots.slack.files import Downloads
-from bots.slack.handlers.account import Clerk
-from bots.slack.handlers.ack import Promptness
-from bots.slack.handlers.attachments import Attaching, Twins
-from bots.slack.handlers.automation import Sources, Unasked
-from bots.slack.handlers.backfill import Looking, thread_name
-from bots.slack.handlers.buttons import Presses
-from bots.slack.handlers.commands import Acts
-from bots.slack.handlers.history import Sight
-from bots.slack.handlers.pins import Pins
-from bots.slack.handlers.settings import SettingsDesk
+from bots.slack.handlers.account import SlackAccountHandlers
+from bots.slack.handlers.ack import PromptAck
+from bots.slack.handlers.attachments import SlackAttachmentFetcher, Twins
+from bots.slack.handlers.automation import SlackAutomationHandlers, Sources
+from bots.slack.handlers.backfill import SlackBackfill, thread_name
+from bots.slack.handlers.buttons import SlackButtonHandlers
+from bots.slack.handlers.commands import SlackCommandHandlers
+from bots.slack.handlers.history import ChannelAccess
+from bots.slack.handlers.pins import SlackPins
+from bots.slack.handlers.settings import SlackSettingsHandlers
 from bots.slack.parse import events
-from bots.slack.parse.automation import Customs
+from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.parse.payloads import Json
 from bots.slack.sdk.client import Account
 from bots.slack.sdk.screen import Screen
@@ -38,29 +38,33 @@ class Workspace:
         self,
         account: Account,
         link: Link,
-        sight: Sight,
-        customs: Customs,
-        marks: Marks,
+        sight: ChannelAccess,
+        customs: SlackAutomationRules,
+        marks: ReadMarks,
     ) -> None:
         access, me, reception = account.access, account.me, link.reception
         self._me = me
         self._reception = reception
         self._verbs = link.verbs
         self._marks = marks
-        self._looking = Looking(me, sight.history)
+        self._looking = SlackBackfill(me, sight.history)
         downloads = Downloads(access.bot_token, access.api_url, customs.files)
         sources = Sources(sight.history, sight.gatherer, downloads)
-        self._unasked = Unasked(me, reception, sources, customs)
-        self._pins = Pins(me, reception, sources, self._unasked, customs.pins_channels)
-        self._attaching = Attaching(reception, sources)
+        self._unasked = SlackAutomationHandlers(me, reception, sources, customs)
+        self._pins = SlackPins(me, reception, sources, self._unasked, customs.pins_channels)
+        self._attaching = SlackAttachmentFetcher(reception, sources)
         self._twins = Twins()
-        self._promptness = Promptness()
+        self._promptness = PromptAck()
         screen = Screen(access)
         tenant = f"{Platform.SLACK}:{me.team_id}"
-        self._desk = SettingsDesk(tenant, link.preferring, sight.people, screen)
-        self._clerk = Clerk(me, link, screen, self._desk)
-        self._acts = Acts(me, link, sight, self._unasked, self._clerk, self._promptness)
-        self._presses = Presses(reception.store, link.verbs, sight, screen, self._promptness)
+        self._desk = SlackSettingsHandlers(tenant, link.preferring, sight.people, screen)
+        self._clerk = SlackAccountHandlers(me, link, screen, self._desk)
+        self._acts = SlackCommandHandlers(
+            me, link, sight, self._unasked, self._clerk, self._promptness
+        )
+        self._presses = SlackButtonHandlers(
+            reception.store, link.verbs, sight, screen, self._promptness
+        )
 
     async def run(self) -> None:
         """Do what is done in the background, until cancelled."""
@@ -73,7 +77,7 @@ class Workspace:
         """Something may have happened without our hearing of it."""
         self._pins.look_soon()
 
-    async def look_through(self, window: Window) -> int:
+    async def look_through(self, window: BackfillWindow) -> int:
         """Look for what was said in a time, and take it; how many messages were found."""
         return await self._looking.look_through(window, self.take)
 

@@ -23,7 +23,7 @@ from shared.cli.operator import (
     export,
     has_answerer,
     letter_line,
-    open_desk,
+    open_operator_connection,
     person_of,
     preference_lines,
     status_json,
@@ -126,7 +126,7 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="For programs, a line each.")] = False,
 ) -> None:
     """Who changed which setting in the chat, the latest last."""
-    with open_desk(_settings()) as desk:
+    with open_operator_connection(_settings()) as desk:
         entries = desk.run(preferences.audit(most))
         for entry in reversed(entries):
             _print(audit_json(entry) if as_json else audit_line(entry))
@@ -137,14 +137,14 @@ def export_user(
     person: Annotated[str, typer.Argument(help="PLATFORM:TEAM:USER, such as slack:T01:U01")],
 ) -> None:
     """All that is kept of a person, as JSON."""
-    with open_desk(_settings()) as desk:
+    with open_operator_connection(_settings()) as desk:
         _print(export(desk, person_of(person)))
 
 
 @app.command(name="settings")
 def settings_command() -> None:
     """What workspaces and channels prefer, a line each."""
-    with open_desk(_settings()) as desk:
+    with open_operator_connection(_settings()) as desk:
         for line in preference_lines(desk):
             _print(line)
 
@@ -166,7 +166,7 @@ def status(
     *, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
     """Workers, queue and dead letters; exit code 1 if no worker is ready."""
-    with open_desk(_settings()) as desk:
+    with open_operator_connection(_settings()) as desk:
         found = desk.run(operating.status())
     _print(status_json(found) if as_json else "\n".join(status_lines(found)))
     raise typer.Exit(0 if has_answerer(found) else 1)
@@ -287,7 +287,7 @@ def list_dead(
     *, text: Annotated[bool, typer.Option("--text", help="Show what people wrote.")] = False
 ) -> None:
     """List them, the oldest first."""
-    with open_desk(_settings()) as desk:
+    with open_operator_connection(_settings()) as desk:
         for letter in desk.find_letters([ALL]):
             _print(letter_line(letter, with_text=text))
 
@@ -296,7 +296,7 @@ def list_dead(
 def requeue(refs: Refs) -> None:
     """Try them again; the answer goes into the message that holds the sentence now."""
     settings = _settings()
-    with open_desk(settings) as desk:
+    with open_operator_connection(settings) as desk:
         for letter in desk.find_letters(refs):
             _print(desk.requeue(letter, settings.deadline_ms))
 
@@ -304,7 +304,7 @@ def requeue(refs: Refs) -> None:
 @dead.command()
 def drop(refs: Refs) -> None:
     """Forget them."""
-    with open_desk(_settings()) as desk:
+    with open_operator_connection(_settings()) as desk:
         for letter in desk.find_letters(refs):
             _print(desk.drop(letter))
 

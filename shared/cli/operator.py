@@ -25,7 +25,7 @@ from shared.ledger import privacy, quotas
 from shared.ledger import status as operating
 from shared.ledger.calls import Call
 from shared.ledger.celery import build_celery, publish
-from shared.ledger.preferences import Entry
+from shared.ledger.preferences import AuditEntry
 from shared.ledger.ratings import Rated
 from shared.ledger.redis_health import unreachable
 from shared.ledger.status import DeadLetter, Status, WorkerState
@@ -41,7 +41,7 @@ MS = 1000
 ALL = "all"
 
 
-class Desk:
+class OperatorConnection:
     """An operator's connection to the ledger."""
 
     def __init__(self, client: redis.Redis, url: str) -> None:
@@ -95,7 +95,7 @@ class Desk:
 
 
 @contextlib.contextmanager
-def open_desk(settings: Settings) -> Iterator[Desk]:
+def open_operator_connection(settings: Settings) -> Iterator[OperatorConnection]:
     """Connect to the Redis that Parley runs on.
 
     Raises:
@@ -116,7 +116,7 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     except ValueError as error:
         raise unreachable(url, type(error).__name__) from error
     with client:
-        yield Desk(client, url)
+        yield OperatorConnection(client, url)
 
 
 def _redis_folder(settings: Settings) -> Path:
@@ -174,14 +174,14 @@ def letter_line(letter: DeadLetter, *, with_text: bool) -> str:
     return f"{line}\n{letter.job.text}" if with_text else line
 
 
-def audit_line(entry: Entry) -> str:
+def audit_line(entry: AuditEntry) -> str:
     """A change in a line: when, where, who, what, from what to what."""
     where = f"{entry.tenant} {entry.channel or '(workspace)'}"
     line = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {where}  user {entry.user}  {entry.field}: "
     return f"{line}{_quoted(entry.old)} -> {_quoted(entry.new)}"
 
 
-def audit_json(entry: Entry) -> str:
+def audit_json(entry: AuditEntry) -> str:
     """The same for programs, in a line."""
     return json.dumps(rulebook.as_json(entry), ensure_ascii=False)
 
@@ -201,7 +201,7 @@ def person_of(name: str) -> Origin:
     return Origin(Platform(platform), team, "", "", "", user)
 
 
-def export(desk: Desk, origin: Origin) -> str:
+def export(desk: OperatorConnection, origin: Origin) -> str:
     """All that is kept of a person, as JSON.
 
     Raises:
@@ -212,7 +212,7 @@ def export(desk: Desk, origin: Origin) -> str:
     return privacy.as_json(kept, list(_ratings(desk, origin)))
 
 
-def preference_lines(desk: Desk) -> Iterator[str]:
+def preference_lines(desk: OperatorConnection) -> Iterator[str]:
     """What workspaces and channels prefer, a line each.
 
     Raises:
@@ -226,7 +226,7 @@ def preference_lines(desk: Desk) -> Iterator[str]:
         yield f"{tenant} {channel or '(workspace)'}  version {stored.version}  {told}"
 
 
-def _ratings(desk: Desk, origin: Origin) -> Iterator[Rated]:
+def _ratings(desk: OperatorConnection, origin: Origin) -> Iterator[Rated]:
     cursor = privacy.START
     while True:
         found = desk.run(privacy.rated_channels(origin, cursor))

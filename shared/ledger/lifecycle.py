@@ -53,7 +53,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """The bounds a job lives under; times in ms."""
 
     deadline_ms: int
@@ -62,7 +62,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class AskAllowance:
     """How much people may ask, so that one of them cannot take what is everybody's."""
 
     user_per_min: int
@@ -115,8 +115,8 @@ class Finished:
 
 def accept(
     job: Job,
-    limits: Limits,
-    allowance: Allowance | None = None,
+    limits: JobLimits,
+    allowance: AskAllowance | None = None,
     refusal: Failed | Done | None = None,
     *,
     is_said_sparingly: bool = False,
@@ -171,12 +171,12 @@ def accept(
     return Call(scripts.ACCEPT, args, read)
 
 
-NO_ALLOWANCE = Allowance(1, 1, 1, 1)
+NO_ALLOWANCE = AskAllowance(1, 1, 1, 1)
 """Stands in where nothing is limited; the script does not look at it then."""
 
 
 @functools.lru_cache(maxsize=64)
-def _load_refusals(most: Allowance) -> tuple[str, ...]:
+def _load_refusals(most: AskAllowance) -> tuple[str, ...]:
     """In the order in which the script takes them; it puts the seconds in."""
     wait = keys.WAIT_MARK
     refusals = (
@@ -274,7 +274,7 @@ def publish_snapshot(job_id: str, token: str, snapshot: Snapshot) -> Call[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ConversationMemory:
     """What finishing a job does to its conversation."""
 
     turns: tuple[Turn, ...] = ()
@@ -287,7 +287,7 @@ class Memory:
 
 
 def finish(
-    job_id: str, token: str, reply: Final, memory: Memory, num_tokens: int = 0
+    job_id: str, token: str, reply: Final, memory: ConversationMemory, num_tokens: int = 0
 ) -> Call[Finished]:
     """End a job: reply to the outbox, turns to the transcript, next job of the conversation up.
 

@@ -69,7 +69,7 @@ class Everything:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One setting that somebody changed."""
 
     at: datetime
@@ -129,12 +129,12 @@ def read_all(num_known: int = NOTHING_KNOWN) -> Call[Everything]:
     return Call(READ_ALL, (num_known,), everything)
 
 
-def audit(most: int) -> Call[tuple[Entry, ...]]:
+def audit(most: int) -> Call[tuple[AuditEntry, ...]]:
     """The latest changes, the latest first."""
     return Call(AUDIT, (most,), lambda raw: tuple(_entry(item) for item in raw))
 
 
-def as_json(entry: Entry) -> dict[str, str]:
+def as_json(entry: AuditEntry) -> dict[str, str]:
     """An entry for programs."""
     return {**dataclasses.asdict(entry), "at": entry.at.isoformat(timespec="milliseconds")}
 
@@ -148,13 +148,13 @@ def _decoded(document: object) -> Stored:
         return Stored(version=NOTHING_KNOWN)
 
 
-def _entry(item: Any) -> Entry:  # noqa: ANN401 - a stream's entry: an id, and a list of words
+def _entry(item: Any) -> AuditEntry:  # noqa: ANN401 - a stream's entry: an id, and a list of words
     at, words = item
     texts = [text_of(word) for word in words]
     fields = dict(zip(texts[::2], texts[1::2], strict=True))
     tenant, _, channel = fields["scope"].rpartition("|")
     at_s = int(text_of(at).partition("-")[0]) / MS
-    return Entry(
+    return AuditEntry(
         datetime.fromtimestamp(at_s, UTC),
         tenant,
         channel,

@@ -12,7 +12,7 @@ from shared.errors import CodecError
 from shared.jobs import Job
 from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from shared.ledger.lua.prelude import ENDING_PRELUDE
 from shared.replies import Done, Failed, Final, Tagged
 
@@ -155,7 +155,7 @@ end
 )
 
 
-class Turnstile(StrEnum):
+class PresentationLock(StrEnum):
     """Whether a bots process may show a job now."""
 
     GO = "go"
@@ -167,7 +167,7 @@ class Turnstile(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Part(StrEnum):
+class PartState(StrEnum):
     """The state of a part of an answer that has no message id yet."""
 
     NEW = "new"
@@ -178,7 +178,7 @@ class Part(StrEnum):
 class Show:
     """Permission to show a job, with the message ids of the parts that are posted."""
 
-    turnstile: Turnstile
+    turnstile: PresentationLock
     parts: tuple[str, ...]
 
 
@@ -186,7 +186,7 @@ def show(job_id: str, presenter: str, *, is_final: bool, num_parts: int) -> Call
     """Ask for the right to show a job's text in so many parts. Must be freed afterwards."""
 
     def read(raw: Raw) -> Show:
-        return Show(Turnstile(text_of(raw[0])), tuple(text_of(part) for part in raw[1:]))
+        return Show(PresentationLock(text_of(raw[0])), tuple(text_of(part) for part in raw[1:]))
 
     return Call(SHOW, (job_id, presenter, int(is_final), num_parts), read)
 
@@ -201,7 +201,7 @@ def free(job_id: str, presenter: str) -> Call[bool]:
     return Call(FREE, (job_id, presenter), is_one)
 
 
-def note_posted(job: Job, part: int, message_id: str, limits: Limits) -> Call[bool]:
+def note_posted(job: Job, part: int, message_id: str, limits: JobLimits) -> Call[bool]:
     """Remember the message that a part was posted as.
 
     False if the message has to go: the question was withdrawn meanwhile, or another stands there.

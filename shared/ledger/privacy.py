@@ -12,7 +12,7 @@ from shared.jobs import Job, Origin, Turn
 from shared.ledger import codec, keys, ratings
 from shared.ledger.calls import Call, Raw, text_of
 from shared.ledger.lua import privacy as scripts
-from shared.ledger.ratings import FIRST, PAGE_SIZE, Page
+from shared.ledger.ratings import FIRST, PAGE_SIZE, RatingsPage
 
 __all__ = ["FIRST", "START"]
 
@@ -80,17 +80,17 @@ def rated_channels(origin: Origin, cursor: str = START) -> Call[Channels]:
     return Call(scripts.FIND_KEYS, (cursor, f"{prefix.translate(SPECIAL)}*"), read)
 
 
-def ratings_of(origin: Origin, channel: str, start: str) -> Call[Page]:
+def ratings_of(origin: Origin, channel: str, start: str) -> Call[RatingsPage]:
     """The ratings of the person's messages in a channel, a page of the channel's at a time."""
     return _ratings_of(origin, channel, start, are_to_go=False)
 
 
-def forget_ratings(origin: Origin, channel: str, start: str) -> Call[Page]:
+def forget_ratings(origin: Origin, channel: str, start: str) -> Call[RatingsPage]:
     """The same, and delete them."""
     return _ratings_of(origin, channel, start, are_to_go=True)
 
 
-def _ratings_of(origin: Origin, channel: str, start: str, *, are_to_go: bool) -> Call[Page]:
+def _ratings_of(origin: Origin, channel: str, start: str, *, are_to_go: bool) -> Call[RatingsPage]:
     args = (
         keys.ratings(origin.tenant, channel),
         keys.rated(origin.tenant, channel),

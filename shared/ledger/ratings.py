@@ -151,7 +151,7 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RatingsPage:
     """Some of a channel's ratings, in the order in which they were made."""
 
     ratings: tuple[Rated, ...]
@@ -192,7 +192,7 @@ def start_at(since_s: float) -> str:
     return str(max(0, int(since_s * MS)))
 
 
-def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[Page]:
+def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[RatingsPage]:
     """Ratings of the origin's channel, without those of people who opted out.
 
     Args:
@@ -204,10 +204,10 @@ def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[Page]:
     return Call(PAGE, (stream, keys.opted_out(origin.tenant), start, size), read_page)
 
 
-def read_page(raw: Any) -> Page:  # noqa: ANN401 - a script's answer: lists in a list
+def read_page(raw: Any) -> RatingsPage:  # noqa: ANN401 - a script's answer: lists in a list
     """A page as the scripts answer it."""
     next_start, *entries = raw
-    return Page(tuple(_read(entry) for entry in entries), text_of(next_start))
+    return RatingsPage(tuple(_read(entry) for entry in entries), text_of(next_start))
 
 
 def may_look(origin: Origin) -> Call[bool]:

@@ -176,7 +176,7 @@ def farewell(name: str) -> Call[bool]:
     return Call(FAREWELL, (name,), is_one)
 
 
-def place(job_id: str) -> Call[QueuePosition | None]:
+def queue_position(job_id: str) -> Call[QueuePosition | None]:
     """How long a job still has to wait; None for a job that nobody knows."""
 
     def read(raw: Raw) -> QueuePosition | None:

@@ -52,7 +52,7 @@ def expect(
         seen = [
             Seen(
                 reference.prompt(
-                    chat.Question(
+                    chat.PromptInput(
                         system_prompt, _turns(options[m][choice], max_turns), left[m].text
                     )
                 ),

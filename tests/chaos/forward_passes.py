@@ -14,7 +14,7 @@ from worker.engine.cpu.batch import LeanBatch
 from worker.engine.cpu.load import LeanBatches
 from worker.engine.engine import BatchGeneration, BatchingEngine, EngineOptions
 from worker.engine.loader import LoadedModel, ModelChoice, load_model
-from worker.engine.transformers_batch import Batch
+from worker.engine.transformers_batch import TransformersBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,9 @@ def make_engine(
     return BatchingEngine(loaded, options, kind)
 
 
-def manager_of(engine: BatchingEngine) -> Batch:
+def manager_of(engine: BatchingEngine) -> TransformersBatch:
     """The batch that an engine has now, if it is transformers' manager."""
-    assert isinstance(engine._batch, Batch)
+    assert isinstance(engine._batch, TransformersBatch)
     return engine._batch
 
 

@@ -16,8 +16,8 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tests.fakes.tiny_model import make_tokenizer
-from worker.engine.protocol import Limits
-from worker.prompts.chat import Question, make_prompt
+from worker.engine.protocol import RequestLimits
+from worker.prompts.chat import PromptInput, make_prompt
 
 SEED = 1
 CONTEXT_TOKENS = 4096
@@ -75,9 +75,9 @@ class Reference:
         self._tokenizer: Any = make_tokenizer(has_template=True)
         self._num_letters = num_letters
 
-    def prompt(self, question: Question) -> tuple[int, ...]:
+    def prompt(self, question: PromptInput) -> tuple[int, ...]:
         """The tokens that a worker would make of a question."""
-        limits = Limits(CONTEXT_TOKENS, self._num_letters)
+        limits = RequestLimits(CONTEXT_TOKENS, self._num_letters)
         return make_prompt(question, self._tokenizer, limits).token_ids
 
     def expect(self, seen: Sequence[Seen]) -> list[str]:

@@ -22,7 +22,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 def write(reference: Reference, text: str, *history: Question) -> str:
     """What the model writes after this history."""
     turns = [t for q in history for t in (Turn("user", q.text), Turn("assistant", q.shown))]
-    prompt = reference.prompt(chat.Question(SYSTEM, tuple(turns[-MAX_TURNS:]), text))
+    prompt = reference.prompt(chat.PromptInput(SYSTEM, tuple(turns[-MAX_TURNS:]), text))
     return reference.expect([Seen(prompt, "")])[0]
 
 

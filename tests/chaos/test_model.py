@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.model import Reference, Seen, save_model
-from worker.prompts.chat import Question
+from worker.prompts.chat import PromptInput
 
 NUM_LETTERS = 32
 
@@ -17,7 +17,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 @pytest.fixture(scope="module")
 def prompts(reference: Reference) -> list[tuple[int, ...]]:
-    return [reference.prompt(Question("Answer.", (), f"q{k:06d} why")) for k in range(8)]
+    return [reference.prompt(PromptInput("Answer.", (), f"q{k:06d} why")) for k in range(8)]
 
 
 @pytest.fixture(scope="module")

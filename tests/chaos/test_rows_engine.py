@@ -37,7 +37,7 @@ from worker.engine.engine import BATCHES, BatchingEngine, EngineOptions
 from worker.engine.fault_isolation import TRIAL_TOKENS
 from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request
-from worker.engine.transformers_batch import Batch as ManagerBatch
+from worker.engine.transformers_batch import TransformersBatch as ManagerBatch
 
 NEW_TOKENS = 40
 NOTICED_S = 2

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from bots.store import Store, open_store
+from bots.store import AsyncStore, open_store
 from shared.jobs import Job, Kind, Origin, Platform, job_id
 from shared.ledger import lifecycle
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from tests.chaos.floor import BothSettings, served
 from tests.compose import PASSWORDS, Machine, read_service
 from tests.e2e.conftest import ALICE, CHANNEL
@@ -21,7 +21,7 @@ from tests.fakes.slack_server import FakeSlack
 from tests.patience import PATIENCE_S
 from tests.redis_servers import DURABLE, RedisServer, replicated_redis
 
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 ANSWER_S = 10.0
 
 # Who may speak to the Redis of docker-compose.yml, and how each comes in.
@@ -159,7 +159,7 @@ async def test_row_11_operator_who_accepts_the_loss_may_run_on_it(
 
 
 @contextlib.asynccontextmanager
-async def careful_store(url: str) -> AsyncIterator[Store]:
+async def careful_store(url: str) -> AsyncIterator[AsyncStore]:
     """A bots process's client that wants a replica's confirmation."""
     store = await open_store(url, allow_volatile=False, num_replicas=1)
     try:
@@ -168,7 +168,7 @@ async def careful_store(url: str) -> AsyncIterator[Store]:
         await store.client.aclose(close_connection_pool=True)
 
 
-async def accepts(store: Store, job: Job) -> bool:
+async def accepts(store: AsyncStore, job: Job) -> bool:
     """Whether a message counts as accepted; it may have been recorded before."""
     try:
         await store.run_confirmed(lifecycle.accept(job, LIMITS))

@@ -12,15 +12,15 @@ import redis
 
 from shared.jobs import Job, Kind, Origin, make_job
 from shared.ledger import keys, lifecycle, status
-from shared.ledger.lifecycle import Claimant, Limits, Memory
+from shared.ledger.lifecycle import Claimant, ConversationMemory, JobLimits
 from shared.ledger.status import WorkerReport, WorkerState
 from shared.replies import Done, Final, Snapshot
 from tests.patience import PATIENCE_S
-from worker.store import Store
+from worker.store import BlockingStore
 
 POLL_S = 0.02
 LEASE_MS = 600_000
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 TOKEN = "scribe"
 
 
@@ -29,7 +29,7 @@ class Scribe:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self.store = Store(client)
+        self.store = BlockingStore(client)
 
     def accept(self, origin: Origin, text: str = "a question") -> Job:
         """Record a message that no bots process was told of."""
@@ -55,7 +55,7 @@ class Scribe:
     def end(self, job: Job, reply: Final | str) -> None:
         """End a job that is in hand."""
         final = Done(reply) if isinstance(reply, str) else reply
-        assert self.store.run(lifecycle.finish(job.id, TOKEN, final, Memory())).counted
+        assert self.store.run(lifecycle.finish(job.id, TOKEN, final, ConversationMemory())).counted
 
     def answer(self, job: Job, reply: Final | str) -> None:
         """Begin and end a job."""

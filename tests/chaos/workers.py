@@ -16,12 +16,12 @@ from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import codec, keys, lifecycle, presentation
 from shared.ledger import status as operating
 from shared.ledger.celery import build_celery, publish
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from shared.ledger.status import Status
 from shared.replies import Done, Final, Snapshot
 from tests.patience import PATIENCE_S
 from tests.running import RunningModule
-from worker.store import Store, open_store
+from worker.store import BlockingStore, open_store
 
 ROOT = Path(__file__).parent.parent.parent
 POLL_S = 0.02
@@ -34,7 +34,7 @@ class Desk:
     """Where bots would stand: hands messages in, and reads what comes back."""
 
     def __init__(self, redis_url: str) -> None:
-        self.store: Store = open_store(redis_url, allow_volatile=False)
+        self.store: BlockingStore = open_store(redis_url, allow_volatile=False)
         self._app = build_celery(redis_url)
         self._numbers = itertools.count(1)
 
@@ -51,7 +51,7 @@ class Desk:
         number = next(self._numbers)
         origin = Origin(Platform.SLACK, "T1", "C1", f"{number}.0", f"{number}.0", "U1")
         job = make_job(kind, origin, text)
-        limits = Limits(deadline_ms=round(deadline_s * 1000), retention_ms=RETENTION_MS)
+        limits = JobLimits(deadline_ms=round(deadline_s * 1000), retention_ms=RETENTION_MS)
         assert self.store.run(lifecycle.accept(job, limits)).ready
         return job
 

@@ -7,17 +7,17 @@ import redis
 
 import bots.store
 from tests.fakes.tcp_proxy import TcpProxy
-from worker.store import Store
+from worker.store import BlockingStore
 
 
 @pytest.fixture
-def store(quiet_redis: str) -> Iterator[Store]:
+def store(quiet_redis: str) -> Iterator[BlockingStore]:
     with redis.Redis.from_url(quiet_redis) as client:
-        yield Store(client)
+        yield BlockingStore(client)
 
 
 @pytest.fixture
-async def bots_store(quiet_redis: str) -> AsyncIterator[bots.store.Store]:
+async def bots_store(quiet_redis: str) -> AsyncIterator[bots.store.AsyncStore]:
     store = await bots.store.open_store(quiet_redis, allow_volatile=False)
     yield store
     await store.close()

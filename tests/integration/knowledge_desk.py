@@ -15,14 +15,14 @@ from tests.chaos.forward_passes import load
 from worker.engine.encoders.embedder import Embedder
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.protocol import Engine, Generation, Request, Sampling
-from worker.handler import Work
+from worker.handler import Handler
 from worker.knowledge.search import Search
-from worker.knowledge.store import Library
-from worker.leases import Held
+from worker.knowledge.store import DocumentStore
+from worker.leases import HeldLease
 from worker.prompts.library import read_library
-from worker.store import Store
-from worker.tasks.ask import Asking, AskingManner
-from worker.tasks.generate import Mind
+from worker.store import BlockingStore
+from worker.tasks.ask import Asking, AskOptions
+from worker.tasks.generate import ChatModel
 from worker.tasks.learn import Learner
 
 NEW_TOKENS, CACHE_TOKENS = 12, 8192
@@ -58,8 +58,8 @@ class Desk:
     learner: Learner
     quoting: Asking
     writing: Asking
-    library: Library
-    mind: Mind
+    library: DocumentStore
+    mind: ChatModel
     overheard: Overheard
 
     def prompts(self) -> list[str]:
@@ -69,24 +69,24 @@ class Desk:
 
 
 @contextmanager
-def open_mind(model: Path) -> Iterator[Mind]:
+def open_mind(model: Path) -> Iterator[ChatModel]:
     """A small chat model whose requests are overheard; its engine ends with the block."""
     loaded = load(model)
     engine = BatchingEngine(loaded, EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS))
     try:
         engine.open()
-        yield Mind(Overheard(engine), loaded.tokenizer, engine.limits, loaded.num_parameters)
+        yield ChatModel(Overheard(engine), loaded.tokenizer, engine.limits, loaded.num_parameters)
     finally:
         engine.close()
 
 
-def make_desk(store: Store, embedder: Embedder, mind: Mind) -> Desk:
+def make_desk(store: BlockingStore, embedder: Embedder, mind: ChatModel) -> Desk:
     """A desk over what is in this Redis."""
-    library = Library(store.client)
+    library = DocumentStore(store.client)
     search = Search(library, lambda: embedder)
     prompts = read_library(None)
     quoting, writing = (
-        Asking(store, mind, search, prompts, AskingManner(Sampling(), is_quoting, 10, 60_000))
+        Asking(store, mind, search, prompts, AskOptions(Sampling(), is_quoting, 10, 60_000))
         for is_quoting in (True, False)
     )
     assert isinstance(mind.engine, Overheard)
@@ -99,11 +99,11 @@ def origin_in(channel: str, team: str = "T1", message: str = "") -> Origin:
     return Origin(Platform.SLACK, team, channel, number, number, "U1")
 
 
-def held_for(job: Job, history: tuple[Turn, ...] = ()) -> Held:
-    return Held(Lease(job, "token", 1, is_alone=False, shown="", history=history))
+def held_for(job: Job, history: tuple[Turn, ...] = ()) -> HeldLease:
+    return HeldLease(Lease(job, "token", 1, is_alone=False, shown="", history=history))
 
 
-def run(work: Work, job: Job, history: tuple[Turn, ...] = ()) -> str:
+def run(work: Handler, job: Job, history: tuple[Turn, ...] = ()) -> str:
     """What a person reads."""
     reply = work(held_for(job, history)).reply
     assert isinstance(reply, Done)

@@ -6,13 +6,13 @@ from typing import Any
 
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger import keys, lifecycle, presentation
-from shared.ledger.lifecycle import Claimant, Claimed, Lease, Limits, Memory, Ready
+from shared.ledger.lifecycle import Claimant, Claimed, ConversationMemory, JobLimits, Lease, Ready
 from shared.replies import Done, Failed, Final
 from tests.patience import PATIENCE_S
-from worker.store import Store
+from worker.store import BlockingStore
 
-LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
-NO_TIME = Limits(deadline_ms=0, retention_ms=60_000)
+LIMITS = JobLimits(deadline_ms=60_000, retention_ms=60_000)
+NO_TIME = JobLimits(deadline_ms=0, retention_ms=60_000)
 LONG_MS = 60_000
 SHORT_MS = 50
 OVER_MS = 0
@@ -20,7 +20,7 @@ OVER_MS = 0
 MAX_ATTEMPTS = 3
 DONE = Done("Yes.")
 REFUSAL = Failed("empty", "There was no text.")
-REMEMBER = Memory(
+REMEMBER = ConversationMemory(
     (Turn("user", "q"), Turn("assistant", "a")), max_turns=50, retention_ms=LIMITS.retention_ms
 )
 
@@ -31,11 +31,11 @@ def message(number: int, thread: str = "1.0") -> Job:
     return make_job(Kind.CHAT, origin, f"question {number}")
 
 
-def accept(store: Store, job: Job, limits: Limits = LIMITS) -> Ready | None:
+def accept(store: BlockingStore, job: Job, limits: JobLimits = LIMITS) -> Ready | None:
     return store.run(lifecycle.accept(job, limits)).ready
 
 
-def claim(store: Store, job: Job, token: str = "t1", lease_ms: int = LONG_MS) -> Claimed:
+def claim(store: BlockingStore, job: Job, token: str = "t1", lease_ms: int = LONG_MS) -> Claimed:
     claimed = store.run(lifecycle.claim(job.id, Claimant("w1", token, lease_ms, MAX_ATTEMPTS)))
     if claimed.lease and claimed.lease.is_alone:
         assert store.run(lifecycle.begin(job.id, token))
@@ -47,16 +47,18 @@ def lease_of(claimed: Claimed) -> Lease:
     return claimed.lease
 
 
-def finish(store: Store, job: Job, token: str = "t1", reply: Final = DONE) -> lifecycle.Finished:
+def finish(
+    store: BlockingStore, job: Job, token: str = "t1", reply: Final = DONE
+) -> lifecycle.Finished:
     return store.run(lifecycle.finish(job.id, token, reply, REMEMBER))
 
 
-def state_of(store: Store, job: Job) -> str | None:
+def state_of(store: BlockingStore, job: Job) -> str | None:
     state: Any = store.client.hget(keys.job(job.id), "state")
     return state.decode() if state else None
 
 
-def outbox_of(store: Store) -> list[tuple[str, str, Final]]:
+def outbox_of(store: BlockingStore) -> list[tuple[str, str, Final]]:
     """Entry id, job id and reply of everything that waits to be shown."""
     entries: Any = store.client.xrange(keys.outbox("slack"))
     return [
@@ -65,11 +67,11 @@ def outbox_of(store: Store) -> list[tuple[str, str, Final]]:
     ]
 
 
-def replies_of(store: Store, job: Job) -> list[Final]:
+def replies_of(store: BlockingStore, job: Job) -> list[Final]:
     return [reply for _, job_id, reply in outbox_of(store) if job_id == job.id]
 
 
-def sweep(store: Store) -> list[str]:
+def sweep(store: BlockingStore) -> list[str]:
     return [ready.id for ready in store.run(lifecycle.sweep(100))]
 
 
@@ -81,11 +83,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def sweep_until_ready(store: Store, job: Job) -> None:
+def sweep_until_ready(store: BlockingStore, job: Job) -> None:
     wait_for(lambda: job.id in sweep(store))
 
 
-def everything_in(store: Store) -> dict[bytes, bytes | None]:
+def everything_in(store: BlockingStore) -> dict[bytes, bytes | None]:
     """Every key with its value as Redis would dump it."""
     names: Any = store.client.keys("*")
     dumps: Any = [store.client.dump(name) for name in names]
@@ -96,13 +98,15 @@ Shown = tuple[str, ...]
 """What a process may do, and the state of each part."""
 
 
-def show(store: Store, job: Job, me: str, num_parts: int = 1, *, is_final: bool = False) -> Shown:
+def show(
+    store: BlockingStore, job: Job, me: str, num_parts: int = 1, *, is_final: bool = False
+) -> Shown:
     """Whether this process may show a job, and its parts."""
     shown = store.run(presentation.show(job.id, me, is_final=is_final, num_parts=num_parts))
     return (str(shown.turnstile), *shown.parts)
 
 
-def deliver(store: Store, job: Job) -> None:
+def deliver(store: BlockingStore, job: Job) -> None:
     """Close a job as a bots process does that has shown its reply."""
     ((entry, _, _),) = [found for found in outbox_of(store) if found[1] == job.id]
     assert store.run(presentation.note_delivered(job.id, job.origin.outbox, entry))

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 import bots.store
-from bots.delivery.rate_budget import Budget
-from bots.delivery.turns import Pace, Rank
+from bots.delivery.rate_budget import SharedRateBudget
+from bots.delivery.turns import Rank, Turns
 from shared.errors import RateLimitedError
 from shared.ledger import rate_budget
 from shared.ledger.rate_budget import Bucket
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE_S
-from worker.store import Store
+from worker.store import BlockingStore
 
 PER_MINUTE, BURST, RESERVE = 60.0, 5, 2
 BUCKET = Bucket("slack:T1:chat.update", PER_MINUTE, BURST, RESERVE)
@@ -22,16 +22,16 @@ QUICK = Bucket("quick", per_minute=1_200.0, burst=5, reserve=2)
 """One call each 50 ms."""
 
 
-def take(store: Store, at_s: float, rank: Rank = Rank.ENDING) -> float:
+def take(store: BlockingStore, at_s: float, rank: Rank = Rank.ENDING) -> float:
     return store.run(rate_budget.take(BUCKET, rank, T0_MS + round(at_s * 1000)))
 
 
-def say_no(store: Store, for_s: float) -> None:
+def say_no(store: BlockingStore, for_s: float) -> None:
     """The platform wants to be left alone for so long."""
     store.run(rate_budget.close(BUCKET, for_s, T0_MS))
 
 
-def test_a_bucket_gives_its_burst_at_once_and_then_evenly(store: Store) -> None:
+def test_a_bucket_gives_its_burst_at_once_and_then_evenly(store: BlockingStore) -> None:
     # one a second; five at once, of which texts leave two
     taken = [take(store, 0.0, Rank.TEXT) for _ in range(4)]
 
@@ -47,7 +47,9 @@ SHARES = {Rank.ENDING: 5, Rank.TEXT: 3, Rank.NOTICE: 1}
 
 
 @pytest.mark.parametrize("rank", SHARES)
-def test_what_is_less_urgent_leaves_a_reserve_for_what_is_more_so(store: Store, rank: Rank) -> None:
+def test_what_is_less_urgent_leaves_a_reserve_for_what_is_more_so(
+    store: BlockingStore, rank: Rank
+) -> None:
     say_no(store, 0.0)
     full_s = 10.0
     taken = [take(store, full_s, rank) for _ in range(BURST + 1)]
@@ -58,7 +60,9 @@ def test_what_is_less_urgent_leaves_a_reserve_for_what_is_more_so(store: Store, 
     assert take(store, full_s) == 1.0
 
 
-def test_endings_try_for_more_in_single_file_until_the_platform_says_no(store: Store) -> None:
+def test_endings_try_for_more_in_single_file_until_the_platform_says_no(
+    store: BlockingStore,
+) -> None:
     assert [take(store, 0.0) for _ in range(BURST + 1)] == [0.0] * (BURST + 1)
 
     # one a second, twenty times as fast
@@ -74,7 +78,7 @@ def test_endings_try_for_more_in_single_file_until_the_platform_says_no(store: S
     assert [take(store, 604.0) for _ in range(BURST + 2)] == [0.0] * (BURST + 1) + [0.05]
 
 
-def test_a_call_that_is_made_in_any_case_is_made_up_for(store: Store) -> None:
+def test_a_call_that_is_made_in_any_case_is_made_up_for(store: BlockingStore) -> None:
     for _ in range(BURST + 2):
         store.run(rate_budget.spend(BUCKET, T0_MS))
 
@@ -84,7 +88,7 @@ def test_a_call_that_is_made_in_any_case_is_made_up_for(store: Store) -> None:
     assert take(store, 0.0, Rank.TEXT) == RESERVE + 1 + BURST, "the debt has an end"
 
 
-def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: Store) -> None:
+def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: BlockingStore) -> None:
     say_no(store, 30.0)
     say_no(store, 10.0)
 
@@ -95,7 +99,9 @@ def test_a_platforms_word_holds_for_everybody_and_then_one_finds_out(store: Stor
     assert take(store, 30.0) == 1.0, "it did not fill meanwhile"
 
 
-def test_figures_that_are_only_guessed_do_not_bind_endings_after_a_limit(store: Store) -> None:
+def test_figures_that_are_only_guessed_do_not_bind_endings_after_a_limit(
+    store: BlockingStore,
+) -> None:
     guessed = Bucket("discord:C1", PER_MINUTE, BURST, RESERVE, is_documented=False)
     store.run(rate_budget.close(guessed, 3.0, T0_MS))
 
@@ -106,7 +112,7 @@ def test_figures_that_are_only_guessed_do_not_bind_endings_after_a_limit(store: 
     assert [ask(3.0) for _ in range(BURST + 2)] == [0.0] * (BURST + 1) + [0.05]
 
 
-def test_a_full_bucket_is_forgotten(store: Store) -> None:
+def test_a_full_bucket_is_forgotten(store: BlockingStore) -> None:
     seconds, _ = store.client.time()
     store.run(rate_budget.take(BUCKET, 0, seconds * 1000))
 
@@ -118,7 +124,7 @@ def test_a_full_bucket_is_forgotten(store: Store) -> None:
 
 
 @pytest.fixture
-async def stores(quiet_redis: str) -> AsyncIterator[list[bots.store.Store]]:
+async def stores(quiet_redis: str) -> AsyncIterator[list[bots.store.AsyncStore]]:
     """The Redis of two bots processes."""
     found = [await bots.store.open_store(quiet_redis, allow_volatile=False) for _ in range(2)]
     yield found
@@ -127,9 +133,9 @@ async def stores(quiet_redis: str) -> AsyncIterator[list[bots.store.Store]]:
 
 
 async def test_endings_of_any_process_go_before_texts_of_any(
-    stores: list[bots.store.Store],
+    stores: list[bots.store.AsyncStore],
 ) -> None:
-    paces = [Pace(Budget(store)) for store in stores]
+    paces = [Turns(SharedRateBudget(store)) for store in stores]
     had: list[Rank] = []
     texts_have_theirs = asyncio.Event()
     await stores[0].run(rate_budget.close(QUICK, 0.0))
@@ -154,10 +160,10 @@ async def test_endings_of_any_process_go_before_texts_of_any(
 
 
 async def test_a_text_that_waits_for_the_budget_holds_up_no_ending_in_its_place(
-    stores: list[bots.store.Store],
+    stores: list[bots.store.AsyncStore],
 ) -> None:
-    pace = Pace(Budget(stores[0]))
-    shared = Budget(stores[1])
+    pace = Turns(SharedRateBudget(stores[0]))
+    shared = SharedRateBudget(stores[1])
     bucket = Bucket("slow", per_minute=0.6, burst=2, reserve=1)
     await shared.spend(bucket)  # another process has had what texts may have
     had: list[str] = []
@@ -180,9 +186,9 @@ async def test_a_text_that_waits_for_the_budget_holds_up_no_ending_in_its_place(
 
 
 async def test_a_limit_that_one_process_meets_is_known_to_the_other(
-    stores: list[bots.store.Store],
+    stores: list[bots.store.AsyncStore],
 ) -> None:
-    pace, other = Pace(Budget(stores[0])), Budget(stores[1])
+    pace, other = Turns(SharedRateBudget(stores[0])), SharedRateBudget(stores[1])
 
     with pytest.raises(RateLimitedError):
         async with pace.turn("C1", lambda: Rank.ENDING, QUICK):
@@ -198,11 +204,11 @@ async def test_without_redis_nobody_waits_for_the_budget(line: TcpProxy, quiet_r
     )
     empty = Bucket("empty", per_minute=0.6, burst=1, reserve=0)
     try:
-        assert await Budget(store).take(empty, Rank.TEXT) == 0.0
-        assert await Budget(store).take(empty, Rank.TEXT) > 0.0
+        assert await SharedRateBudget(store).take(empty, Rank.TEXT) == 0.0
+        assert await SharedRateBudget(store).take(empty, Rank.TEXT) > 0.0
         line.pause()
 
-        assert await Budget(store).take(empty, Rank.TEXT) == 0.0
+        assert await SharedRateBudget(store).take(empty, Rank.TEXT) == 0.0
     finally:
         line.resume()
         await store.close()

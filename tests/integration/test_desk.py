@@ -22,7 +22,7 @@ from tests.integration.ledger_steps import (
 )
 from tests.patience import PATIENCE_S
 from tests.running import clean_environment
-from worker.store import Store
+from worker.store import BlockingStore
 
 READY = WorkerReport("host:1", WorkerState.READY, "tiny", slots=16, running=3)
 
@@ -45,7 +45,7 @@ def parley_with(settings: dict[str, str], *arguments: str) -> subprocess.Complet
 
 
 @pytest.fixture
-def letter(store: Store) -> Job:
+def letter(store: BlockingStore) -> Job:
     """A dead letter whose sentence has been shown."""
     job = message(1)
     accept(store, job)
@@ -57,7 +57,9 @@ def letter(store: Store) -> Job:
     return job
 
 
-def test_status_says_who_works_and_what_waits(store: Store, quiet_redis: str, letter: Job) -> None:
+def test_status_says_who_works_and_what_waits(
+    store: BlockingStore, quiet_redis: str, letter: Job
+) -> None:
     assert state_of(store, letter) == "delivered"
     store.run(operating.sign_of_life(READY))
     for number in (2, 3):
@@ -115,7 +117,7 @@ def test_dead_letters_are_listed_without_what_people_wrote(quiet_redis: str, let
 
 @pytest.mark.parametrize("named_by", ["reference", "all"])
 def test_a_dead_letter_is_requeued(
-    store: Store, quiet_redis: str, letter: Job, named_by: str
+    store: BlockingStore, quiet_redis: str, letter: Job, named_by: str
 ) -> None:
     name = letter.id[:8] if named_by == "reference" else "all"
 
@@ -126,7 +128,7 @@ def test_a_dead_letter_is_requeued(
     assert store.client.llen("chat") == 1
 
 
-def test_a_dead_letter_is_dropped(store: Store, quiet_redis: str, letter: Job) -> None:
+def test_a_dead_letter_is_dropped(store: BlockingStore, quiet_redis: str, letter: Job) -> None:
     run = parley(quiet_redis, "dead", "drop", letter.id[:8])
 
     assert run.stdout == f"{letter.id[:8]}  is dropped.\n"

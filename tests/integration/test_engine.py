@@ -32,7 +32,7 @@ from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.loader import LoadedModel
 from worker.engine.prefix_sharing import Labels
 from worker.engine.protocol import Request, Sampling
-from worker.prompts.chat import Question, make_prompt
+from worker.prompts.chat import PromptInput, make_prompt
 
 NEW_TOKENS = 60
 CACHE_TOKENS = 4096
@@ -120,7 +120,7 @@ def test_base_models_without_a_template_answer_a_plain_transcript(
     tokenizer.save_pretrained(tmp_path)
     loaded = load(tmp_path)
     for engine in opened(loaded):
-        questions = [Question("Be brief.", (), text) for text in texts(4)]
+        questions = [PromptInput("Be brief.", (), text) for text in texts(4)]
         prompts = [make_prompt(q, loaded.tokenizer, engine.limits) for q in questions]
         assert all(prompt.stop for prompt in prompts)
 

@@ -8,7 +8,7 @@ import bots.store
 from bots.incoming.privacy import forget_user
 from shared.jobs import Attachment, Job, Kind, make_job
 from shared.ledger import keys, lifecycle, privacy, ratings
-from shared.ledger.lifecycle import Limits, Memory
+from shared.ledger.lifecycle import ConversationMemory, JobLimits
 from shared.ledger.privacy import Forgotten, forgotten_text
 from shared.ledger.ratings import Rated
 from tests.integration.ledger_steps import (
@@ -20,7 +20,7 @@ from tests.integration.ledger_steps import (
     lease_of,
     message,
 )
-from worker.store import Store
+from worker.store import BlockingStore
 
 SECRET = "what Alice wrote"
 
@@ -29,7 +29,9 @@ def by(job: Job, user: str) -> Job:
     return dataclasses.replace(job, origin=dataclasses.replace(job.origin, user=user))
 
 
-def asked(store: Store, number: int, user: str, thread: str, memory: Memory = REMEMBER) -> Job:
+def asked(
+    store: BlockingStore, number: int, user: str, thread: str, memory: ConversationMemory = REMEMBER
+) -> Job:
     """A question that was asked, answered and shown."""
     job = dataclasses.replace(by(message(number, thread), user), text=SECRET)
     job = dataclasses.replace(job, attachments=(Attachment("a.txt", text=SECRET),))
@@ -40,18 +42,18 @@ def asked(store: Store, number: int, user: str, thread: str, memory: Memory = RE
     return job
 
 
-def rate(store: Store, number: int, user: str, channel: str) -> None:
+def rate(store: BlockingStore, number: int, user: str, channel: str) -> None:
     job = by(message(number), user)
     origin = dataclasses.replace(job.origin, channel=channel, act="tag", thread="")
     job = make_job(Kind.TAG, origin, "fine")
     accept(store, job)
     rated = Rated(origin.message, user, user, "", 1.0, 2.0, "positive")
     assert store.run(ratings.note(lease_of(claim(store, job)), rated)).is_kept
-    store.run(lifecycle.finish(job.id, "t1", DONE, Memory()))
+    store.run(lifecycle.finish(job.id, "t1", DONE, ConversationMemory()))
     deliver(store, job)
 
 
-def everything(store: Store) -> bytes:
+def everything(store: BlockingStore) -> bytes:
     """All strings, hashes and lists of Redis."""
     found: list[Any] = []
     for key in store.client.scan_iter():
@@ -66,7 +68,7 @@ def everything(store: Store) -> bytes:
 
 
 async def test_what_is_kept_of_a_person_goes_and_nothing_of_others(
-    store: Store, bots_store: bots.store.Store
+    store: BlockingStore, bots_store: bots.store.AsyncStore
 ) -> None:
     job = asked(store, 1, "U1", "1")
     asked(store, 2, "U1", "2")
@@ -91,7 +93,7 @@ async def test_what_is_kept_of_a_person_goes_and_nothing_of_others(
 
 
 async def test_a_question_that_is_being_answered_stays_and_its_person_is_told(
-    store: Store, bots_store: bots.store.Store
+    store: BlockingStore, bots_store: bots.store.AsyncStore
 ) -> None:
     job = by(message(1, "1"), "U1")
     accept(store, job)
@@ -105,7 +107,7 @@ async def test_a_question_that_is_being_answered_stays_and_its_person_is_told(
     assert "1 conversation, 1 question," in await forget_user(bots_store, job.origin)
 
 
-def test_commands_are_found_and_no_conversation_of_theirs(store: Store) -> None:
+def test_commands_are_found_and_no_conversation_of_theirs(store: BlockingStore) -> None:
     job = by(message(1, "1"), "U1")
     job = make_job(Kind.CHAT, dataclasses.replace(job.origin, act="command"), "hello")
     accept(store, job)
@@ -114,19 +116,19 @@ def test_commands_are_found_and_no_conversation_of_theirs(store: Store) -> None:
     assert store.client.zrange(keys.questions(job.origin.asker), 0, -1) == [job.id.encode()]
 
 
-def test_a_conversation_is_found_for_as_long_as_it_is_remembered(store: Store) -> None:
+def test_a_conversation_is_found_for_as_long_as_it_is_remembered(store: BlockingStore) -> None:
     long = by(message(1, "1"), "U1")
     short = by(message(2, "2"), "U1")
-    store.run(lifecycle.accept(long, Limits(1000, 3_600_000)))
-    store.run(lifecycle.accept(short, Limits(1, 1)))
-    store.run(lifecycle.accept(by(message(3, "3"), "U1"), Limits(1000, 60_000)))
+    store.run(lifecycle.accept(long, JobLimits(1000, 3_600_000)))
+    store.run(lifecycle.accept(short, JobLimits(1, 1)))
+    store.run(lifecycle.accept(by(message(3, "3"), "U1"), JobLimits(1000, 60_000)))
 
     index = keys.asked(long.origin.asker)
     assert long.origin.conversation.encode() in store.client.zrange(index, 0, -1)
     assert 3_500_000 < store.client.pttl(index) <= 3_601_000
 
 
-def test_all_that_is_kept_can_be_shown(store: Store) -> None:
+def test_all_that_is_kept_can_be_shown(store: BlockingStore) -> None:
     job = asked(store, 1, "U1", "1")
     asked(store, 2, "U2", "2")
     store.client.hset(keys.feedback(job.origin.asker), job.id, "good")
@@ -147,7 +149,7 @@ def test_all_that_is_kept_can_be_shown(store: Store) -> None:
     assert question["text"] == SECRET
 
 
-def test_ratings_are_shown_a_page_at_a_time(store: Store) -> None:
+def test_ratings_are_shown_a_page_at_a_time(store: BlockingStore) -> None:
     rate(store, 1, "U1", "C1")
     rate(store, 2, "U2", "C1")
     origin = by(message(9), "U1").origin

@@ -6,22 +6,22 @@ from typing import Any
 import pytest
 
 from bots.delivery.manager import Delivery
-from bots.incoming.context import Gatherer, LastHours, Meant, Wanted
+from bots.incoming.context import HistoryReader, LastHours, Meant, Wanted
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
 from bots.incoming.reception import Reception, Rules
 from bots.metrics import Metrics
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import PlatformUnavailableError
 from shared.jobs import Job, Kind, Origin, Platform
-from shared.ledger.lifecycle import Limits, Ready
+from shared.ledger.lifecycle import JobLimits, Ready
 from shared.ledger.presentation import read_final
 from shared.replies import Failed
 from shared.tasks import Form, Quoted, Summarize, Task, Translate, Write
 from tests.integration.test_live_reply import SlowPlatform
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "2.0", "U1", act="command")
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 TO_US = Situation(is_from_person=True, mentions_us=True)
 SAID = (Quoted("alice", "The build is red."), Quoted("bob", "I mend it."))
 SUMMARIZE = Summarize((), "the last 2 hours")
@@ -42,7 +42,9 @@ class Shown:
         return self._messages
 
 
-async def receive(store: Store, gatherer: Gatherer | None, task: Task, wanted: Wanted) -> Job:
+async def receive(
+    store: AsyncStore, gatherer: HistoryReader | None, task: Task, wanted: Wanted
+) -> Job:
     """The job that comes of a task."""
     woken: list[Ready] = []
     delivery = Delivery(store, SlowPlatform(), LIMITS, Metrics())
@@ -68,7 +70,7 @@ async def receive(store: Store, gatherer: Gatherer | None, task: Task, wanted: W
     ],
 )
 async def test_a_task_is_accepted_with_the_messages_that_it_works_on(
-    bots_store: Store, task: Task, expected: Task
+    bots_store: AsyncStore, task: Task, expected: Task
 ) -> None:
     shown = Shown(SAID)
 
@@ -84,7 +86,7 @@ async def test_a_task_is_accepted_with_the_messages_that_it_works_on(
     [(Shown([]), "nothing_there"), (Shown(None), "place_unreadable"), (None, "place_unreadable")],
 )
 async def test_a_task_without_its_messages_ends_in_a_sentence(
-    bots_store: Store, gatherer: Gatherer | None, code: str
+    bots_store: AsyncStore, gatherer: HistoryReader | None, code: str
 ) -> None:
     job = await receive(bots_store, gatherer, SUMMARIZE, Meant())
 

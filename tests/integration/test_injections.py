@@ -29,9 +29,9 @@ from tests.integration.knowledge_desk import (
 from worker.engine.encoders.embedder import load_embedder
 from worker.knowledge.answers import Citation, Cited, written_answer
 from worker.knowledge.chunks import Passage
-from worker.knowledge.documents import HIDDEN, Block
+from worker.knowledge.documents import HIDDEN, DocumentBlock
 from worker.knowledge.sanitize import addresses_in
-from worker.store import Store
+from worker.store import BlockingStore
 
 pytestmark = pytest.mark.timeout(180)
 """The first test waits for all the answers."""
@@ -65,7 +65,7 @@ def desk(quiet_server: str, endless_model: Path) -> Iterator[Desk]:
     embedder = load_embedder("default", "cpu")
     with redis.Redis.from_url(quiet_server) as client, open_mind(endless_model) as mind:
         client.flushall()
-        yield make_desk(Store(client), embedder, mind)
+        yield make_desk(BlockingStore(client), embedder, mind)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,9 @@ def test_answer_has_no_new_link_no_picture_and_no_mention(
 @pytest.mark.parametrize("render", [render_for_slack, render_for_discord])
 def test_model_that_obeys_can_write_no_new_link_no_picture_and_no_mention(render: object) -> None:
     """As if it wrote just what it was told to."""
-    cited = [Cited(Citation("Canteen", (), f"{HOME}C1/canteen.md"), Passage((), (Block(TOPIC),)))]
+    cited = [
+        Cited(Citation("Canteen", (), f"{HOME}C1/canteen.md"), Passage((), (DocumentBlock(TOPIC),)))
+    ]
     faults = [
         (attempt.id, fault)
         for attempt in make()
@@ -175,7 +177,7 @@ def test_model_that_obeys_can_write_no_new_link_no_picture_and_no_mention(render
 
 
 def test_numbers_that_no_passage_has_are_taken_out() -> None:
-    cited = [Cited(Citation("Canteen", (), ""), Passage((), (Block(TOPIC),)))]
+    cited = [Cited(Citation("Canteen", (), ""), Passage((), (DocumentBlock(TOPIC),)))]
 
     text = written_answer("At noon [1], or never [7][99]; see [1, 12].", cited, frozenset())
 

@@ -29,11 +29,11 @@ from tests.integration.knowledge_desk import (
 from worker.engine.encoders.embedder import Embedder, load_embedder
 from worker.handler import Outcome
 from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
-from worker.knowledge.documents import Block, Document, Section
-from worker.knowledge.store import Library, Submission
-from worker.knowledge.visibility import EVERYWHERE, Place, channel_of, parse_place
-from worker.store import Store
-from worker.tasks.generate import Mind
+from worker.knowledge.documents import Document, DocumentBlock, Section
+from worker.knowledge.store import DocumentStore, DocumentSubmission
+from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, channel_of, parse_place
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel
 
 HANDBOOK = """# Handbook
 
@@ -60,19 +60,21 @@ def embedder() -> Embedder:
 
 
 @pytest.fixture(scope="module")
-def mind(endless_model: Path) -> Iterator[Mind]:
+def mind(endless_model: Path) -> Iterator[ChatModel]:
     with open_mind(endless_model) as opened:
         yield opened
 
 
 @pytest.fixture
-def desk(store: Store, embedder: Embedder, mind: Mind) -> Desk:
+def desk(store: BlockingStore, embedder: Embedder, mind: ChatModel) -> Desk:
     return make_desk(store, embedder, mind)
 
 
-def submission(text: str, name: str = "a.md", place: Place = EVERYWHERE) -> Submission:
-    document = Document("Title", (Section(("Part",), (Block(text),)),))
-    return Submission(document, name, place, digest=text)
+def submission(
+    text: str, name: str = "a.md", place: DocumentPlace = EVERYWHERE
+) -> DocumentSubmission:
+    document = Document("Title", (Section(("Part",), (DocumentBlock(text),)),))
+    return DocumentSubmission(document, name, place, digest=text)
 
 
 def of_thread(job: Job, parent: str = "C1") -> Job:
@@ -200,7 +202,7 @@ def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedder) -> 
         return embedder.embed(texts)
 
     def put(*parts: str) -> None:
-        sections = tuple(Section((part,), (Block(f"{part} says so."),)) for part in parts)
+        sections = tuple(Section((part,), (DocumentBlock(f"{part} says so."),)) for part in parts)
         sent = dataclasses.replace(submission(""), document=Document("Title", sections))
         desk.library.put(sent, embed, embedder.name)  # type: ignore[arg-type]  # a list will do
 
@@ -217,7 +219,9 @@ def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedder) -> 
     assert not any("two" in text for text in found.values())
 
 
-def test_removed_document_leaves_nothing_and_answers_nothing(desk: Desk, store: Store) -> None:
+def test_removed_document_leaves_nothing_and_answers_nothing(
+    desk: Desk, store: BlockingStore
+) -> None:
     run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
     run(desk.learner.learn, lesson(CODE_WORD, "C1", "secret.md"))
     asked = question("How do I book a train?", "C1")
@@ -231,7 +235,9 @@ def test_removed_document_leaves_nothing_and_answers_nothing(desk: Desk, store: 
     assert len(list(store.client.scan_iter(keys.passage("*")))) == 1
 
 
-def test_what_a_message_taught_is_forgotten_with_the_message(desk: Desk, store: Store) -> None:
+def test_what_a_message_taught_is_forgotten_with_the_message(
+    desk: Desk, store: BlockingStore
+) -> None:
     first = lesson(HANDBOOK, "C1", "handbook.md", message="17.1")
     run(desk.learner.learn, first)
     run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md", message="17.2"))
@@ -252,7 +258,9 @@ def test_vectors_of_two_models_are_not_mixed(desk: Desk, embedder: Embedder) -> 
         run(desk.quoting.ask, question("When is tea?", "C1"))
 
 
-def test_emptied_library_takes_another_model(desk: Desk, store: Store, embedder: Embedder) -> None:
+def test_emptied_library_takes_another_model(
+    desk: Desk, store: BlockingStore, embedder: Embedder
+) -> None:
     desk.library.put(submission("Tea is at four."), embedder.embed, "another-model")
 
     store.run(knowledge.drop(list(desk.library.records())))
@@ -281,7 +289,7 @@ def test_redis_without_vector_sets_is_told_in_a_sentence() -> None:
             redis.Redis(port=server.server_address[1], protocol=2) as client,
             pytest.raises(NoKnowledgeError, match=r"no vector sets.*Redis 8"),
         ):
-            Library(client).require_vectors()
+            DocumentStore(client).require_vectors()
         server.shutdown()
 
 

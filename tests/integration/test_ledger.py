@@ -8,7 +8,7 @@ import pytest
 
 from shared.jobs import CHAT_QUEUE, Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger import codec, keys, lifecycle
-from shared.ledger.lifecycle import Claimed, Hold, Lease, Limits, Memory, Ready
+from shared.ledger.lifecycle import Claimed, ConversationMemory, Hold, JobLimits, Lease, Ready
 from shared.replies import Failed, Snapshot
 from shared.tasks import Learn
 from tests.integration.ledger_steps import (
@@ -35,12 +35,12 @@ from tests.integration.ledger_steps import (
     wait_for,
 )
 from tests.patience import PATIENCE_S
-from worker.store import Store
+from worker.store import BlockingStore
 
 # --- accept ---------------------------------------------------------------------------------------
 
 
-def test_accept_records_a_job_and_says_that_it_may_run(store: Store) -> None:
+def test_accept_records_a_job_and_says_that_it_may_run(store: BlockingStore) -> None:
     job = message(1)
 
     accepted = store.run(lifecycle.accept(job, LIMITS))
@@ -54,7 +54,7 @@ def test_accept_records_a_job_and_says_that_it_may_run(store: Store) -> None:
 @pytest.mark.parametrize("refusal", [None, REFUSAL])
 @pytest.mark.parametrize("state", ["queued", "running", "done"])
 def test_accept_of_a_known_message_changes_nothing(
-    store: Store, state: str, refusal: Failed | None
+    store: BlockingStore, state: str, refusal: Failed | None
 ) -> None:
     job = message(1)
     accept(store, job)
@@ -70,7 +70,7 @@ def test_accept_of_a_known_message_changes_nothing(
     assert everything_in(store) == before
 
 
-def test_accept_of_a_delivered_message_is_a_duplicate(store: Store) -> None:
+def test_accept_of_a_delivered_message_is_a_duplicate(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -81,7 +81,7 @@ def test_accept_of_a_delivered_message_is_a_duplicate(store: Store) -> None:
     assert outbox_of(store) == []
 
 
-def test_accept_with_a_refusal_answers_at_once(store: Store) -> None:
+def test_accept_with_a_refusal_answers_at_once(store: BlockingStore) -> None:
     job = message(1)
 
     accepted = store.run(lifecycle.accept(job, LIMITS, refusal=REFUSAL))
@@ -92,14 +92,14 @@ def test_accept_with_a_refusal_answers_at_once(store: Store) -> None:
     assert claim(store, job).reason == "done"
 
 
-def test_accept_with_a_refusal_does_not_block_the_conversation(store: Store) -> None:
+def test_accept_with_a_refusal_does_not_block_the_conversation(store: BlockingStore) -> None:
     store.run(lifecycle.accept(message(1), LIMITS, refusal=REFUSAL))
     job = message(2)
 
     assert accept(store, job) == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
 
 
-def test_accept_with_a_refusal_leaves_the_running_job_its_lease(store: Store) -> None:
+def test_accept_with_a_refusal_leaves_the_running_job_its_lease(store: BlockingStore) -> None:
     running, refused = message(1), message(2)
     accept(store, running)
     claim(store, running)
@@ -111,7 +111,7 @@ def test_accept_with_a_refusal_leaves_the_running_job_its_lease(store: Store) ->
     assert finish(store, running).counted
 
 
-def test_accept_with_a_refusal_leaves_the_order_of_those_who_wait(store: Store) -> None:
+def test_accept_with_a_refusal_leaves_the_order_of_those_who_wait(store: BlockingStore) -> None:
     first, second, refused = message(1), message(2), message(3)
     accept(store, first)
     accept(store, second)
@@ -125,7 +125,7 @@ def test_accept_with_a_refusal_leaves_the_order_of_those_who_wait(store: Store) 
 # --- order ----------------------------------------------------------------------------------------
 
 
-def test_jobs_of_a_conversation_run_one_after_the_other(store: Store) -> None:
+def test_jobs_of_a_conversation_run_one_after_the_other(store: BlockingStore) -> None:
     first, second, third = message(1), message(2), message(3)
 
     assert [accept(store, job) for job in (first, second, third)] == [
@@ -144,7 +144,7 @@ def test_jobs_of_a_conversation_run_one_after_the_other(store: Store) -> None:
     assert finish(store, third) == lifecycle.Finished(counted=True, ready=None)
 
 
-def test_jobs_of_different_conversations_run_side_by_side(store: Store) -> None:
+def test_jobs_of_different_conversations_run_side_by_side(store: BlockingStore) -> None:
     jobs = [message(1, "1.0"), message(2, "2.0"), message(3, "")]
 
     assert [accept(store, job) for job in jobs] == [
@@ -154,7 +154,7 @@ def test_jobs_of_different_conversations_run_side_by_side(store: Store) -> None:
         lease_of(claim(store, job))
 
 
-def test_a_finished_conversation_leaves_no_mailbox(store: Store) -> None:
+def test_a_finished_conversation_leaves_no_mailbox(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -167,7 +167,7 @@ def test_a_finished_conversation_leaves_no_mailbox(store: Store) -> None:
 # --- leases ---------------------------------------------------------------------------------------
 
 
-def test_claim_gives_all_that_a_run_needs(store: Store) -> None:
+def test_claim_gives_all_that_a_run_needs(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
 
@@ -176,7 +176,7 @@ def test_claim_gives_all_that_a_run_needs(store: Store) -> None:
     )
 
 
-def test_claim_of_a_running_job_is_refused(store: Store) -> None:
+def test_claim_of_a_running_job_is_refused(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -184,11 +184,11 @@ def test_claim_of_a_running_job_is_refused(store: Store) -> None:
     assert claim(store, job, "t2") == Claimed(lease=None, reason="taken", ready=None)
 
 
-def test_claim_of_an_unknown_job_is_refused(store: Store) -> None:
+def test_claim_of_an_unknown_job_is_refused(store: BlockingStore) -> None:
     assert claim(store, message(1)) == Claimed(lease=None, reason="unknown", ready=None)
 
 
-def test_an_older_token_can_change_nothing(store: Store) -> None:
+def test_an_older_token_can_change_nothing(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, "old", lease_ms=1)
@@ -208,7 +208,7 @@ def test_an_older_token_can_change_nothing(store: Store) -> None:
     assert len(replies_of(store, job)) == 1
 
 
-def test_a_job_that_was_swept_is_nobodys_until_it_is_claimed(store: Store) -> None:
+def test_a_job_that_was_swept_is_nobodys_until_it_is_claimed(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, "old", lease_ms=1)
@@ -219,7 +219,7 @@ def test_a_job_that_was_swept_is_nobodys_until_it_is_claimed(store: Store) -> No
     assert outbox_of(store) == []
 
 
-def test_a_lease_that_ran_out_but_was_not_taken_over_still_counts(store: Store) -> None:
+def test_a_lease_that_ran_out_but_was_not_taken_over_still_counts(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, lease_ms=1)
@@ -227,7 +227,7 @@ def test_a_lease_that_ran_out_but_was_not_taken_over_still_counts(store: Store) 
     assert finish(store, job).counted
 
 
-def test_a_renewed_lease_holds(store: Store) -> None:
+def test_a_renewed_lease_holds(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, lease_ms=SHORT_MS)
@@ -242,7 +242,7 @@ def test_a_renewed_lease_holds(store: Store) -> None:
     assert claim(store, job, "t2").reason == "taken"
 
 
-def take_over(store: Store, job: Job, token: str) -> Lease:
+def take_over(store: BlockingStore, job: Job, token: str) -> Lease:
     """Claim a job as soon as its lease has run out."""
     leases: list[Lease] = []
 
@@ -255,14 +255,14 @@ def take_over(store: Store, job: Job, token: str) -> Lease:
     return leases[0]
 
 
-def sweep_and_take_over(store: Store, job: Job, token: str) -> Lease:
+def sweep_and_take_over(store: BlockingStore, job: Job, token: str) -> Lease:
     sweep_until_ready(store, job)
     return lease_of(claim(store, job, token))
 
 
 @pytest.mark.parametrize("taking_over", [take_over, sweep_and_take_over])
 def test_a_job_whose_worker_died_goes_on_where_it_was(
-    store: Store, taking_over: Callable[[Store, Job, str], Lease]
+    store: BlockingStore, taking_over: Callable[[BlockingStore, Job, str], Lease]
 ) -> None:
     first, second = message(1), message(2)
     accept(store, first)
@@ -279,7 +279,7 @@ def test_a_job_whose_worker_died_goes_on_where_it_was(
     )
 
 
-def test_a_snapshot_nudges_those_who_show_it(store: Store) -> None:
+def test_a_snapshot_nudges_those_who_show_it(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -293,7 +293,9 @@ def test_a_snapshot_nudges_those_who_show_it(store: Store) -> None:
     assert heard["data"] == job.id.encode()
 
 
-def test_a_job_that_used_up_its_attempts_fails_and_lets_the_next_one_run(store: Store) -> None:
+def test_a_job_that_used_up_its_attempts_fails_and_lets_the_next_one_run(
+    store: BlockingStore,
+) -> None:
     job, following = message(1), message(2)
     accept(store, job)
     accept(store, following)
@@ -313,7 +315,7 @@ def test_a_job_that_used_up_its_attempts_fails_and_lets_the_next_one_run(store: 
     lease_of(claim(store, following))
 
 
-def test_a_job_whose_workers_all_died_fails_too(store: Store) -> None:
+def test_a_job_whose_workers_all_died_fails_too(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -324,7 +326,7 @@ def test_a_job_whose_workers_all_died_fails_too(store: Store) -> None:
     assert len(replies_of(store, job)) == 1
 
 
-def test_a_release_without_blame_gives_the_attempt_back(store: Store) -> None:
+def test_a_release_without_blame_gives_the_attempt_back(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
 
@@ -335,7 +337,7 @@ def test_a_release_without_blame_gives_the_attempt_back(store: Store) -> None:
         assert state_of(store, job) == "queued"
 
 
-def test_a_released_job_keeps_what_was_shown(store: Store) -> None:
+def test_a_released_job_keeps_what_was_shown(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -348,7 +350,7 @@ def test_a_released_job_keeps_what_was_shown(store: Store) -> None:
 # --- deadlines ------------------------------------------------------------------------------------
 
 
-def test_a_claim_after_the_deadline_fails_the_job(store: Store) -> None:
+def test_a_claim_after_the_deadline_fails_the_job(store: BlockingStore) -> None:
     job, following = message(1), message(2)
     accept(store, job, NO_TIME)
     accept(store, following)
@@ -361,9 +363,11 @@ def test_a_claim_after_the_deadline_fails_the_job(store: Store) -> None:
     assert replies_of(store, job) == [lifecycle.EXPIRED]
 
 
-def test_a_renewal_after_the_deadline_says_so_and_the_holder_may_finish(store: Store) -> None:
+def test_a_renewal_after_the_deadline_says_so_and_the_holder_may_finish(
+    store: BlockingStore,
+) -> None:
     job = message(1)
-    accept(store, job, Limits(deadline_ms=SHORT_MS, retention_ms=1000))
+    accept(store, job, JobLimits(deadline_ms=SHORT_MS, retention_ms=1000))
     claim(store, job)
 
     wait_for(lambda: store.run(lifecycle.renew(job.id, "t1", LONG_MS)) is Hold.EXPIRED)
@@ -373,9 +377,11 @@ def test_a_renewal_after_the_deadline_says_so_and_the_holder_may_finish(store: S
     assert replies_of(store, job) == [late]
 
 
-def test_the_sweep_fails_a_job_whose_worker_died_and_whose_time_is_over(store: Store) -> None:
+def test_the_sweep_fails_a_job_whose_worker_died_and_whose_time_is_over(
+    store: BlockingStore,
+) -> None:
     job, following = message(1), message(2)
-    accept(store, job, Limits(deadline_ms=SHORT_MS, retention_ms=1000))
+    accept(store, job, JobLimits(deadline_ms=SHORT_MS, retention_ms=1000))
     accept(store, following)
     claim(store, job, lease_ms=2 * SHORT_MS)
 
@@ -386,7 +392,9 @@ def test_the_sweep_fails_a_job_whose_worker_died_and_whose_time_is_over(store: S
     assert len(replies_of(store, job)) == 1
 
 
-def test_the_sweep_fails_a_waiting_job_and_leaves_the_running_one_its_lease(store: Store) -> None:
+def test_the_sweep_fails_a_waiting_job_and_leaves_the_running_one_its_lease(
+    store: BlockingStore,
+) -> None:
     running, waiting = message(1), message(2)
     accept(store, running)
     claim(store, running)
@@ -402,13 +410,13 @@ def test_the_sweep_fails_a_waiting_job_and_leaves_the_running_one_its_lease(stor
 # --- sweep ----------------------------------------------------------------------------------------
 
 
-def look_now(store: Store, *jobs: Job) -> None:
+def look_now(store: BlockingStore, *jobs: Job) -> None:
     """Let the sweep look at jobs as if the time for it had come."""
     for job in jobs:
         store.client.zadd(keys.OPEN, {job.id: 0})
 
 
-def test_the_sweep_publishes_a_job_that_was_lost_on_its_way(store: Store) -> None:
+def test_the_sweep_publishes_a_job_that_was_lost_on_its_way(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     assert sweep(store) == []  # it was published just now
@@ -418,7 +426,7 @@ def test_the_sweep_publishes_a_job_that_was_lost_on_its_way(store: Store) -> Non
     assert sweep(store) == []
 
 
-def test_the_sweep_waits_while_the_queue_is_not_empty(store: Store) -> None:
+def test_the_sweep_waits_while_the_queue_is_not_empty(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     store.client.rpush("chat", "somebody else's message")
@@ -430,7 +438,7 @@ def test_the_sweep_waits_while_the_queue_is_not_empty(store: Store) -> None:
     assert sweep(store) == [job.id]
 
 
-def test_the_sweep_leaves_waiting_jobs_waiting(store: Store) -> None:
+def test_the_sweep_leaves_waiting_jobs_waiting(store: BlockingStore) -> None:
     first, second = message(1), message(2)
     accept(store, first)
     accept(store, second)
@@ -442,7 +450,9 @@ def test_the_sweep_leaves_waiting_jobs_waiting(store: Store) -> None:
     assert finish(store, first).ready == Ready(second.id, Kind.CHAT, CHAT_QUEUE)
 
 
-def test_the_sweep_looks_at_no_more_jobs_than_it_is_told_and_forgets_none(store: Store) -> None:
+def test_the_sweep_looks_at_no_more_jobs_than_it_is_told_and_forgets_none(
+    store: BlockingStore,
+) -> None:
     jobs = [message(number, str(number)) for number in range(5)]
     for job in jobs:
         accept(store, job)
@@ -454,7 +464,7 @@ def test_the_sweep_looks_at_no_more_jobs_than_it_is_told_and_forgets_none(store:
     assert {job_id for ids in found for job_id in ids} == {job.id for job in jobs}
 
 
-def test_the_sweep_forgets_jobs_that_are_gone(store: Store) -> None:
+def test_the_sweep_forgets_jobs_that_are_gone(store: BlockingStore) -> None:
     store.client.zadd(keys.OPEN, {"a" * 20: 0})
 
     assert sweep(store) == []
@@ -464,7 +474,7 @@ def test_the_sweep_forgets_jobs_that_are_gone(store: Store) -> None:
 # --- transcript -----------------------------------------------------------------------------------
 
 
-def converse(store: Store, number: int, memory: Memory) -> tuple[Turn, ...]:
+def converse(store: BlockingStore, number: int, memory: ConversationMemory) -> tuple[Turn, ...]:
     """Run one message to its end; returns the history it was given."""
     job = message(number)
     accept(store, job)
@@ -477,9 +487,11 @@ def turns(number: int) -> tuple[Turn, Turn]:
     return Turn("user", f"q{number}"), Turn("assistant", f"a{number}")
 
 
-def test_the_transcript_is_given_in_order_and_capped(store: Store) -> None:
+def test_the_transcript_is_given_in_order_and_capped(store: BlockingStore) -> None:
     seen = [
-        converse(store, number, Memory(turns(number), max_turns=4, retention_ms=LONG_MS))
+        converse(
+            store, number, ConversationMemory(turns(number), max_turns=4, retention_ms=LONG_MS)
+        )
         for number in range(4)
     ]
 
@@ -491,7 +503,7 @@ def test_the_transcript_is_given_in_order_and_capped(store: Store) -> None:
     ]
 
 
-def test_the_transcript_of_another_conversation_is_never_given(store: Store) -> None:
+def test_the_transcript_of_another_conversation_is_never_given(store: BlockingStore) -> None:
     converse(store, 1, REMEMBER)
     other = message(2, "2.0")
     accept(store, other)
@@ -499,40 +511,42 @@ def test_the_transcript_of_another_conversation_is_never_given(store: Store) -> 
     assert lease_of(claim(store, other)).history == ()
 
 
-def test_forgetting_clears_the_transcript(store: Store) -> None:
+def test_forgetting_clears_the_transcript(store: BlockingStore) -> None:
     converse(store, 1, REMEMBER)
 
-    assert converse(store, 2, Memory(forget=True)) == REMEMBER.turns
+    assert converse(store, 2, ConversationMemory(forget=True)) == REMEMBER.turns
     assert converse(store, 3, REMEMBER) == ()
 
 
-def test_an_ending_that_remembers_nothing_forgets_nothing(store: Store) -> None:
+def test_an_ending_that_remembers_nothing_forgets_nothing(store: BlockingStore) -> None:
     """A refused or failed message is no reason to lose the conversation before it."""
     converse(store, 1, REMEMBER)
-    converse(store, 2, Memory())
+    converse(store, 2, ConversationMemory())
 
     assert converse(store, 3, REMEMBER) == REMEMBER.turns
 
 
-def test_the_transcript_is_kept_as_long_as_it_is_told(store: Store) -> None:
-    converse(store, 1, Memory(turns(1), max_turns=4, retention_ms=LONG_MS))
+def test_the_transcript_is_kept_as_long_as_it_is_told(store: BlockingStore) -> None:
+    converse(store, 1, ConversationMemory(turns(1), max_turns=4, retention_ms=LONG_MS))
     transcript = keys.transcript(message(1).origin.conversation)
     lifetime: Any = store.client.pttl(transcript)
     assert LONG_MS / 2 < lifetime <= LONG_MS
 
-    converse(store, 2, Memory(turns(2), max_turns=4, retention_ms=1))
+    converse(store, 2, ConversationMemory(turns(2), max_turns=4, retention_ms=1))
 
     wait_for(lambda: not store.client.exists(transcript))
 
 
-def test_a_file_that_was_learned_from_is_not_kept_with_its_job(store: Store) -> None:
+def test_a_file_that_was_learned_from_is_not_kept_with_its_job(store: BlockingStore) -> None:
     origin = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1", act="learn")
     job = make_job(Kind.LEARN, origin, "", task=Learn("a.txt", "QUJD"))
     light = dataclasses.replace(job, task=Learn("a.txt", ""))
     accept(store, job)
     lease = lease_of(claim(store, job))
 
-    assert store.run(lifecycle.finish(job.id, lease.token, DONE, Memory(job=light))).counted
+    assert store.run(
+        lifecycle.finish(job.id, lease.token, DONE, ConversationMemory(job=light))
+    ).counted
 
     document: Any = store.client.hget(keys.job(job.id), "job")
     assert codec.decode(document, Job) == light

@@ -6,7 +6,7 @@ import pytest
 
 from shared.jobs import Job, Kind
 from shared.ledger import keys, lifecycle
-from shared.ledger.lifecycle import Accepted, Allowance
+from shared.ledger.lifecycle import Accepted, AskAllowance
 from shared.replies import Failed, Final
 from shared.tasks import Learn
 from tests.integration.ledger_steps import (
@@ -17,13 +17,15 @@ from tests.integration.ledger_steps import (
     replies_of,
     state_of,
 )
-from worker.store import Store
+from worker.store import BlockingStore
 
-PLENTY = Allowance(user_per_min=1000, channel_per_min=1000, max_open_per_user=1000, max_queue=1000)
+PLENTY = AskAllowance(
+    user_per_min=1000, channel_per_min=1000, max_open_per_user=1000, max_queue=1000
+)
 TOO_LONG = Failed("too_long", "Your message is too long.")
 
 
-def ask(store: Store, job: Job, allowance: Allowance) -> Accepted:
+def ask(store: BlockingStore, job: Job, allowance: AskAllowance) -> Accepted:
     return store.run(lifecycle.accept(job, LIMITS, allowance))
 
 
@@ -47,7 +49,7 @@ def sentence_of(reply: Final) -> str:
     ],
 )
 def test_what_is_too_much_is_refused_with_one_sentence(
-    store: Store, allowance: Allowance, reason: str, number: str
+    store: BlockingStore, allowance: AskAllowance, reason: str, number: str
 ) -> None:
     for n in (1, 2):
         assert ask(store, message(n, str(n)), allowance).ready is not None
@@ -64,7 +66,7 @@ def test_what_is_too_much_is_refused_with_one_sentence(
     assert told.text.encode() not in (store.client.hget(keys.job(told.id), "job") or b"")
 
 
-def test_of_a_task_that_is_refused_nothing_is_kept(store: Store) -> None:
+def test_of_a_task_that_is_refused_nothing_is_kept(store: BlockingStore) -> None:
     few = dataclasses.replace(PLENTY, user_per_min=1)
     ask(store, message(1, "1"), few)
     secret = "what somebody wrote"
@@ -76,7 +78,7 @@ def test_of_a_task_that_is_refused_nothing_is_kept(store: Store) -> None:
     assert secret.encode() not in (store.client.hget(keys.job(refused.id), "job") or b"")
 
 
-def test_a_refused_message_that_comes_again_is_known(store: Store) -> None:
+def test_a_refused_message_that_comes_again_is_known(store: BlockingStore) -> None:
     one = dataclasses.replace(PLENTY, max_open_per_user=1)
     first, told, silent = (message(n, str(n)) for n in (1, 2, 3))
     for job in (first, told, silent):
@@ -88,7 +90,7 @@ def test_a_refused_message_that_comes_again_is_known(store: Store) -> None:
         assert ask(store, job, one) == Accepted(is_new=False)
 
 
-def test_a_refusal_of_one_person_leaves_others_alone(store: Store) -> None:
+def test_a_refusal_of_one_person_leaves_others_alone(store: BlockingStore) -> None:
     few = dataclasses.replace(PLENTY, user_per_min=1, max_open_per_user=1)
     ask(store, message(1, "1"), few)
     assert ask(store, message(2, "2"), few).refused
@@ -96,7 +98,7 @@ def test_a_refusal_of_one_person_leaves_others_alone(store: Store) -> None:
     assert ask(store, by(message(3, "3"), "U2"), few).ready is not None
 
 
-def test_a_channel_that_is_busy_leaves_other_channels_alone(store: Store) -> None:
+def test_a_channel_that_is_busy_leaves_other_channels_alone(store: BlockingStore) -> None:
     few = dataclasses.replace(PLENTY, channel_per_min=1)
     ask(store, message(1, "1"), few)
     assert ask(store, by(message(2, "2"), "U2"), few).refused == "channel_rate"
@@ -104,7 +106,7 @@ def test_a_channel_that_is_busy_leaves_other_channels_alone(store: Store) -> Non
     assert ask(store, by(message(3, "3"), "U2", "C2"), few).ready is not None
 
 
-def test_an_answered_question_makes_room_for_the_next(store: Store) -> None:
+def test_an_answered_question_makes_room_for_the_next(store: BlockingStore) -> None:
     one = dataclasses.replace(PLENTY, max_open_per_user=1)
     first = message(1, "1")
     ask(store, first, one)
@@ -114,7 +116,7 @@ def test_an_answered_question_makes_room_for_the_next(store: Store) -> None:
     assert ask(store, message(2, "2"), one).ready is not None
 
 
-def test_a_bucket_fills_again_with_time(store: Store) -> None:
+def test_a_bucket_fills_again_with_time(store: BlockingStore) -> None:
     few = dataclasses.replace(PLENTY, user_per_min=60)
     for n in range(60):
         assert not ask(store, message(n, str(n)), few).refused
@@ -127,14 +129,14 @@ def test_a_bucket_fills_again_with_time(store: Store) -> None:
     assert ask(store, message(62, "62"), few).refused == "user_rate"
 
 
-def test_without_an_allowance_nothing_is_counted(store: Store) -> None:
+def test_without_an_allowance_nothing_is_counted(store: BlockingStore) -> None:
     store.run(lifecycle.accept(message(1), LIMITS))
 
     assert store.client.keys(keys.bucket("*", "*")) == []
     assert store.client.keys(keys.asker("*")) == []
 
 
-def test_a_message_that_is_too_long_is_refused_once_a_minute(store: Store) -> None:
+def test_a_message_that_is_too_long_is_refused_once_a_minute(store: BlockingStore) -> None:
     def send(job: Job) -> Accepted:
         call = lifecycle.accept(job, LIMITS, PLENTY, TOO_LONG, is_said_sparingly=True)
         return store.run(call)
@@ -144,7 +146,7 @@ def test_a_message_that_is_too_long_is_refused_once_a_minute(store: Store) -> No
     assert replies_of(store, message(1, "1")) == [TOO_LONG]
 
 
-def test_refusals_never_make_us_take_part_in_a_conversation(store: Store) -> None:
+def test_refusals_never_make_us_take_part_in_a_conversation(store: BlockingStore) -> None:
     one = dataclasses.replace(PLENTY, max_open_per_user=1)
     ask(store, message(1, "1"), one)
     refused = message(2, "2")
@@ -153,7 +155,7 @@ def test_refusals_never_make_us_take_part_in_a_conversation(store: Store) -> Non
     assert store.client.exists(keys.presence(refused.origin.conversation)) == 0
 
 
-def test_a_flood_leaves_nothing_that_stays(store: Store) -> None:
+def test_a_flood_leaves_nothing_that_stays(store: BlockingStore) -> None:
     few = dataclasses.replace(PLENTY, user_per_min=1)
     flood = [message(n, str(n)) for n in range(50)]
     for job in flood:

@@ -37,7 +37,7 @@ from tests.integration.ledger_steps import (
     state_of,
     sweep,
 )
-from worker.store import Store
+from worker.store import BlockingStore
 
 OPEN_STATES = {"waiting", "queued", "running"}
 OVER_STATES = {"done", "delivered", "withdrawn"}
@@ -59,7 +59,7 @@ class Post:
 class LedgerMachine(RuleBasedStateMachine):
     """Jobs of two conversations, workers and bots that die and come back, at random."""
 
-    store: Store
+    store: BlockingStore
     accepted = Bundle("accepted")
     runs = Bundle("runs")
     posts = Bundle("posts")
@@ -207,15 +207,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(post=consumes(posts))
     def post_and_die(self, post: Post) -> None:
         """The platform takes the post; the process dies before it can note that."""
-        if self.may_call(post) and post.part == presentation.Part.NEW:
+        if self.may_call(post) and post.part == presentation.PartState.NEW:
             self.take_post(post.job)
 
     @rule(post=consumes(posts))
     def post_and_note(self, post: Post) -> None:
-        if not self.may_call(post) or post.part not in tuple(presentation.Part):
+        if not self.may_call(post) or post.part not in tuple(presentation.PartState):
             return
         job = post.job
-        posted = self.on_platform.get(job.id) if post.part == presentation.Part.DOUBT else None
+        posted = self.on_platform.get(job.id) if post.part == presentation.PartState.DOUBT else None
         found = next(iter(posted)) if posted else self.take_post(job)
         noted: Any = self.store.client.hget(keys.job(job.id), "part:0")
         is_noted = self.store.run(presentation.note_posted(job, 0, found, LIMITS))
@@ -345,7 +345,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert letter.attempts == MAX_ATTEMPTS
 
 
-def test_the_ledger_keeps_its_promises_in_any_order(store: Store) -> None:
+def test_the_ledger_keeps_its_promises_in_any_order(store: BlockingStore) -> None:
     class Machine(LedgerMachine):
         pass
 

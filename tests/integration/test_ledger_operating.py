@@ -27,12 +27,12 @@ from tests.integration.ledger_steps import (
     sweep_until_ready,
     wait_for,
 )
-from worker.store import Store
+from worker.store import BlockingStore
 
 READY = WorkerReport("w1", WorkerState.READY, "tiny", slots=2, running=1)
 
 
-def kill(store: Store, job: Job) -> None:
+def kill(store: BlockingStore, job: Job) -> None:
     """Let every attempt of a job fail and its last sentence be shown."""
     for attempt in range(MAX_ATTEMPTS):
         lease_of(claim(store, job, f"k{attempt}"))
@@ -44,7 +44,7 @@ def kill(store: Store, job: Job) -> None:
 # --- signs of life --------------------------------------------------------------------------------
 
 
-def test_a_worker_is_listed_until_it_says_goodbye(store: Store) -> None:
+def test_a_worker_is_listed_until_it_says_goodbye(store: BlockingStore) -> None:
     store.run(operating.sign_of_life(READY))
     assert store.run(operating.status()).workers == (READY,)
 
@@ -53,14 +53,14 @@ def test_a_worker_is_listed_until_it_says_goodbye(store: Store) -> None:
     assert store.run(operating.status()).workers == ()
 
 
-def test_a_silent_worker_is_forgotten(store: Store) -> None:
+def test_a_silent_worker_is_forgotten(store: BlockingStore) -> None:
     store.run(operating.sign_of_life(READY))
     store.client.pexpire(keys.worker("w1"), 1)
 
     wait_for(lambda: store.run(operating.status()).workers == ())
 
 
-def test_status_counts_what_waits_and_what_runs(store: Store) -> None:
+def test_status_counts_what_waits_and_what_runs(store: BlockingStore) -> None:
     jobs = [message(n, str(n)) for n in range(3)]
     for job in jobs:
         accept(store, job)
@@ -75,53 +75,53 @@ def test_status_counts_what_waits_and_what_runs(store: Store) -> None:
 # --- places in the queue --------------------------------------------------------------------------
 
 
-def test_place_counts_those_ahead_in_the_order_of_their_coming(store: Store) -> None:
+def test_place_counts_those_ahead_in_the_order_of_their_coming(store: BlockingStore) -> None:
     jobs = [message(n, str(n)) for n in range(3)]
     for job in jobs:
         accept(store, job)
 
-    places = [store.run(operating.place(job.id)) for job in jobs]
+    places = [store.run(operating.queue_position(job.id)) for job in jobs]
 
     assert places == [QueuePosition("queued", n, None, num_ready=0, num_alive=0) for n in range(3)]
 
 
-def test_a_job_that_was_given_back_keeps_its_place(store: Store) -> None:
+def test_a_job_that_was_given_back_keeps_its_place(store: BlockingStore) -> None:
     first, second = message(1, "1"), message(2, "2")
     accept(store, first)
     accept(store, second)
     claim(store, first)
     store.run(lifecycle.release(first.id, "t1", is_blamed=False))
 
-    place = store.run(operating.place(second.id))
+    place = store.run(operating.queue_position(second.id))
 
     assert place is not None
     assert place.num_ahead == 1
 
 
-def test_the_wait_is_reckoned_from_what_was_measured(store: Store) -> None:
+def test_the_wait_is_reckoned_from_what_was_measured(store: BlockingStore) -> None:
     store.run(operating.sign_of_life(READY))
     store.client.set(keys.SERVICE, "10000")
     jobs = [message(n, str(n)) for n in range(4)]
     for job in jobs:
         accept(store, job)
 
-    place = store.run(operating.place(jobs[3].id))
+    place = store.run(operating.queue_position(jobs[3].id))
 
     # three ahead and itself, two at a time, 10 s each: 4 * 10 / 2
     assert place == QueuePosition("queued", 3, 20_000, num_ready=1, num_alive=1)
 
 
-def test_a_loading_worker_is_alive_and_answers_nobody(store: Store) -> None:
+def test_a_loading_worker_is_alive_and_answers_nobody(store: BlockingStore) -> None:
     loading = WorkerReport("w1", WorkerState.LOADING, "tiny", slots=2, running=0)
     store.run(operating.sign_of_life(loading))
     accept(store, message(1))
 
-    place = store.run(operating.place(message(1).id))
+    place = store.run(operating.queue_position(message(1).id))
 
     assert place == QueuePosition("queued", 0, None, num_ready=0, num_alive=1)
 
 
-def test_service_time_follows_the_jobs(store: Store) -> None:
+def test_service_time_follows_the_jobs(store: BlockingStore) -> None:
     store.client.set(keys.SERVICE, "1000000")
     job = message(1)
     accept(store, job)
@@ -132,14 +132,14 @@ def test_service_time_follows_the_jobs(store: Store) -> None:
     assert 799_000 < float(store.client.get(keys.SERVICE) or 0) < 801_000
 
 
-def test_nobody_knows_the_place_of_an_unknown_job(store: Store) -> None:
-    assert store.run(operating.place("a" * 20)) is None
+def test_nobody_knows_the_place_of_an_unknown_job(store: BlockingStore) -> None:
+    assert store.run(operating.queue_position("a" * 20)) is None
 
 
 # --- a job that Celery lost -----------------------------------------------------------------------
 
 
-def test_the_sweep_sends_a_job_again_that_later_ones_have_overtaken(store: Store) -> None:
+def test_the_sweep_sends_a_job_again_that_later_ones_have_overtaken(store: BlockingStore) -> None:
     lost, later = message(1, "1"), message(2, "2")
     for job in (lost, later):
         accept(store, job)
@@ -157,7 +157,7 @@ def test_the_sweep_sends_a_job_again_that_later_ones_have_overtaken(store: Store
 # --- the last attempt -----------------------------------------------------------------------------
 
 
-def test_the_last_attempt_runs_alone_and_counts_once_it_is_alone(store: Store) -> None:
+def test_the_last_attempt_runs_alone_and_counts_once_it_is_alone(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     for attempt in (1, 2):
@@ -178,7 +178,7 @@ def test_the_last_attempt_runs_alone_and_counts_once_it_is_alone(store: Store) -
     assert claim(store, job, "t5").reason == "closed"
 
 
-def test_a_single_attempt_needs_no_solitude(store: Store) -> None:
+def test_a_single_attempt_needs_no_solitude(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
 
@@ -190,7 +190,7 @@ def test_a_single_attempt_needs_no_solitude(store: Store) -> None:
     assert store.run(again).reason == "closed"
 
 
-def test_handing_back_before_the_last_attempt_began_takes_none_away(store: Store) -> None:
+def test_handing_back_before_the_last_attempt_began_takes_none_away(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     for attempt in (1, 2):
@@ -207,7 +207,7 @@ def test_handing_back_before_the_last_attempt_began_takes_none_away(store: Store
 
 
 def test_a_dead_letter_is_kept_with_its_job_and_its_sentence_has_what_was_shown(
-    store: Store,
+    store: BlockingStore,
 ) -> None:
     job = message(1)
     accept(store, job)
@@ -225,7 +225,7 @@ def test_a_dead_letter_is_kept_with_its_job_and_its_sentence_has_what_was_shown(
     assert lifetime > keys.DELIVERED_JOB_LIFETIME_MS
 
 
-def test_a_job_that_fails_repeats_the_text_that_was_shown(store: Store) -> None:
+def test_a_job_that_fails_repeats_the_text_that_was_shown(store: BlockingStore) -> None:
     job = message(1)
     store.run(lifecycle.accept(job, NO_TIME))
     store.client.set(keys.snapshot(job.id), codec.encode(Snapshot('Half a "line" / ü')))
@@ -237,7 +237,7 @@ def test_a_job_that_fails_repeats_the_text_that_was_shown(store: Store) -> None:
     assert (reply.code, reply.text) == ("deadline", 'Half a "line" / ü')
 
 
-def test_a_requeued_letter_runs_again_in_the_message_that_it_has(store: Store) -> None:
+def test_a_requeued_letter_runs_again_in_the_message_that_it_has(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     show(store, job, "b1")
@@ -255,7 +255,7 @@ def test_a_requeued_letter_runs_again_in_the_message_that_it_has(store: Store) -
     assert store.run(operating.dead_letters(10)) == ()
 
 
-def test_a_requeued_letter_waits_for_its_conversation(store: Store) -> None:
+def test_a_requeued_letter_waits_for_its_conversation(store: BlockingStore) -> None:
     job, following = message(1), message(2)
     accept(store, job)
     kill(store, job)
@@ -268,14 +268,16 @@ def test_a_requeued_letter_waits_for_its_conversation(store: Store) -> None:
 
 
 @pytest.mark.parametrize("job_id", ["a" * 20, message(1).id])
-def test_what_is_no_dead_letter_is_neither_requeued_nor_dropped(store: Store, job_id: str) -> None:
+def test_what_is_no_dead_letter_is_neither_requeued_nor_dropped(
+    store: BlockingStore, job_id: str
+) -> None:
     accept(store, message(1))
 
     assert store.run(operating.requeue(job_id, LONG_MS)).outcome == "unknown"
     assert not store.run(operating.drop(job_id))
 
 
-def test_a_letter_is_requeued_only_after_its_sentence_was_shown(store: Store) -> None:
+def test_a_letter_is_requeued_only_after_its_sentence_was_shown(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     for attempt in range(MAX_ATTEMPTS):
@@ -286,7 +288,7 @@ def test_a_letter_is_requeued_only_after_its_sentence_was_shown(store: Store) ->
     assert store.run(operating.requeue(job.id, LONG_MS)).outcome == "undelivered"
 
 
-def test_a_dropped_letter_is_forgotten_like_any_other_job(store: Store) -> None:
+def test_a_dropped_letter_is_forgotten_like_any_other_job(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     kill(store, job)
@@ -303,7 +305,7 @@ def test_a_dropped_letter_is_forgotten_like_any_other_job(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", ["waiting", "queued", "running", "done"])
-def test_a_withdrawn_question_is_answered_no_more(store: Store, state: str) -> None:
+def test_a_withdrawn_question_is_answered_no_more(store: BlockingStore, state: str) -> None:
     before, job, following = message(0), message(1), message(2)
     if state == "waiting":
         accept(store, before)
@@ -328,7 +330,7 @@ def test_a_withdrawn_question_is_answered_no_more(store: Store, state: str) -> N
     assert store.run(answer_actions.withdraw(job.id)).did is Did.OVER
 
 
-def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None:
+def test_withdrawing_lets_the_next_of_the_conversation_run(store: BlockingStore) -> None:
     job, following = message(1), message(2)
     accept(store, job)
     accept(store, following)
@@ -338,7 +340,7 @@ def test_withdrawing_lets_the_next_of_the_conversation_run(store: Store) -> None
     assert withdrawn == Effect(Did.WITHDRAWN, Ready(following.id, Kind.CHAT, CHAT_QUEUE))
 
 
-def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
+def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     for attempt in range(MAX_ATTEMPTS):
@@ -354,7 +356,7 @@ def test_a_withdrawn_dead_letter_is_no_letter_any_more(store: Store) -> None:
 # --- what must not happen, and is borne -----------------------------------------------------------
 
 
-def test_a_finish_whose_answer_was_lost_says_the_same_again(store: Store) -> None:
+def test_a_finish_whose_answer_was_lost_says_the_same_again(store: BlockingStore) -> None:
     job, following = message(1), message(2)
     accept(store, job)
     accept(store, following)
@@ -369,7 +371,7 @@ def test_a_finish_whose_answer_was_lost_says_the_same_again(store: Store) -> Non
     assert len(replies_of(store, job)) == 1
 
 
-def test_a_lost_hash_blocks_neither_its_conversation_nor_the_sweep(store: Store) -> None:
+def test_a_lost_hash_blocks_neither_its_conversation_nor_the_sweep(store: BlockingStore) -> None:
     lost, following, other = message(1), message(2), message(3, "3")
     accept(store, lost)
     store.client.delete(keys.job(lost.id))
@@ -385,7 +387,7 @@ def test_a_lost_hash_blocks_neither_its_conversation_nor_the_sweep(store: Store)
     assert store.client.zscore(keys.OPEN, lost.id) is None
 
 
-def test_an_attempt_that_never_began_counts_if_it_is_to_blame(store: Store) -> None:
+def test_an_attempt_that_never_began_counts_if_it_is_to_blame(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     for attempt in (1, 2):
@@ -398,7 +400,9 @@ def test_an_attempt_that_never_began_counts_if_it_is_to_blame(store: Store) -> N
     assert claim(store, job, "t4").reason == "closed"
 
 
-def test_a_backlog_is_not_sent_again_because_its_oldest_copy_is_claimed(store: Store) -> None:
+def test_a_backlog_is_not_sent_again_because_its_oldest_copy_is_claimed(
+    store: BlockingStore,
+) -> None:
     jobs = [message(n, str(n)) for n in range(3)]
     for job in jobs:
         accept(store, job)

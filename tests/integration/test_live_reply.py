@@ -11,11 +11,11 @@ from bots.delivery.outbox import Outbox
 from bots.delivery.surface import Piece
 from bots.delivery.turns import Rank
 from bots.metrics import Metrics
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from shared.ledger.rate_budget import Bucket
 from shared.replies import Done, Failed, Final, Tagged
 from shared.tasks import Tag, Translate
@@ -24,7 +24,7 @@ from tests.patience import PATIENCE_S
 
 TAGGED = Origin(Platform.SLACK, "T1", "C1", "2.0", "2.0", "U1", act="tag")
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 TEXT = "The first words"
 
 
@@ -95,7 +95,7 @@ def scribe(quiet_redis: str) -> Iterator[Scribe]:
 
 
 async def test_the_first_text_that_comes_while_the_placeholder_is_posted_is_shown_at_once(
-    bots_store: Store, scribe: Scribe
+    bots_store: AsyncStore, scribe: Scribe
 ) -> None:
     platform = SlowPlatform()
     delivery = Delivery(bots_store, platform, LIMITS, Metrics())
@@ -115,7 +115,7 @@ async def test_the_first_text_that_comes_while_the_placeholder_is_posted_is_show
 
 
 @contextlib.asynccontextmanager
-async def showing(store: Store, platform: SlowPlatform, redis_url: str) -> AsyncIterator[None]:
+async def showing(store: AsyncStore, platform: SlowPlatform, redis_url: str) -> AsyncIterator[None]:
     """Show what comes through the outbox of Slack."""
     delivery = Delivery(store, platform, LIMITS, Metrics())
     outbox = Outbox(redis_url, Platform.SLACK, delivery)
@@ -129,7 +129,7 @@ async def showing(store: Store, platform: SlowPlatform, redis_url: str) -> Async
 
 @pytest.mark.parametrize("refuses", [False, True], ids=["taken", "refused"])
 async def test_a_message_that_was_rated_is_marked_and_nothing_is_posted(
-    bots_store: Store, scribe: Scribe, quiet_redis: str, *, refuses: bool
+    bots_store: AsyncStore, scribe: Scribe, quiet_redis: str, *, refuses: bool
 ) -> None:
     platform = SlowPlatform()
     platform.refuses_marks = refuses
@@ -147,7 +147,7 @@ async def test_a_message_that_was_rated_is_marked_and_nothing_is_posted(
 
 @pytest.mark.parametrize("reply", [Tagged("neutral"), Failed("deadline", "Too late.")])
 async def test_a_rating_without_a_mark_or_that_failed_shows_nothing(
-    bots_store: Store, scribe: Scribe, quiet_redis: str, reply: Final
+    bots_store: AsyncStore, scribe: Scribe, quiet_redis: str, reply: Final
 ) -> None:
     platform = SlowPlatform()
     job = make_job(Kind.TAG, TAGGED, "hm", task=Tag("alice"))
@@ -171,7 +171,7 @@ async def test_a_rating_without_a_mark_or_that_failed_shows_nothing(
     ids=["translated", "nothing-to-translate", "failed"],
 )
 async def test_what_nobody_asked_for_is_shown_if_it_says_something(
-    bots_store: Store, scribe: Scribe, quiet_redis: str, reply: Final, expected: list[str]
+    bots_store: AsyncStore, scribe: Scribe, quiet_redis: str, reply: Final, expected: list[str]
 ) -> None:
     platform = SlowPlatform()
     platform.may_post.set()
@@ -186,7 +186,7 @@ async def test_what_nobody_asked_for_is_shown_if_it_says_something(
 
 
 async def test_a_rating_that_has_noticed_a_drop_is_told_to_the_channel(
-    bots_store: Store, scribe: Scribe, quiet_redis: str
+    bots_store: AsyncStore, scribe: Scribe, quiet_redis: str
 ) -> None:
     platform = SlowPlatform()
     platform.may_post.set()

@@ -8,21 +8,21 @@ import pytest
 
 from bots.delivery.manager import Delivery
 from bots.delivery.outbox import Outbox
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.metrics import Metrics
 from bots.render.notices import FILE_NOTE
 from bots.render.slack import render_for_slack
 from bots.slack.sdk.client import SlackAccess
 from bots.slack.sdk.surface import SlackSurface
 from bots.slack.sdk.uploads import NO_DOCUMENT
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.jobs import Origin, Platform
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.slack_server import FakeSlack
 
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 LONG = "\n\n".join(f"Paragraph {number}: " + "some words " * 30 for number in range(80))
 
 
@@ -40,9 +40,11 @@ def scribe(quiet_redis: str) -> Iterator[Scribe]:
 
 
 @contextlib.asynccontextmanager
-async def delivering(slack: FakeSlack, store: Store, redis_url: str) -> AsyncIterator[Delivery]:
+async def delivering(
+    slack: FakeSlack, store: AsyncStore, redis_url: str
+) -> AsyncIterator[Delivery]:
     access = SlackAccess(slack.bot_token, slack.api_url)
-    surface = SlackSurface(access, Budget(store), max_parts=2)
+    surface = SlackSurface(access, SharedRateBudget(store), max_parts=2)
     delivery = Delivery(store, surface, LIMITS, Metrics())
     reading = asyncio.create_task(Outbox(redis_url, Platform.SLACK, delivery).run())
     try:
@@ -65,7 +67,7 @@ async def shown(slack: FakeSlack, scribe: Scribe) -> list[str]:
 
 
 async def test_a_long_answer_goes_on_in_a_file_on_slack(
-    slack: FakeSlack, bots_store: Store, scribe: Scribe, quiet_redis: str
+    slack: FakeSlack, bots_store: AsyncStore, scribe: Scribe, quiet_redis: str
 ) -> None:
     async with delivering(slack, bots_store, quiet_redis):
         *parts, last = await shown(slack, scribe)
@@ -78,7 +80,7 @@ async def test_a_long_answer_goes_on_in_a_file_on_slack(
 
 
 async def test_a_file_that_slack_does_not_take_is_owned_up_to(
-    slack: FakeSlack, bots_store: Store, scribe: Scribe, quiet_redis: str
+    slack: FakeSlack, bots_store: AsyncStore, scribe: Scribe, quiet_redis: str
 ) -> None:
     slack.fail_next("files.getUploadURLExternal", error="missing_scope")
 

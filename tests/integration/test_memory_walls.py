@@ -5,11 +5,11 @@ import random
 
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger import lifecycle
-from shared.ledger.lifecycle import Memory
+from shared.ledger.lifecycle import ConversationMemory
 from shared.replies import Done
 from tests.integration.ledger_steps import LIMITS, claim, lease_of
-from worker.prompts.chat import Question, lay_out_plain
-from worker.store import Store
+from worker.prompts.chat import PromptInput, lay_out_plain
+from worker.store import BlockingStore
 
 NUM_QUESTIONS = 400
 SEED = 20261124
@@ -26,7 +26,7 @@ PLACES = [
 ]
 
 
-def test_no_lease_ever_holds_what_was_said_elsewhere(store: Store) -> None:
+def test_no_lease_ever_holds_what_was_said_elsewhere(store: BlockingStore) -> None:
     chance = random.Random(SEED)
     canaries = [f"CANARY{number}" for number in range(len(PLACES))]
     asked = [0] * len(PLACES)
@@ -45,7 +45,7 @@ def test_no_lease_ever_holds_what_was_said_elsewhere(store: Store) -> None:
         )
         asked[place] += 1
         turns = (Turn("user", job.text), Turn("assistant", f"noted {canaries[place]}"))
-        memory = Memory(turns, max_turns=6, retention_ms=LIMITS.retention_ms)
+        memory = ConversationMemory(turns, max_turns=6, retention_ms=LIMITS.retention_ms)
         store.run(lifecycle.finish(job.id, f"t{number}", Done("noted"), memory))
     assert min(asked) > 0
 
@@ -66,6 +66,6 @@ def test_places_that_differ_have_conversations_of_their_own() -> None:
 
 
 def test_a_question_is_made_of_its_own_lease_alone() -> None:
-    fields = set(itertools.chain(Question.__dataclass_fields__))
+    fields = set(itertools.chain(PromptInput.__dataclass_fields__))
 
     assert fields == {"system", "history", "text", "shown", "pictures"}

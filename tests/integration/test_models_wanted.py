@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from shared.jobs import CHAT_QUEUE, Job, Kind, Manner, Origin, Platform, make_job
+from shared.jobs import CHAT_QUEUE, Job, Kind, Origin, Platform, PromptOverrides, make_job
 from shared.ledger import keys, lifecycle
 from shared.ledger import status as operating
 from shared.ledger.celery import build_celery, publish
@@ -28,7 +28,7 @@ from tests.integration.ledger_steps import (
     wait_for,
 )
 from tests.running import RunningModule
-from worker.store import Store
+from worker.store import BlockingStore
 
 GEMMA = "gemma-3-270m-it"
 GEMMAS_QUEUE = f"{CHAT_QUEUE}:{GEMMA}"
@@ -37,15 +37,15 @@ GEMMAS_QUEUE = f"{CHAT_QUEUE}:{GEMMA}"
 def wanting(model: str, number: int = 1, kind: Kind = Kind.CHAT) -> Job:
     """A message of a channel that wants a model."""
     job = dataclasses.replace(message(number), kind=kind)
-    return dataclasses.replace(job, manner=Manner(model=model))
+    return dataclasses.replace(job, manner=PromptOverrides(model=model))
 
 
-def live(store: Store, model: str, state: WorkerState = WorkerState.READY) -> None:
+def live(store: BlockingStore, model: str, state: WorkerState = WorkerState.READY) -> None:
     """Let a worker be there that runs a model."""
     store.run(operating.sign_of_life(WorkerReport(f"w-{model}", state, model, 8, 0)))
 
 
-def test_job_waits_for_the_workers_that_run_its_model(store: Store) -> None:
+def test_job_waits_for_the_workers_that_run_its_model(store: BlockingStore) -> None:
     live(store, "SmolLM2-135M-Instruct")
     live(store, GEMMA)
     first, second = wanting(GEMMA), wanting(GEMMA, 2)
@@ -59,7 +59,7 @@ def test_job_waits_for_the_workers_that_run_its_model(store: Store) -> None:
 
 @pytest.mark.parametrize("state", [None, WorkerState.STOPPING])
 def test_job_is_anybodys_while_nobody_runs_its_model(
-    store: Store, state: WorkerState | None
+    store: BlockingStore, state: WorkerState | None
 ) -> None:
     live(store, "SmolLM2-135M-Instruct")
     if state:
@@ -69,14 +69,14 @@ def test_job_is_anybodys_while_nobody_runs_its_model(
     assert accept(store, job) == Ready(job.id, Kind.CHAT, CHAT_QUEUE)
 
 
-def test_what_no_chat_model_does_waits_in_its_own_queue(store: Store) -> None:
+def test_what_no_chat_model_does_waits_in_its_own_queue(store: BlockingStore) -> None:
     live(store, GEMMA)
     job = wanting(GEMMA, kind=Kind.REPORT)
 
     assert accept(store, job) == Ready(job.id, Kind.REPORT, Kind.REPORT.queue)
 
 
-def test_job_goes_to_anybody_when_the_last_worker_with_its_model_ends(store: Store) -> None:
+def test_job_goes_to_anybody_when_the_last_worker_with_its_model_ends(store: BlockingStore) -> None:
     live(store, GEMMA)
     job = wanting(GEMMA)
     accept(store, job)
@@ -104,7 +104,7 @@ def test_answers_come_from_the_model_that_is_wanted(
         RunningModule("worker", settings={**common, "PARLEY_MODEL": str(endless_model)}) as endless,
         redis.Redis.from_url(own_redis) as client,
     ):
-        store = Store(client)
+        store = BlockingStore(client)
         by_pid = {}
         for worker in (tiny, endless):
             worker.wait_for_event("worker_ready")
@@ -135,7 +135,7 @@ def test_a_worker_without_the_chat_queue_loads_no_chat_model_and_takes_the_rest(
         redis.Redis.from_url(own_redis) as client,
     ):
         worker.wait_for_event("worker_ready")
-        store = Store(client)
+        store = BlockingStore(client)
         question = accept(store, message(1))
         origin = Origin(Platform.SLACK, "T1", "C1", "", "2.0", "U1", act="tag")
         overheard = make_job(Kind.TAG, origin, "I love this!", task=Tag("ana"))
@@ -149,16 +149,18 @@ def test_a_worker_without_the_chat_queue_loads_no_chat_model_and_takes_the_rest(
         wait_for(lambda: state_of(store, overheard) == "done")
 
         status = store.run(operating.status())
-        place = store.run(operating.place(question.id))
+        place = store.run(operating.queue_position(question.id))
     assert [(each.slots, each.model) for each in status.workers] == [(0, "no chat model")]
     assert place is not None
     assert (place.state, place.num_ready, place.num_alive) == ("queued", 0, 0)
 
 
-def answered(store: Store, redis_url: str, model: str, number: int) -> tuple[Final, str]:
+def answered(store: BlockingStore, redis_url: str, model: str, number: int) -> tuple[Final, str]:
     """What is answered to a question that wants a model, and the name of the worker that did."""
     origin = Origin(Platform.SLACK, "T1", f"C{number}", "", f"{number}.0", "U1")
-    job = dataclasses.replace(make_job(Kind.CHAT, origin, "hello"), manner=Manner(model=model))
+    job = dataclasses.replace(
+        make_job(Kind.CHAT, origin, "hello"), manner=PromptOverrides(model=model)
+    )
     stream = keys.outbox(origin.outbox)
     ready = store.run(lifecycle.accept(job, LIMITS)).ready
     assert ready

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import bots.store
-from bots.incoming.preferences import NOT_ADMIN, NOT_READ, OVERTAKEN, Editor, Preferring
+from bots.incoming.preferences import NOT_ADMIN, NOT_READ, OVERTAKEN, Editor, PreferenceCache
 from bots.tasks import end
 from shared.jobs import Kind, Origin, Platform
 from shared.ledger import keys
@@ -29,12 +29,12 @@ FRENCH = Preferences(language="fr")
 FALLBACK = Fallback(channels={"C1": WhenToSpeak.QUESTIONS}, user_quota=Quota(5, 0))
 
 
-def preferring_of(store: bots.store.Store, url: str) -> Preferring:
-    return Preferring(store, url, FALLBACK, frozenset({"U3"}))
+def preferring_of(store: bots.store.AsyncStore, url: str) -> PreferenceCache:
+    return PreferenceCache(store, url, FALLBACK, frozenset({"U3"}))
 
 
 @contextlib.asynccontextmanager
-async def running(preferring: Preferring) -> AsyncIterator[Preferring]:
+async def running(preferring: PreferenceCache) -> AsyncIterator[PreferenceCache]:
     task = asyncio.create_task(preferring.run())
     try:
         yield preferring
@@ -49,7 +49,7 @@ async def wait_until(is_met: Callable[[], bool]) -> None:
 
 
 async def test_a_change_holds_at_once_where_it_was_made_and_soon_everywhere(
-    bots_store: bots.store.Store, quiet_redis: str
+    bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
     here, there = (preferring_of(bots_store, quiet_redis) for _ in range(2))
     async with running(there):
@@ -65,7 +65,7 @@ async def test_a_change_holds_at_once_where_it_was_made_and_soon_everywhere(
 
 
 async def test_what_was_said_while_redis_was_away_is_found_when_it_is_back(
-    bots_store: bots.store.Store, quiet_redis: str, line: TcpProxy
+    bots_store: bots.store.AsyncStore, quiet_redis: str, line: TcpProxy
 ) -> None:
     here = preferring_of(bots_store, quiet_redis)
     head, _, _ = quiet_redis.rpartition(":")
@@ -87,7 +87,7 @@ async def test_what_was_said_while_redis_was_away_is_found_when_it_is_back(
 
 
 async def test_of_two_who_change_the_same_the_later_one_is_told(
-    bots_store: bots.store.Store, quiet_redis: str
+    bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
     preferring = preferring_of(bots_store, quiet_redis)
     before = await preferring.get(CHANNEL)
@@ -100,7 +100,7 @@ async def test_of_two_who_change_the_same_the_later_one_is_told(
 
 
 async def test_only_administrators_change_anything(
-    bots_store: bots.store.Store, quiet_redis: str
+    bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
     preferring = preferring_of(bots_store, quiet_redis)
 
@@ -111,7 +111,7 @@ async def test_only_administrators_change_anything(
 
 
 async def test_the_audit_says_who_changed_what_from_what_to_what(
-    bots_store: bots.store.Store, quiet_redis: str
+    bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
     preferring = preferring_of(bots_store, quiet_redis)
     hours = parse_quiet_hours("22:00-07:00 Europe/Berlin")
@@ -136,7 +136,7 @@ async def test_the_audit_says_who_changed_what_from_what_to_what(
 
 
 async def test_many_scopes_are_read_at_once_and_only_if_something_changed(
-    bots_store: bots.store.Store,
+    bots_store: bots.store.AsyncStore,
 ) -> None:
     for number in range(50):
         await bots_store.run(rulebook.put(Scope("slack:T1", f"C{number}"), Stored(), FRENCH, "U1"))
@@ -150,7 +150,7 @@ async def test_many_scopes_are_read_at_once_and_only_if_something_changed(
 
 
 async def test_what_a_newer_parley_wrote_is_not_overwritten(
-    bots_store: bots.store.Store, quiet_redis: str
+    bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
     preferring = preferring_of(bots_store, quiet_redis)
     newer = '{"v": 99, "type": "preferences", "body": {"version": 7}}'
@@ -164,7 +164,7 @@ async def test_what_a_newer_parley_wrote_is_not_overwritten(
 
 
 async def test_where_nobody_prefers_anything_the_settings_hold(
-    bots_store: bots.store.Store, quiet_redis: str
+    bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
     resolved = preferring_of(bots_store, quiet_redis).resolved(ORIGIN)
 

@@ -7,18 +7,18 @@ import pytest
 
 from shared.jobs import Job
 from shared.ledger import keys, lifecycle, quotas
-from shared.ledger.lifecycle import Accepted, Memory
+from shared.ledger.lifecycle import Accepted, ConversationMemory
 from shared.ledger.quotas import Quotas, Usage, Used, quota_text
 from shared.preferences import Quota
 from shared.replies import Failed
 from tests.integration.ledger_steps import DONE, LIMITS, REFUSAL, claim, message, replies_of
-from worker.store import Store
+from worker.store import BlockingStore
 
 FREE = Quotas()
 MS_A_DAY = 24 * 3600 * 1000
 
 
-def ask(store: Store, job: Job, limits: Quotas = FREE) -> Accepted:
+def ask(store: BlockingStore, job: Job, limits: Quotas = FREE) -> Accepted:
     return store.run(lifecycle.accept(job, LIMITS, quotas=limits))
 
 
@@ -27,12 +27,12 @@ def by(job: Job, user: str, channel: str = "C1") -> Job:
     return dataclasses.replace(job, origin=origin)
 
 
-def answer(store: Store, job: Job, num_tokens: int) -> None:
+def answer(store: BlockingStore, job: Job, num_tokens: int) -> None:
     claim(store, job)
-    assert store.run(lifecycle.finish(job.id, "t1", DONE, Memory(), num_tokens)).counted
+    assert store.run(lifecycle.finish(job.id, "t1", DONE, ConversationMemory(), num_tokens)).counted
 
 
-def used(store: Store, job: Job) -> tuple[Used, Used]:
+def used(store: BlockingStore, job: Job) -> tuple[Used, Used]:
     found = store.run(quotas.usage(job.origin))
     return found.user, found.channel
 
@@ -55,7 +55,7 @@ def used(store: Store, job: Job) -> tuple[Used, Used]:
     ],
 )
 def test_who_has_used_up_a_day_is_told_once_and_when_it_begins_anew(
-    store: Store, limits: Quotas, reason: str, sentence: str
+    store: BlockingStore, limits: Quotas, reason: str, sentence: str
 ) -> None:
     for number in (1, 2):
         job = message(number, str(number))
@@ -72,7 +72,7 @@ def test_who_has_used_up_a_day_is_told_once_and_when_it_begins_anew(
     assert "after 00:00 UTC" in reply.sentence
 
 
-def test_nothing_that_is_refused_or_comes_again_counts(store: Store) -> None:
+def test_nothing_that_is_refused_or_comes_again_counts(store: BlockingStore) -> None:
     job = message(1, "1")
     ask(store, job)
     ask(store, job)
@@ -82,17 +82,17 @@ def test_nothing_that_is_refused_or_comes_again_counts(store: Store) -> None:
     assert used(store, job) == (Used(messages=1), Used(messages=1))
 
 
-def test_tokens_count_once_however_often_an_end_is_told(store: Store) -> None:
+def test_tokens_count_once_however_often_an_end_is_told(store: BlockingStore) -> None:
     job = message(1)
     ask(store, job)
     answer(store, job, num_tokens=70)
-    store.run(lifecycle.finish(job.id, "t1", DONE, Memory(), 70))
-    store.run(lifecycle.finish(job.id, "another's", DONE, Memory(), 70))
+    store.run(lifecycle.finish(job.id, "t1", DONE, ConversationMemory(), 70))
+    store.run(lifecycle.finish(job.id, "another's", DONE, ConversationMemory(), 70))
 
     assert used(store, job) == (Used(1, 70), Used(1, 70))
 
 
-def test_a_person_counts_in_the_workspace_and_a_channel_by_itself(store: Store) -> None:
+def test_a_person_counts_in_the_workspace_and_a_channel_by_itself(store: BlockingStore) -> None:
     ask(store, by(message(1, "1"), "U1", "C1"))
     ask(store, by(message(2, "2"), "U1", "C2"))
     ask(store, by(message(3, "3"), "U2", "C2"))
@@ -101,7 +101,7 @@ def test_a_person_counts_in_the_workspace_and_a_channel_by_itself(store: Store) 
     assert used(store, by(message(9), "U2", "C2")) == (Used(messages=1), Used(messages=2))
 
 
-def test_what_is_not_counted_is_counted_nowhere(store: Store) -> None:
+def test_what_is_not_counted_is_counted_nowhere(store: BlockingStore) -> None:
     job = message(1)
     store.run(lifecycle.accept(job, LIMITS))
     answer(store, job, num_tokens=70)
@@ -109,7 +109,7 @@ def test_what_is_not_counted_is_counted_nowhere(store: Store) -> None:
     assert used(store, job) == (Used(), Used())
 
 
-def test_counters_are_of_a_day_and_go_after_the_next(store: Store) -> None:
+def test_counters_are_of_a_day_and_go_after_the_next(store: BlockingStore) -> None:
     job = message(1)
     ask(store, job)
 

@@ -12,14 +12,14 @@ from shared.ledger.quotas import Quotas
 from shared.preferences import Preferences, Scope, Stored, WhenToSpeak
 from tests.integration.ledger_steps import LIMITS, message
 from tests.integration.test_desk import parley
-from worker.store import Store
+from worker.store import BlockingStore
 
 WORKSPACE, CHANNEL = Scope("slack:T1"), Scope("slack:T1", "C1")
 OFF = Preferences(when_to_speak=WhenToSpeak.OFF, tasks_off=frozenset({Kind.WRITE}))
 
 
 @pytest.fixture
-def prefer(store: Store) -> None:
+def prefer(store: BlockingStore) -> None:
     """What an administrator has changed, first for the workspace and then for a channel."""
     store.run(rulebook.put(WORKSPACE, Stored(), Preferences(language="fr"), "U1"))
     store.run(rulebook.put(CHANNEL, Stored(), OFF, "U2"))
@@ -48,7 +48,9 @@ def test_settings_says_what_is_preferred_where(quiet_redis: str) -> None:
     ]
 
 
-def test_export_user_prints_all_that_is_kept_of_a_person(store: Store, quiet_redis: str) -> None:
+def test_export_user_prints_all_that_is_kept_of_a_person(
+    store: BlockingStore, quiet_redis: str
+) -> None:
     job = dataclasses.replace(message(1), text="Où est la gare ?")
     store.run(lifecycle.accept(job, LIMITS, quotas=Quotas()))
 

@@ -28,7 +28,7 @@ from worker.engine.protocol import Request
 from worker.engine.remote.engine import RemoteEngine
 from worker.engine.remote.server import find_server
 from worker.engine.remote.tokenizer import PlainTokenizer
-from worker.prompts.chat import Question, make_continuation, make_prompt
+from worker.prompts.chat import PromptInput, make_continuation, make_prompt
 from worker.tasks.attachments import pictures_of
 
 NEW_TOKENS = 40
@@ -79,7 +79,7 @@ def opened(url: str, model: Path, max_requests: int = 4) -> Iterator[RemoteEngin
 
 
 def request(engine: RemoteEngine, name: str, text: str, longest: int = NEW_TOKENS) -> Request:
-    question = Question("Be brief.", (Turn("user", "one"), Turn("assistant", "two")), text)
+    question = PromptInput("Be brief.", (Turn("user", "one"), Turn("assistant", "two")), text)
     prompt = make_prompt(question, PlainTokenizer(), engine.limits)
     return Request(name, prompt.token_ids, longest)
 

@@ -21,14 +21,14 @@ from shared.settings import read_settings
 from worker.commands import run
 from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.engine.encoders.common import default_encoder
-from worker.engine.encoders.lora import Shape, new_adapted
+from worker.engine.encoders.lora import AdapterShape, new_adapted
 from worker.engine.encoders.lora_training import Recipe
 from worker.evaluation.sentiment import evaluate_sentiment, held_out_texts, own_texts
 from worker.sentiment.corpus import (
     HELD_OUT,
     INNER,
+    CorpusPart,
     Domain,
-    Part,
     Sample,
     part_of,
     read_archive,
@@ -36,7 +36,7 @@ from worker.sentiment.corpus import (
     write_held_out,
 )
 from worker.sentiment.ratings import LABELS, Classifier, Label
-from worker.sentiment.training import Order, train_sentiment
+from worker.sentiment.training import TrainingOptions, train_sentiment
 
 CHOICE = ClassifierChoice(device="cpu")
 TEXTS = ["I love it!", "I hate it.", "A door.", "Not bad at all, really, I was surprised 🎉", ""]
@@ -212,7 +212,7 @@ def test_own_texts_that_cannot_be_read_are_named(
 def test_held_out_texts_are_those_that_the_hash_chooses() -> None:
     samples = read_held_out()
 
-    assert {part_of(sample.text) for sample in samples} == {Part.HELD_OUT}
+    assert {part_of(sample.text) for sample in samples} == {CorpusPart.HELD_OUT}
     assert len(samples) == 4_633
     assert {sample.domain for sample in samples} == set(Domain)
     assert HELD_OUT.stat().st_size < 1_000_000
@@ -224,7 +224,7 @@ def test_part_of_a_text_does_not_depend_on_its_blanks_and_capitals() -> None:
     parts = [part_of(text) for text in texts]
 
     assert parts == [part_of(f"  {text.upper()}\n") for text in texts]
-    assert set(parts) == set(Part)
+    assert set(parts) == set(CorpusPart)
 
 
 def made_up(number: int) -> Sample:
@@ -242,7 +242,7 @@ def test_training_writes_a_model_that_can_be_used_and_trains_the_same_one_again(
     def trained(name: str) -> Path:
         out = tmp_path / name
         recipe = Recipe(num_epochs=4, batch_size=8)
-        report = train_sentiment(Order(samples, "0" * 64, recipe, out), said.append)
+        report = train_sentiment(TrainingOptions(samples, "0" * 64, recipe, out), said.append)
         assert json.loads((out / "report.json").read_text()) == report
         assert set(report["held_out"]) == {domain.value for domain in Domain}
         return out
@@ -257,11 +257,11 @@ def test_training_writes_a_model_that_can_be_used_and_trains_the_same_one_again(
     good, bad = classifier.rate(["a wonderful thing, number 1", "a terrible thing, number 2"])
     assert good.score > bad.score
     read = read_held_out(first / "held_out.tsv.xz")
-    assert read == [sample for sample in samples if part_of(sample.text) is Part.HELD_OUT]
+    assert read == [sample for sample in samples if part_of(sample.text) is CorpusPart.HELD_OUT]
 
 
 def test_seed_decides_where_training_begins() -> None:
-    place, shape = str(default_encoder()), Shape(num_layers=2, rank=2, num_cues=7)
+    place, shape = str(default_encoder()), AdapterShape(num_layers=2, rank=2, num_cues=7)
 
     one, same, other = (new_adapted(place, shape, seed)[0].hidden.weight for seed in (1, 1, 2))
 

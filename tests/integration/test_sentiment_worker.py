@@ -7,19 +7,19 @@ import redis
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import keys, lifecycle
 from shared.ledger.celery import build_celery, publish
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from shared.ledger.presentation import read_final
 from shared.replies import Done, Failed, Final, Tagged
 from shared.tasks import Report, Tag, Task
 from tests.running import RunningModule
-from worker.store import Store
+from worker.store import BlockingStore
 
-LIMITS = Limits(deadline_ms=60_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=60_000, retention_ms=600_000)
 OUTBOX = keys.outbox(Platform.SLACK)
 BLOCK_MS = 50_000
 
 
-def answer_to(redis_url: str, store: Store, text: str, task: Task) -> Final:
+def answer_to(redis_url: str, store: BlockingStore, text: str, task: Task) -> Final:
     """What a worker says to a job, which is sent to its queue as bots would."""
     kind = Kind(task.type)
     origin = Origin(Platform.SLACK, "T1", "C7", "", f"{text}.{kind}", "U1", act=kind)
@@ -43,7 +43,7 @@ def test_worker_rates_messages_and_draws_what_it_rated(
 ) -> None:
     assert worker.process.poll() is None
     with redis.Redis.from_url(redis_url, socket_timeout=60) as client:
-        store = Store(client)
+        store = BlockingStore(client)
 
         nothing = answer_to(redis_url, store, "1", Report())
         tagged = answer_to(redis_url, store, "I love this, thank you so much!", Tag("ana"))

@@ -12,24 +12,24 @@ import pytest
 from aiohttp import web
 
 from bots.adapter import Link, Wiring
-from bots.delivery.buttons import Controls
-from bots.delivery.rate_budget import Budget
+from bots.delivery.buttons import AnswerButtons
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.delivery.surface import Piece
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.metrics import Metrics
 from bots.slack.adapter import SlackAdapter
 from bots.slack.factory import one_workspace
 from bots.slack.handlers.ack import AWAY, TOO_MUCH
-from bots.slack.handlers.history import Sight, sight_of
-from bots.slack.parse.automation import Customs
+from bots.slack.handlers.history import ChannelAccess, channel_access_of
+from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.sdk.client import Account, SlackAccess, identify
 from bots.slack.sdk.surface import SlackSurface
-from bots.store import Store, open_store
+from bots.store import AsyncStore, open_store
 from bots.tasks import end
 from shared.errors import NotAMemberError, NoThreadError, UndeliverableError
 from shared.jobs import Audience, Job, Kind, Origin, Platform, make_job
 from shared.ledger import keys
-from shared.ledger.lifecycle import Allowance, Limits, Ready
+from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
 from shared.replies import Picture
 from shared.tasks import Summarize
 from tests.fakes.slack_delivery import Delivery, sign
@@ -38,8 +38,8 @@ from tests.fakes.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE_S
 
 ALICE, BOB, EVE, CHANNEL = "U0ALICE", "U0BOB", "U0EVE", "C1"
-LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
-FEW = Allowance(user_per_min=2, channel_per_min=100, max_open_per_user=100, max_queue=100)
+LIMITS = JobLimits(deadline_ms=60_000, retention_ms=60_000)
+FEW = AskAllowance(user_per_min=2, channel_per_min=100, max_open_per_user=100, max_queue=100)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 
 @pytest.fixture
-async def store(quiet_redis: str, line: TcpProxy) -> AsyncIterator[Store]:
+async def store(quiet_redis: str, line: TcpProxy) -> AsyncIterator[AsyncStore]:
     head, _, _ = quiet_redis.rpartition(":")
     opened = await open_store(f"{head}:{line.port}/0", allow_volatile=False)
     yield opened
@@ -68,11 +68,11 @@ class Bot:
 
     adapter: SlackAdapter
     surface: SlackSurface
-    sight: Sight
+    sight: ChannelAccess
 
 
 @contextlib.asynccontextmanager
-async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIterator[Bot]:
+async def running(slack: FakeSlack, store: AsyncStore, *, by_socket: bool) -> AsyncIterator[Bot]:
     access = SlackAccess(
         slack.bot_token,
         slack.api_url,
@@ -86,9 +86,12 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
 
     wiring = Wiring(store, "redis://127.0.0.1:1/0", LIMITS, FEW, 1000, wake, Metrics())
     account = Account(access, await identify(access))
-    sight, surface = sight_of(account, store), SlackSurface(access, Budget(store))
+    sight, surface = (
+        channel_access_of(account, store),
+        SlackSurface(access, SharedRateBudget(store)),
+    )
     link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
-    adapter = one_workspace(account, link, sight, Customs())
+    adapter = one_workspace(account, link, sight, SlackAutomationRules())
     task = asyncio.create_task(adapter.run())
     if by_socket:
         await slack.wait_for_connections(2)
@@ -100,7 +103,7 @@ async def running(slack: FakeSlack, store: Store, *, by_socket: bool) -> AsyncIt
 
 
 @pytest.fixture
-async def bot(slack: FakeSlack, store: Store) -> AsyncIterator[Bot]:
+async def bot(slack: FakeSlack, store: AsyncStore) -> AsyncIterator[Bot]:
     async with running(slack, store, by_socket=True) as started:
         yield started
 
@@ -111,7 +114,7 @@ async def acked(slack: FakeSlack, delivery: Delivery) -> Delivery:
     return delivery
 
 
-async def jobs(store: Store) -> list[Job]:
+async def jobs(store: AsyncStore) -> list[Job]:
     found = [
         await store.find_job(key.decode().removeprefix(keys.job("")))
         async for key in store.client.scan_iter(match=keys.job("*"))
@@ -119,7 +122,7 @@ async def jobs(store: Store) -> list[Job]:
     return [job for job in found if job]
 
 
-async def wait_for_jobs(store: Store, number: int) -> list[Job]:
+async def wait_for_jobs(store: AsyncStore, number: int) -> list[Job]:
     async with asyncio.timeout(PATIENCE_S):
         while len(found := await jobs(store)) < number:  # noqa: ASYNC110 - it happens in Redis
             await asyncio.sleep(0.02)
@@ -158,10 +161,10 @@ async def test_while_redis_is_away_a_question_in_a_window_is_answered_with_a_sen
 
 
 async def test_while_redis_is_away_a_button_is_answered_with_a_sentence(
-    slack: FakeSlack, bot: Bot, store: Store, line: TcpProxy
+    slack: FakeSlack, bot: Bot, store: AsyncStore, line: TcpProxy
 ) -> None:
     job = make_job(Kind.CHAT, Origin(Platform.SLACK, slack.team_id, CHANNEL, "", "1.1", ALICE), "x")
-    ts = await bot.surface.post(job, 0, Piece("Hello", controls=Controls.RUNNING))
+    ts = await bot.surface.post(job, 0, Piece("Hello", controls=AnswerButtons.RUNNING))
     assert store
     line.pause()
 
@@ -175,7 +178,7 @@ async def test_while_redis_is_away_a_button_is_answered_with_a_sentence(
 
 
 async def test_a_slow_slack_delays_the_job_and_not_the_acknowledgement(
-    slack: FakeSlack, bot: Bot, store: Store
+    slack: FakeSlack, bot: Bot, store: AsyncStore
 ) -> None:
     assert bot.adapter
     slack.delay("conversations.info", 4.0)
@@ -189,7 +192,7 @@ async def test_a_slow_slack_delays_the_job_and_not_the_acknowledgement(
 
 
 async def test_what_is_refused_late_is_told_by_the_commands_address(
-    slack: FakeSlack, bot: Bot, store: Store
+    slack: FakeSlack, bot: Bot, store: AsyncStore
 ) -> None:
     assert bot.adapter
     slack.delay("conversations.members", 4.0)
@@ -202,7 +205,7 @@ async def test_what_is_refused_late_is_told_by_the_commands_address(
 
 
 async def test_who_asks_too_much_is_told_so_at_each_command(
-    slack: FakeSlack, bot: Bot, store: Store
+    slack: FakeSlack, bot: Bot, store: AsyncStore
 ) -> None:
     assert bot.adapter
     answers = [
@@ -217,7 +220,7 @@ async def test_who_asks_too_much_is_told_so_at_each_command(
 
 
 async def test_a_menu_used_on_a_message_that_cannot_be_read_works_on_what_came_along(
-    slack: FakeSlack, bot: Bot, store: Store
+    slack: FakeSlack, bot: Bot, store: AsyncStore
 ) -> None:
     assert bot.adapter
     slack.add_channel("C2", "closed", members=[ALICE, BOB], is_private=True)
@@ -249,7 +252,7 @@ async def post_form(slack: FakeSlack, url: str, body: str, signature: str = "") 
 
 
 async def test_commands_and_menus_come_by_signed_http_and_once_if_they_come_twice(
-    slack: FakeSlack, store: Store
+    slack: FakeSlack, store: AsyncStore
 ) -> None:
     async with running(slack, store, by_socket=False) as bot:
         app = web.Application()
@@ -302,7 +305,7 @@ async def texts(bot: Bot, asked: Origin, wanted: Wanted) -> list[str]:
 
 
 async def test_a_channels_messages_are_gathered_with_names_links_and_threads(
-    slack: FakeSlack, bot: Bot, store: Store
+    slack: FakeSlack, bot: Bot, store: AsyncStore
 ) -> None:
     await store.client.sadd(keys.opted_out("slack:T0FAKE"), EVE)
     root = await slack.say(CHANNEL, BOB, f"Ask <@{ALICE}> &amp; me")

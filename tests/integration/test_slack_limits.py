@@ -8,21 +8,21 @@ import pytest
 
 from bots.delivery.manager import Delivery
 from bots.delivery.outbox import Outbox
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.delivery.turns import Rank
 from bots.metrics import Metrics
 from bots.slack.method_tiers import UPDATE, bucket_of
 from bots.slack.sdk.client import SlackAccess
 from bots.slack.sdk.surface import SlackSurface
-from bots.store import Store, open_store
+from bots.store import AsyncStore, open_store
 from bots.tasks import end
 from shared.jobs import Job, Origin, Platform
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.slack_server import ApiRequest, FakeSlack
 from tests.patience import PATIENCE_S
 
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 NUM_JOBS, NUM_ENDINGS, NUM_TEXTS = 16, 12, 4
 ENDING = "That is all."
 TOO_MANY_REQUESTS = 429
@@ -47,7 +47,7 @@ def scribe(quiet_redis: str) -> Iterator[Scribe]:
 async def process(slack: FakeSlack, redis_url: str) -> AsyncIterator[Delivery]:
     """What one bots process has of a way out."""
     store = await open_store(redis_url, allow_volatile=False)
-    surface = SlackSurface(SlackAccess(slack.bot_token, slack.api_url), Budget(store))
+    surface = SlackSurface(SlackAccess(slack.bot_token, slack.api_url), SharedRateBudget(store))
     delivery = Delivery(store, surface, LIMITS, Metrics())
     reading = asyncio.create_task(Outbox(redis_url, Platform.SLACK, delivery).run())
     try:
@@ -113,10 +113,10 @@ async def test_two_processes_meet_no_limit_and_show_endings_before_texts(
 
 
 async def test_what_slack_says_to_one_process_is_known_to_the_other(
-    slack: FakeSlack, scribe: Scribe, quiet_redis: str, bots_store: Store
+    slack: FakeSlack, scribe: Scribe, quiet_redis: str, bots_store: AsyncStore
 ) -> None:
     slack.fail_next(UPDATE, status=TOO_MANY_REQUESTS, retry_after_s=30.0)
-    other = Budget(bots_store)
+    other = SharedRateBudget(bots_store)
     bucket = bucket_of(slack.team_id, "C0", UPDATE)
     async with process(slack, quiet_redis) as one:
         job = await ask(slack, scribe, 0)

@@ -8,21 +8,21 @@ import pytest
 
 from bots.delivery.manager import Delivery
 from bots.delivery.outbox import Outbox
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.metrics import Metrics
 from bots.slack.sdk.client import SlackAccess
 from bots.slack.sdk.streaming import ROLL_S
 from bots.slack.sdk.surface import SlackSurface
-from bots.store import Store
+from bots.store import AsyncStore
 from bots.tasks import end
 from shared.jobs import Job, Origin, Platform
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from shared.replies import Done, Failed
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
 
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 DIRECT, CHANNEL, ALICE = "D1", "C1", "U1"
 START, APPEND, STOP = "chat.startStream", "chat.appendStream", "chat.stopStream"
 UPDATE, POST = "chat.update", "chat.postMessage"
@@ -46,7 +46,7 @@ def scribe(quiet_redis: str) -> Iterator[Scribe]:
 class Shop:
     """A question in a direct message, and the bots processes that show its answer."""
 
-    def __init__(self, slack: FakeSlack, store: Store, redis_url: str, scribe: Scribe) -> None:
+    def __init__(self, slack: FakeSlack, store: AsyncStore, redis_url: str, scribe: Scribe) -> None:
         self.slack = slack
         self.scribe = scribe
         self.now_s = 0.0
@@ -58,7 +58,7 @@ class Shop:
     async def bots(self) -> AsyncIterator[Delivery]:
         """A process that shows answers, and ends without a word."""
         access = SlackAccess(self.slack.bot_token, self.slack.api_url)
-        surface = SlackSurface(access, Budget(self._store), lambda: self.now_s)
+        surface = SlackSurface(access, SharedRateBudget(self._store), lambda: self.now_s)
         delivery = Delivery(self._store, surface, LIMITS, Metrics())
         outbox = Outbox(self._redis_url, Platform.SLACK, delivery)
         reading = asyncio.create_task(outbox.run())
@@ -109,7 +109,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(slack: FakeSlack, bots_store: Store, quiet_redis: str, scribe: Scribe) -> Shop:
+def shop(slack: FakeSlack, bots_store: AsyncStore, quiet_redis: str, scribe: Scribe) -> Shop:
     return Shop(slack, bots_store, quiet_redis, scribe)
 
 

@@ -10,19 +10,19 @@ from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.ledger_steps import accept
 from worker.handler import Outcome
-from worker.leases import Held, LeaseKeeper
+from worker.leases import HeldLease, LeaseKeeper
 from worker.runner import TaskRunner
-from worker.store import Store
+from worker.store import BlockingStore
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1", act="learn")
 
 
-def test_a_job_is_kept_without_the_file_that_it_brought(store: Store) -> None:
+def test_a_job_is_kept_without_the_file_that_it_brought(store: BlockingStore) -> None:
     job = make_job(Kind.LEARN, ORIGIN, "", task=Learn("a.txt", "QUJD"))
     seen: list[Job] = []
     woken: list[Ready] = []
 
-    def learn(held: Held) -> Outcome:
+    def learn(held: HeldLease) -> Outcome:
         seen.append(held.lease.job)
         return Outcome(Done("learned"))
 

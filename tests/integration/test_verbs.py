@@ -9,7 +9,7 @@ import pytest
 from shared.jobs import CHAT_QUEUE, Job, Kind, Turn
 from shared.ledger import answer_actions, lifecycle
 from shared.ledger.answer_actions import Did
-from shared.ledger.lifecycle import Claimant, Memory, Ready
+from shared.ledger.lifecycle import Claimant, ConversationMemory, Ready
 from shared.replies import Done, FinishReason, Snapshot
 from tests.integration.ledger_steps import (
     DONE,
@@ -28,14 +28,14 @@ from tests.integration.ledger_steps import (
     wait_for,
 )
 from worker.handler import Outcome, RunEndedError
-from worker.leases import Ending, Held, LeaseKeeper, Listener
+from worker.leases import Ending, HeldLease, LeaseKeeper, Listener
 from worker.runner import TaskRunner
-from worker.store import Store
+from worker.store import BlockingStore
 
 STOPPED = Done("", FinishReason.CANCELLED)
 
 
-def test_a_question_that_nobody_has_begun_is_stopped_at_once(store: Store) -> None:
+def test_a_question_that_nobody_has_begun_is_stopped_at_once(store: BlockingStore) -> None:
     first, second = message(1), message(2)
     accept(store, first)
     accept(store, second)
@@ -48,7 +48,7 @@ def test_a_question_that_nobody_has_begun_is_stopped_at_once(store: Store) -> No
     assert store.run(answer_actions.stop("no such job")).did is Did.UNKNOWN
 
 
-def test_a_stopped_answer_whose_worker_died_ends_with_what_was_shown(store: Store) -> None:
+def test_a_stopped_answer_whose_worker_died_ends_with_what_was_shown(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     lease_of(claim(store, job, "t1", SHORT_MS))
@@ -61,7 +61,9 @@ def test_a_stopped_answer_whose_worker_died_ends_with_what_was_shown(store: Stor
     assert replies_of(store, job) == [Done("So far", FinishReason.CANCELLED)]
 
 
-def test_an_answer_is_written_again_in_its_messages_and_remembered_once(store: Store) -> None:
+def test_an_answer_is_written_again_in_its_messages_and_remembered_once(
+    store: BlockingStore,
+) -> None:
     job, other = message(1), message(2)
     for each in (job, other):
         accept(store, each)
@@ -83,13 +85,13 @@ def test_an_answer_is_written_again_in_its_messages_and_remembered_once(store: S
     assert replies_of(store, job) == [DONE]
 
 
-def finish_remembered(store: Store, job: Job, token: str = "t1") -> None:
+def finish_remembered(store: BlockingStore, job: Job, token: str = "t1") -> None:
     turns = (Turn("user", job.text, job.id), Turn("assistant", "Yes.", job.id))
-    memory = Memory(turns, max_turns=50, retention_ms=LIMITS.retention_ms)
+    memory = ConversationMemory(turns, max_turns=50, retention_ms=LIMITS.retention_ms)
     assert store.run(lifecycle.finish(job.id, token, DONE, memory)).counted
 
 
-def test_an_ending_that_is_being_shown_is_not_written_again_yet(store: Store) -> None:
+def test_an_ending_that_is_being_shown_is_not_written_again_yet(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -98,7 +100,9 @@ def test_an_ending_that_is_being_shown_is_not_written_again_yet(store: Store) ->
     assert store.run(answer_actions.again(job, LIMITS.deadline_ms)).did is Did.BUSY
 
 
-def test_a_question_that_is_reworded_while_it_runs_is_run_as_it_reads_now(store: Store) -> None:
+def test_a_question_that_is_reworded_while_it_runs_is_run_as_it_reads_now(
+    store: BlockingStore,
+) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job, "t1")
@@ -114,7 +118,7 @@ def test_a_question_that_is_reworded_while_it_runs_is_run_as_it_reads_now(store:
     assert (lease.job.text, lease.shown) == ("new", "")
 
 
-def test_a_question_that_waits_is_reworded_where_it_stands(store: Store) -> None:
+def test_a_question_that_waits_is_reworded_where_it_stands(store: BlockingStore) -> None:
     job = message(1)
     accept(store, job)
 
@@ -126,7 +130,9 @@ def test_a_question_that_waits_is_reworded_where_it_stands(store: Store) -> None
     assert lease_of(claim(store, job)).job.text == "new"
 
 
-def test_the_answer_of_a_deleted_question_goes_with_what_is_remembered_of_it(store: Store) -> None:
+def test_the_answer_of_a_deleted_question_goes_with_what_is_remembered_of_it(
+    store: BlockingStore,
+) -> None:
     job = message(1)
     accept(store, job)
     claim(store, job)
@@ -145,7 +151,7 @@ def test_the_answer_of_a_deleted_question_goes_with_what_is_remembered_of_it(sto
 
 
 @pytest.fixture
-def keeper(store: Store) -> Iterator[LeaseKeeper]:
+def keeper(store: BlockingStore) -> Iterator[LeaseKeeper]:
     """Hears of what happens to its jobs, as a worker's does; its renewals never come by time."""
     keeper = LeaseKeeper(store, lease_ms=600_000)
     listener = Listener(store, keeper)
@@ -164,13 +170,15 @@ def keeper(store: Store) -> Iterator[LeaseKeeper]:
     thread.join()
 
 
-def test_a_run_ends_at_once_when_its_answer_is_stopped(store: Store, keeper: LeaseKeeper) -> None:
+def test_a_run_ends_at_once_when_its_answer_is_stopped(
+    store: BlockingStore, keeper: LeaseKeeper
+) -> None:
     job = message(1)
     accept(store, job)
     is_running, must_end = threading.Event(), threading.Event()
     endings: list[Ending | None] = []
 
-    def write(held: Held) -> Outcome:
+    def write(held: HeldLease) -> Outcome:
         held.when_over(must_end.set)
         is_running.set()
         assert must_end.wait(10), "nobody told the run"

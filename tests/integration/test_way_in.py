@@ -18,28 +18,28 @@ from bots.adapter import Link, Wiring
 from bots.delivery.manager import Surface
 from bots.discord.sdk.surface import DiscordSurface
 from bots.discord.session_limits import BURST, EVERY_MS, SessionStarts, take
-from bots.incoming.backfill import look_back
-from bots.incoming.inbox import FULL, MAX_PER_ASKER, Entry, Inbox, read_entry, write_entry
+from bots.incoming.backfill import backfill
+from bots.incoming.inbox import FULL, MAX_PER_ASKER, Inbox, SpoolEntry, read_entry, write_entry
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
-from bots.incoming.read_marks import MAX_THREADS, Marks
+from bots.incoming.read_marks import MAX_THREADS, ReadMarks
 from bots.incoming.reception import LATE_S, Reception, allowance_at
 from bots.incoming.spool import Spool
 from bots.metrics import Metrics
-from bots.store import Store, open_store
+from bots.store import AsyncStore, open_store
 from bots.tasks import end
 from shared.jobs import Job, Origin, Platform, job_id
-from shared.ledger.lifecycle import Allowance, Limits, Ready
+from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE_S
 
-ALLOWANCE = Allowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
-LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
+ALLOWANCE = AskAllowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
+LIMITS = JobLimits(deadline_ms=60_000, retention_ms=60_000)
 DAY_MS = 24 * 3600 * 1000
 
 
 @pytest.fixture
-async def store(quiet_redis: str, line: TcpProxy) -> AsyncIterator[Store]:
+async def store(quiet_redis: str, line: TcpProxy) -> AsyncIterator[AsyncStore]:
     head, _, _ = quiet_redis.rpartition(":")
     opened = await open_store(f"{head}:{line.port}/0", allow_volatile=False)
     yield opened
@@ -48,7 +48,7 @@ async def store(quiet_redis: str, line: TcpProxy) -> AsyncIterator[Store]:
     await opened.client.connection_pool.disconnect()
 
 
-def make_wiring(store: Store, allowance: Allowance | None) -> Wiring:
+def make_wiring(store: AsyncStore, allowance: AskAllowance | None) -> Wiring:
     woken: list[Ready] = []
     return Wiring(
         store=store,
@@ -62,7 +62,9 @@ def make_wiring(store: Store, allowance: Allowance | None) -> Wiring:
 
 
 @contextlib.asynccontextmanager
-async def reception_of(store: Store, allowance: Allowance | None) -> AsyncIterator[Reception]:
+async def reception_of(
+    store: AsyncStore, allowance: AskAllowance | None
+) -> AsyncIterator[Reception]:
     surface: Surface = DiscordSurface()  # never connected: nothing is shown here
     link = Link(make_wiring(store, allowance), surface, Platform.DISCORD)
     yield link.reception
@@ -70,7 +72,7 @@ async def reception_of(store: Store, allowance: Allowance | None) -> AsyncIterat
 
 
 @pytest.fixture
-async def reception(store: Store) -> AsyncIterator[Reception]:
+async def reception(store: AsyncStore) -> AsyncIterator[Reception]:
     async with reception_of(store, ALLOWANCE) as made:
         yield made
 
@@ -91,7 +93,7 @@ def incoming(message: int, user: str = "alice", channel: str = "C1", age_s: floa
     return Incoming(origin, f"question {message}", situation, written_at_s=time.time() - age_s)
 
 
-async def jobs_of(store: Store, *messages: Incoming) -> list[Job | None]:
+async def jobs_of(store: AsyncStore, *messages: Incoming) -> list[Job | None]:
     return [await store.find_job(job_id(message.origin)) for message in messages]
 
 
@@ -110,7 +112,7 @@ async def wait_until(is_met: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def wait_for_jobs(store: Store, *messages: Incoming) -> list[Job]:
+async def wait_for_jobs(store: AsyncStore, *messages: Incoming) -> list[Job]:
     async def are_there() -> bool:
         return all(await jobs_of(store, *messages))
 
@@ -131,7 +133,7 @@ async def is_empty(folder: Path) -> bool:
 
 
 async def test_messages_that_redis_does_not_hear_are_accepted_in_order_when_it_does(
-    store: Store, reception: Reception, line: TcpProxy, tmp_path: Path
+    store: AsyncStore, reception: Reception, line: TcpProxy, tmp_path: Path
 ) -> None:
     inbox = Inbox(reception, Spool(tmp_path, "discord", 100), Ears().say)
     messages = [incoming(number, user=f"user{number}") for number in range(10)]
@@ -149,13 +151,13 @@ async def test_messages_that_redis_does_not_hear_are_accepted_in_order_when_it_d
 
 
 async def test_messages_of_a_process_that_died_are_accepted_by_the_next_and_once(
-    store: Store, reception: Reception, tmp_path: Path
+    store: AsyncStore, reception: Reception, tmp_path: Path
 ) -> None:
     old, young, mad = incoming(1, age_s=300), incoming(2), incoming(3, age_s=30 * 3600)
     known = incoming(4)
     await reception.receive(known)
     number = await store.client.hget(f"parley:job:{job_id(known.origin)}", "number")
-    lines = [write_entry(Entry(message=message)) for message in (old, young, mad, known)]
+    lines = [write_entry(SpoolEntry(message=message)) for message in (old, young, mad, known)]
     (tmp_path / "discord-1-dead.jsonl").write_bytes(
         b"\n".join([*lines, b"not ours", b'{"v": 1, "entry": {"message": {"origin": 3'])
     )
@@ -170,7 +172,7 @@ async def test_messages_of_a_process_that_died_are_accepted_by_the_next_and_once
 
 
 async def test_a_deletion_overtakes_a_message_that_lies_in_the_spool(
-    store: Store, reception: Reception, line: TcpProxy, tmp_path: Path
+    store: AsyncStore, reception: Reception, line: TcpProxy, tmp_path: Path
 ) -> None:
     inbox = Inbox(reception, Spool(tmp_path, "discord", 100), Ears().say)
     deleted, kept = incoming(1), incoming(2)
@@ -239,7 +241,7 @@ async def test_what_was_found_by_looking_back_is_looked_for_again_and_not_kept(
 
 
 async def test_a_folder_that_cannot_be_written_to_is_no_reason_to_be_silent(
-    store: Store, reception: Reception, line: TcpProxy, tmp_path: Path
+    store: AsyncStore, reception: Reception, line: TcpProxy, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     ears = Ears()
@@ -258,14 +260,14 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
     message = dataclasses.replace(
         incoming(1), text="lone \ud83d surrogate\0, \u202e\u200b", late_s=3
     )
-    deletion = Entry(deleted=message.origin)
+    deletion = SpoolEntry(deleted=message.origin)
 
-    kept = read_entry(write_entry(Entry(message=message)))
+    kept = read_entry(write_entry(SpoolEntry(message=message)))
 
     assert kept is not None
     assert kept.message == dataclasses.replace(message, text="lone ? surrogate, \u202e\u200b")
     assert read_entry(write_entry(deletion)) == deletion
-    assert b"\n" not in write_entry(Entry(message=dataclasses.replace(message, text="a\nb")))
+    assert b"\n" not in write_entry(SpoolEntry(message=dataclasses.replace(message, text="a\nb")))
 
 
 # Reception
@@ -281,7 +283,7 @@ async def test_a_half_open_redis_is_given_up_in_time(reception: Reception, line:
 
 
 async def test_a_message_that_is_deleted_before_it_is_accepted_is_not(
-    store: Store, reception: Reception
+    store: AsyncStore, reception: Reception
 ) -> None:
     await reception.withdraw(incoming(1).origin)
 
@@ -289,7 +291,9 @@ async def test_a_message_that_is_deleted_before_it_is_accepted_is_not(
     assert await jobs_of(store, incoming(1)) == [None]
 
 
-async def test_a_flood_is_not_put_before_the_ledger(store: Store, reception: Reception) -> None:
+async def test_a_flood_is_not_put_before_the_ledger(
+    store: AsyncStore, reception: Reception
+) -> None:
     await store.client.config_resetstat()  # other tests have asked this Redis, too
 
     taken = [await reception.receive(incoming(number)) for number in range(200)]
@@ -307,16 +311,16 @@ def test_what_was_written_long_ago_is_measured_by_that_time() -> None:
     assert allowance_at(0, ALLOWANCE) is ALLOWANCE
     assert allowance_at(600, None) is None
     later = allowance_at(600, ALLOWANCE)  # 11 minutes' worth: the ten and the one that is now
-    assert later == Allowance(220, 1320, 20, 100)
+    assert later == AskAllowance(220, 1320, 20, 100)
 
 
 # Marks
 
 
 async def test_marks_keep_the_latest_message_of_each_channel_for_the_next_process(
-    store: Store,
+    store: AsyncStore,
 ) -> None:
-    mine, next_ones = Marks(store, "discord"), Marks(store, "discord")
+    mine, next_ones = ReadMarks(store, "discord"), ReadMarks(store, "discord")
     before = await mine.read()
     for message in ("1574806679625662467", "1574806679625662466", "99"):
         mine.note("C1", message)
@@ -336,20 +340,20 @@ async def test_marks_keep_the_latest_message_of_each_channel_for_the_next_proces
     assert (await mine.read()).latest["C3"] == "6"
 
 
-async def test_an_older_mark_never_replaces_a_newer_one(store: Store) -> None:
-    mine, other = Marks(store, "slack"), Marks(store, "slack")
+async def test_an_older_mark_never_replaces_a_newer_one(store: AsyncStore) -> None:
+    mine, other = ReadMarks(store, "slack"), ReadMarks(store, "slack")
     mine.note("C1", "1700000009.000100")
     other.note("C1", "1700000001.000100")
     await mine.flush()
     await other.flush()
 
-    assert (await Marks(store, "slack").read()).latest == {"C1": "1700000009.000100"}
+    assert (await ReadMarks(store, "slack").read()).latest == {"C1": "1700000009.000100"}
 
 
 async def test_marks_that_could_not_be_written_are_written_later(
-    store: Store, line: TcpProxy
+    store: AsyncStore, line: TcpProxy
 ) -> None:
-    marks = Marks(store, "slack")
+    marks = ReadMarks(store, "slack")
     marks.note("C1", "1.0")
     marks.note_thread("C1:1.0")
     line.pause()
@@ -359,12 +363,12 @@ async def test_marks_that_could_not_be_written_are_written_later(
     line.resume()
     await marks.flush()
 
-    found = await Marks(store, "slack").read()
+    found = await ReadMarks(store, "slack").read()
     assert (found.latest, found.threads) == ({"C1": "1.0"}, ("C1:1.0",))
 
 
-async def test_no_more_threads_are_remembered_than_can_be_looked_at(store: Store) -> None:
-    marks = Marks(store, "slack")
+async def test_no_more_threads_are_remembered_than_can_be_looked_at(store: AsyncStore) -> None:
+    marks = ReadMarks(store, "slack")
     for number in range(MAX_THREADS + 20):
         marks.note_thread(f"C1:{number}")
         if number % 100 == 0:
@@ -377,9 +381,9 @@ async def test_no_more_threads_are_remembered_than_can_be_looked_at(store: Store
 # Looking back
 
 
-async def test_one_process_looks_back_and_the_other_need_not(store: Store) -> None:
+async def test_one_process_looks_back_and_the_other_need_not(store: AsyncStore) -> None:
     looked: list[str] = []
-    since_s = (await Marks(store, "slack").read()).now_s
+    since_s = (await ReadMarks(store, "slack").read()).now_s
 
     async def look(name: str) -> int:
         looked.append(name)
@@ -387,9 +391,9 @@ async def test_one_process_looks_back_and_the_other_need_not(store: Store) -> No
         return 1
 
     await asyncio.gather(
-        *(look_back(store, "slack", since_s, functools.partial(look, name)) for name in "ab")
+        *(backfill(store, "slack", since_s, functools.partial(look, name)) for name in "ab")
     )
-    await look_back(store, "slack", time.time() + 3600, functools.partial(look, "later"))
+    await backfill(store, "slack", time.time() + 3600, functools.partial(look, "later"))
 
     assert looked in (["a", "later"], ["b", "later"])
 
@@ -397,7 +401,7 @@ async def test_one_process_looks_back_and_the_other_need_not(store: Store) -> No
 # New sessions with Discord
 
 
-async def test_row_31_discord_a_crash_loop_stays_within_a_days_sessions(store: Store) -> None:
+async def test_row_31_discord_a_crash_loop_stays_within_a_days_sessions(store: AsyncStore) -> None:
     start_ms, every_ms = 1_700_000_000_000, 15_000
     tries = range(start_ms, start_ms + DAY_MS, every_ms)
     granted = [at_ms for at_ms in tries if await store.run(take("bot", at_ms)) == 0]
@@ -408,7 +412,7 @@ async def test_row_31_discord_a_crash_loop_stays_within_a_days_sessions(store: S
     assert min(pauses) >= EVERY_MS - every_ms
 
 
-async def test_bots_do_not_take_each_others_sessions(store: Store) -> None:
+async def test_bots_do_not_take_each_others_sessions(store: AsyncStore) -> None:
     for _ in range(BURST):
         assert await store.run(take("one", 1_000)) == 0
 
@@ -417,7 +421,7 @@ async def test_bots_do_not_take_each_others_sessions(store: Store) -> None:
 
 
 async def test_a_session_is_waited_for_also_while_redis_is_away() -> None:
-    nobody = Store(redis.asyncio.Redis(port=1, retry=Retry(NoBackoff(), 0)))
+    nobody = AsyncStore(redis.asyncio.Redis(port=1, retry=Retry(NoBackoff(), 0)))
     now_s = 0.0
 
     async def sleep(seconds: float) -> None:

@@ -12,13 +12,13 @@ from bots.delivery.surface import Surface
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import MAX_BOTS_IN_A_ROW, Situation
-from bots.incoming.preferences import Editor, Preferring
+from bots.incoming.preferences import Editor, PreferenceCache
 from bots.incoming.reception import Reception
 from bots.metrics import Metrics
-from bots.store import Store
-from shared.jobs import Job, Kind, Manner, Origin, Platform
+from bots.store import AsyncStore
+from shared.jobs import Job, Kind, Origin, Platform, PromptOverrides
 from shared.ledger import keys
-from shared.ledger.lifecycle import Limits
+from shared.ledger.lifecycle import JobLimits
 from shared.ledger.presentation import read_final
 from shared.preference_layers import Fallback
 from shared.preferences import (
@@ -31,7 +31,7 @@ from shared.preferences import (
 )
 from shared.replies import Done, Failed
 
-LIMITS = Limits(deadline_ms=60_000, retention_ms=60_000)
+LIMITS = JobLimits(deadline_ms=60_000, retention_ms=60_000)
 ADMIN = Editor("U1", is_admin=True)
 CHANNEL = Scope("slack:T1", "C1")
 ROOT = "1.0"
@@ -44,7 +44,7 @@ BOT = Situation(is_from_person=False, mentions_us=True)
 class Room:
     """A channel in which people write."""
 
-    def __init__(self, reception: Reception, preferring: Preferring) -> None:
+    def __init__(self, reception: Reception, preferring: PreferenceCache) -> None:
         self.reception = reception
         self._preferring = preferring
         self._number = 10
@@ -85,14 +85,14 @@ class Room:
 
 
 @pytest.fixture
-async def room(bots_store: Store, quiet_redis: str) -> AsyncIterator[Room]:
+async def room(bots_store: AsyncStore, quiet_redis: str) -> AsyncIterator[Room]:
     async with room_of(bots_store, quiet_redis, Fallback()) as made:
         yield made
 
 
 @contextlib.asynccontextmanager
-async def room_of(store: Store, url: str, fallback: Fallback) -> AsyncIterator[Room]:
-    preferring = Preferring(store, url, fallback)
+async def room_of(store: AsyncStore, url: str, fallback: Fallback) -> AsyncIterator[Room]:
+    preferring = PreferenceCache(store, url, fallback)
     wiring = Wiring(store, url, LIMITS, None, 1000, lambda _: None, Metrics(), preferring)
     surface: Surface = DiscordSurface()  # never connected: nothing is shown here
     link = Link(wiring, surface, Platform.SLACK)
@@ -205,7 +205,7 @@ async def test_in_quiet_hours_only_mentions_are_answered(room: Room) -> None:
 
 
 async def test_bots_are_answered_if_they_are_known_and_never_many_in_a_row(
-    bots_store: Store, quiet_redis: str
+    bots_store: AsyncStore, quiet_redis: str
 ) -> None:
     async with room_of(bots_store, quiet_redis, Fallback(answer_bots=frozenset({"B1"}))) as room:
 
@@ -244,7 +244,7 @@ async def test_a_job_carries_how_its_channel_wants_to_be_answered(room: Room) ->
     assert job is not None
     found = await room.reception.store.find_job(job.id)
     assert found is not None
-    assert found.manner == job.manner == Manner("Be kind.", "fr", 36_000)
+    assert found.manner == job.manner == PromptOverrides("Be kind.", "fr", 36_000)
     left_ms = await room.reception.store.client.pttl(keys.presence(job.origin.conversation))
     assert 0 < left_ms <= 36_000
 
@@ -280,7 +280,7 @@ async def test_a_slack_channel_can_be_one_conversation(room: Room) -> None:
 
 
 async def test_a_discord_channel_where_all_is_answered_is_one_conversation(
-    bots_store: Store, quiet_redis: str
+    bots_store: AsyncStore, quiet_redis: str
 ) -> None:
     fallback = Fallback(channels={"C1": WhenToSpeak.ALWAYS})
     async with room_of(bots_store, quiet_redis, fallback) as room:

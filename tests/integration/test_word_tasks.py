@@ -10,9 +10,9 @@ import torch
 from transformers import MarianConfig, MarianMTModel
 
 from shared.errors import ModelUnavailableError, TranslationPairError
-from shared.jobs import Audience, Kind, Manner, Origin, Platform, make_job
+from shared.jobs import Audience, Kind, Origin, Platform, PromptOverrides, make_job
 from shared.ledger import keys, lifecycle
-from shared.ledger.lifecycle import Claimant, Limits
+from shared.ledger.lifecycle import Claimant, JobLimits
 from shared.replies import Done, Failed
 from shared.settings import Settings
 from shared.tasks import Complete, Form, Length, Opt, Quoted, Summarize, Task, Translate, Write
@@ -20,14 +20,14 @@ from tests.chaos.forward_passes import load
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.seq2seq import Pair, load_seq2seq
-from worker.handler import Outcome, Work
-from worker.leases import Held
+from worker.handler import Handler, Outcome
+from worker.leases import HeldLease
 from worker.prompts.library import read_library
-from worker.store import Store
-from worker.tasks.generate import Mind
-from worker.wordings import works_of_words
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel
+from worker.wordings import text_handlers_of
 
-LIMITS = Limits(deadline_ms=600_000, retention_ms=600_000)
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 NUMBERS = itertools.count(1)
 SMALL, LARGE = 135_000_000, 7_000_000_000
 MESSAGES = tuple(
@@ -44,12 +44,12 @@ MESSAGES = tuple(
 
 
 @pytest.fixture(scope="module")
-def mind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mind]:
+def mind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
     loaded = load(save_tiny_model(tmp_path_factory.mktemp("models") / "endless", ends=False))
     engine = BatchingEngine(loaded, EngineOptions(120, 4, 8192))
     try:
         engine.open()
-        yield Mind(engine, loaded.tokenizer, engine.limits, SMALL)
+        yield ChatModel(engine, loaded.tokenizer, engine.limits, SMALL)
     finally:
         engine.close()
 
@@ -80,12 +80,12 @@ def seq2seq(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def works(store: Store, mind: Mind, **settings: object) -> dict[Kind, Work]:
+def works(store: BlockingStore, mind: ChatModel, **settings: object) -> dict[Kind, Handler]:
     chosen = Settings.model_validate({"PARLEY_TEMPERATURE": 0, "PARLEY_DEVICE": "cpu", **settings})
-    return works_of_words(chosen, store, mind, read_library(None))
+    return text_handlers_of(chosen, store, mind, read_library(None))
 
 
-def held(store: Store, text: str, task: Task, act: str = "") -> Held:
+def held(store: BlockingStore, text: str, task: Task, act: str = "") -> HeldLease:
     """A job that a worker has in hand."""
     kind = Kind(task.type)
     message = f"{next(NUMBERS)}.5"
@@ -94,7 +94,7 @@ def held(store: Store, text: str, task: Task, act: str = "") -> Held:
     store.run(lifecycle.accept(job, LIMITS))
     lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 600_000, 9))).lease
     assert lease
-    return Held(lease)
+    return HeldLease(lease)
 
 
 def done(outcome: Outcome) -> str:
@@ -108,7 +108,7 @@ ENGLISH = (
 
 
 def test_a_translation_keeps_what_is_kept_and_warns_of_a_small_model(
-    store: Store, mind: Mind
+    store: BlockingStore, mind: ChatModel
 ) -> None:
     outcome = works(store, mind)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr")))
 
@@ -120,7 +120,7 @@ def test_a_translation_keeps_what_is_kept_and_warns_of_a_small_model(
 
 
 def test_a_translation_of_a_command_is_no_part_of_the_conversation(
-    store: Store, mind: Mind
+    store: BlockingStore, mind: ChatModel
 ) -> None:
     outcome = works(store, mind)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr"), "command:1"))
 
@@ -135,13 +135,13 @@ def test_a_translation_of_a_command_is_no_part_of_the_conversation(
     ],
 )
 def test_what_needs_no_translation_gets_a_sentence(
-    store: Store, mind: Mind, text: str, reply: Done | Failed
+    store: BlockingStore, mind: ChatModel, text: str, reply: Done | Failed
 ) -> None:
     assert works(store, mind)[Kind.TRANSLATE](held(store, text, Translate("en"))).reply == reply
 
 
 def test_a_translation_model_takes_the_chat_models_place(
-    store: Store, mind: Mind, seq2seq: Path
+    store: BlockingStore, mind: ChatModel, seq2seq: Path
 ) -> None:
     task = works(store, mind, PARLEY_TRANSLATION_MODEL=str(seq2seq))[Kind.TRANSLATE]
 
@@ -191,7 +191,7 @@ def test_a_folder_without_a_translation_model_ends_the_start_with_a_sentence(
 
 
 def test_a_small_models_summary_quotes_the_central_messages_with_their_links(
-    store: Store, mind: Mind
+    store: BlockingStore, mind: ChatModel
 ) -> None:
     task = Summarize(MESSAGES, "this thread")
 
@@ -205,7 +205,9 @@ def test_a_small_models_summary_quotes_the_central_messages_with_their_links(
     assert outcome.memory.turns == ()
 
 
-def test_a_summary_whose_points_name_no_message_quotes_instead(store: Store, mind: Mind) -> None:
+def test_a_summary_whose_points_name_no_message_quotes_instead(
+    store: BlockingStore, mind: ChatModel
+) -> None:
     """The small model writes letters alone: none of its points can be looked up."""
     task = Summarize(MESSAGES * 60, "the last 4 hours")  # more than fits into one prompt
 
@@ -215,7 +217,7 @@ def test_a_summary_whose_points_name_no_message_quotes_instead(store: Store, min
     assert text.startswith("**Summary of the last 4 hours** (240 messages)\n- “")
 
 
-def test_a_draft_is_written_and_remembered(store: Store, mind: Mind) -> None:
+def test_a_draft_is_written_and_remembered(store: BlockingStore, mind: ChatModel) -> None:
     task = Write(Form.EMAIL, "friendly", Length.SHORT)
 
     outcome = works(store, mind)[Kind.WRITE](held(store, "the party", task))
@@ -224,26 +226,28 @@ def test_a_draft_is_written_and_remembered(store: Store, mind: Mind) -> None:
     assert outcome.memory.turns[0].text == "Write an email about: the party"
 
 
-def test_the_model_is_told_the_channels_language_for_a_draft(store: Store, mind: Mind) -> None:
+def test_the_model_is_told_the_channels_language_for_a_draft(
+    store: BlockingStore, mind: ChatModel
+) -> None:
     write = works(store, mind)[Kind.WRITE]
 
-    def drafted(manner: Manner | None) -> str:
+    def drafted(manner: PromptOverrides | None) -> str:
         task = held(store, "the release on Friday", Write(Form.EMAIL, "", Length.SHORT))
         task.lease = replace(task.lease, job=replace(task.lease.job, manner=manner))
         return done(write(task))
 
-    assert drafted(None) == drafted(Manner(system_prompt="not for drafts"))
-    assert drafted(None) != drafted(Manner(language="fr"))
+    assert drafted(None) == drafted(PromptOverrides(system_prompt="not for drafts"))
+    assert drafted(None) != drafted(PromptOverrides(language="fr"))
 
 
-def test_a_reply_is_drafted_to_a_message(store: Store, mind: Mind) -> None:
+def test_a_reply_is_drafted_to_a_message(store: BlockingStore, mind: ChatModel) -> None:
     task = Write(Form.REPLY, length=Length.SHORT, reply_to=MESSAGES[0])
 
     assert len(done(works(store, mind)[Kind.WRITE](held(store, "", task, "menu:1")))) > 50
 
 
 def test_a_completion_goes_on_with_the_text_and_the_same_with_the_same_seed(
-    store: Store, mind: Mind
+    store: BlockingStore, mind: ChatModel
 ) -> None:
     complete = works(store, mind)[Kind.COMPLETE]
     seeded, other = Complete(2.0, 0.95, 50, 7), Complete(2.0, 0.95, 50, 8)
@@ -257,7 +261,9 @@ def test_a_completion_goes_on_with_the_text_and_the_same_with_the_same_seed(
     assert len(texts[0]) == len("Once upon a time") + 50  # a byte is a token
 
 
-def test_who_opts_out_is_noted_for_the_whole_workspace(store: Store, mind: Mind) -> None:
+def test_who_opts_out_is_noted_for_the_whole_workspace(
+    store: BlockingStore, mind: ChatModel
+) -> None:
     opt = works(store, mind)[Kind.OPT]
     people = keys.opted_out("slack:T1")
 
@@ -267,9 +273,11 @@ def test_who_opts_out_is_noted_for_the_whole_workspace(store: Store, mind: Mind)
     assert store.client.smembers(people) == set()
 
 
-def test_nothing_that_one_person_alone_sees_is_remembered(store: Store, mind: Mind) -> None:
+def test_nothing_that_one_person_alone_sees_is_remembered(
+    store: BlockingStore, mind: ChatModel
+) -> None:
     private = held(store, ENGLISH, Translate("fr"))
     origin = replace(private.lease.job.origin, audience=Audience.ASKER)
     lease = replace(private.lease, job=replace(private.lease.job, origin=origin))
 
-    assert works(store, mind)[Kind.TRANSLATE](Held(lease)).memory.turns == ()
+    assert works(store, mind)[Kind.TRANSLATE](HeldLease(lease)).memory.turns == ()

@@ -29,7 +29,7 @@ from worker.engine.gguf import DEFAULT_MODEL, find_source
 from worker.engine.loader import DEFAULT, LoadedModel, load_model
 from worker.engine.protocol import Request
 from worker.evaluation.chat_model import choice_of
-from worker.evaluation.report import Evaluation, Figure, Table
+from worker.evaluation.report import Evaluation, Figure, ReportTable
 
 
 class LlamaCpp:
@@ -260,7 +260,7 @@ def _evaluation(
         "long prompt",
         "of memory",
     )
-    table = Table(model, headings, rows)
+    table = ReportTable(model, headings, rows)
     gb_per_s = round(read_bytes_per_s / 1e9, 1)
     figures: dict[str, Figure] = {
         "model": model,

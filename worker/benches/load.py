@@ -12,7 +12,7 @@ from worker.console import say
 from worker.engine.loader import load_tokenizer, name_of
 from worker.engine.protocol import Tokenizer
 from worker.evaluation.chat_model import choice_of
-from worker.evaluation.report import Evaluation, Table
+from worker.evaluation.report import Evaluation, ReportTable
 
 
 def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
@@ -41,7 +41,7 @@ def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
     return Evaluation(
         "load",
         {"model": name, "load": points},
-        (Table(name, columns, rows),),
+        (ReportTable(name, columns, rows),),
         ("Seconds from the question to the first text, and to the whole answer.",),
     )
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from shared.replies import FinishReason
 from shared.settings import Settings
-from worker.engine.protocol import Limits, Request
+from worker.engine.protocol import Request, RequestLimits
 from worker.engine.remote.tokenizer import PlainTokenizer
-from worker.tasks.generate import Mind
+from worker.tasks.generate import ChatModel
 
 MODEL = "paced"
 WORDS = ("one ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight ")
@@ -70,13 +70,13 @@ class PacedEngine:
 
 
 @contextlib.contextmanager
-def paced_mind(
+def paced_chat_model(
     settings: Settings, tokens_per_s: float, _abandon: Callable[[], None]
-) -> Iterator[tuple[str, Mind]]:
+) -> Iterator[tuple[str, ChatModel]]:
     """As ``minds.mind_of``, without a model."""
     engine = PacedEngine(tokens_per_s)
-    limits = Limits(CONTEXT_TOKENS, settings.max_new_tokens)
+    limits = RequestLimits(CONTEXT_TOKENS, settings.max_new_tokens)
     try:
-        yield MODEL, Mind(engine, PlainTokenizer(), limits, LARGE)
+        yield MODEL, ChatModel(engine, PlainTokenizer(), limits, LARGE)
     finally:
         engine.close()

@@ -17,12 +17,12 @@ from shared.cli.embedded_redis import embedded_redis
 from worker.console import say
 from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.evaluation.qa_set import REPORT, shipped_set
-from worker.evaluation.report import Evaluation, Table
+from worker.evaluation.report import Evaluation, ReportTable
 from worker.knowledge.search import Search
-from worker.knowledge.store import Library, Submission, digest_of
-from worker.knowledge.visibility import EVERYWHERE, Place
+from worker.knowledge.store import DocumentStore, DocumentSubmission, digest_of
+from worker.knowledge.visibility import EVERYWHERE, DocumentPlace
 
-HERE = Place("console", "terminal", "bench")
+HERE = DocumentPlace("console", "terminal", "bench")
 NUM_QUESTIONS = 50
 NUM_FOUND = 4
 NOISE = 0.02
@@ -46,7 +46,7 @@ def bench_retrieval(embedding: Embedding, sizes: Sequence[int]) -> Evaluation:
         embedded_redis(Path(name) / "redis") as url,
         redis.Redis.from_url(url) as client,
     ):
-        library = Library(client)
+        library = DocumentStore(client)
         search = Search(library, lambda: embedding)
         embed = _moved(embedding)
         num_passages, copy = 0, 0
@@ -55,7 +55,7 @@ def bench_retrieval(embedding: Embedding, sizes: Sequence[int]) -> Evaluation:
             while num_passages < size:
                 copy += 1
                 for key, document in chosen.documents.items():
-                    submission = Submission(
+                    submission = DocumentSubmission(
                         document, f"{key} {copy}", EVERYWHERE, digest_of(key.encode())
                     )
                     num_passages += library.put(submission, embed, embedding.name).num_passages
@@ -98,9 +98,9 @@ def _times_ms(work: Callable[[str], object], questions: Sequence[str]) -> list[f
     return times
 
 
-def _table(found: Mapping[str, Mapping[str, float]]) -> Table:
+def _table(found: Mapping[str, Mapping[str, float]]) -> ReportTable:
     names = ("p50_ms", "p95_ms", "embedding_p50_ms", "redis_mb")
-    return Table(
+    return ReportTable(
         title="A question's way to its passages",
         columns=("passages", "p50, ms", "p95, ms", "of which embedding, ms", "Redis, MB"),
         rows=tuple(

@@ -8,7 +8,7 @@ import time
 
 from worker.console import say
 from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
-from worker.evaluation.report import Evaluation, Figure, Table
+from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.evaluation.sentiment import NUM_ALONE, held_out_texts, speed_of, speed_texts
 
 PERCENT = 100
@@ -47,4 +47,4 @@ def bench_sentiment(choice: ClassifierChoice) -> Evaluation:
         ("one message, p50, ms", f"{statistics.median(times_ms):.1f}"),
         ("one message, p95, ms", f"{p95_ms:.1f}"),
     )
-    return Evaluation("sentiment", figures, (Table("Rating messages", ("", "figure"), rows),))
+    return Evaluation("sentiment", figures, (ReportTable("Rating messages", ("", "figure"), rows),))

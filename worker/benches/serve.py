@@ -21,8 +21,8 @@ from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
 from worker.engine.loader import LoadedModel, load_model
 from worker.engine.protocol import Request, Sampling
 from worker.evaluation.chat_model import choice_of
-from worker.evaluation.report import Evaluation, Figure, Table
-from worker.prompts.chat import Question, make_prompt
+from worker.evaluation.report import Evaluation, Figure, ReportTable
+from worker.prompts.chat import PromptInput, make_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _Bare:
 
     def prompt(self, question: str) -> tuple[int, ...]:
         """The tokens of a question's prompt."""
-        asked = Question(self._settings.system_prompt, (), question)
+        asked = PromptInput(self._settings.system_prompt, (), question)
         return make_prompt(asked, self._tokenizer, self._engine.limits).token_ids
 
     def write(self, questions: Sequence[str]) -> tuple[float, float]:
@@ -156,7 +156,7 @@ def _llama_rate(settings: Settings, prompt: tuple[int, ...], repeats: int) -> fl
     return statistics.median(rates[1:])
 
 
-def _table(figures: dict[str, Any], beside: Beside) -> Table:
+def _table(figures: dict[str, Any], beside: Beside) -> ReportTable:
     alone = figures["alone"]
     ways: tuple[tuple[str, float | None, float | None], ...] = (
         ("the whole way", figures["tokens_per_s"], alone["tokens_per_s"]),
@@ -166,7 +166,7 @@ def _table(figures: dict[str, Any], beside: Beside) -> Table:
     )
     rows = tuple((name, *(_cell(rate) for rate in rates)) for name, *rates in ways)
     columns = ("tokens/s", f"{figures['concurrency']} conversations", "1 conversation")
-    return Table(figures["model"], columns, rows)
+    return ReportTable(figures["model"], columns, rows)
 
 
 def _cell(rate: float | None) -> str:

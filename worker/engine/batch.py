@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Output(Protocol):
+class BatchOutput(Protocol):
     """What a batch has written for a request so far."""
 
     request_id: str
@@ -42,7 +42,7 @@ class Batch(Protocol):
         """Forget a request before the next step."""
         ...
 
-    def get_result(self, *, timeout: float) -> Output | None:
+    def get_result(self, *, timeout: float) -> BatchOutput | None:
         """The next output, if one comes in so many seconds."""
         ...
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
-from worker.engine.batch import Batch, Batches, Output
+from worker.engine.batch import Batch, Batches, BatchOutput
 from worker.engine.cpu.load import prepare
 from worker.engine.cpu.model import supports
 from worker.engine.detokenize import StopTexts, TextStream
-from worker.engine.fault_isolation import Lineup, Turn
+from worker.engine.fault_isolation import FaultIsolation, RunSlot
 from worker.engine.loader import LoadedModel
 from worker.engine.prefix_sharing import Labels, id_of
-from worker.engine.protocol import Limits, Request, Sampling
+from worker.engine.protocol import Request, RequestLimits, Sampling
 from worker.engine.seeding import seeded
 
 log = get_logger(__name__)
@@ -143,7 +143,7 @@ class BatchingEngine:
         self._batches = BATCHES[kind](loaded, options)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
-        self._lineup = Lineup()
+        self._lineup = FaultIsolation()
         self._labels = Labels()
         self._batch: Batch | None = None
         """None before it is opened, and from the death of one batch to the start of the next."""
@@ -158,7 +158,7 @@ class BatchingEngine:
         self._is_closing = threading.Event()
         self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
         total = min(self._batches.capacity_tokens, loaded.context_tokens)
-        self.limits = Limits(
+        self.limits = RequestLimits(
             max_total_tokens=total, max_new_tokens=min(options.max_new_tokens, total // 2)
         )
 
@@ -236,7 +236,7 @@ class BatchingEngine:
             if turn.id not in self._in_batch:
                 self._add(self._batch, turn)
 
-    def _add(self, batch: Batch, turn: Turn) -> None:
+    def _add(self, batch: Batch, turn: RunSlot) -> None:
         running = self._running[turn.id]
         request = running.request
         running.base = len(running.token_ids)
@@ -265,7 +265,7 @@ class BatchingEngine:
     def _forget_all(self) -> None:
         self._running.clear()
         self._in_batch.clear()
-        self._lineup = Lineup()
+        self._lineup = FaultIsolation()
 
     def _route(self) -> None:
         """Route until closed; if that cannot go on, say so to everybody who waits."""
@@ -304,7 +304,7 @@ class BatchingEngine:
                 error = EngineError("A forward step with this request in it does not return.")
                 self._end(self._running[request_id], _Event(is_last=True, error=error))
 
-    def _deliver(self, batch: Batch, output: Output) -> None:
+    def _deliver(self, batch: Batch, output: BatchOutput) -> None:
         self._num_fruitless = 0
         with self._lock:
             running = self._running.get(id_of(output.request_id))
@@ -361,9 +361,9 @@ class BatchingEngine:
 
 def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
     """Batches of transformers' manager, on any device."""
-    from worker.engine.transformers_batch import ManagerBatches  # noqa: PLC0415 - seconds of import
+    from worker.engine.transformers_batch import TransformersBatches  # noqa: PLC0415 - seconds of import
 
-    return ManagerBatches(
+    return TransformersBatches(
         loaded, options.max_requests, options.max_new_tokens, options.cache_tokens
     )
 

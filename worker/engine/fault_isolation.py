@@ -21,7 +21,7 @@ bring down a shared batch more often."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class RunSlot:
     """Leave to run now."""
 
     id: str
@@ -29,7 +29,7 @@ class Turn:
     """How many tokens it may write in this turn; None: to its end."""
 
 
-class Lineup:
+class FaultIsolation:
     """The requests of an engine, and which of them may run at this moment.
 
     Either there is one on trial and it runs alone, or there are no suspects and nobody waits.
@@ -43,12 +43,12 @@ class Lineup:
         self._alone: str | None = None
         self._deaths: Counter[str] = Counter()
 
-    def current(self) -> tuple[Turn, ...]:
+    def current(self) -> tuple[RunSlot, ...]:
         """Who may run now."""
         if self._alone is None:
-            return tuple(Turn(request_id) for request_id in self._together)
+            return tuple(RunSlot(request_id) for request_id in self._together)
         is_last_chance = self._deaths[self._alone] >= MAX_SHARED_DEATHS
-        return (Turn(self._alone, None if is_last_chance else TRIAL_TOKENS),)
+        return (RunSlot(self._alone, None if is_last_chance else TRIAL_TOKENS),)
 
     def arrive(self, request_id: str) -> None:
         """Take a new request; it waits while others are on trial."""

@@ -90,7 +90,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What fits in one request, in tokens."""
 
     max_total_tokens: int

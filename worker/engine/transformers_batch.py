@@ -32,7 +32,7 @@ UNBOUNDED = 0
 under the engine's lock. The bound is the number of threads that read answers: each has one."""
 
 
-class Batch(ContinuousBatchingManager):
+class TransformersBatch(ContinuousBatchingManager):
     """One life of the manager: started once, buried once."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Batch(ContinuousBatchingManager):
         return goes_on
 
 
-class ManagerBatches:
+class TransformersBatches:
     """Starts batches of the manager around one model; see ``worker.engine.batch.Batches``."""
 
     def __init__(
@@ -141,7 +141,7 @@ class ManagerBatches:
         """What a step reads of weights."""
         return self._loaded.num_linear_weights * self._loaded.model.dtype.itemsize
 
-    def start(self) -> Batch:
+    def start(self) -> TransformersBatch:
         """A new batch, running."""
         generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
             do_sample=True,
@@ -158,6 +158,6 @@ class ManagerBatches:
             max_queue_size=UNBOUNDED,
             per_request_processors=True,
         )
-        batch = Batch(self._loaded.model, generation, batching)
+        batch = TransformersBatch(self._loaded.model, generation, batching)
         batch.start()
         return batch

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from babel.messages.pofile import read_po
 
-from worker.evaluation.translation import SHIPPED, Example
+from worker.evaluation.translation import SHIPPED, TranslationExample
 
 LANGUAGES = ("fr", "de", "es")
 NUM_EACH = 20
@@ -29,7 +29,7 @@ def main(wheel: Path) -> None:
     shared = set.intersection(*(set(of_one) for of_one in messages.values()))
     chosen = sorted(shared, key=lambda text: hashlib.sha256(text.encode()).digest())[:NUM_EACH]
     examples = [
-        Example("en", language, source, messages[language][source])
+        TranslationExample("en", language, source, messages[language][source])
         for language in LANGUAGES
         for source in chosen
     ]

@@ -9,7 +9,7 @@ from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
 from worker.engine.loader import LoadedModel, ModelChoice, load_model
 from worker.engine.protocol import Request, Sampling
 from worker.prompts.chat import Prompt
-from worker.tasks.generate import Mind
+from worker.tasks.generate import ChatModel
 
 SLOTS = 32
 """Texts written at once: an evaluation has many, and nobody waits for the first."""
@@ -18,7 +18,7 @@ LIKELIEST = Sampling()
 
 
 @contextlib.contextmanager
-def open_mind(model: str, settings: Settings) -> Iterator[Mind]:
+def open_chat_model(model: str, settings: Settings) -> Iterator[ChatModel]:
     """Load a model and open an engine around it.
 
     Raises:
@@ -26,7 +26,7 @@ def open_mind(model: str, settings: Settings) -> Iterator[Mind]:
     """
     loaded = load_model(choice_of(model, settings), say)
     with engine_around(loaded, settings) as engine:
-        yield Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+        yield ChatModel(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
 
 
 def choice_of(model: str, settings: Settings) -> ModelChoice:
@@ -46,7 +46,9 @@ def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingE
         engine.close()
 
 
-def write_all(mind: Mind, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST) -> list[str]:
+def write_all(
+    mind: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST
+) -> list[str]:
     """What the model writes for each prompt; as many at once as the engine has slots."""
     requests = [
         Request(f"eval-{number}", prompt.token_ids, prompt.max_new_tokens, sampling, prompt.stop)

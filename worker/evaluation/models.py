@@ -23,15 +23,15 @@ from worker.engine.protocol import Request, Sampling
 from worker.evaluation import checks
 from worker.evaluation.chat_model import choice_of, engine_around, write_all
 from worker.evaluation.checks import Candidate
-from worker.evaluation.report import Evaluation, Figure, Table
+from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.evaluation.translation import (
     by_chat_model,
     evaluate_translation,
     read_examples,
 )
 from worker.prompts.chat import make_continuation, make_task_prompt
-from worker.prompts.library import Library, read_library
-from worker.tasks.generate import Mind
+from worker.prompts.library import PromptLibrary, read_library
+from worker.tasks.generate import ChatModel
 from worker.tasks.write import TOKENS, rendered_for
 
 NUM_SENTENCES = 10
@@ -67,7 +67,7 @@ def compare(candidates: Sequence[Candidate], alike: Sequence[Evaluation]) -> Eva
         **{each.name: each.figures for each in alike},
     }
     verdict = f"Recommended: {best.name}." if best else "Recommended: none, all are too slow here."
-    table = Table("Models", _COLUMNS, tuple(_row(each) for each in candidates))
+    table = ReportTable("Models", _COLUMNS, tuple(_row(each) for each in candidates))
     tables = (table, *(shown for each in alike for shown in each.tables))
     return Evaluation("models", figures, tables, (verdict, *checks.RULES, *_EXPLAINED))
 
@@ -136,7 +136,7 @@ def measure_model(model: str, settings: Settings) -> Candidate:
     load_s = time.monotonic() - started_s
     library = read_library(settings.prompts_dir)
     with engine_around(loaded, settings) as engine:
-        mind = Mind(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+        mind = ChatModel(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
         alone, together = _speed(mind, 1), _speed(mind, 8)
         chrf, chrf_copy = _chrf(mind, library)
         return Candidate(
@@ -153,7 +153,7 @@ def measure_model(model: str, settings: Settings) -> Candidate:
         )
 
 
-def _speed(mind: Mind, num_requests: int) -> float:
+def _speed(mind: ChatModel, num_requests: int) -> float:
     """Tokens a second that all requests together get, after one that warms up."""
     prompt = make_continuation(BENCH_PROMPT, mind.tokenizer, mind.limits, BENCH_TOKENS)
     write_all(mind, [dataclasses.replace(prompt, max_new_tokens=4)])
@@ -168,7 +168,7 @@ def _speed(mind: Mind, num_requests: int) -> float:
     return round(num_tokens / (time.monotonic() - started_s), 1)
 
 
-def _chrf(mind: Mind, library: Library) -> tuple[float, float]:
+def _chrf(mind: ChatModel, library: PromptLibrary) -> tuple[float, float]:
     """Means over languages of the model's score and the untranslated source's."""
     examples = read_examples(None, None)
     languages = dict.fromkeys(example.target for example in examples)
@@ -184,7 +184,7 @@ def _chrf(mind: Mind, library: Library) -> tuple[float, float]:
     )
 
 
-def _reading(mind: Mind, library: Library) -> float:
+def _reading(mind: ChatModel, library: PromptLibrary) -> float:
     mark = f"====={secrets.token_hex(8)}====="
     prompts = [
         make_task_prompt(
@@ -202,7 +202,7 @@ def _reading(mind: Mind, library: Library) -> float:
     return round(sum(read) / len(read), 2)
 
 
-def _writing(mind: Mind, library: Library) -> float:
+def _writing(mind: ChatModel, library: PromptLibrary) -> float:
     prompts = [
         make_task_prompt(
             rendered_for(each.task, each.about, library, ""),

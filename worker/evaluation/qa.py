@@ -17,15 +17,21 @@ import redis
 from shared.cli.embedded_redis import embedded_redis
 from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.evaluation.qa_set import QuestionSet
-from worker.evaluation.report import Evaluation, Figure, Table
+from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.knowledge.chunks import passages_of, searched_text
-from worker.knowledge.lexical import Lexicon
+from worker.knowledge.lexical import LexicalIndex
 from worker.knowledge.relevance import LEXICAL_HALF, LEXICAL_SHARE, STRONG_FROM, THIN_BELOW
 from worker.knowledge.search import NUM_CANDIDATES, Search
-from worker.knowledge.store import Library, Record, Stored, Submission, digest_of
-from worker.knowledge.visibility import EVERYWHERE, Place
+from worker.knowledge.store import (
+    DocumentStore,
+    DocumentSubmission,
+    Record,
+    StoredPassage,
+    digest_of,
+)
+from worker.knowledge.visibility import EVERYWHERE, DocumentPlace
 
-HERE = Place("console", "terminal", "evaluation")
+HERE = DocumentPlace("console", "terminal", "evaluation")
 THIN_QUANTILE = 0.05
 """Of tuning questions whose answer is there, so many may be refused."""
 STRONG_QUANTILE = 0.9
@@ -99,8 +105,8 @@ def evaluate_qa(chosen: QuestionSet, embedding: Embedding) -> Evaluation:
         "qa",
         figures,
         (
-            Table("Finding the right document", ("", "hit@1", "hit@3", "MRR"), rows),
-            Table("Answered 'not in the documents'", ("", "share"), refusals),
+            ReportTable("Finding the right document", ("", "hit@1", "hit@3", "MRR"), rows),
+            ReportTable("Answered 'not in the documents'", ("", "share"), refusals),
         ),
         (
             chosen.source,
@@ -158,7 +164,7 @@ def _searching(chosen: QuestionSet, embedding: Embedding) -> Iterator[Search]:
         embedded_redis(Path(folder)) as url,
         redis.Redis.from_url(url) as client,
     ):
-        library = Library(client)
+        library = DocumentStore(client)
         texts = _Remembering(embedding)
         texts.embed(  # all at once, in batches of like length
             [
@@ -168,7 +174,7 @@ def _searching(chosen: QuestionSet, embedding: Embedding) -> Iterator[Search]:
             ]
         )
         for name, document in chosen.documents.items():
-            submission = Submission(document, name, EVERYWHERE, digest_of(name.encode()))
+            submission = DocumentSubmission(document, name, EVERYWHERE, digest_of(name.encode()))
             library.put(submission, texts.embed, embedding.name)
         yield Search(library, lambda: embedding)
 
@@ -194,7 +200,7 @@ def _score(chosen: QuestionSet, search: Search) -> Scores:
     passages = search.library.read([p for r in records.values() for p in r.passages], HERE)
     owner = _owners(records, number)
     vectors = search.embedding.embed([question.text for question in chosen.questions])
-    lexicon = Lexicon(search.library)
+    lexicon = LexicalIndex(search.library)
     index = lexicon.index_for(HERE)
     shape = (len(chosen.questions), len(names))
     cosines = np.full(shape, -1.0, dtype=np.float32)
@@ -222,7 +228,7 @@ def _owners(records: dict[str, Record], number: dict[str, int]) -> dict[str, int
     return {p: number[record.name] for record in records.values() for p in record.passages}
 
 
-def _columns(passages: Sequence[Stored], owner: dict[str, int]) -> Vectors:
+def _columns(passages: Sequence[StoredPassage], owner: dict[str, int]) -> Vectors:
     columns: Vectors = np.array([owner[passage.id] for passage in passages])
     return columns
 

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from shared.errors import RefusedError, SettingsError
-from worker.knowledge.documents import Block, Document, Section
+from worker.knowledge.documents import Document, DocumentBlock, Section
 from worker.knowledge.ingest import find_items
 from worker.knowledge.readers import read_document
 
@@ -18,7 +18,7 @@ MAX_MB = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QaQuestion:
     """A question and the name of the document that answers it."""
 
     text: str
@@ -30,7 +30,7 @@ class QuestionSet:
     """What retrieval is measured on."""
 
     documents: dict[str, Document]
-    questions: tuple[Question, ...]
+    questions: tuple[QaQuestion, ...]
     offtopic: tuple[str, ...]
     """Questions from another field: none of the documents answers one."""
     source: str
@@ -46,7 +46,7 @@ def shipped_set(half: str) -> QuestionSet:
     """
     rows = [json.loads(line) for line in _lines(FAQ)]
     documents = {row["id"]: _document(row) for row in rows}
-    questions = tuple(Question(row["question"], row["id"]) for row in rows if row["half"] == half)
+    questions = tuple(QaQuestion(row["question"], row["id"]) for row in rows if row["half"] == half)
     return QuestionSet(
         documents,
         questions,
@@ -88,12 +88,12 @@ def own_set(folder: Path, questions: Path) -> QuestionSet:
     )
 
 
-def _read_questions(file: Path, documents: dict[str, Document]) -> tuple[Question, ...]:
+def _read_questions(file: Path, documents: dict[str, Document]) -> tuple[QaQuestion, ...]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"--questions {file} cannot be read as UTF-8 text.") from error
-    asked: list[Question] = []
+    asked: list[QaQuestion] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -103,7 +103,7 @@ def _read_questions(file: Path, documents: dict[str, Document]) -> tuple[Questio
             raise SettingsError(f"--questions {file}, line {number}: question, tab, file's name.")
         if name not in documents:
             raise SettingsError(f"--questions {file}, line {number}: there is no file {name}.")
-        asked.append(Question(text, name))
+        asked.append(QaQuestion(text, name))
     if not asked:
         raise SettingsError(f"--questions {file} is empty.")
     return tuple(asked)
@@ -112,7 +112,7 @@ def _read_questions(file: Path, documents: dict[str, Document]) -> tuple[Questio
 def _document(row: dict[str, object]) -> Document:
     blocks: Sequence[Sequence[object]] = row["blocks"]  # type: ignore[assignment]  # our own file
     path: Sequence[str] = row["path"]  # type: ignore[assignment]  # the same
-    read = tuple(Block(str(text), bool(is_code)) for text, is_code in blocks)
+    read = tuple(DocumentBlock(str(text), bool(is_code)) for text, is_code in blocks)
     return Document(str(row["project"]), (Section(tuple(path), read),))
 
 

@@ -18,7 +18,7 @@ Figure = int | float | str | bool | None | Mapping[str, "Figure"] | Sequence["Fi
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """Rows for people; every cell is written out already."""
 
     title: str
@@ -35,7 +35,7 @@ class Evaluation:
     """The command's: ``qa``, ``sentiment``, ``translation``, ``models``."""
     figures: Mapping[str, Figure]
     """What ``--json`` prints, whole. Its keys are relied on by other people's tools."""
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ReportTable, ...] = ()
     remarks: tuple[str, ...] = field(default=())
     """Sentences below the tables: what data, what was left out, what the figures do not say."""
 
@@ -52,7 +52,7 @@ def show(evaluation: Evaluation, out: TextIO, *, as_json: bool = False) -> None:
         console.print(remark, highlight=False, markup=False)
 
 
-def _laid_out(table: Table) -> RichTable:
+def _laid_out(table: ReportTable) -> RichTable:
     laid_out = RichTable(title=table.title, box=rich.box.SIMPLE_HEAD, title_justify="left")
     for number, column in enumerate(table.columns):
         laid_out.add_column(
@@ -63,7 +63,7 @@ def _laid_out(table: Table) -> RichTable:
     return laid_out
 
 
-def _widest(table: Table, column: int) -> int:
+def _widest(table: ReportTable, column: int) -> int:
     """Characters of a column: its name is wrapped between words, its cells are not.
 
     Also where the terminal, or the 80 columns of a file, are narrower than the table.

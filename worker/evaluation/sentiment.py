@@ -11,9 +11,9 @@ from pathlib import Path
 from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.engine.encoders.common import DEFAULT
 from worker.engine.encoders.frozen_head import FrozenEncoder, labels_by, load_head
-from worker.evaluation.report import Evaluation, Figure, Table
+from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.sentiment.corpus import Domain, read_held_out, read_labelled
-from worker.sentiment.features import Lexicon
+from worker.sentiment.features import VaderLexicon
 from worker.sentiment.ratings import Classifier, Label, macro_f1
 
 OWN_TEXTS = "texts"
@@ -26,7 +26,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class LabelledText:
     """One text with people's label."""
 
     group: str
@@ -44,19 +44,19 @@ class Speed:
     """One at a time, by the same prepared model as the batches."""
 
 
-def held_out_texts() -> list[Text]:
+def held_out_texts() -> list[LabelledText]:
     """The fifth of the rated texts that is held out."""
     samples = sorted(read_held_out(), key=lambda sample: list(Domain).index(sample.domain))
-    return [Text(each.domain, each.label, each.text) for each in samples]
+    return [LabelledText(each.domain, each.label, each.text) for each in samples]
 
 
-def own_texts(file: Path) -> list[Text]:
+def own_texts(file: Path) -> list[LabelledText]:
     """Somebody's own; raises as ``read_labelled``."""
-    return [Text(OWN_TEXTS, label, text) for label, text in read_labelled(file)]
+    return [LabelledText(OWN_TEXTS, label, text) for label, text in read_labelled(file)]
 
 
 def evaluate_sentiment(
-    choice: ClassifierChoice, texts: Sequence[Text], num_alone: int = NUM_ALONE
+    choice: ClassifierChoice, texts: Sequence[LabelledText], num_alone: int = NUM_ALONE
 ) -> Evaluation:
     """Measure the chosen model and the two baselines.
 
@@ -72,7 +72,7 @@ def evaluate_sentiment(
     classifier = load_classifier(choice)
     found = {
         "parley": [rating.label for rating in classifier.rate(words)],
-        "vader": [Lexicon().label(word) for word in words],
+        "vader": [VaderLexicon().label(word) for word in words],
         "frozen": labels_by(load_head(), FrozenEncoder().vectors(words)),
     }
     scores = f1_of(texts, found)
@@ -85,7 +85,9 @@ def evaluate_sentiment(
     )
 
 
-def f1_of(texts: Sequence[Text], found: dict[str, list[Label]]) -> dict[str, dict[str, float]]:
+def f1_of(
+    texts: Sequence[LabelledText], found: dict[str, list[Label]]
+) -> dict[str, dict[str, float]]:
     """Group -> model -> macro-F1."""
     scores: dict[str, dict[str, float]] = {}
     for group in dict.fromkeys(each.group for each in texts):
@@ -98,7 +100,7 @@ def f1_of(texts: Sequence[Text], found: dict[str, list[Label]]) -> dict[str, dic
     return scores
 
 
-def speed_texts(texts: Sequence[Text]) -> list[str]:
+def speed_texts(texts: Sequence[LabelledText]) -> list[str]:
     """What the speed is measured on: of the texts that come with Parley, the tweets.
 
     They are the nearest to chat messages in length.
@@ -152,11 +154,11 @@ def figures_of(scores: dict[str, dict[str, float]], speed: Speed) -> dict[str, F
 
 
 def tables_of(
-    texts: Sequence[Text], scores: dict[str, dict[str, float]], speed: Speed
-) -> tuple[Table, ...]:
+    texts: Sequence[LabelledText], scores: dict[str, dict[str, float]], speed: Speed
+) -> tuple[ReportTable, ...]:
     """The same for people."""
     numbers = {group: sum(each.group == group for each in texts) for group in scores}
-    quality = Table(
+    quality = ReportTable(
         title="Macro-F1 over positive, neutral and negative",
         columns=("texts", "number", *MODELS),
         rows=tuple(
@@ -165,7 +167,7 @@ def tables_of(
         ),
     )
     ratio = speed.batched / speed.one_at_a_time
-    pace = Table(
+    pace = ReportTable(
         title="Messages a second",
         columns=("how", "messages/s"),
         rows=(

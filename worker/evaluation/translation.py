@@ -21,10 +21,10 @@ from shared.settings import Settings
 from worker.engine.gguf import DEFAULT_MODEL
 from worker.engine.loader import DEFAULT
 from worker.engine.seq2seq import Pair, load_seq2seq
-from worker.evaluation.chat_model import open_mind, write_all
-from worker.evaluation.report import Evaluation, Figure, Table
-from worker.prompts.library import Library, read_library
-from worker.tasks.generate import Mind
+from worker.evaluation.chat_model import open_chat_model, write_all
+from worker.evaluation.report import Evaluation, Figure, ReportTable
+from worker.prompts.library import PromptLibrary, read_library
+from worker.tasks.generate import ChatModel
 from worker.tasks.languages import identify
 from worker.tasks.translate import cleaned, prompt_for
 
@@ -37,7 +37,7 @@ Translate = Callable[[Sequence[str], str, str], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TranslationExample:
     """A sentence and its translation by people."""
 
     source: str
@@ -47,7 +47,7 @@ class Example:
     reference: str
 
 
-def read_examples(file: Path | None, to: str | None) -> list[Example]:
+def read_examples(file: Path | None, to: str | None) -> list[TranslationExample]:
     """Sentences to translate: the file's, or ours.
 
     Args:
@@ -73,20 +73,20 @@ def read_examples(file: Path | None, to: str | None) -> list[Example]:
     return wanted
 
 
-def _example(number: int, columns: Sequence[str], target: str | None) -> Example:
+def _example(number: int, columns: Sequence[str], target: str | None) -> TranslationExample:
     if len(columns) == NUM_COLUMNS_WITH_LANGUAGES:
-        return Example(*columns)
+        return TranslationExample(*columns)
     if len(columns) != NUM_COLUMNS:
         raise StartupError(
             f"Line {number} has {len(columns)} columns: it needs a text, a tab and its translation."
         )
     if target is None:
         raise StartupError("Say with --to which language the translations are in.")
-    return Example(identify(columns[0]).code, target, *columns)
+    return TranslationExample(identify(columns[0]).code, target, *columns)
 
 
 def evaluate_translation(
-    examples: Sequence[Example], name: str, translate: Translate
+    examples: Sequence[TranslationExample], name: str, translate: Translate
 ) -> Evaluation:
     """Translate everything and compare."""
     targets = sorted({example.target for example in examples})
@@ -101,18 +101,20 @@ def evaluate_translation(
         rows.append(
             (name_of(target), str(len(ours)), f"{scores['parley']:.1f}", f"{scores['copy']:.1f}")
         )
-    table = Table(f"Translation, chrF: {name}", ("into", "sentences", name, COPY), tuple(rows))
+    table = ReportTable(
+        f"Translation, chrF: {name}", ("into", "sentences", name, COPY), tuple(rows)
+    )
     remarks = ("chrF (sacrebleu): 0 to 100, higher is better; good translations have 55 or more.",)
     whole: dict[str, Figure] = {"model": name, "pairs": len(examples), "chrf": figures}
     return Evaluation("translation", whole, (table,), remarks)
 
 
-def _chrf(translations: Sequence[str], examples: Sequence[Example]) -> float:
+def _chrf(translations: Sequence[str], examples: Sequence[TranslationExample]) -> float:
     references = [[example.reference for example in examples]]
     return round(float(CHRF().corpus_score(list(translations), references).score), 2)
 
 
-def by_chat_model(mind: Mind, library: Library) -> Translate:
+def by_chat_model(mind: ChatModel, library: PromptLibrary) -> Translate:
     """Translations as the channel gets them where no translation model is set."""
 
     def translate(texts: Sequence[str], source: str, target: str) -> list[str]:
@@ -141,5 +143,5 @@ def translating(settings: Settings) -> Iterator[tuple[str, Translate]]:
         return
     library = read_library(settings.prompts_dir)
     name = DEFAULT_MODEL.name if settings.model == DEFAULT else settings.model
-    with open_mind(settings.model, settings) as mind:
+    with open_chat_model(settings.model, settings) as mind:
         yield name, by_chat_model(mind, library)

@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from worker.knowledge.chunks import JOINT, Passage, split_sentences
-from worker.knowledge.documents import Block
-from worker.knowledge.sanitize import as_code, as_plain, disarmed
+from worker.knowledge.documents import DocumentBlock
+from worker.knowledge.sanitize import as_code, as_plain, sanitized
 
 MAX_QUOTE_CHARS = 600
 """More of a passage is cut to the sentences around the nearest one."""
@@ -43,16 +43,16 @@ class Cited:
     passage: Passage
 
 
-def units_of(passage: Passage) -> list[Block]:
+def units_of(passage: Passage) -> list[DocumentBlock]:
     """A passage in sentences; code stays in one piece."""
     return [
-        Block(sentence, block.is_code)
+        DocumentBlock(sentence, block.is_code)
         for block in passage.blocks
         for sentence in ([block.text] if block.is_code else split_sentences(block.text))
     ]
 
 
-def trimmed(units: Sequence[Block], nearness: Sequence[float]) -> list[Block]:
+def trimmed(units: Sequence[DocumentBlock], nearness: Sequence[float]) -> list[DocumentBlock]:
     """The units around the nearest one, as many as a quote holds; what follows goes first.
 
     Args:
@@ -72,7 +72,7 @@ def trimmed(units: Sequence[Block], nearness: Sequence[float]) -> list[Block]:
 
 
 def quoting_answer(
-    units: Sequence[Block], cited: Sequence[Cited], allowed: AbstractSet[str]
+    units: Sequence[DocumentBlock], cited: Sequence[Cited], allowed: AbstractSet[str]
 ) -> str:
     """The first passage's words, and where they and more of the kind stand.
 
@@ -111,7 +111,7 @@ def written_answer(text: str, cited: Sequence[Cited], allowed: AbstractSet[str])
         blank = found[0][: found[0].index("[")]
         return blank + ", ".join(f"[{number}]" for number in real) if real else ""
 
-    checked = REFERENCE.sub(check, disarmed(text, allowed)).strip()
+    checked = REFERENCE.sub(check, sanitized(text, allowed)).strip()
     numbers = sorted(used) or range(1, len(cited) + 1)
     lines = [f"{_line(number, cited[number - 1].citation)}" for number in numbers]
     heading = "" if used else "I was given:\n"

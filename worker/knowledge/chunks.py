@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from worker.knowledge.documents import Block, Document, Section
+from worker.knowledge.documents import Document, DocumentBlock, Section
 
 MAX_CHARS = 1000
 """Some 220 tokens of English: all-MiniLM-L6-v2 reads 256, and the headings go first."""
@@ -30,7 +30,7 @@ class Passage:
 
     path: tuple[str, ...]
     """The headings above it, the outermost first."""
-    blocks: tuple[Block, ...]
+    blocks: tuple[DocumentBlock, ...]
 
     @property
     def text(self) -> str:
@@ -67,7 +67,7 @@ def split_sentences(text: str) -> list[str]:
 
 def _passages_of(section: Section) -> Iterator[Passage]:
     pieces = [piece for block in section.blocks for piece in _cut(block)]
-    current: list[Block] = []
+    current: list[DocumentBlock] = []
     for piece in pieces:
         if current and _size([*current, piece]) > MAX_CHARS:
             yield Passage(section.path, tuple(current))
@@ -77,11 +77,11 @@ def _passages_of(section: Section) -> Iterator[Passage]:
         yield Passage(section.path, tuple(current))
 
 
-def _size(blocks: Sequence[Block]) -> int:
+def _size(blocks: Sequence[DocumentBlock]) -> int:
     return sum(len(block.text) + 1 for block in blocks) - 1
 
 
-def _overlap(blocks: Sequence[Block], max_chars: int) -> list[Block]:
+def _overlap(blocks: Sequence[DocumentBlock], max_chars: int) -> list[DocumentBlock]:
     """The last words of a passage, for the next one."""
     last = blocks[-1]
     if last.is_code:
@@ -92,10 +92,10 @@ def _overlap(blocks: Sequence[Block], max_chars: int) -> list[Block]:
         if sum(len(s) + 1 for s in kept) + len(sentence) > room:
             break
         kept.insert(0, sentence)
-    return [Block(" ".join(kept))] if kept else []
+    return [DocumentBlock(" ".join(kept))] if kept else []
 
 
-def _cut(block: Block) -> Iterator[Block]:
+def _cut(block: DocumentBlock) -> Iterator[DocumentBlock]:
     """A block in pieces that fit: between lines of code, else between sentences, else anywhere."""
     if len(block.text) <= MAX_CHARS:
         yield block
@@ -105,12 +105,12 @@ def _cut(block: Block) -> Iterator[Block]:
     line = ""
     for part in itertools.chain.from_iterable(map(_hard_cut, parts)):
         if line and len(line) + len(joint) + len(part) > MAX_CHARS:
-            yield Block(line, block.is_code)
+            yield DocumentBlock(line, block.is_code)
             line = part
         else:
             line = f"{line}{joint}{part}" if line else part
     if line:
-        yield Block(line, block.is_code)
+        yield DocumentBlock(line, block.is_code)
 
 
 def _hard_cut(text: str) -> Iterable[str]:

@@ -14,11 +14,11 @@ from shared.ledger import documents as steps
 from shared.settings import Settings
 from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.answers import is_link
-from worker.knowledge.ingest import Order, Result, find_items
+from worker.knowledge.ingest import IngestOptions, Result, find_items
 from worker.knowledge.ingest import ingest as ingest_item
-from worker.knowledge.store import Library, Record
-from worker.knowledge.visibility import EVERYWHERE, Place, parse_place
-from worker.store import Store, open_store
+from worker.knowledge.store import DocumentStore, Record
+from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, parse_place
+from worker.store import BlockingStore, open_store
 
 FAILED = 1
 
@@ -43,11 +43,11 @@ def ingest(
     settings: Settings = context.obj
     if link_base and not is_link(link_base):
         raise SettingsError(f"--link-base {link_base} is no address: it begins with https://.")
-    order = Order(_place(place), link_base, settings.max_upload_mb)
+    order = IngestOptions(_place(place), link_base, settings.max_upload_mb)
     items = list(find_items(paths))
     if not items:
         raise SettingsError("There is nothing to read there: no file of a kind that I know.")
-    library = Library(_store(settings).client)
+    library = DocumentStore(_store(settings).client)
     _require(library)
     results: Counter[Result] = Counter()
     with _progress() as progress:
@@ -72,7 +72,7 @@ def ingest(
 @knowledge.command("list")
 def list_documents(context: typer.Context) -> None:
     """List the documents: id, whom it is for, passages, name, title."""
-    library = Library(_store(context.obj).client)
+    library = DocumentStore(_store(context.obj).client)
     for record in sorted(library.records().values(), key=lambda one: (str(one.place), one.name)):
         sys.stdout.write(f"{_line(record)}\n")
 
@@ -92,7 +92,7 @@ def remove(
     if not wanted and not everything and not place:
         raise SettingsError("Name documents as `parley knowledge list` shows them, or say --all.")
     store = _store(context.obj)
-    records = Library(store.client).records()
+    records = DocumentStore(store.client).records()
     only = _place(place) if place else None
     chosen = [
         name
@@ -115,14 +115,14 @@ def _line(record: Record) -> str:
     return "\t".join(fields)
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> DocumentPlace:
     try:
         return parse_place(text) if text else EVERYWHERE
     except ValueError as error:
         raise SettingsError(f"--for {error}") from error
 
 
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings) -> BlockingStore:
     if settings.redis_url is None:
         raise SettingsError(
             "PARLEY_REDIS_URL is not set: name the Redis that Parley uses, or use `parley ingest` "
@@ -132,7 +132,7 @@ def _store(settings: Settings) -> Store:
     return open_store(url, allow_volatile=settings.allow_volatile_redis)
 
 
-def _require(library: Library) -> None:
+def _require(library: DocumentStore) -> None:
     try:
         library.require_vectors()
     except NoKnowledgeError as error:

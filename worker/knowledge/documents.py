@@ -20,7 +20,7 @@ KEPT_CONTROLS = "\n\t"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class DocumentBlock:
     """A paragraph, a list's item, a table's row, or code."""
 
     text: str
@@ -33,7 +33,7 @@ class Section:
 
     path: tuple[str, ...]
     """The headings above it, the outermost first; the document's title is not one of them."""
-    blocks: tuple[Block, ...]
+    blocks: tuple[DocumentBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Outline:
         self._title = ""
         self._levels: list[tuple[int, str]] = []
         self._sections: list[Section] = []
-        self._blocks: list[Block] = []
+        self._blocks: list[DocumentBlock] = []
 
     def add_heading(self, level: int, text: str) -> None:
         """Begin a section. The first heading of all, if nothing stands above it, is the title."""
@@ -73,13 +73,13 @@ class Outline:
     def add(self, text: str) -> None:
         """Add a paragraph or the like."""
         if text := clean_line(text):
-            self._blocks.append(Block(text))
+            self._blocks.append(DocumentBlock(text))
 
     def add_code(self, text: str) -> None:
         """Add code."""
         text = clean(text).strip("\n").rstrip()
         if text:
-            self._blocks.append(Block(text, is_code=True))
+            self._blocks.append(DocumentBlock(text, is_code=True))
 
     def finish(self, name: str) -> Document:
         """The document; ``name`` is its title if it has none."""

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from shared.errors import UnreadableDocumentError
 from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.readers import FORMATS, MB, is_known, read_document
-from worker.knowledge.store import Library, Submission, digest_of, document_id
-from worker.knowledge.visibility import Place
+from worker.knowledge.store import DocumentStore, DocumentSubmission, digest_of, document_id
+from worker.knowledge.visibility import DocumentPlace
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class IngestItem:
     """A file that was named, or lies in a folder that was."""
 
     file: Path
@@ -34,7 +34,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
+class IngestedFile:
     """One file, taken in or not."""
 
     result: Result
@@ -45,31 +45,33 @@ class Ingested:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class IngestOptions:
     """How files are taken in."""
 
-    place: Place
+    place: DocumentPlace
     link_base: str = ""
     max_mb: float = 10
 
 
-def find_items(paths: Sequence[Path]) -> Iterator[Item]:
+def find_items(paths: Sequence[Path]) -> Iterator[IngestItem]:
     """The files of these paths: those that were named, and those in folders that can be read.
 
     What begins with a dot is left out of folders, as are files of other kinds.
     """
     for path in paths:
         if not path.is_dir():
-            yield Item(path, path.name, is_named=True)
+            yield IngestItem(path, path.name, is_named=True)
             continue
         for file in sorted(path.rglob("*")):
             inner = file.relative_to(path)
             is_hidden = any(part.startswith(".") for part in inner.parts)
             if file.is_file() and is_known(file.name) and not is_hidden:
-                yield Item(file, inner.as_posix(), is_named=False)
+                yield IngestItem(file, inner.as_posix(), is_named=False)
 
 
-def ingest(item: Item, order: Order, library: Library, embedding: Embedding) -> Ingested:
+def ingest(
+    item: IngestItem, order: IngestOptions, library: DocumentStore, embedding: Embedding
+) -> IngestedFile:
     """Take one file in, unless it is there as it is.
 
     Raises:
@@ -82,17 +84,17 @@ def ingest(item: Item, order: Order, library: Library, embedding: Embedding) -> 
         old = library.find(document_id(item.name, order.place))
         link = f"{order.link_base.rstrip('/')}/{quote(item.name)}" if order.link_base else ""
         if old and old.digest == digest and old.link == link:
-            return Ingested(Result.UNCHANGED, len(old.passages))
+            return IngestedFile(Result.UNCHANGED, len(old.passages))
         document = read_document(content, item.name, order.max_mb)
     except UnreadableDocumentError as error:
-        return Ingested(Result.FAILED, sentence=error.sentence)
-    submission = Submission(document, item.name, order.place, digest, link)
+        return IngestedFile(Result.FAILED, sentence=error.sentence)
+    submission = DocumentSubmission(document, item.name, order.place, digest, link)
     change = library.put(submission, embedding.embed, embedding.name)
     result = Result.CHANGED if old else Result.ADDED
-    return Ingested(result, change.num_passages, change.num_new)
+    return IngestedFile(result, change.num_passages, change.num_new)
 
 
-def _read(item: Item, max_mb: float) -> bytes:
+def _read(item: IngestItem, max_mb: float) -> bytes:
     if not is_known(item.name):
         raise UnreadableDocumentError(f"I cannot read {item.name}: I read {FORMATS}.")
     try:

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import snowballstemmer
 
-from worker.knowledge.store import Library, Record
-from worker.knowledge.visibility import Place
+from worker.knowledge.store import DocumentStore, Record
+from worker.knowledge.visibility import DocumentPlace
 
 WORD = re.compile(r"[^\W_]+(?:[_.\-:][^\W_]+)*", re.UNICODE)
 PART = re.compile(r"[^\W_]+", re.UNICODE)
@@ -38,7 +38,7 @@ STOP_WORDS = frozenset(
 """Lucene's English stop words and those of questions."""
 
 
-class Words:
+class Stemmer:
     """Splits and stems; remembers stems, as the same words come again and again."""
 
     def __init__(self) -> None:
@@ -102,17 +102,17 @@ class Shelf:
     """Passage -> its words."""
 
 
-class Lexicon:
+class LexicalIndex:
     """Finds passages by words. Thread-safe."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: DocumentStore) -> None:
         self._library = library
-        self._words = Words()
+        self._words = Stemmer()
         self._lock = threading.Lock()
         self._shelf = Shelf(0, {}, {})
         self._indexes: OrderedDict[frozenset[str], Bm25] = OrderedDict()
 
-    def index_for(self, place: Place) -> Bm25:
+    def index_for(self, place: DocumentPlace) -> Bm25:
         """The index of what may be seen from a place, as of now."""
         with self._lock:
             self._refresh()

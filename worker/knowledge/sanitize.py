@@ -60,7 +60,7 @@ def as_code(text: str) -> str:
     return f"{fence}\n{clean(text)}\n{fence}"
 
 
-def disarmed(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
+def sanitized(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
     """Markdown of a model's, without pictures and new addresses; code blocks stay as they are."""
     lines = PICTURE.sub("", _without_mentions(clean(text))).split("\n")
     in_code = {

@@ -9,10 +9,10 @@ import numpy as np
 from shared.errors import NoKnowledgeError
 from shared.jobs import Origin
 from worker.engine.encoders.protocol import Embedding
-from worker.knowledge.lexical import Lexicon
+from worker.knowledge.lexical import LexicalIndex
 from worker.knowledge.relevance import fused
-from worker.knowledge.store import Library, Stored
-from worker.knowledge.visibility import Place
+from worker.knowledge.store import DocumentStore, StoredPassage
+from worker.knowledge.visibility import DocumentPlace
 
 NUM_CANDIDATES = 40
 """Of each of the two searches."""
@@ -22,7 +22,7 @@ NUM_CANDIDATES = 40
 class Found:
     """A passage and how near it is."""
 
-    stored: Stored
+    stored: StoredPassage
     score: float
     """What passages are ordered by; see ``evidence.fused``."""
 
@@ -45,21 +45,21 @@ NOTHING = Findings((), -1.0, 0)
 class Search:
     """Finds passages. The embedding model is loaded when it is first needed; thread-safe."""
 
-    def __init__(self, library: Library, load: Callable[[], Embedding]) -> None:
+    def __init__(self, library: DocumentStore, load: Callable[[], Embedding]) -> None:
         self.library = library
         self._load = load
-        self._lexicon = Lexicon(library)
+        self._lexicon = LexicalIndex(library)
 
     @cached_property
     def embedding(self) -> Embedding:
         """The embedding model."""
         return self._load()
 
-    def is_anything_visible(self, place: Place) -> bool:
+    def is_anything_visible(self, place: DocumentPlace) -> bool:
         """Whether there is a passage that may be seen from a place; costs next to nothing."""
         return self.library.version() > 0 and bool(self._lexicon.index_for(place).names)
 
-    def find(self, question: str, place: Place, count: int) -> Findings:
+    def find(self, question: str, place: DocumentPlace, count: int) -> Findings:
         """The best passages for a question, of those that may be seen from a channel.
 
         Raises:
@@ -91,7 +91,7 @@ class Search:
         return Findings(tuple(ranked[:count]), max(cosines, default=-1.0), len(index.names))
 
 
-def place_of(of: Callable[[Origin], Place], origin: Origin) -> Place:
+def place_of(of: Callable[[Origin], DocumentPlace], origin: Origin) -> DocumentPlace:
     """Where documents are kept, or what may be seen, by one of the functions of ``places``.
 
     Raises:

@@ -20,8 +20,8 @@ from shared.ledger import keys
 from shared.ledger.documents import NO_VECTOR_SETS
 from worker.engine.encoders.protocol import Embed, Vectors
 from worker.knowledge.chunks import Passage, passage_id, passages_of, searched_text
-from worker.knowledge.documents import Block, Document
-from worker.knowledge.visibility import Place, filter_for
+from worker.knowledge.documents import Document, DocumentBlock
+from worker.knowledge.visibility import DocumentPlace, filter_for
 
 ID_CHARS = 16
 FILTER_EFFORT = 10_000
@@ -47,9 +47,9 @@ class Record:
     passages: tuple[str, ...]
 
     @property
-    def place(self) -> Place:
+    def place(self) -> DocumentPlace:
         """Whom it is for."""
-        return Place(self.platform, self.team, self.channel)
+        return DocumentPlace(self.platform, self.team, self.channel)
 
     @property
     def id(self) -> str:
@@ -58,19 +58,19 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class DocumentSubmission:
     """A document that is to be put in."""
 
     document: Document
     name: str
-    place: Place
+    place: DocumentPlace
     digest: str
     link: str = ""
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredPassage:
     """A passage as it was read from Redis just now."""
 
     id: str
@@ -78,7 +78,7 @@ class Stored:
     title: str
     link: str
     passage: Passage
-    place: Place
+    place: DocumentPlace
     vector: Vectors
     """(width,), of length one."""
 
@@ -92,7 +92,7 @@ class Change:
     """Passages whose text or headings were not there before."""
 
 
-def document_id(name: str, place: Place, message: str = "") -> str:
+def document_id(name: str, place: DocumentPlace, message: str = "") -> str:
     """The name of a document in Redis."""
     parts = [place.platform, place.team, place.channel, message, name]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_CHARS]
@@ -103,7 +103,7 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-class Library:
+class DocumentStore:
     """All documents, for many threads."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -151,7 +151,7 @@ class Library:
         found = cast("bytes | None", self._client.hget(keys.DOCUMENTS, document))
         return _read_record(found) if found else None
 
-    def put(self, submission: Submission, embed: Embed, model: str) -> Change:
+    def put(self, submission: DocumentSubmission, embed: Embed, model: str) -> Change:
         """Put a document in, in place of the one of the same name and place.
 
         Passages that are as they were keep their vectors; what is gone is removed in the same step.
@@ -200,7 +200,7 @@ class Library:
         self._transact(write)
         return Change(len(passages), len(texts))
 
-    def nearest(self, vector: Vectors, place: Place, count: int) -> list[str]:
+    def nearest(self, vector: Vectors, place: DocumentPlace, count: int) -> list[str]:
         """Ids of the passages nearest to a vector that may be seen from a channel."""
         found: Any = self._client.vset().vsim(
             keys.VECTORS,
@@ -211,9 +211,9 @@ class Library:
         )
         return [name.decode() for name in found]
 
-    def read(self, passage_ids: Sequence[str], place: Place) -> list[Stored]:
+    def read(self, passage_ids: Sequence[str], place: DocumentPlace) -> list[StoredPassage]:
         """The passages that are there and may be seen from a channel, by what they say now."""
-        found: list[Stored] = []
+        found: list[StoredPassage] = []
         for start in range(0, len(passage_ids), READ_AT_ONCE):
             names = passage_ids[start : start + READ_AT_ONCE]
             pipe = self._client.pipeline(transaction=False)
@@ -253,7 +253,7 @@ def _named(document: str, read: Document) -> dict[str, Passage]:
     return named
 
 
-def _record_of(submission: Submission, passages: tuple[str, ...]) -> Record:
+def _record_of(submission: DocumentSubmission, passages: tuple[str, ...]) -> Record:
     place = submission.place
     return Record(
         name=submission.name,
@@ -297,8 +297,8 @@ def _read_record(raw: bytes) -> Record:
     return Record(**{**fields, "passages": tuple(fields["passages"])})
 
 
-def _read_passage(name: str, fields: Mapping[bytes, bytes]) -> Stored:
-    return Stored(
+def _read_passage(name: str, fields: Mapping[bytes, bytes]) -> StoredPassage:
+    return StoredPassage(
         id=name,
         document=fields[b"document"].decode(),
         title=fields[b"title"].decode(),
@@ -312,9 +312,9 @@ def _read_passage(name: str, fields: Mapping[bytes, bytes]) -> Stored:
 def _passage(path: bytes, blocks: bytes) -> Passage:
     return Passage(
         tuple(json.loads(path)),
-        tuple(Block(text, is_code) for text, is_code in json.loads(blocks)),
+        tuple(DocumentBlock(text, is_code) for text, is_code in json.loads(blocks)),
     )
 
 
-def _place_of(fields: Mapping[bytes, bytes]) -> Place:
-    return Place(*(fields[part].decode() for part in (b"platform", b"team", b"channel")))
+def _place_of(fields: Mapping[bytes, bytes]) -> DocumentPlace:
+    return DocumentPlace(*(fields[part].decode() for part in (b"platform", b"team", b"channel")))

@@ -18,7 +18,7 @@ FORM = "slack:TEAM, slack:TEAM:CHANNEL, discord:SERVER or discord:SERVER:CHANNEL
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentPlace:
     """Where a document is for; ``*`` is everywhere. A channel names its team, a team its platform.
 
     Raises:
@@ -43,7 +43,7 @@ class Place:
         parts = [part for part in (self.platform, self.team, self.channel) if part != ANY]
         return ":".join(parts) or "everywhere"
 
-    def is_seen_from(self, other: "Place") -> bool:
+    def is_seen_from(self, other: "DocumentPlace") -> bool:
         """Whether somebody in that channel may be answered from a document of this place."""
         mine = (self.platform, self.team, self.channel)
         return all(part in known for part, known in zip(mine, other.seen, strict=True))
@@ -55,19 +55,19 @@ class Place:
         return frozenset({ANY, self.platform}), frozenset({ANY, self.team}), frozenset(channels)
 
 
-EVERYWHERE = Place()
+EVERYWHERE = DocumentPlace()
 
 
-def channel_of(origin: Origin) -> Place:
+def channel_of(origin: Origin) -> DocumentPlace:
     """The channel that a message stands in: whom what it teaches is for.
 
     Raises:
         ValueError: its ids are none that a platform would use.
     """
-    return Place(origin.platform.value, origin.team, origin.channel)
+    return DocumentPlace(origin.platform.value, origin.team, origin.channel)
 
 
-def view_of(origin: Origin) -> Place:
+def view_of(origin: Origin) -> DocumentPlace:
     """The channel that a message stands in, as one from which something is asked.
 
     Raises:
@@ -76,7 +76,7 @@ def view_of(origin: Origin) -> Place:
     return dataclasses.replace(channel_of(origin), parent=origin.parent)
 
 
-def parse_place(text: str) -> Place:
+def parse_place(text: str) -> DocumentPlace:
     """A place as an operator writes it.
 
     Raises:
@@ -86,10 +86,10 @@ def parse_place(text: str) -> Place:
     known = {Platform.SLACK.value, Platform.DISCORD.value}
     if platform not in known or len(rest) not in {1, 2} or not all(map(PART.fullmatch, rest)):
         raise ValueError(f"{text} is no place: write {FORM}.")
-    return Place(platform, *rest)
+    return DocumentPlace(platform, *rest)
 
 
-def filter_for(place: Place) -> str:
+def filter_for(place: DocumentPlace) -> str:
     """The filter of a vector set that lets through what may be seen from a channel.
 
     https://redis.io/docs/latest/develop/data-types/vector-sets/filtered-search/

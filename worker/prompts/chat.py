@@ -13,8 +13,8 @@ import jinja2
 
 from shared.errors import PromptTooLongError
 from shared.jobs import Turn
-from worker.engine.protocol import Limits, Tokenizer
-from worker.prompts.template import Rendered
+from worker.engine.protocol import RequestLimits, Tokenizer
+from worker.prompts.template import RenderedPrompt
 
 USER, ASSISTANT = "user", "assistant"
 PLAIN_NAMES = {USER: "User", ASSISTANT: "Parley"}
@@ -22,7 +22,7 @@ PLAIN_STOP = tuple(f"\n{name}:" for name in PLAIN_NAMES.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PromptInput:
     """All that goes into one prompt."""
 
     system: str
@@ -44,7 +44,7 @@ class Prompt:
     pictures: tuple[str, ...] = ()
 
 
-def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Prompt:
+def make_prompt(question: PromptInput, tokenizer: Tokenizer, limits: RequestLimits) -> Prompt:
     """Lay the question out and cut its history, oldest first, until it fits.
 
     Raises:
@@ -65,7 +65,10 @@ def make_prompt(question: Question, tokenizer: Tokenizer, limits: Limits) -> Pro
 
 
 def make_task_prompt(
-    rendered: Rendered, tokenizer: Tokenizer, limits: Limits, max_new_tokens: int | None = None
+    rendered: RenderedPrompt,
+    tokenizer: Tokenizer,
+    limits: RequestLimits,
+    max_new_tokens: int | None = None,
 ) -> Prompt:
     """Lay a task's prompt out; nothing of it is cut.
 
@@ -84,7 +87,7 @@ def make_task_prompt(
         text = neutralize(rendered.plain, control_tokens(tokenizer))
         token_ids = tokenizer.encode(text, add_special_tokens=True)
     else:
-        question = Question(rendered.system, (), rendered.user)
+        question = PromptInput(rendered.system, (), rendered.user)
         token_ids = _tokens(question, [Turn(USER, rendered.user)], tokenizer)
     if len(token_ids) + longest > limits.max_total_tokens:
         raise PromptTooLongError(len(token_ids), limits.max_total_tokens - longest)
@@ -93,7 +96,7 @@ def make_task_prompt(
 
 
 def make_continuation(
-    text: str, tokenizer: Tokenizer, limits: Limits, max_new_tokens: int
+    text: str, tokenizer: Tokenizer, limits: RequestLimits, max_new_tokens: int
 ) -> Prompt:
     """A text as it is, to be continued: no instructions, no conversation, no chat template.
 
@@ -140,7 +143,7 @@ def _from_first_question(turns: Sequence[Turn]) -> list[Turn]:
     return list(itertools.dropwhile(lambda turn: turn.role == ASSISTANT, turns))
 
 
-def _tokens(question: Question, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
+def _tokens(question: PromptInput, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
     controls = control_tokens(tokenizer)
     safe = [Turn(turn.role, neutralize(turn.text, controls)) for turn in turns]
     shown = neutralize(question.shown, controls)

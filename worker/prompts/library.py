@@ -11,16 +11,16 @@ from importlib import resources
 from pathlib import Path
 
 from shared.errors import SettingsError
-from worker.prompts.template import ENDING, FIELDS, Rendered, Template, fill, parse
+from worker.prompts.template import ENDING, FIELDS, RenderedPrompt, Template, fill, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class PromptLibrary:
     """All prompts of this process."""
 
     templates: Mapping[str, Template]
 
-    def render(self, name: str, **fields: str) -> Rendered:
+    def render(self, name: str, **fields: str) -> RenderedPrompt:
         """Fill in a prompt; what the fields hold is never read as a prompt itself.
 
         Raises:
@@ -33,7 +33,7 @@ class Library:
         return self.templates[name].version
 
 
-def read_library(folder: Path | None) -> Library:
+def read_library(folder: Path | None) -> PromptLibrary:
     """Our prompts, with those of the folder in their places.
 
     Raises:
@@ -44,7 +44,7 @@ def read_library(folder: Path | None) -> Library:
         name: parse(name, (texts / f"{name}{ENDING}").read_text(encoding="utf-8"))
         for name in FIELDS
     }
-    return Library({**ours, **(_theirs(folder) if folder else {})})
+    return PromptLibrary({**ours, **(_theirs(folder) if folder else {})})
 
 
 def _theirs(folder: Path) -> dict[str, Template]:

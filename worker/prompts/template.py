@@ -42,7 +42,7 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedPrompt:
     """A prompt with its fields filled in."""
 
     system: str
@@ -51,13 +51,13 @@ class Rendered:
     stop: tuple[str, ...]
 
 
-def fill(template: Template, fields: Mapping[str, str]) -> Rendered:
+def fill(template: Template, fields: Mapping[str, str]) -> RenderedPrompt:
     """Fill in the fields; what they hold is never read as a prompt itself.
 
     Raises:
         KeyError: a field is not given.
     """
-    return Rendered(
+    return RenderedPrompt(
         template.system.format(**fields),
         template.user.format(**fields),
         template.plain.format(**fields),

@@ -41,12 +41,12 @@ FILES = {
 }
 
 
-class Part(StrEnum):
+class CorpusPart(StrEnum):
     """What a text is for."""
 
     TRAINING = "training"
     VALIDATION = "validation"
-    """Part of the four fifths: boundaries are chosen on it."""
+    """CorpusPart of the four fifths: boundaries are chosen on it."""
     HELD_OUT = "held out"
     """The fifth that nothing is chosen on."""
 
@@ -66,12 +66,16 @@ class Sample:
         return label_of(self.score, Boundaries())
 
 
-def part_of(text: str) -> Part:
+def part_of(text: str) -> CorpusPart:
     """Where a text belongs, by its hash: it never moves, and its copies are with it."""
     digest = hashlib.sha256(" ".join(text.lower().split()).encode()).digest()
     if int.from_bytes(digest[:4], "big") % 5 == 0:
-        return Part.HELD_OUT
-    return Part.VALIDATION if int.from_bytes(digest[4:8], "big") % 10 == 0 else Part.TRAINING
+        return CorpusPart.HELD_OUT
+    return (
+        CorpusPart.VALIDATION
+        if int.from_bytes(digest[4:8], "big") % 10 == 0
+        else CorpusPart.TRAINING
+    )
 
 
 def read_archive(archive: Path, num_texts: int = NUM_TEXTS) -> list[Sample]:
@@ -107,7 +111,7 @@ def write_held_out(samples: Iterable[Sample], file: Path) -> None:
     lines = [
         f"{sample.domain}\t{sample.score:.4f}\t{sample.text}\n"
         for sample in samples
-        if part_of(sample.text) is Part.HELD_OUT
+        if part_of(sample.text) is CorpusPart.HELD_OUT
     ]
     file.write_bytes(lzma.compress("".join(lines).encode(), preset=9))
 

@@ -18,7 +18,7 @@ VADER_BOUNDARY = 0.05
 """VADER's own, of its compound score (its README, "About the Scoring")."""
 
 
-class Lexicon:
+class VaderLexicon:
     """VADER, with its word lists read."""
 
     def __init__(self) -> None:
@@ -51,6 +51,6 @@ class Lexicon:
         return " ".join("".join(f" {emojis[c]} " if c in emojis else c for c in text).split())
 
 
-def cues_of(lexicon: Lexicon, texts: Sequence[str]) -> list[list[float]]:
+def cues_of(lexicon: VaderLexicon, texts: Sequence[str]) -> list[list[float]]:
     """The cues of each text."""
     return [lexicon.cues(text) for text in texts]

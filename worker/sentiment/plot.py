@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from worker.plots import BLUE, FAINT, GREY, INK, LINE, RED, make_plain, new_figure, png_of
 from worker.sentiment.ratings import BOUNDARY, HIGHEST, LABELS, Label
-from worker.sentiment.trend import Mood
+from worker.sentiment.trend import Trend
 
 COLOURS = {Label.POSITIVE: BLUE, Label.NEUTRAL: GREY, Label.NEGATIVE: RED}
 SIZE_INCHES = (8.0, 5.0)
@@ -23,7 +23,7 @@ EPOCH = date(1970, 1, 1)
 """Where matplotlib counts days from (``matplotlib.dates.get_epoch``)."""
 
 
-def draw(mood: Mood) -> bytes:
+def draw(mood: Trend) -> bytes:
     """A PNG of 960 by 600 pixels."""
     figure = new_figure(*SIZE_INCHES)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
@@ -34,7 +34,7 @@ def draw(mood: Mood) -> bytes:
     return png_of(figure)
 
 
-def _draw_means(axes: Axes, mood: Mood) -> None:
+def _draw_means(axes: Axes, mood: Trend) -> None:
     days = _numbers(mood)
     known = [
         (day, each) for day, each in zip(days, mood.days, strict=True) if each.mean is not None
@@ -63,7 +63,7 @@ def _draw_means(axes: Axes, mood: Mood) -> None:
     make_plain(axes)
 
 
-def _draw_counts(axes: Axes, mood: Mood) -> None:
+def _draw_counts(axes: Axes, mood: Trend) -> None:
     days = _numbers(mood)
     below = [0.0] * len(days)
     for label in LABELS:
@@ -86,6 +86,6 @@ def _draw_counts(axes: Axes, mood: Mood) -> None:
     make_plain(axes)
 
 
-def _numbers(mood: Mood) -> Sequence[float]:
+def _numbers(mood: Trend) -> Sequence[float]:
     """The days as matplotlib counts them."""
     return [float(day.day.toordinal() - EPOCH.toordinal()) for day in mood.days]

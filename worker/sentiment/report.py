@@ -17,10 +17,10 @@ from shared.ledger.ratings import Rated
 from shared.replies import Done, Picture
 from shared.tasks import Report
 from worker.handler import Outcome
-from worker.leases import Held
+from worker.leases import HeldLease
 from worker.sentiment.ratings import LABELS
-from worker.sentiment.trend import DAY_S, Drop, Mood, mood_of
-from worker.store import Store
+from worker.sentiment.trend import DAY_S, Drop, Trend, trend_of
+from worker.store import BlockingStore
 
 NOTHING_RATED = (
     "No message of this channel was rated in the last {days} days. Ratings begin when whoever runs "
@@ -33,7 +33,7 @@ CAUTION = (
 MARKUP = re.compile(r"([\\`*_~\[\]()<>|#])")
 
 
-def report_text(mood: Mood, num_days: int) -> str:
+def report_text(mood: Trend, num_days: int) -> str:
     """Markdown that stands above the picture."""
     shares = ", ".join(f"{mood.share(label):.0%} {label}" for label in reversed(LABELS))
     summary = (
@@ -50,7 +50,7 @@ def report_text(mood: Mood, num_days: int) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def alternative_text(mood: Mood) -> str:
+def alternative_text(mood: Trend) -> str:
     """What the picture shows, for people who do not see it."""
     means = [day.mean for day in mood.days if day.mean is not None]
     first, last = mood.days[0].day, mood.days[-1].day
@@ -94,7 +94,7 @@ def _line(rated: Rated) -> str:
     return f"{signed(rated.score)}, {author}, {where}"
 
 
-def read_ratings(store: Store, origin: Origin, since_s: float) -> Iterator[Rated]:
+def read_ratings(store: BlockingStore, origin: Origin, since_s: float) -> Iterator[Rated]:
     """What was rated in the origin's channel from then on, without people who opted out.
 
     Args:
@@ -123,12 +123,12 @@ class NothingRatedError(RefusedError):
 class Reporter:
     """Draws a channel's mood."""
 
-    def __init__(self, store: Store, now_s: Callable[[], float]) -> None:
-        """Store what is needed; ``now_s`` tells the seconds since 1970."""
+    def __init__(self, store: BlockingStore, now_s: Callable[[], float]) -> None:
+        """BlockingStore what is needed; ``now_s`` tells the seconds since 1970."""
         self._store = store
         self._now_s = now_s
 
-    def report(self, held: Held) -> Outcome:
+    def report(self, held: HeldLease) -> Outcome:
         """Draw a channel's mood. See ``works.Work``.
 
         Raises:
@@ -142,7 +142,7 @@ class Reporter:
         now_s = self._now_s()
         today = datetime.fromtimestamp(now_s, UTC).date()
         found = read_ratings(self._store, job.origin, now_s - num_days * DAY_S)
-        mood = mood_of(found, today, num_days, NUM_STRONGEST)
+        mood = trend_of(found, today, num_days, NUM_STRONGEST)
         if mood is None:
             raise NothingRatedError(NOTHING_RATED.format(days=num_days))
         picture = Picture(

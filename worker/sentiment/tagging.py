@@ -12,11 +12,11 @@ from shared.ledger.ratings import Rated
 from shared.replies import Done, Tagged
 from shared.tasks import Tag
 from worker.handler import Outcome
-from worker.leases import Held
+from worker.leases import HeldLease
 from worker.sentiment.ratings import Label, Rating
 from worker.sentiment.report import drop_text, read_ratings
 from worker.sentiment.trend import BASE_DAYS, DAY_S, Drop, drop_of
-from worker.store import Store
+from worker.store import BlockingStore
 
 REACTIONS = {Label.POSITIVE: "🙂", Label.NEGATIVE: "🙁"}
 """Slack's slightly_smiling_face and slightly_frowning_face."""
@@ -36,18 +36,18 @@ class Tagger:
 
     def __init__(
         self,
-        store: Store,
+        store: BlockingStore,
         rate: Callable[[str], Rating],
         marking: Marking,
         now_s: Callable[[], float],
     ) -> None:
-        """Store what is needed; ``now_s`` tells the seconds since 1970."""
+        """BlockingStore what is needed; ``now_s`` tells the seconds since 1970."""
         self._store = store
         self._rate = rate
         self._marking = marking
         self._now_s = now_s
 
-    def tag(self, held: Held) -> Outcome:
+    def tag(self, held: HeldLease) -> Outcome:
         """Rate a message. See ``works.Work``."""
         job = held.lease.job
         rating = self._rate(job.text)

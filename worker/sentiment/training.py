@@ -27,18 +27,18 @@ from worker.engine.encoders.frozen_head import (
     labels_by,
     save_head,
 )
-from worker.engine.encoders.lora import AdaptedEncoder, Shape, new_adapted, save_adapter
-from worker.engine.encoders.lora_training import Example, LogisticHead, Recipe, train
+from worker.engine.encoders.lora import AdaptedEncoder, AdapterShape, new_adapted, save_adapter
+from worker.engine.encoders.lora_training import LogisticHead, Recipe, TrainingExample, train
 from worker.sentiment.corpus import (
     PACKAGE,
     VERSION,
+    CorpusPart,
     Domain,
-    Part,
     Sample,
     part_of,
     write_held_out,
 )
-from worker.sentiment.features import NUM_CUES, Lexicon, cues_of
+from worker.sentiment.features import NUM_CUES, VaderLexicon, cues_of
 from worker.sentiment.ratings import LABELS, Boundaries, Label, label_of, macro_f1
 
 STEPS = tuple(step / 20 for step in range(4, 19))
@@ -96,7 +96,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TrainingOptions:
     """What is to be trained."""
 
     samples: Sequence[Sample]
@@ -130,7 +130,7 @@ def sha256_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def train_sentiment(order: Order, say: Say) -> dict[str, Any]:
+def train_sentiment(order: TrainingOptions, say: Say) -> dict[str, Any]:
     """Train, choose the boundaries, measure, and write weights, held-out texts and report.
 
     Args:
@@ -141,21 +141,21 @@ def train_sentiment(order: Order, say: Say) -> dict[str, Any]:
         the report, as it is written too.
     """
     order.out.mkdir(parents=True, exist_ok=True)
-    parts: dict[Part, list[Sample]] = {part: [] for part in Part}
+    parts: dict[CorpusPart, list[Sample]] = {part: [] for part in CorpusPart}
     for sample in order.samples:
         parts[part_of(sample.text)].append(sample)
     say(", ".join(f"{len(samples):,} {part}" for part, samples in parts.items()))
-    shape = Shape(NUM_LAYERS, RANK, NUM_CUES)
+    shape = AdapterShape(NUM_LAYERS, RANK, NUM_CUES)
     model, tokenizer = new_adapted(str(default_encoder()), shape, order.recipe.seed)
-    lexicon = Lexicon()
-    examples = _examples(parts[Part.TRAINING], tokenizer, lexicon)
+    lexicon = VaderLexicon()
+    examples = _examples(parts[CorpusPart.TRAINING], tokenizer, lexicon)
 
     def tell(epoch: int, loss: float) -> None:
         say(f"epoch {epoch} of {order.recipe.num_epochs}: loss {loss:.3f}")
 
     train(model, examples, order.recipe, tokenizer.pad_token_id, tell)
     classifier = AdaptedClassifier(model, tokenizer, lexicon, Boundaries())
-    chosen = _judged(classifier, parts[Part.VALIDATION])
+    chosen = _judged(classifier, parts[CorpusPart.VALIDATION])
     boundaries = best_boundaries(chosen)
     report: dict[str, Any] = {
         "archive_sha256": order.archive_sha256,
@@ -183,14 +183,16 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _examples(samples: Sequence[Sample], tokenizer: object, lexicon: Lexicon) -> list[Example]:
+def _examples(
+    samples: Sequence[Sample], tokenizer: object, lexicon: VaderLexicon
+) -> list[TrainingExample]:
     texts = [sample.text for sample in samples]
     token_ids = token_ids_of(tokenizer, [readable(lexicon, text) for text in texts], MAX_TOKENS)
     cues = cues_of(lexicon, texts)
     num_of = {domain: sum(s.domain is domain for s in samples) for domain in Domain}
     mean = len(samples) / len(Domain)
     return [
-        Example(
+        TrainingExample(
             token_ids=tuple(ids),
             cues=tuple(seen),
             score=sample.score,
@@ -216,12 +218,12 @@ def _judged(
 def _held_out(
     classifier: AdaptedClassifier,
     boundaries: Boundaries,
-    lexicon: Lexicon,
-    parts: dict[Part, list[Sample]],
+    lexicon: VaderLexicon,
+    parts: dict[CorpusPart, list[Sample]],
     out: Path,
 ) -> dict[str, dict[str, float]]:
     """Macro-F1 of each domain's held-out texts: ours and the two baselines."""
-    samples = parts[Part.HELD_OUT]
+    samples = parts[CorpusPart.HELD_OUT]
     ours = f1_by_domain(_judged(classifier, samples), boundaries)
     encoder = FrozenEncoder()
     head = _frozen_head(encoder, parts)
@@ -244,9 +246,9 @@ def domain_f1(samples: Sequence[Sample], found: Sequence[Label], domain: Domain)
     return macro_f1([label for label, _ in pairs], [label for _, label in pairs])
 
 
-def _frozen_head(encoder: FrozenEncoder, parts: dict[Part, list[Sample]]) -> LogisticHead:
+def _frozen_head(encoder: FrozenEncoder, parts: dict[CorpusPart, list[Sample]]) -> LogisticHead:
     """The baseline, its regularisation chosen on the validation part, fitted to the four fifths."""
-    training, validation = parts[Part.TRAINING], parts[Part.VALIDATION]
+    training, validation = parts[CorpusPart.TRAINING], parts[CorpusPart.VALIDATION]
     known = [*training, *validation]
     vectors = encoder.vectors([sample.text for sample in known])
     labels = [sample.label for sample in known]
@@ -261,7 +263,7 @@ def _frozen_head(encoder: FrozenEncoder, parts: dict[Part, list[Sample]]) -> Log
 
 
 def _write(
-    order: Order, model: AdaptedEncoder, boundaries: Boundaries, report: dict[str, Any]
+    order: TrainingOptions, model: AdaptedEncoder, boundaries: Boundaries, report: dict[str, Any]
 ) -> None:
     notes = {name: str(value) for name, value in asdict(boundaries).items()}
     notes |= {"archive_sha256": order.archive_sha256, "seed": str(order.recipe.seed)}

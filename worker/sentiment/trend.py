@@ -32,7 +32,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
+class Trend:
     """A channel over some days."""
 
     days: tuple[Day, ...]
@@ -52,9 +52,9 @@ class Mood:
         return self.counts[label] / self.num_rated
 
 
-def mood_of(
+def trend_of(
     ratings: Iterable[Rated], today: date, num_days: int, num_strongest: int
-) -> Mood | None:
+) -> Trend | None:
     """Sum up ratings.
 
     Args:
@@ -74,7 +74,7 @@ def mood_of(
     for rated in kept:
         by_day.setdefault(_day_of(rated), []).append(rated)
     days = [first + timedelta(days=number) for number in range(num_days)]
-    return Mood(
+    return Trend(
         days=tuple(_day(day, by_day.get(day, ())) for day in days),
         counts=_counts(kept),
         mean=_mean(kept),

@@ -13,11 +13,11 @@ import redis
 
 from shared.errors import NoKnowledgeError, PromptTooLongError
 from shared.jobs import Job, Turn
-from shared.ledger.lifecycle import Memory
+from shared.ledger.lifecycle import ConversationMemory
 from shared.logs import get_logger
 from shared.replies import Done, FinishReason
 from worker.engine.protocol import Sampling
-from worker.handler import Outcome, Work
+from worker.handler import Handler, Outcome
 from worker.knowledge.answers import (
     NO_DOCUMENTS,
     Citation,
@@ -34,11 +34,11 @@ from worker.knowledge.relevance import STRONG_FROM, THIN_BELOW
 from worker.knowledge.sanitize import addresses_in
 from worker.knowledge.search import Findings, Found, Search, place_of
 from worker.knowledge.visibility import view_of
-from worker.leases import Held
+from worker.leases import HeldLease
 from worker.prompts.chat import ASSISTANT, USER, make_task_prompt
-from worker.prompts.library import Library as Prompts
-from worker.store import Store
-from worker.tasks.generate import Draft, Mind
+from worker.prompts.library import PromptLibrary as Prompts
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel, Draft
 from worker.tasks.memory import in_language, kept_ms
 
 log = get_logger(__name__)
@@ -54,7 +54,7 @@ QUOTING, WRITING = "quoting", "writing"
 
 
 @dataclass(frozen=True, slots=True)
-class AskingManner:
+class AskOptions:
     """What an operator decides about answers from documents."""
 
     sampling: Sampling
@@ -77,7 +77,12 @@ class Asking:
     """Answers questions from documents with one model; on many threads at once."""
 
     def __init__(
-        self, store: Store, mind: Mind, search: Search, prompts: Prompts, manner: AskingManner
+        self,
+        store: BlockingStore,
+        mind: ChatModel,
+        search: Search,
+        prompts: Prompts,
+        manner: AskOptions,
     ) -> None:
         self._store = store
         self._mind = mind
@@ -85,7 +90,7 @@ class Asking:
         self._prompts = prompts
         self._manner = manner
 
-    def ask(self, held: Held) -> Outcome:
+    def ask(self, held: HeldLease) -> Outcome:
         """Answer from the documents. See ``works.Work``."""
         job = held.lease.job
         findings = self._find(job)
@@ -95,10 +100,10 @@ class Asking:
             return Outcome(Done(thin_answer(_cited(findings.passages[:3]))))
         return self._answer(held, findings)
 
-    def chat(self, fall_back: Work) -> Work:
+    def chat(self, fall_back: Handler) -> Handler:
         """A chat that is answered from documents where they plainly have the answer."""
 
-        def answer(held: Held) -> Outcome:
+        def answer(held: HeldLease) -> Outcome:
             job = held.lease.job
             if held.lease.shown or job.attachments or not job.text.strip():
                 return fall_back(held)  # begun as a chat, or about what came with it
@@ -116,7 +121,7 @@ class Asking:
     def _find(self, job: Job) -> Findings:
         return self._search.find(clean(job.text), place_of(view_of, job.origin), NUM_PASSAGES)
 
-    def _answer(self, held: Held, findings: Findings) -> Outcome:
+    def _answer(self, held: HeldLease, findings: Findings) -> Outcome:
         job = held.lease.job
         if not self._manner.is_quoting and (written := self._write(held, findings.passages)):
             text, reason = written
@@ -125,7 +130,7 @@ class Asking:
         turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, text, job.id))
         manner = self._manner
         retention_ms = kept_ms(job, manner.retention_ms)
-        memory = Memory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
+        memory = ConversationMemory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
         return Outcome(Done(text, reason), memory)
 
     def _quote(self, job: Job, passages: Sequence[Found]) -> str:
@@ -137,7 +142,7 @@ class Asking:
         cited = _cited([best, *also])
         return quoting_answer(trimmed(units, nearness), cited, addresses_in(job.text))
 
-    def _write(self, held: Held, passages: Sequence[Found]) -> tuple[str, FinishReason] | None:
+    def _write(self, held: HeldLease, passages: Sequence[Found]) -> tuple[str, FinishReason] | None:
         """The model's answer from as many passages as it can read; None if that is not even one.
 
         It is shown when it is whole: until then nobody knows which numbers are passages'.

@@ -16,11 +16,11 @@ from pathlib import PurePath
 from shared.errors import UnreadableDocumentError
 from shared.jobs import Attachment, Job
 from shared.replies import Done
-from worker.engine.protocol import Limits, Tokenizer
-from worker.handler import Outcome, Work
+from worker.engine.protocol import RequestLimits, Tokenizer
+from worker.handler import Handler, Outcome
 from worker.knowledge.documents import Document, clean
 from worker.knowledge.readers import BYTES_READERS, decode, read_document
-from worker.leases import Held
+from worker.leases import HeldLease
 
 MEDIA_TYPES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -60,22 +60,22 @@ INTRODUCTION = (
 )
 
 
-class Attaching:
+class AttachmentReader:
     """Lays files before one model."""
 
-    def __init__(self, tokenizer: Tokenizer, limits: Limits, max_mb: float) -> None:
+    def __init__(self, tokenizer: Tokenizer, limits: RequestLimits, max_mb: float) -> None:
         """``max_mb``: the largest file that is read, in megabytes."""
         self._tokenizer = tokenizer
         self._budget = int(limits.max_prompt_tokens * SHARE)
         self._max_mb = max_mb
 
-    def before(self, work: Work, *, is_shown_pictures: bool = False) -> Work:
+    def before(self, work: Handler, *, is_shown_pictures: bool = False) -> Handler:
         """The same work, with the text of its job's files in its job's text.
 
         ``is_shown_pictures``: whether the work shows pictures to the model; else they are named.
         """
 
-        def with_files(held: Held) -> Outcome:
+        def with_files(held: HeldLease) -> Outcome:
             job = held.lease.job
             if not job.attachments:
                 return work(held)
@@ -83,7 +83,7 @@ class Attaching:
 
         return with_files
 
-    def _run(self, work: Work, held: Held, kept: Job) -> Outcome:
+    def _run(self, work: Handler, held: HeldLease, kept: Job) -> Outcome:
         texts = [each for each in kept.attachments if each.text]
         if not texts and not kept.text and not pictures_of(kept.attachments):
             return Outcome(Done(_said(kept.attachments)))

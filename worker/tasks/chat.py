@@ -4,16 +4,16 @@ import dataclasses
 from dataclasses import dataclass
 
 from shared.jobs import Job, Turn
-from shared.ledger.lifecycle import Lease, Memory
+from shared.ledger.lifecycle import ConversationMemory, Lease
 from shared.replies import Done, Failed, FinishReason
 from worker.engine.protocol import Sampling
 from worker.handler import NO_MEMORY, Outcome, RunEndedError
-from worker.leases import Ending, Held
-from worker.prompts.chat import ASSISTANT, USER, Prompt, Question, make_prompt
-from worker.store import Store
+from worker.leases import Ending, HeldLease
+from worker.prompts.chat import ASSISTANT, USER, Prompt, PromptInput, make_prompt
+from worker.store import BlockingStore
 from worker.tasks.attachments import pictures_of
-from worker.tasks.generate import Draft, Mind
-from worker.tasks.memory import kept_ms, told
+from worker.tasks.generate import ChatModel, Draft
+from worker.tasks.memory import kept_ms, system_prompt_of
 
 FORGOTTEN = "I have forgotten this conversation. We start afresh."
 NOTHING_TO_SAY = "I have nothing to say to that."
@@ -21,7 +21,7 @@ RETRY_TEMPERATURE, RETRY_TOP_P = 0.8, 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class ChatOptions:
     """What an operator decides about answers."""
 
     system_prompt: str
@@ -33,12 +33,12 @@ class Manner:
 class Answerer:
     """Writes answers with one model; on many threads at once."""
 
-    def __init__(self, store: Store, mind: Mind, manner: Manner) -> None:
+    def __init__(self, store: BlockingStore, mind: ChatModel, manner: ChatOptions) -> None:
         self._store = store
         self._mind = mind
         self._manner = manner
 
-    def answer(self, held: Held) -> Outcome:
+    def answer(self, held: HeldLease) -> Outcome:
         """Write an answer. See ``works.Work``."""
         lease = held.lease
         draft = Draft(self._store, self._mind.engine, held, lease.shown)
@@ -56,15 +56,15 @@ class Answerer:
         memory = self._memory(lease.job, answer) if answer else NO_MEMORY
         return Outcome(Done(answer, finish_reason), memory)
 
-    def forget(self, held: Held) -> Outcome:
+    def forget(self, held: HeldLease) -> Outcome:
         """Clear the conversation. See ``works.Work``."""
         del held
-        return Outcome(Done(FORGOTTEN), Memory(forget=True))
+        return Outcome(Done(FORGOTTEN), ConversationMemory(forget=True))
 
     def _prompt(self, lease: Lease) -> Prompt:
-        system = told(lease.job, self._manner.system_prompt)
+        system = system_prompt_of(lease.job, self._manner.system_prompt)
         pictures = pictures_of(lease.job.attachments)
-        question = Question(system, lease.history, lease.job.text, lease.shown, pictures)
+        question = PromptInput(system, lease.history, lease.job.text, lease.shown, pictures)
         return make_prompt(question, self._mind.tokenizer, self._mind.limits)
 
     def _sampling(self, job: Job) -> Sampling:
@@ -74,8 +74,8 @@ class Answerer:
             return sampling
         return dataclasses.replace(sampling, temperature=RETRY_TEMPERATURE, top_p=RETRY_TOP_P)
 
-    def _memory(self, job: Job, answer: str) -> Memory:
+    def _memory(self, job: Job, answer: str) -> ConversationMemory:
         turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, answer, job.id))
         manner = self._manner
         retention_ms = kept_ms(job, manner.retention_ms)
-        return Memory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
+        return ConversationMemory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)

@@ -14,11 +14,11 @@ from shared.ledger import lifecycle
 from shared.ledger.lifecycle import Lease
 from shared.logs import get_logger
 from shared.replies import FinishReason, Snapshot
-from worker.engine.protocol import Engine, Generation, Limits, Request, Sampling, Tokenizer
+from worker.engine.protocol import Engine, Generation, Request, RequestLimits, Sampling, Tokenizer
 from worker.handler import RunEndedError
-from worker.leases import Ending, Held
+from worker.leases import Ending, HeldLease
 from worker.prompts.chat import Prompt
-from worker.store import Store
+from worker.store import BlockingStore
 
 log = get_logger(__name__)
 
@@ -33,7 +33,7 @@ class SnapshotPublisher:
 
     def __init__(
         self,
-        store: Store,
+        store: BlockingStore,
         lease: Lease,
         num_written: Callable[[], int],
         shown: str = "",
@@ -79,12 +79,12 @@ class SnapshotPublisher:
 
 
 @dataclass(frozen=True, slots=True)
-class Mind:
+class ChatModel:
     """The model as the tasks see it."""
 
     engine: Engine
     tokenizer: Tokenizer
-    limits: Limits
+    limits: RequestLimits
     num_parameters: int = 0
     """How many weights it has: small models are trusted with less."""
     can_see: bool = False
@@ -102,7 +102,9 @@ class Written:
 class Draft:
     """One answer while it is being written, by one prompt or several; shown as it grows."""
 
-    def __init__(self, store: Store, engine: Engine, held: Held, shown: str = "") -> None:
+    def __init__(
+        self, store: BlockingStore, engine: Engine, held: HeldLease, shown: str = ""
+    ) -> None:
         """``shown``: what stands there already and is gone on from."""
         self._engine = engine
         self._held = held

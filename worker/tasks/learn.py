@@ -10,9 +10,9 @@ from worker.handler import Outcome
 from worker.knowledge.documents import clean
 from worker.knowledge.readers import read_document
 from worker.knowledge.search import Search, place_of
-from worker.knowledge.store import Submission, digest_of
+from worker.knowledge.store import DocumentSubmission, digest_of
 from worker.knowledge.visibility import channel_of
-from worker.leases import Held
+from worker.leases import HeldLease
 
 
 class Learner:
@@ -23,7 +23,7 @@ class Learner:
         self._search = search
         self._max_upload_mb = max_upload_mb
 
-    def learn(self, held: Held) -> Outcome:
+    def learn(self, held: HeldLease) -> Outcome:
         """Take a document in for its channel. See ``works.Work``."""
         job = held.lease.job
         task = job.task
@@ -35,7 +35,7 @@ class Learner:
         if not task.content and not name.endswith((".txt", ".md")):
             name = f"{name}.txt"
         document = read_document(content, name, self._max_upload_mb)
-        submission = Submission(
+        submission = DocumentSubmission(
             document,
             name,
             place_of(channel_of, origin),

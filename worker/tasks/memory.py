@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from shared.jobs import Audience, Job, Turn
 from shared.languages import name_of
-from shared.ledger.lifecycle import Memory
+from shared.ledger.lifecycle import ConversationMemory
 from worker.prompts.chat import ASSISTANT, USER
 
 
-def told(job: Job, own_prompt: str) -> str:
+def system_prompt_of(job: Job, own_prompt: str) -> str:
     """What the model is told first.
 
     Args:
@@ -36,7 +36,7 @@ def kept_ms(job: Job, own_ms: int) -> int:
     return own_ms if retention_ms is None else retention_ms
 
 
-NOTHING = Memory()
+NOTHING = ConversationMemory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Remembering:
     max_turns: int
     retention_ms: int
 
-    def memory(self, job: Job, asked: str, answer: str) -> Memory:
+    def memory(self, job: Job, asked: str, answer: str) -> ConversationMemory:
         """The task as a question and its answer.
 
         Nothing of what one person alone sees, and of a command, a menu or a reaction: none of them
@@ -55,4 +55,6 @@ class Remembering:
         if job.origin.act or job.origin.audience is Audience.ASKER:
             return NOTHING
         turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
-        return Memory(turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms))
+        return ConversationMemory(
+            turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms)
+        )

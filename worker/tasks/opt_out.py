@@ -4,8 +4,8 @@ from shared.ledger import keys
 from shared.replies import Done
 from shared.tasks import Opt
 from worker.handler import Outcome
-from worker.leases import Held
-from worker.store import Store
+from worker.leases import HeldLease
+from worker.store import BlockingStore
 
 OUT = (
     "Your messages are left out of summaries, ratings and lessons from now on. Questions that you "
@@ -17,10 +17,10 @@ IN = "Your messages count in summaries, ratings and lessons again."
 class Opter:
     """Notes who takes part."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: BlockingStore) -> None:
         self._store = store
 
-    def opt(self, held: Held) -> Outcome:
+    def opt(self, held: HeldLease) -> Outcome:
         """Note what a person wants, for everywhere in their workspace. See ``works.Work``."""
         job = held.lease.job
         is_out = job.task.is_out if isinstance(job.task, Opt) else True

@@ -19,11 +19,11 @@ from shared.replies import Done
 from shared.tasks import Quoted, Summarize
 from worker.engine.protocol import Sampling
 from worker.handler import Outcome
-from worker.leases import Held
+from worker.leases import HeldLease
 from worker.prompts.chat import Prompt, make_task_prompt
-from worker.prompts.library import Library
-from worker.store import Store
-from worker.tasks.generate import Draft, Mind
+from worker.prompts.library import PromptLibrary
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel, Draft
 from worker.tasks.memory import in_language
 from worker.tasks.summary_text import Point, line_of, listed, numbered, points_in, quoted, shown
 
@@ -110,14 +110,16 @@ MAX_ROUNDS = 4
 class Summarizer:
     """Summarizes with one model."""
 
-    def __init__(self, store: Store, mind: Mind, library: Library, *, is_quoting: bool) -> None:
+    def __init__(
+        self, store: BlockingStore, mind: ChatModel, library: PromptLibrary, *, is_quoting: bool
+    ) -> None:
         """``is_quoting``: whether messages are chosen and quoted instead of paraphrased."""
         self._store = store
         self._mind = mind
         self._library = library
         self._is_quoting = is_quoting
 
-    def summarize(self, held: Held) -> Outcome:
+    def summarize(self, held: HeldLease) -> Outcome:
         """Write a summary. See ``works.Work``."""
         job = held.lease.job
         task = job.task

@@ -13,11 +13,11 @@ from shared.replies import Done, Failed
 from shared.tasks import Translate
 from worker.engine.protocol import Sampling
 from worker.handler import Outcome, RunEndedError
-from worker.leases import Held
+from worker.leases import HeldLease
 from worker.prompts.chat import Prompt, make_task_prompt
-from worker.prompts.library import Library
-from worker.store import Store
-from worker.tasks.generate import Draft, Mind
+from worker.prompts.library import PromptLibrary
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel, Draft
 from worker.tasks.languages import Identified, are_same, identify, sentences_of
 from worker.tasks.masking import Piece, Sentence, has_words, take_apart
 from worker.tasks.memory import Remembering
@@ -39,14 +39,14 @@ class Translating(Protocol):
     """Translates batches of sentences."""
 
     def translate(
-        self, sentences: Sequence[str], source: str, target: str, held: Held
+        self, sentences: Sequence[str], source: str, target: str, held: HeldLease
     ) -> list[str]:
         """As many translations as sentences, or fewer if the run had to end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TranslationRequest:
     """What is to be translated, and into what."""
 
     text: str
@@ -59,9 +59,9 @@ class Translator:
 
     def __init__(
         self,
-        store: Store,
-        mind: Mind,
-        library: Library,
+        store: BlockingStore,
+        mind: ChatModel,
+        library: PromptLibrary,
         remembering: Remembering,
         model: Translating | None = None,
     ) -> None:
@@ -72,7 +72,7 @@ class Translator:
         self._remembering = remembering
         self._model = model
 
-    def translate(self, held: Held) -> Outcome:
+    def translate(self, held: HeldLease) -> Outcome:
         """Write a translation. See ``works.Work``."""
         lease = held.lease
         task = lease.job.task
@@ -81,7 +81,7 @@ class Translator:
         found = identify(lease.job.text)
         if (ending := _without_work(found, task.to)) is not None:
             return Outcome(Done("") if task.is_unasked else ending)
-        wish = Wish(lease.job.text, found.code, task.to)
+        wish = TranslationRequest(lease.job.text, found.code, task.to)
         draft = Draft(self._store, self._mind.engine, held)
         for piece in self._written(wish, draft, held):
             draft.add(piece)
@@ -89,14 +89,14 @@ class Translator:
         asked = f"Translate into {name_of(task.to)}: {lease.job.text}"
         return Outcome(Done(answer), self._remembering.memory(lease.job, asked, answer))
 
-    def _written(self, wish: Wish, draft: Draft, held: Held) -> Iterator[str]:
+    def _written(self, wish: TranslationRequest, draft: Draft, held: HeldLease) -> Iterator[str]:
         if self._model is None:
             pieces = take_apart(wish.text, lambda line: _lines_or_sentences(line, wish.source))
             return (self._by_chat(piece, wish, draft) for piece in pieces)
         pieces = take_apart(wish.text, lambda line: sentences_of(line, wish.source))
         return iter(self._by_model(self._model, pieces, wish, held))
 
-    def _by_chat(self, piece: Piece, wish: Wish, draft: Draft) -> str:
+    def _by_chat(self, piece: Piece, wish: TranslationRequest, draft: Draft) -> str:
         if isinstance(piece, str):
             return piece
         if piece.asked is not None:
@@ -105,13 +105,13 @@ class Translator:
                 return restored
         return piece.woven([self._fragment(part, wish, draft) for part in piece.words])
 
-    def _fragment(self, words: str, wish: Wish, draft: Draft) -> str:
+    def _fragment(self, words: str, wish: TranslationRequest, draft: Draft) -> str:
         """Words between things that are kept, with the blanks that stood around them."""
         if not has_words(words):
             return words
         return within_blanks(words, self._ask(words.strip(), wish, draft))
 
-    def _ask(self, sentence: str, wish: Wish, draft: Draft) -> str:
+    def _ask(self, sentence: str, wish: TranslationRequest, draft: Draft) -> str:
         mark = f"====={secrets.token_hex(8)}====="
         languages = (wish.source, wish.target, mark)
         prompt = prompt_for(sentence, languages, self._library, self._mind)
@@ -120,7 +120,7 @@ class Translator:
         return cleaned(written.text, sentence, mark)
 
     def _by_model(
-        self, model: Translating, pieces: Sequence[Piece], wish: Wish, held: Held
+        self, model: Translating, pieces: Sequence[Piece], wish: TranslationRequest, held: HeldLease
     ) -> list[str]:
         sentences = [piece for piece in pieces if isinstance(piece, Sentence)]
         asked = [sentence.asked for sentence in sentences]
@@ -147,7 +147,11 @@ class Translator:
         return [piece if isinstance(piece, str) else next(done) for piece in pieces]
 
     def _batch(
-        self, model: Translating, sentences: Sequence[str], wish: Wish, held: Held
+        self,
+        model: Translating,
+        sentences: Sequence[str],
+        wish: TranslationRequest,
+        held: HeldLease,
     ) -> list[str]:
         if not sentences:
             return []
@@ -169,7 +173,7 @@ class Translator:
 
 
 def prompt_for(
-    sentence: str, languages: tuple[str, str, str], library: Library, mind: Mind
+    sentence: str, languages: tuple[str, str, str], library: PromptLibrary, mind: ChatModel
 ) -> Prompt:
     """What a chat model is asked; ``languages`` are source, target, and the mark around the text.
 

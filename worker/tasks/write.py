@@ -8,12 +8,12 @@ from shared.replies import Done, Failed
 from shared.tasks import Complete, Form, Length, Write
 from worker.engine.protocol import Sampling
 from worker.handler import Outcome
-from worker.leases import Held
+from worker.leases import HeldLease
 from worker.prompts.chat import make_continuation, make_task_prompt
-from worker.prompts.library import Library
-from worker.prompts.template import Rendered
-from worker.store import Store
-from worker.tasks.generate import Draft, Mind
+from worker.prompts.library import PromptLibrary
+from worker.prompts.template import RenderedPrompt
+from worker.store import BlockingStore
+from worker.tasks.generate import ChatModel, Draft
 from worker.tasks.memory import Remembering, in_language
 
 FORMS = {
@@ -38,9 +38,9 @@ class Composer:
 
     def __init__(
         self,
-        store: Store,
-        mind: Mind,
-        library: Library,
+        store: BlockingStore,
+        mind: ChatModel,
+        library: PromptLibrary,
         sampling: Sampling,
         remembering: Remembering,
     ) -> None:
@@ -50,7 +50,7 @@ class Composer:
         self._sampling = sampling
         self._remembering = remembering
 
-    def write(self, held: Held) -> Outcome:
+    def write(self, held: HeldLease) -> Outcome:
         """Write a draft. See ``works.Work``."""
         job = held.lease.job
         task = job.task if isinstance(job.task, Write) else Write(Form.EMAIL)
@@ -67,7 +67,7 @@ class Composer:
         memory = self._remembering.memory(job, _asked(task, job), answer)
         return Outcome(Done(answer, written.finish_reason), memory)
 
-    def complete(self, held: Held) -> Outcome:
+    def complete(self, held: HeldLease) -> Outcome:
         """Continue a text, as a base model does. See ``works.Work``."""
         job, mind = held.lease.job, self._mind
         task = job.task if isinstance(job.task, Complete) else Complete()
@@ -79,7 +79,7 @@ class Composer:
         return Outcome(Done(draft.text.rstrip()))
 
 
-def rendered_for(task: Write, about: str, library: Library, nonce: str) -> Rendered:
+def rendered_for(task: Write, about: str, library: PromptLibrary, nonce: str) -> RenderedPrompt:
     """The prompt for a draft.
 
     Args:

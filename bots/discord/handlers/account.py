@@ -7,11 +7,11 @@ prefers.
 import asyncio
 from dataclasses import dataclass
 
-from bots.discord.parse.payloads import Place, origin_of
+from bots.discord.parse.payloads import DiscordPlace, origin_of
 from bots.discord.parse.requests import AWAY
-from bots.discord.views.settings import Page, settings_text
+from bots.discord.views.settings import SettingsPage, settings_text
 from bots.incoming.preference_form import FormError, Values, preferences_of
-from bots.incoming.preferences import NOT_ADMIN, Editor, Preferring
+from bots.incoming.preferences import NOT_ADMIN, Editor, PreferenceCache
 from bots.incoming.privacy import forget_user
 from bots.incoming.reception import LEDGER_AWAY, Reception
 from shared.jobs import Origin
@@ -35,7 +35,7 @@ FORGET_QUESTION = (
 class Caller:
     """Who calls a command, presses a button or sends a form, and where."""
 
-    place: Place
+    place: DiscordPlace
     user: int
     roles: frozenset[int] = frozenset()
     manages_channel: bool = False
@@ -51,17 +51,17 @@ class Caller:
 class Sheet:
     """A form to be filled in."""
 
-    page: Page
+    page: SettingsPage
     is_for_server: bool
     """Whether it is the whole server's settings; else the channel's."""
     stored: Stored
     """What is preferred now."""
 
 
-class Desk:
+class DiscordAccountHandlers:
     """One bot's desk. What is returned is for whoever asked alone."""
 
-    def __init__(self, reception: Reception, preferring: Preferring | None) -> None:
+    def __init__(self, reception: Reception, preferring: PreferenceCache | None) -> None:
         """``preferring``: None where nothing can be set."""
         self._reception = reception
         self._store = reception.store
@@ -100,7 +100,7 @@ class Desk:
             return _away(error)
         return settings_text(server.preferences, channel.preferences)
 
-    async def open(self, caller: Caller, page: Page, *, is_for_server: bool) -> Sheet | str:
+    async def open(self, caller: Caller, page: SettingsPage, *, is_for_server: bool) -> Sheet | str:
         """A form for somebody, in time to be shown; or why there is none."""
         if self._preferring is None or not self.may_edit(caller, is_for_server=is_for_server):
             return NOT_ADMIN

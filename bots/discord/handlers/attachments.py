@@ -9,7 +9,7 @@ from bots.discord.parse.payloads import Facts, File
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming import attachments
 from bots.incoming.attachments import MAX_FILES, MB, Bounds, Offered
-from bots.incoming.read_marks import Marks
+from bots.incoming.read_marks import ReadMarks
 from shared.errors import PlatformError
 from shared.jobs import Attachment
 from shared.logs import get_logger
@@ -20,7 +20,7 @@ log = get_logger(__name__)
 class Files:
     """Fetches files, and keeps the messages that they hang at from being taken for seen."""
 
-    def __init__(self, surface: DiscordSurface, marks: Marks, bounds: Bounds) -> None:
+    def __init__(self, surface: DiscordSurface, marks: ReadMarks, bounds: Bounds) -> None:
         self._surface = surface
         self._marks = marks
         self._bounds = bounds

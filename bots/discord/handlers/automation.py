@@ -11,10 +11,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bots.discord.handlers.learning import Library, pinned_text
+from bots.discord.handlers.learning import LearningFetcher, pinned_text
 from bots.discord.parse import requests
-from bots.discord.parse.payloads import Facts, File, Place, origin_of
-from bots.discord.parse.requests import AWAY, Act, Reaction, Wish
+from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
+from bots.discord.parse.requests import AWAY, Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.attachments import DEFAULT_BOUNDS, Bounds
 from bots.incoming.intake import MUTE_WORDS, Incoming, unasked
@@ -39,7 +39,7 @@ PIN_WAIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Customs:
+class DiscordAutomationRules:
     """What is done in channels without being asked, by their ids; and which files are read."""
 
     sentiment_channels: frozenset[str] = frozenset()
@@ -49,19 +49,21 @@ class Customs:
     files: Bounds = DEFAULT_BOUNDS
 
 
-class Errands:
+class DiscordAutomationHandlers:
     """One bot's errands."""
 
-    def __init__(self, surface: DiscordSurface, reception: Reception, customs: Customs) -> None:
+    def __init__(
+        self, surface: DiscordSurface, reception: Reception, customs: DiscordAutomationRules
+    ) -> None:
         self._surface = surface
         self._reception = reception
         self._store = reception.store
         self._customs = customs
-        self._library = Library(surface, reception.store, customs.files.max_mb)
-        self._pinned: asyncio.Queue[tuple[Place, bool]] = asyncio.Queue()
+        self._library = LearningFetcher(surface, reception.store, customs.files.max_mb)
+        self._pinned: asyncio.Queue[tuple[DiscordPlace, bool]] = asyncio.Queue()
         """Places whose pinned messages have changed, and whether that was heard."""
 
-    async def act(self, act: Act, wish: Wish) -> str:
+    async def act(self, act: UserRequest, wish: TaskRequest) -> str:
         """Take what somebody asks for with a command or a menu.
 
         Returns:
@@ -141,7 +143,7 @@ class Errands:
             if not await self._has_opted_out(rating.origin, str(facts.author)):
                 await self._reception.receive(rating)
 
-    def note_pins(self, place: Place, *, is_heard: bool) -> None:
+    def note_pins(self, place: DiscordPlace, *, is_heard: bool) -> None:
         """The pinned messages of a place have changed, or may have while nobody listened.
 
         What is learned from them is told only if it was heard: at a start it may be a great deal.
@@ -159,7 +161,7 @@ class Errands:
                 # They are compared anew at the next change, and at the next start.
                 log.warning("pins_not_learned", error=type(error).__name__)
 
-    async def _learn_pins(self, place: Place, *, is_told: bool) -> None:
+    async def _learn_pins(self, place: DiscordPlace, *, is_told: bool) -> None:
         pins = await self._library.pins(place)
         for facts in pins.new:
             lessons = [lesson async for lesson in self._library.lessons(facts, asked=facts)]
@@ -199,7 +201,7 @@ class Errands:
 
     async def _is_known(self, origin: Origin) -> bool:
         """Whether there is a job for it, and not a silent refusal."""
-        place = await self._store.run(status.place(job_id(origin)))
+        place = await self._store.run(status.queue_position(job_id(origin)))
         return place is not None and place.state != REFUSED_STATE
 
     async def _tell_away(self, origin: Origin) -> None:

@@ -4,8 +4,8 @@ from bots.discord.handlers.account import Caller
 from bots.discord.parse.payloads import origin_of
 from bots.discord.parse.requests import AWAY, Reaction
 from bots.discord.sdk.surface import DiscordSurface
-from bots.discord.views.buttons import Press, Verb
-from bots.incoming.answer_actions import Actor, Verbs, Verdict
+from bots.discord.views.buttons import ButtonAction, DiscordButtonPress
+from bots.incoming.answer_actions import Actor, AnswerActions, Feedback
 from bots.incoming.intake import Incoming
 from bots.incoming.reception import LEDGER_AWAY
 from shared.errors import PlatformError
@@ -15,20 +15,20 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 STOPPED = "Stopped."
-VERDICTS = {Verb.GOOD: Verdict.GOOD, Verb.BAD: Verdict.BAD}
+VERDICTS = {ButtonAction.GOOD: Feedback.GOOD, ButtonAction.BAD: Feedback.BAD}
 
 
-class Handling:
+class DiscordButtonHandlers:
     """One bot's answers in people's hands.
 
     What is returned is for the person alone, and empty if what happens says it all.
     """
 
-    def __init__(self, surface: DiscordSurface, verbs: Verbs) -> None:
+    def __init__(self, surface: DiscordSurface, verbs: AnswerActions) -> None:
         self._surface = surface
         self._verbs = verbs
 
-    async def press(self, press: Press) -> str:
+    async def press(self, press: DiscordButtonPress) -> str:
         """Somebody pressed a button."""
         try:
             return await self._do(press) or ""
@@ -36,12 +36,12 @@ class Handling:
             log.warning("press_not_taken", error=type(error).__name__)
             return AWAY
 
-    async def _do(self, press: Press) -> str | None:
+    async def _do(self, press: DiscordButtonPress) -> str | None:
         by = Actor(str(press.user), press.is_moderator)
         match press.verb:
-            case Verb.STOP:
+            case ButtonAction.STOP:
                 return await self._verbs.stop(press.job, by)
-            case Verb.RETRY:
+            case ButtonAction.RETRY:
                 return await self._verbs.retry(press.job, by)
             case verb:
                 return await self._verbs.rate(press.job, by, VERDICTS[verb])

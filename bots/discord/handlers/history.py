@@ -11,16 +11,16 @@ from bots.discord.parse.requests import REACTION, quoted
 from bots.discord.parse.selection import MAX_CHAIN, MAX_MESSAGES
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.context import From, Meant, Wanted, WholeThread
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import NotAMemberError, PlaceUnreadableError, UndeliverableError
 from shared.jobs import Origin
 from shared.tasks import Quoted
 
 
-class DiscordGatherer:
+class DiscordHistory:
     """Discord, as far as it shows what was said."""
 
-    def __init__(self, surface: DiscordSurface, store: Store) -> None:
+    def __init__(self, surface: DiscordSurface, store: AsyncStore) -> None:
         self._surface = surface
         self._store = store
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.discord.parse import requests
-from bots.discord.parse.payloads import Facts, File, Place, origin_of
+from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
 from bots.discord.parse.requests import lesson_origin, pin_origin, taught
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.intake import Incoming
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import (
     FileTooLargeError,
     FileUnavailableError,
@@ -31,17 +31,17 @@ MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pins:
+class PinChanges:
     """How the pinned messages of a place differ from those that were learned."""
 
     new: tuple[Facts, ...]
     gone: tuple[int, ...]
 
 
-class Library:
+class LearningFetcher:
     """Fetches what is to be learned."""
 
-    def __init__(self, surface: DiscordSurface, store: Store, max_upload_mb: float) -> None:
+    def __init__(self, surface: DiscordSurface, store: AsyncStore, max_upload_mb: float) -> None:
         self._surface = surface
         self._store = store
         self._max_mb = max_upload_mb
@@ -79,7 +79,7 @@ class Library:
                 lesson = taught(origin, Learn(file.name, ""))
                 yield dataclasses.replace(lesson, refusal=refusal)
 
-    async def pins(self, place: Place) -> Pins:
+    async def pins(self, place: DiscordPlace) -> PinChanges:
         """What has been pinned, and what no more, since that was asked last.
 
         Raises:
@@ -97,9 +97,9 @@ class Library:
         members: Any = await self._store.client.smembers(_key(place))
         known = {member.decode() for member in members}
         new = tuple(facts for message, facts in now.items() if message not in known)
-        return Pins(new, tuple(int(message) for message in known - set(now)))
+        return PinChanges(new, tuple(int(message) for message in known - set(now)))
 
-    async def note_pin(self, place: Place, message: int, *, is_pinned: bool) -> None:
+    async def note_pin(self, place: DiscordPlace, message: int, *, is_pinned: bool) -> None:
         """A pinned message is learned, or forgotten.
 
         Raises:
@@ -117,10 +117,10 @@ def pinned_text(facts: Facts) -> Incoming | None:
     return taught(pin_origin(facts), task, text) if text else None
 
 
-def tenant_of(place: Place) -> str:
+def tenant_of(place: DiscordPlace) -> str:
     """Whose data is there."""
     return origin_of(place, 0).tenant
 
 
-def _key(place: Place) -> str:
+def _key(place: DiscordPlace) -> str:
     return keys.pins(tenant_of(place), str(place.channel))

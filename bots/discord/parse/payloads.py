@@ -20,7 +20,7 @@ MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DiscordPlace:
     """Where a message stands."""
 
     guild: int | None
@@ -44,7 +44,7 @@ class Place:
 class Spot:
     """A place, and the latest message there."""
 
-    place: Place
+    place: DiscordPlace
     latest: int
 
 
@@ -65,7 +65,7 @@ class File:
 class Facts:
     """A message in plain data."""
 
-    place: Place
+    place: DiscordPlace
     message: int
     author: int
     text: str
@@ -131,7 +131,7 @@ def id_at(time_s: float) -> int:
     return max(0, int(time_s * MS) - EPOCH_MS) << TIME_SHIFT
 
 
-def origin_of(place: Place, message: int, author: int | None = None) -> Origin:
+def origin_of(place: DiscordPlace, message: int, author: int | None = None) -> Origin:
     """Where a message came from, before it is known what it replies to."""
     return Origin(
         platform=Platform.DISCORD,

@@ -1,14 +1,14 @@
 """What people do on Discord besides writing: commands, menus and reactions, as tasks. Pure.
 
-The options of a command come in as plain values; what comes out is a ``Wish``, or with the place
-and the person an ``Incoming``.
+The options of a command come in as plain values; what comes out is a ``TaskRequest``, or with the
+place and the person an ``Incoming``.
 """
 # Pure. Uses babel.
 
 import dataclasses
 from dataclasses import dataclass
 
-from bots.discord.parse.payloads import Facts, File, Place, origin_of
+from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
 from bots.discord.parse.text import plain_text
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.incoming.intake import NEED_NO_TEXT, Incoming
@@ -65,7 +65,7 @@ Ask about this."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TaskRequest:
     """What somebody asks for with a command or a menu."""
 
     text: str = ""
@@ -80,10 +80,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class UserRequest:
     """Who asks, where, and how an answer gets there."""
 
-    place: Place
+    place: DiscordPlace
     id: int
     """The interaction's."""
     user: int
@@ -94,7 +94,7 @@ class Act:
     roles: frozenset[int] = frozenset()
 
 
-def is_empty(wish: Wish) -> bool:
+def is_empty(wish: TaskRequest) -> bool:
     """Whether it needs words and has none."""
     needs_words = not (wish.wanted or wish.file or isinstance(wish.task, NEED_NO_TEXT))
     return needs_words and not wish.text.strip()
@@ -105,7 +105,7 @@ def unknown_language(words: str) -> str:
     return f"I know no language called “{words[:50]}”: write its name or its code, such as fr."
 
 
-def incoming_of(act: Act, wish: Wish) -> Incoming:
+def incoming_of(act: UserRequest, wish: TaskRequest) -> Incoming:
     """The wish of somebody, in words that every platform shares."""
     is_new = wish.text == NEW_WORDS and wish.task is None
     is_conversation = act.place.guild is None or act.place.parent is not None
@@ -130,12 +130,14 @@ def incoming_of(act: Act, wish: Wish) -> Incoming:
 # What commands ask for
 
 
-def ask(question: str) -> Wish:
+def ask(question: str) -> TaskRequest:
     """An answer from the documents."""
-    return Wish(question, Ask())
+    return TaskRequest(question, Ask())
 
 
-def summarize(place: Place, hours: float | None, about: str, *, since_me: bool) -> Wish:
+def summarize(
+    place: DiscordPlace, hours: float | None, about: str, *, since_me: bool
+) -> TaskRequest:
     """A summary of a thread, or of what was said in a channel lately."""
     wanted: Wanted
     if since_me:
@@ -145,44 +147,48 @@ def summarize(place: Place, hours: float | None, about: str, *, since_me: bool) 
     else:
         wanted = LastHours(DEFAULT_HOURS if hours is None else hours)
     parsed = summarized(wanted, about)
-    return Wish(parsed.text, parsed.task, parsed.wanted)
+    return TaskRequest(parsed.text, parsed.task, parsed.wanted)
 
 
-def translate(language: str, text: str) -> Wish:
+def translate(language: str, text: str) -> TaskRequest:
     """A translation of a text."""
     code = find_language(language)
-    return Wish(text, Translate(code)) if code else Wish(sentence=unknown_language(language))
+    return (
+        TaskRequest(text, Translate(code))
+        if code
+        else TaskRequest(sentence=unknown_language(language))
+    )
 
 
-def write(about: str, form: Form, tone: str, length: Length) -> Wish:
+def write(about: str, form: Form, tone: str, length: Length) -> TaskRequest:
     """Something to be written."""
-    return Wish(about, Write(form, tone, length))
+    return TaskRequest(about, Write(form, tone, length))
 
 
 def complete(
     text: str, temperature: float, top_p: float, max_tokens: int, seed: int | None
-) -> Wish:
+) -> TaskRequest:
     """A text to be gone on with."""
-    return Wish(text, Complete(temperature, top_p, max_tokens, seed))
+    return TaskRequest(text, Complete(temperature, top_p, max_tokens, seed))
 
 
-def sentiment(days: int) -> Wish:
+def sentiment(days: int) -> TaskRequest:
     """A picture of how the channel has felt."""
-    return Wish(task=Report(days))
+    return TaskRequest(task=Report(days))
 
 
-def learn(file: File | None, text: str) -> Wish:
+def learn(file: File | None, text: str) -> TaskRequest:
     """A document to be learned: a file, or the text."""
     if file is not None:
-        return Wish(file=file)
+        return TaskRequest(file=file)
     if not text.strip():
-        return Wish(sentence=NOTHING_TO_LEARN)
-    return Wish(text, Learn(NOTE, ""))
+        return TaskRequest(sentence=NOTHING_TO_LEARN)
+    return TaskRequest(text, Learn(NOTE, ""))
 
 
-def opt(*, is_out: bool) -> Wish:
+def opt(*, is_out: bool) -> TaskRequest:
     """To be left out, or taken in again."""
-    return Wish(task=Opt(is_out=is_out))
+    return TaskRequest(task=Opt(is_out=is_out))
 
 
 # What a message's menu asks for
@@ -203,35 +209,35 @@ def text_of(facts: Facts) -> str:
     return plain_text(facts.text, frozenset(), facts.names or {})
 
 
-def translate_message(facts: Facts, locale: str) -> Wish:
+def translate_message(facts: Facts, locale: str) -> TaskRequest:
     """A translation into the language that the person's Discord speaks."""
-    return _about(facts, Wish(text_of(facts), Translate(find_language(locale) or "en")))
+    return _about(facts, TaskRequest(text_of(facts), Translate(find_language(locale) or "en")))
 
 
-def ask_about(facts: Facts, question: str) -> Wish:
+def ask_about(facts: Facts, question: str) -> TaskRequest:
     """An answer to a question about the message."""
     text = text_of(facts)
     said = "\n".join(f"> {line}" for line in text.splitlines())
     words = f"{question.strip()}\n\n{facts.author_name} wrote:\n{said}".strip()
-    return _about(facts, Wish(words if text else ""))
+    return _about(facts, TaskRequest(words if text else ""))
 
 
-def reply_to_message(facts: Facts) -> Wish:
+def reply_to_message(facts: Facts) -> TaskRequest:
     """A draft of a reply."""
     text = text_of(facts)
-    return _about(facts, Wish(text, Write(Form.REPLY, reply_to=quoted(facts))))
+    return _about(facts, TaskRequest(text, Write(Form.REPLY, reply_to=quoted(facts))))
 
 
-def summarize_from_message(facts: Facts) -> Wish:
+def summarize_from_message(facts: Facts) -> TaskRequest:
     """A summary of what was said from the message on."""
     task = Summarize((), "what was said from that message on")
-    return Wish(task=task, wanted=From(str(facts.message)))
+    return TaskRequest(task=task, wanted=From(str(facts.message)))
 
 
-def _about(facts: Facts, wish: Wish) -> Wish:
+def _about(facts: Facts, wish: TaskRequest) -> TaskRequest:
     if not wish.text:
-        return Wish(sentence=NO_WORDS)
-    return Wish(wish.text, wish.task, author=facts.author)
+        return TaskRequest(sentence=NO_WORDS)
+    return TaskRequest(wish.text, wish.task, author=facts.author)
 
 
 # What reactions and settings ask for
@@ -241,7 +247,7 @@ def _about(facts: Facts, wish: Wish) -> Wish:
 class Reaction:
     """An emoji that a person put to a message."""
 
-    place: Place
+    place: DiscordPlace
     message: int
     user: int
     emoji: str

@@ -18,13 +18,15 @@ from bots.discord.sdk.interactions import (
     say_instead,
 )
 from bots.discord.views import settings as forms
-from bots.discord.views.settings import Field, Page
+from bots.discord.views.settings import Field, SettingsPage
 
 CHANNEL, SERVER = "channel", "server"
 SCOPES = {CHANNEL: "This channel", SERVER: "Server"}
 FORM_OPEN_S = 15 * 60.0
 """A person who has left a form open for so long opens it again."""
-OPENER = re.compile(rf"parley:settings:(?P<scope>{CHANNEL}|{SERVER}):(?P<page>{'|'.join(Page)})")
+OPENER = re.compile(
+    rf"parley:settings:(?P<scope>{CHANNEL}|{SERVER}):(?P<page>{'|'.join(SettingsPage)})"
+)
 FORGET = "parley:forget-me"
 MAX_CHOSEN = 25
 """So many roles can be chosen at once in one of Discord's menus."""
@@ -33,7 +35,7 @@ MAX_CHOSEN = 25
 class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
     """A button that opens a form of settings."""
 
-    def __init__(self, scope: str, page: Page) -> None:
+    def __init__(self, scope: str, page: SettingsPage) -> None:
         super().__init__(
             ui.Button(
                 label=f"{SCOPES[scope]}: {forms.TITLES[page]}",
@@ -50,7 +52,7 @@ class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
     ) -> Self:
         """The button that somebody pressed."""
         del interaction, item
-        return cls(match["scope"], Page(match["page"]))
+        return cls(match["scope"], SettingsPage(match["page"]))
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
         """Open the form, or say why not."""
@@ -60,18 +62,21 @@ class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
             if isinstance(sheet, str):
                 await say(interaction, sheet)
             else:
-                await interaction.response.send_modal(Form(sheet, SCOPES[self._scope]))
+                await interaction.response.send_modal(SettingsModal(sheet, SCOPES[self._scope]))
         except AWAY as error:
             log.warning("press_not_answered", error=type(error).__name__)
 
 
-class Form(ui.Modal):
+class SettingsModal(ui.Modal):
     """A form of settings."""
 
     def __init__(self, sheet: Sheet, scope: str) -> None:
         super().__init__(title=f"{scope}: {forms.TITLES[sheet.page]}", timeout=FORM_OPEN_S)
         self._sheet = sheet
-        self._inputs: dict[str, ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]] = {}
+        self._inputs: dict[
+            str,
+            ui.TextInput[SettingsModal] | ui.Select[SettingsModal] | ui.RoleSelect[SettingsModal],
+        ] = {}
         for field in forms.fields_of(sheet.page, sheet.stored.preferences):
             made = _input(field)
             self._inputs[field.name] = made
@@ -88,20 +93,25 @@ class Form(ui.Modal):
         await say_instead(interaction, await desk.save(caller_of(interaction), self._sheet, values))
 
 
-def _input(field: Field) -> "ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]":
+_Input = ui.TextInput[SettingsModal] | ui.Select[SettingsModal] | ui.RoleSelect[SettingsModal]
+
+
+def _input(field: Field) -> _Input:
     if field.is_of_roles:
         return ui.RoleSelect(custom_id=field.name, max_values=MAX_CHOSEN, required=True)
     return _choice(field) if field.choices else _text(field)
 
 
-def _given(filled: "ui.TextInput[Form] | ui.Select[Form] | ui.RoleSelect[Form]") -> list[str]:
+def _given(
+    filled: _Input,
+) -> list[str]:
     """What was put into a field."""
     if isinstance(filled, ui.RoleSelect):
         return [str(role.id) for role in filled.values]
     return filled.values if isinstance(filled, ui.Select) else [filled.value]
 
 
-def _text(field: Field) -> "ui.TextInput[Form]":
+def _text(field: Field) -> "ui.TextInput[SettingsModal]":
     is_long = field.max_chars > forms.MAX_SHOWN_CHARS
     return ui.TextInput(
         custom_id=field.name,
@@ -112,7 +122,7 @@ def _text(field: Field) -> "ui.TextInput[Form]":
     )
 
 
-def _choice(field: Field) -> "ui.Select[Form]":
+def _choice(field: Field) -> "ui.Select[SettingsModal]":
     options = [
         discord.SelectOption(value=value, label=label, default=value in field.values)
         for value, label in field.choices
@@ -161,7 +171,7 @@ async def show_settings(interaction: Interaction) -> None:
     view = ui.View(timeout=None)
     for scope in SCOPES:
         if desk.may_edit(caller, is_for_server=scope == SERVER):
-            for page in Page:
+            for page in SettingsPage:
                 view.add_item(Opener(scope, page))
     await say_instead(interaction, await desk.settings(caller), view)
 

@@ -9,16 +9,23 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from bots.delivery.buttons import Controls
+from bots.delivery.buttons import AnswerButtons
 from bots.discord.sdk.client import NOBODY
 from bots.discord.sdk.interactions import ACKNOWLEDGED_CODE, AWAY, TOO_LATE_CODE, Interaction, log
-from bots.discord.views.buttons import BUTTONS, FACES, TEMPLATE, Press, Verb, id_of
+from bots.discord.views.buttons import (
+    BUTTONS,
+    FACES,
+    TEMPLATE,
+    ButtonAction,
+    DiscordButtonPress,
+    id_of,
+)
 
 
-class VerbButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
+class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
     """Stop, Retry, 👍 or 👎."""
 
-    def __init__(self, verb: Verb, job: str) -> None:
+    def __init__(self, verb: ButtonAction, job: str) -> None:
         emoji, label = FACES[verb]
         super().__init__(
             ui.Button(
@@ -37,14 +44,14 @@ class VerbButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
     ) -> Self:
         """The button that somebody pressed."""
         del interaction, item
-        return cls(Verb(match["verb"]), match["job"])
+        return cls(ButtonAction(match["verb"]), match["job"])
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
         """Acknowledge it, do what it says, and tell the person what comes of it, if anything."""
         if not await _acknowledge(interaction):
             return
         is_moderator = interaction.permissions.manage_messages
-        press = Press(self._verb, self._job, interaction.user.id, is_moderator)
+        press = DiscordButtonPress(self._verb, self._job, interaction.user.id, is_moderator)
         sentence = await interaction.client.hearer.press(press)
         if not sentence:
             return
@@ -70,12 +77,12 @@ async def _acknowledge(interaction: Interaction) -> bool:
     return True
 
 
-def buttons_of(job: str, controls: Controls) -> ui.View | None:
+def buttons_of(job: str, controls: AnswerButtons) -> ui.View | None:
     """The row of buttons under an answer; None if it has none."""
     verbs = BUTTONS[controls]
     if not verbs:
         return None
     view = ui.View(timeout=None)
     for verb in verbs:
-        view.add_item(VerbButton(verb, job))
+        view.add_item(ActionButton(verb, job))
     return view

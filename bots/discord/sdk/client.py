@@ -13,12 +13,12 @@ import discord.gateway
 import discord.http
 import yarl
 
-from bots.discord.handlers.account import Caller, Desk
-from bots.discord.parse.payloads import Facts, Place, Spot
-from bots.discord.parse.requests import Act, Reaction, Wish
+from bots.discord.handlers.account import Caller, DiscordAccountHandlers
+from bots.discord.parse.payloads import DiscordPlace, Facts, Spot
+from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.convert import Readable, channels_of, facts_of, may_read, place_of
 from bots.discord.sdk.errors import translated
-from bots.discord.views.buttons import Press
+from bots.discord.views.buttons import DiscordButtonPress
 from shared.errors import UndeliverableError
 from shared.logs import get_logger
 
@@ -47,11 +47,11 @@ class DiscordAccess:
     """None: as Discord says."""
 
 
-class Hearer(Protocol):
+class DiscordEventHandler(Protocol):
     """Who is told what is heard, and asked before a session is begun."""
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> DiscordAccountHandlers:
         """What people want for themselves or of the settings."""
         ...
 
@@ -75,7 +75,7 @@ class Hearer(Protocol):
         """A message."""
         ...
 
-    async def forget(self, place: Place, messages: Sequence[int]) -> None:
+    async def forget(self, place: DiscordPlace, messages: Sequence[int]) -> None:
         """Messages were deleted."""
         ...
 
@@ -83,7 +83,7 @@ class Hearer(Protocol):
         """A message's text was changed, at a time in seconds since 1970."""
         ...
 
-    async def act(self, act: Act, wish: Wish) -> str:
+    async def act(self, act: UserRequest, wish: TaskRequest) -> str:
         """Somebody used a command or a menu; what is to be said instead of an answer, if any."""
         ...
 
@@ -91,7 +91,7 @@ class Hearer(Protocol):
         """Somebody put an emoji to a message."""
         ...
 
-    async def press(self, press: Press) -> str:
+    async def press(self, press: DiscordButtonPress) -> str:
         """Somebody pressed a button under an answer; what they are to be told, if anything."""
         ...
 
@@ -99,7 +99,7 @@ class Hearer(Protocol):
         """Somebody wants their answers in a place to be stopped; what they are to be told."""
         ...
 
-    def note_pins(self, place: Place) -> None:
+    def note_pins(self, place: DiscordPlace) -> None:
         """The pinned messages of a place have changed."""
         ...
 
@@ -107,7 +107,9 @@ class Hearer(Protocol):
 class Client(discord.AutoShardedClient):
     """discord.py's client on the addresses of the settings, handing on what it hears."""
 
-    def __init__(self, access: DiscordAccess, hearer: Hearer, *, reads_content: bool) -> None:
+    def __init__(
+        self, access: DiscordAccess, hearer: DiscordEventHandler, *, reads_content: bool
+    ) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.messages = True
@@ -197,12 +199,12 @@ class Client(discord.AutoShardedClient):
 
     async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
         """Hand a deletion on."""
-        place = Place(deleted.guild_id, deleted.channel_id)
+        place = DiscordPlace(deleted.guild_id, deleted.channel_id)
         await self.hearer.forget(place, [deleted.message_id])
 
     async def on_raw_bulk_message_delete(self, deleted: discord.RawBulkMessageDeleteEvent) -> None:
         """Hand many deletions on."""
-        place = Place(deleted.guild_id, deleted.channel_id)
+        place = DiscordPlace(deleted.guild_id, deleted.channel_id)
         await self.hearer.forget(place, sorted(deleted.message_ids))
 
     async def on_raw_reaction_add(self, added: discord.RawReactionActionEvent) -> None:
@@ -210,7 +212,7 @@ class Client(discord.AutoShardedClient):
         is_bots = added.member is not None and added.member.bot
         if added.user_id != self.user_id and not is_bots and added.emoji.is_unicode_emoji():
             channel = self.get_channel(added.channel_id)
-            place = place_of(channel) if channel else Place(added.guild_id, added.channel_id)
+            place = place_of(channel) if channel else DiscordPlace(added.guild_id, added.channel_id)
             name = added.emoji.name
             await self.hearer.react(Reaction(place, added.message_id, added.user_id, name))
 
@@ -231,11 +233,11 @@ class Client(discord.AutoShardedClient):
             if channel.last_message_id and may_read(guild, channel)
         ]
 
-    def places(self, shard_id: int, channels: frozenset[str]) -> list[Place]:
+    def places(self, shard_id: int, channels: frozenset[str]) -> list[DiscordPlace]:
         """Those of these channels that are a shard's and that we may read."""
         return [spot.place for spot in self.spots(shard_id) if str(spot.place.channel) in channels]
 
-    async def history(self, place: Place, after: int, limit: int) -> list[Facts]:
+    async def history(self, place: DiscordPlace, after: int, limit: int) -> list[Facts]:
         """The latest messages of a place that were written after one, the oldest first.
 
         Raises:
@@ -280,7 +282,7 @@ class Client(discord.AutoShardedClient):
                 raise UndeliverableError("no channel for messages")
             return facts_of(await place.fetch_message(message), self.user)
 
-    async def pins(self, place: Place) -> list[Facts]:
+    async def pins(self, place: DiscordPlace) -> list[Facts]:
         """The pinned messages of a place, the latest first.
 
         Raises:

@@ -53,18 +53,18 @@ async def _sentiment(interaction: Interaction, message: discord.Message) -> None
 async def _ask(interaction: Interaction, message: discord.Message) -> None:
     facts = facts_of(message, interaction.client.user)
     if requests.text_of(facts):
-        await interaction.response.send_modal(Question(facts, interaction.locale.value))
+        await interaction.response.send_modal(QuestionModal(facts, interaction.locale.value))
     else:
         await take(interaction, "menu:ask", requests.ask_about(facts, ""), is_private=True)
 
 
-class Question(ui.Modal):
+class QuestionModal(ui.Modal):
     """A form for a question about a message."""
 
     def __init__(self, facts: Facts, locale: str) -> None:
         super().__init__(title=localised(ASK, locale) or ASK, timeout=FORM_OPEN_S)
         self._facts = facts
-        self._question: ui.TextInput[Question] = ui.TextInput(
+        self._question: ui.TextInput[QuestionModal] = ui.TextInput(
             custom_id="question", style=discord.TextStyle.paragraph, max_length=1000
         )
         label = localised(QUESTION, locale) or QUESTION
@@ -83,7 +83,7 @@ FAILED = "Something went wrong with this command. Please try it again."
 CHANGED = "This command has changed since you opened Discord: reload it (Ctrl+R) and try again."
 
 
-class Words(app_commands.Translator):
+class CommandTranslator(app_commands.Translator):
     """Names and descriptions in the language of a person's Discord."""
 
     async def translate(
@@ -115,7 +115,7 @@ class Commands(app_commands.CommandTree[Client]):
 
     async def publish(self) -> None:
         """Tell Discord which commands there are; without that the old ones stay."""
-        await self.set_translator(Words())
+        await self.set_translator(CommandTranslator())
         try:
             await self.sync()
         except AWAY as error:

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 
 from bots.discord.parse import requests
-from bots.discord.parse.requests import Wish
+from bots.discord.parse.requests import TaskRequest
 from bots.discord.sdk.account import ask_to_forget, show_settings
 from bots.discord.sdk.command_contexts import anywhere, in_servers
 from bots.discord.sdk.convert import file_of
@@ -166,7 +166,7 @@ async def _opt_in(interaction: Interaction) -> None:
 
 @app_commands.command(name="new", description="Begin this direct message or thread afresh")
 async def _new(interaction: Interaction) -> None:
-    await take(interaction, "command:new", Wish(requests.NEW_WORDS), is_private=False)
+    await take(interaction, "command:new", TaskRequest(requests.NEW_WORDS), is_private=False)
 
 
 @app_commands.command(name="stop", description="Stop the answers that I am writing for you here")
@@ -200,7 +200,7 @@ async def _forget_me(interaction: Interaction) -> None:
 @app_commands.command(name="help", description="What I can do here")
 @anywhere
 async def _help(interaction: Interaction) -> None:
-    await take(interaction, "command:help", Wish(sentence=requests.HELP), is_private=True)
+    await take(interaction, "command:help", TaskRequest(sentence=requests.HELP), is_private=True)
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., Any], ...] = (

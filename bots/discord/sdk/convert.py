@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import discord
 
-from bots.discord.parse.payloads import Facts, File, Place
+from bots.discord.parse.payloads import DiscordPlace, Facts, File
 from bots.discord.views.buttons import job_of
 
 PERSONS_TYPES = (discord.MessageType.default, discord.MessageType.reply)
@@ -17,12 +17,12 @@ def channels_of(guild: discord.Guild) -> list[Readable]:
     return [*guild.text_channels, *guild.voice_channels, *guild.threads]
 
 
-def place_of(channel: discord.abc.Snowflake) -> Place:
+def place_of(channel: discord.abc.Snowflake) -> DiscordPlace:
     """Where a channel of any kind is."""
     guild = getattr(channel, "guild", None)
     guild_id = guild.id if guild else getattr(channel, "guild_id", None)
     parent = channel.parent_id if isinstance(channel, discord.Thread) else None
-    return Place(guild_id, channel.id, parent)
+    return DiscordPlace(guild_id, channel.id, parent)
 
 
 def may_read(guild: discord.Guild, channel: Readable) -> bool:

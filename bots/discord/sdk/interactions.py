@@ -9,8 +9,8 @@ import aiohttp
 import discord
 
 from bots.discord.handlers.account import Caller
-from bots.discord.parse.payloads import Place
-from bots.discord.parse.requests import Act, Wish
+from bots.discord.parse.payloads import DiscordPlace
+from bots.discord.parse.requests import TaskRequest, UserRequest
 from bots.discord.sdk.client import NOBODY, Client
 from bots.discord.sdk.convert import place_of, roles_of
 from shared.logs import get_logger
@@ -24,14 +24,14 @@ ACKNOWLEDGED_CODE = 40060
 TOO_LATE_CODE = 10062
 
 
-async def take(interaction: Interaction, name: str, wish: Wish, *, is_private: bool) -> None:
+async def take(interaction: Interaction, name: str, wish: TaskRequest, *, is_private: bool) -> None:
     """Acknowledge what somebody asks for, and hand it on."""
     if wish.sentence:
         await say(interaction, wish.sentence)
         return
     if not await acknowledge(interaction, is_private=is_private):
         return
-    act = Act(
+    act = UserRequest(
         place_of_call(interaction),
         interaction.id,
         interaction.user.id,
@@ -100,8 +100,8 @@ def caller_of(interaction: Interaction) -> Caller:
     )
 
 
-def place_of_call(interaction: Interaction) -> Place:
+def place_of_call(interaction: Interaction) -> DiscordPlace:
     """Where somebody called."""
     if interaction.channel is not None:
         return place_of(interaction.channel)
-    return Place(interaction.guild_id, interaction.channel_id or 0)
+    return DiscordPlace(interaction.guild_id, interaction.channel_id or 0)

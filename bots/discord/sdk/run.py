@@ -7,8 +7,8 @@ import discord
 import discord.http
 
 from bots.discord.sdk import account
-from bots.discord.sdk.buttons import VerbButton
-from bots.discord.sdk.client import Client, DiscordAccess, Hearer
+from bots.discord.sdk.buttons import ActionButton
+from bots.discord.sdk.client import Client, DiscordAccess, DiscordEventHandler
 from bots.discord.sdk.command_tree import Commands
 from bots.discord.sdk.errors import start_up_faults
 from bots.discord.sdk.surface import DiscordSurface
@@ -18,7 +18,9 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 
-async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) -> None:
+async def serve(
+    access: DiscordAccess, surface: DiscordSurface, hearer: DiscordEventHandler
+) -> None:
     """Listen until cancelled.
 
     Without the message content intent Discord still shows us direct messages, mentions and replies
@@ -37,7 +39,7 @@ async def serve(access: DiscordAccess, surface: DiscordSurface, hearer: Hearer) 
 
 async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
     surface.client = client
-    client.add_dynamic_items(VerbButton, *account.ITEMS)
+    client.add_dynamic_items(ActionButton, *account.ITEMS)
     commands = Commands(client)
     with start_up_faults(access.api_url):
         async with client:

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bots.delivery.buttons import Controls
+from bots.delivery.buttons import AnswerButtons
 from shared.jobs import JOB_ID_LENGTH
 
 
-class Verb(StrEnum):
+class ButtonAction(StrEnum):
     """What somebody does with an answer."""
 
     STOP = "stop"
@@ -23,10 +23,10 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
+class DiscordButtonPress:
     """Somebody pressed a button."""
 
-    verb: Verb
+    verb: ButtonAction
     job: str
     user: int
     is_moderator: bool
@@ -34,24 +34,26 @@ class Press:
 
 
 BUTTONS = {
-    Controls.NONE: (),
-    Controls.RUNNING: (Verb.STOP,),
-    Controls.DONE: (Verb.RETRY, Verb.GOOD, Verb.BAD),
+    AnswerButtons.NONE: (),
+    AnswerButtons.RUNNING: (ButtonAction.STOP,),
+    AnswerButtons.DONE: (ButtonAction.RETRY, ButtonAction.GOOD, ButtonAction.BAD),
 }
 FACES = {
-    Verb.STOP: ("⏹️", "Stop"),
-    Verb.RETRY: ("🔄", "Retry"),
-    Verb.GOOD: ("👍", ""),
-    Verb.BAD: ("👎", ""),
+    ButtonAction.STOP: ("⏹️", "Stop"),
+    ButtonAction.RETRY: ("🔄", "Retry"),
+    ButtonAction.GOOD: ("👍", ""),
+    ButtonAction.BAD: ("👎", ""),
 }
-"""Verb -> emoji and label of its button."""
-TEMPLATE = re.compile(rf"parley:(?P<verb>{'|'.join(Verb)}):(?P<job>[a-z2-7]{{{JOB_ID_LENGTH}}})")
+"""ButtonAction -> emoji and label of its button."""
+TEMPLATE = re.compile(
+    rf"parley:(?P<verb>{'|'.join(ButtonAction)}):(?P<job>[a-z2-7]{{{JOB_ID_LENGTH}}})"
+)
 STOP_SIGN = "⏹"
 EMOJI_STYLE = "\ufe0f"
 """Says that the character before it is shown as a picture (Unicode TR 51); clients may send it."""
 
 
-def id_of(verb: Verb, job: str) -> str:
+def id_of(verb: ButtonAction, job: str) -> str:
     """The id of a button."""
     return f"parley:{verb}:{job}"
 

@@ -14,7 +14,7 @@ from shared.languages import name_of
 from shared.preferences import SWITCHABLE, Preferences, Quota, ReplyPlace, WhenToSpeak, shown
 
 
-class Page(StrEnum):
+class SettingsPage(StrEnum):
     """A form."""
 
     SPEAKING = "speaking"
@@ -24,10 +24,10 @@ class Page(StrEnum):
 
 
 TITLES = {
-    Page.SPEAKING: "When I speak",
-    Page.ANSWERS: "How I answer",
-    Page.QUOTAS: "How much may be used a day",
-    Page.ROLES: "What roles may use a day",
+    SettingsPage.SPEAKING: "When I speak",
+    SettingsPage.ANSWERS: "How I answer",
+    SettingsPage.QUOTAS: "How much may be used a day",
+    SettingsPage.ROLES: "What roles may use a day",
 }
 
 
@@ -48,7 +48,7 @@ class Field:
     max_chars: int = 100
 
 
-def fields_of(page: Page, known: Preferences) -> tuple[Field, ...]:
+def fields_of(page: SettingsPage, known: Preferences) -> tuple[Field, ...]:
     """A form, filled in with what is preferred now."""
     return PAGES[page](known)
 
@@ -138,11 +138,11 @@ def _roles(known: Preferences) -> tuple[Field, ...]:
     )
 
 
-PAGES: dict[Page, Callable[[Preferences], tuple[Field, ...]]] = {
-    Page.SPEAKING: _speaking,
-    Page.ANSWERS: _answers,
-    Page.QUOTAS: _quotas,
-    Page.ROLES: _roles,
+PAGES: dict[SettingsPage, Callable[[Preferences], tuple[Field, ...]]] = {
+    SettingsPage.SPEAKING: _speaking,
+    SettingsPage.ANSWERS: _answers,
+    SettingsPage.QUOTAS: _quotas,
+    SettingsPage.ROLES: _roles,
 }
 
 

@@ -6,16 +6,16 @@ from typing import assert_never
 from bots.adapter import Link
 from bots.incoming.privacy import forget_user
 from bots.incoming.reception import LEDGER_AWAY
-from bots.slack.handlers.ack import TOO_MUCH, Reply, mrkdwn
-from bots.slack.handlers.settings import SettingsDesk, Window
+from bots.slack.handlers.ack import TOO_MUCH, AckReply, mrkdwn
+from bots.slack.handlers.settings import SettingsWindow, SlackSettingsHandlers
 from bots.slack.parse.commands import HELP, Command
 from bots.slack.parse.text import Identity
 from bots.slack.sdk.screen import Screen
 from bots.slack.views import ask as ask_view
 from bots.slack.views import home
-from bots.slack.views.account import FORGET_QUESTION, STOPPED, Errand, forget_blocks
-from bots.slack.views.ask import Question, Shortcut
-from bots.slack.views.buttons import Press
+from bots.slack.views.account import FORGET_QUESTION, STOPPED, AccountRequest, forget_blocks
+from bots.slack.views.ask import AskSubmission, GlobalShortcut
+from bots.slack.views.buttons import SlackButtonPress
 from bots.slack.views.components import notice
 from bots.slack.views.home import Home, Opening, home_view
 from shared.errors import PlatformError
@@ -29,10 +29,12 @@ log = get_logger(__name__)
 WHOLE_WORKSPACE = "workspace"
 
 
-class Clerk:
+class SlackAccountHandlers:
     """Runs the errands of one workspace's people."""
 
-    def __init__(self, me: Identity, link: Link, screen: Screen, desk: SettingsDesk) -> None:
+    def __init__(
+        self, me: Identity, link: Link, screen: Screen, desk: SlackSettingsHandlers
+    ) -> None:
         self._me = me
         self._reception = link.reception
         self._store = link.reception.store
@@ -40,7 +42,7 @@ class Clerk:
         self._screen = screen
         self._desk = desk
 
-    async def run(self, errand: Errand, rest: str, command: Command) -> Reply:
+    async def run(self, errand: AccountRequest, rest: str, command: Command) -> AckReply:
         """Do what a command asks for.
 
         Raises:
@@ -50,52 +52,52 @@ class Clerk:
         """
         origin = command.origin
         match errand:
-            case Errand.STOP:
+            case AccountRequest.STOP:
                 # All of its user's there: a command stands in no conversation.
                 everything = dataclasses.replace(origin, act="")
-                return Reply(await self._verbs.stop_all(everything) or STOPPED)
-            case Errand.QUOTA:
-                return Reply(await self._quota(origin))
-            case Errand.FORGET_ME:
-                return Reply(FORGET_QUESTION, blocks=forget_blocks())
-            case Errand.SETTINGS:
+                return AckReply(await self._verbs.stop_all(everything) or STOPPED)
+            case AccountRequest.QUOTA:
+                return AckReply(await self._quota(origin))
+            case AccountRequest.FORGET_ME:
+                return AckReply(FORGET_QUESTION, blocks=forget_blocks())
+            case AccountRequest.SETTINGS:
                 is_for_all = command.is_direct or rest.lower() == WHOLE_WORKSPACE
                 channel = "" if is_for_all else origin.channel
-                window = Window(origin.message)
-                return Reply(await self._desk.show(origin.user, channel, window))
+                window = SettingsWindow(origin.message)
+                return AckReply(await self._desk.show(origin.user, channel, window))
             case _:
                 assert_never(errand)
 
-    async def show_settings(self, press: Press) -> Reply:
+    async def show_settings(self, press: SlackButtonPress) -> AckReply:
         """Show the settings of the workspace. Raises as ``run`` does."""
         view = press.view if press.is_in_modal else ""
-        return Reply(await self._desk.show(press.user, "", Window(press.trigger, view)))
+        return AckReply(await self._desk.show(press.user, "", SettingsWindow(press.trigger, view)))
 
-    async def forget(self, press: Press) -> Reply:
+    async def forget(self, press: SlackButtonPress) -> AckReply:
         """Delete what is kept of who pressed the button. Raises as ``run`` does."""
         said = await forget_user(self._store, self._at(press.user, press.channel))
         if press.view:
             await self._publish(press.user, press.channel, said)
-            return Reply()
-        return Reply(said)
+            return AckReply()
+        return AckReply(said)
 
-    async def anywhere(self, shortcut: Shortcut) -> None:
+    async def anywhere(self, shortcut: GlobalShortcut) -> None:
         """Open what a shortcut of no message asks for. Raises as ``run`` does."""
         if shortcut.callback == ask_view.ASK:
             await self._screen.open(shortcut.trigger, ask_view.ask_view())
             return
-        said = await self._desk.show(shortcut.user, "", Window(shortcut.trigger))
+        said = await self._desk.show(shortcut.user, "", SettingsWindow(shortcut.trigger))
         if said:
             await self._screen.open(shortcut.trigger, notice(mrkdwn(said)))
 
-    async def ask(self, question: Question) -> Reply:
+    async def ask(self, question: AskSubmission) -> AckReply:
         """Take a question that was asked in a window. Raises as ``run`` does."""
         channel = await self._screen.direct_with(question.user)
         incoming = ask_view.to_incoming(question, self._me.team_id, channel)
         job = await self._reception.receive(incoming)
-        return Reply() if job else Reply(TOO_MUCH)
+        return AckReply() if job else AckReply(TOO_MUCH)
 
-    async def tell(self, user: str, reply: Reply) -> None:
+    async def tell(self, user: str, reply: AckReply) -> None:
         """Say something to somebody in their direct message, where nothing else can say it."""
         try:
             channel = await self._screen.direct_with(user)

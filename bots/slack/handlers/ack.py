@@ -22,7 +22,7 @@ AWAY = "I cannot take anything right now. Please try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AckReply:
     """What is said at once to who used a command, a menu or a button."""
 
     sentence: str = ""
@@ -41,17 +41,17 @@ class Reply:
         return {"response_type": "in_channel"} if self.is_public else {}
 
 
-Tell = Callable[[Reply], Awaitable[None]]
+Tell = Callable[[AckReply], Awaitable[None]]
 """Says something to who acted, and raises nothing."""
 
 
-class Promptness:
+class PromptAck:
     """Does what Slack waits for, and goes on with it if Slack need not wait any more."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def in_time(self, work: Coroutine[None, None, Reply], ticket: str) -> Reply:
+    async def in_time(self, work: Coroutine[None, None, AckReply], ticket: str) -> AckReply:
         """What the work comes to, if that is known in time; else it is told later.
 
         Args:
@@ -59,22 +59,22 @@ class Promptness:
             ticket: the address for what is told later.
         """
 
-        async def tell(reply: Reply) -> None:
+        async def tell(reply: AckReply) -> None:
             await _tell(ticket, reply)
 
         return await self._in_time(work, tell)
 
-    async def _in_time(self, work: Coroutine[None, None, Reply], tell: Tell) -> Reply:
+    async def _in_time(self, work: Coroutine[None, None, AckReply], tell: Tell) -> AckReply:
         task = self.spawn(_without_faults(work))
         done, _ = await asyncio.wait({task}, timeout=ACK_S)
         if done:
-            reply: Reply = task.result()
+            reply: AckReply = task.result()
             return reply
         log.info("command_taken_late")
         self.spawn(_tell_later(task, tell))
-        return Reply()
+        return AckReply()
 
-    async def tell_in_time(self, work: Coroutine[None, None, Reply], ticket: str) -> None:
+    async def tell_in_time(self, work: Coroutine[None, None, AckReply], ticket: str) -> None:
         """Do the work, and tell by the address what it comes to; wait no longer than Slack does."""
         reply = await self.in_time(work, ticket)
         if reply.sentence:
@@ -83,14 +83,14 @@ class Promptness:
     async def open_in_time(self, work: Coroutine[None, None, None]) -> None:
         """Open a window; where that fails there is no address to say so by."""
 
-        async def opened() -> Reply:
+        async def opened() -> AckReply:
             await work
-            return Reply()
+            return AckReply()
 
         await self.in_time(opened(), "")
 
     async def answer_in_time(
-        self, work: Coroutine[None, None, Reply], block: str, tell: Tell
+        self, work: Coroutine[None, None, AckReply], block: str, tell: Tell
     ) -> dict[str, Any]:
         """Do what a view that was sent asks for; the body of its acknowledgement.
 
@@ -116,13 +116,13 @@ class Promptness:
         await end(list(self._tasks))
 
 
-async def _tell_later(task: asyncio.Task[Reply], tell: Tell) -> None:
+async def _tell_later(task: asyncio.Task[AckReply], tell: Tell) -> None:
     reply = await task
     if reply.sentence:
         await tell(reply)
 
 
-async def _tell(ticket: str, reply: Reply) -> None:
+async def _tell(ticket: str, reply: AckReply) -> None:
     if not ticket:
         return
     try:
@@ -132,18 +132,18 @@ async def _tell(ticket: str, reply: Reply) -> None:
         log.warning("refusal_not_told", reason=str(error))
 
 
-async def _without_faults(work: Coroutine[None, None, Reply]) -> Reply:
+async def _without_faults(work: Coroutine[None, None, AckReply]) -> AckReply:
     """What it comes to; a sentence where it does not."""
     try:
         return await work
     except RefusedError as error:
-        return Reply(error.sentence)
+        return AckReply(error.sentence)
     except PlatformError as error:
         log.warning("command_not_accepted", error=type(error).__name__)
-        return Reply(PlaceUnreadableError().sentence)
+        return AckReply(PlaceUnreadableError().sentence)
     except LEDGER_AWAY as error:
         log.warning("command_not_accepted", error=type(error).__name__)
-        return Reply(AWAY)
+        return AckReply(AWAY)
 
 
 def mrkdwn(sentence: str) -> str:

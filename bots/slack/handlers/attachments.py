@@ -75,7 +75,7 @@ class Twins:
         return twin
 
 
-class Attaching:
+class SlackAttachmentFetcher:
     """Fetches the files of questions in one workspace."""
 
     def __init__(self, reception: Reception, sources: Sources) -> None:

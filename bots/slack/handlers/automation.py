@@ -13,9 +13,9 @@ from bots.incoming.intents.parser import parse_words
 from bots.incoming.policy import is_for_us
 from bots.incoming.reception import Reception
 from bots.slack.files import Downloads
-from bots.slack.handlers.history import SlackGatherer
+from bots.slack.handlers.history import SlackHistory
 from bots.slack.parse import automation, events
-from bots.slack.parse.automation import Customs
+from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.parse.payloads import Json, SharedFile, read_file, read_files
 from bots.slack.parse.text import Identity, permalink
 from bots.slack.sdk.history import History
@@ -35,15 +35,15 @@ class Sources:
     """What is asked of Slack for what was heard of it."""
 
     history: History
-    gatherer: SlackGatherer
+    gatherer: SlackHistory
     downloads: Downloads
 
 
-class Unasked:
+class SlackAutomationHandlers:
     """What events of one workspace come to besides answers."""
 
     def __init__(
-        self, me: Identity, reception: Reception, sources: Sources, wanted: Customs
+        self, me: Identity, reception: Reception, sources: Sources, wanted: SlackAutomationRules
     ) -> None:
         self._me = me
         self._reception = reception
@@ -120,7 +120,7 @@ class Unasked:
         Raises:
             redis.RedisError, TimeoutError: the ledger could not be asked in time.
         """
-        place = await self._reception.store.run(status.place(job_id(origin)))
+        place = await self._reception.store.run(status.queue_position(job_id(origin)))
         return place is not None and place.state != REFUSED_STATE
 
     async def overhear(self, body: Json, incoming: Incoming) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots.incoming.backfill import MAX_MESSAGES, Window, look_through
+from bots.incoming.backfill import MAX_MESSAGES, BackfillWindow, look_through
 from bots.slack.parse import events
 from bots.slack.parse.payloads import Json
 from bots.slack.parse.text import Identity
@@ -25,7 +25,7 @@ SEPARATOR = ":"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BackfillSpan:
     """A part of a conversation to look through: the channel itself, or one of its threads."""
 
     conversation: Conversation
@@ -46,25 +46,25 @@ def thread_name(channel: str, thread: str) -> str:
     return f"{channel}{SEPARATOR}{thread}"
 
 
-class Looking:
+class SlackBackfill:
     """Looks through the histories of one workspace."""
 
     def __init__(self, me: Identity, history: History) -> None:
         self._me = me
         self._history = history
 
-    async def look_through(self, window: Window, take: Taker) -> int:
+    async def look_through(self, window: BackfillWindow, take: Taker) -> int:
         """Look for what was said in a time; how many messages were found."""
         conversations = await self._conversations(window)
         by_id = {conversation.id: conversation for conversation in conversations}
-        spans = [Span(c, window.start_s(c.id)) for c in conversations]
+        spans = [BackfillSpan(c, window.start_s(c.id)) for c in conversations]
         for name in window.seen.threads[:MAX_THREADS]:
             channel, _, thread = name.partition(SEPARATOR)
             if channel in by_id:
-                spans.append(Span(by_id[channel], window.start_s(channel), thread))
+                spans.append(BackfillSpan(by_id[channel], window.start_s(channel), thread))
         return await look_through(spans, lambda span: self._look_at(span, window, take))
 
-    async def _conversations(self, window: Window) -> Sequence[Conversation]:
+    async def _conversations(self, window: BackfillWindow) -> Sequence[Conversation]:
         """Where we are; if Slack does not say, where we have been."""
         latest = window.seen.latest
         try:
@@ -75,7 +75,7 @@ class Looking:
         found.sort(key=lambda c: float(latest.get(c.id, 0)), reverse=True)
         return found[:MAX_CONVERSATIONS]
 
-    async def _look_at(self, span: Span, window: Window, take: Taker) -> int:
+    async def _look_at(self, span: BackfillSpan, window: BackfillWindow, take: Taker) -> int:
         channel = span.conversation.id
         if span.thread:
             return await self._look_at_thread(span, window, take)
@@ -83,11 +83,11 @@ class Looking:
         num_found = await self._take_found(messages, span, window, take)
         for message in messages:
             if float(message.get("latest_reply") or 0) > span.after_s:
-                thread = Span(span.conversation, span.after_s, str(message["ts"]))
+                thread = BackfillSpan(span.conversation, span.after_s, str(message["ts"]))
                 num_found += await self._look_at_thread(thread, window, take)
         return num_found
 
-    async def _look_at_thread(self, span: Span, window: Window, take: Taker) -> int:
+    async def _look_at_thread(self, span: BackfillSpan, window: BackfillWindow, take: Taker) -> int:
         found = await self._history.replies(
             span.conversation.id, span.thread, span.after_s, MAX_MESSAGES
         )
@@ -96,7 +96,7 @@ class Looking:
         return await self._take_found(replies, span, window, take)
 
     async def _take_found(
-        self, messages: Sequence[Json], span: Span, window: Window, take: Taker
+        self, messages: Sequence[Json], span: BackfillSpan, window: BackfillWindow, take: Taker
     ) -> int:
         conversation = span.conversation
         for message in messages:

@@ -3,14 +3,14 @@
 import dataclasses
 from typing import Any
 
-from bots.incoming.answer_actions import Actor, Verbs, Verdict
-from bots.slack.handlers.ack import Promptness, Reply, mrkdwn
-from bots.slack.handlers.history import Sight
+from bots.incoming.answer_actions import Actor, AnswerActions, Feedback
+from bots.slack.handlers.ack import AckReply, PromptAck, mrkdwn
+from bots.slack.handlers.history import ChannelAccess
 from bots.slack.parse.payloads import STREAMS, Json
 from bots.slack.sdk.screen import Screen
 from bots.slack.views import buttons
-from bots.slack.views.buttons import Press
-from bots.store import Store
+from bots.slack.views.buttons import SlackButtonPress
+from bots.store import AsyncStore
 from shared.errors import PlatformError
 from shared.jobs import Job, Origin, Platform, job_id
 from shared.ledger import keys
@@ -22,11 +22,16 @@ SESSION_STOPPED = "agent_session_stopped"
 STOP_REACTIONS = frozenset({"black_square_for_stop", "octagonal_sign"})
 
 
-class Presses:
+class SlackButtonHandlers:
     """What people do with answers in one workspace."""
 
     def __init__(
-        self, store: Store, verbs: Verbs, sight: Sight, screen: Screen, promptness: Promptness
+        self,
+        store: AsyncStore,
+        verbs: AnswerActions,
+        sight: ChannelAccess,
+        screen: Screen,
+        promptness: PromptAck,
     ) -> None:
         self._store = store
         self._verbs = verbs
@@ -35,7 +40,7 @@ class Presses:
         self._screen = screen
         self._promptness = promptness
 
-    async def press(self, press: Press) -> None:
+    async def press(self, press: SlackButtonPress) -> None:
         """Take a button of an answer. What is to be said is said to that person alone."""
         await self._promptness.tell_in_time(self._act(press), press.ticket)
 
@@ -101,7 +106,7 @@ class Presses:
         except PlatformError as error:
             log.warning("refusal_not_told", reason=str(error))
 
-    async def _act(self, press: Press) -> Reply:
+    async def _act(self, press: SlackButtonPress) -> AckReply:
         actor = await self._actor(press.user)
         match press.verb:
             case buttons.STOP:
@@ -109,11 +114,11 @@ class Presses:
             case buttons.RETRY:
                 said = await self._verbs.retry(press.value, actor)
             case buttons.GOOD | buttons.BAD:
-                said = await self._verbs.rate(press.value, actor, Verdict(press.verb))
+                said = await self._verbs.rate(press.value, actor, Feedback(press.verb))
             case _:
                 log.warning("button_unknown")
                 said = None
-        return Reply(said or "")
+        return AckReply(said or "")
 
     async def _actor(self, user: str) -> Actor:
         """Who acts; who cannot be looked up is no moderator."""

@@ -10,16 +10,16 @@ from bots.adapter import Link
 from bots.incoming.intake import Incoming
 from bots.incoming.intents.parser import HELP as OF_TASKS
 from bots.incoming.intents.parser import Parsed
-from bots.slack.handlers.account import Clerk
-from bots.slack.handlers.ack import TOO_MUCH, Promptness, Reply
-from bots.slack.handlers.automation import Unasked
-from bots.slack.handlers.history import Sight
+from bots.slack.handlers.account import SlackAccountHandlers
+from bots.slack.handlers.ack import TOO_MUCH, AckReply, PromptAck
+from bots.slack.handlers.automation import SlackAutomationHandlers
+from bots.slack.handlers.history import ChannelAccess
 from bots.slack.parse import commands, shortcuts
 from bots.slack.parse.commands import Command
 from bots.slack.parse.payloads import Json, read_file
-from bots.slack.parse.shortcuts import Shortcut
+from bots.slack.parse.shortcuts import MessageShortcut
 from bots.slack.parse.text import Identity
-from bots.slack.views.account import errand_of
+from bots.slack.views.account import account_request_of
 from shared.errors import NotAMemberError, NothingThereError
 from shared.jobs import Audience, Origin
 from shared.logs import get_logger
@@ -31,17 +31,17 @@ OF_THE_PLACE = (Ask, Report, Learn)
 """What is about a place, or changes what others are told there."""
 
 
-class Acts:
+class SlackCommandHandlers:
     """The commands and menus of one workspace."""
 
     def __init__(
         self,
         me: Identity,
         link: Link,
-        sight: Sight,
-        unasked: Unasked,
-        clerk: Clerk,
-        promptness: Promptness,
+        sight: ChannelAccess,
+        unasked: SlackAutomationHandlers,
+        clerk: SlackAccountHandlers,
+        promptness: PromptAck,
     ) -> None:
         self._me = me
         self._reception = link.reception
@@ -57,15 +57,15 @@ class Acts:
         if command is None:
             log.warning("command_malformed")
             return {}
-        if errand := errand_of(command):
+        if errand := account_request_of(command):
             work = self._clerk.run(*errand, command)
             return (await self._promptness.in_time(work, command.origin.ticket)).body
         parsed = commands.parse(command)
         if parsed.answer:
             is_help = parsed.answer == OF_TASKS
-            return Reply(commands.HELP if is_help else parsed.answer).body
+            return AckReply(commands.HELP if is_help else parsed.answer).body
         if commands.is_new(parsed) and not command.is_direct:
-            return Reply(commands.NO_CONVERSATION).body
+            return AckReply(commands.NO_CONVERSATION).body
         reply = await self._promptness.in_time(self._obey(command, parsed), command.origin.ticket)
         return reply.body
 
@@ -76,7 +76,7 @@ class Acts:
             return
         await self._promptness.tell_in_time(self._use(shortcut), shortcut.origin.ticket)
 
-    async def _obey(self, command: Command, parsed: Parsed) -> Reply:
+    async def _obey(self, command: Command, parsed: Parsed) -> AckReply:
         origin = command.origin
         if parsed.wanted or isinstance(parsed.task, OF_THE_PLACE):
             await self._require_member(origin)
@@ -85,7 +85,7 @@ class Acts:
         is_public = incoming.origin.audience is Audience.CHANNEL and not command.is_direct
         return await self._receive(incoming, is_public=is_public)
 
-    async def _use(self, shortcut: Shortcut) -> Reply:
+    async def _use(self, shortcut: MessageShortcut) -> AckReply:
         await self._require_member(shortcut.origin)
         are_we_in = await self._people.are_we_in(shortcut.origin.channel)
         origin = shortcuts.to_origin(shortcut, are_we_in=are_we_in)
@@ -98,15 +98,15 @@ class Acts:
         if shortcut.callback == shortcuts.LEARN and shortcut.files:
             files = [read_file(file) for file in shortcut.files]
             await self._unasked.learn(origin, files)
-            return Reply() if incoming.refusal else await self._receive(incoming)
+            return AckReply() if incoming.refusal else await self._receive(incoming)
         return await self._receive(incoming)
 
     async def _require_member(self, origin: Origin) -> None:
         if not await self._people.may_ask(origin.channel, origin.user):
             raise NotAMemberError
 
-    async def _receive(self, incoming: Incoming, *, is_public: bool = False) -> Reply:
+    async def _receive(self, incoming: Incoming, *, is_public: bool = False) -> AckReply:
         job = await self._reception.receive(incoming)
         if job is not None or await self._unasked.is_known(incoming.origin):
-            return Reply(is_public=is_public)
-        return Reply(TOO_MUCH)
+            return AckReply(is_public=is_public)
+        return AckReply(TOO_MUCH)

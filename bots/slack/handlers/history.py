@@ -1,4 +1,4 @@
-"""The messages that tasks work on, read from Slack. See ``bots.incoming.context.Gatherer``.
+"""The messages that tasks work on, read from Slack. See ``bots.incoming.context.HistoryReader``.
 
 Reads the place itself and nothing beside it, and only for who is in it.
 
@@ -17,7 +17,7 @@ from bots.slack.parse.payloads import Json, SharedFile, is_timestamp, read_file,
 from bots.slack.parse.text import Identity, mentioned_in, permalink, plain_text
 from bots.slack.sdk.client import Account
 from bots.slack.sdk.history import History
-from bots.store import Store
+from bots.store import AsyncStore
 from shared.errors import NotAMemberError, NoThreadError
 from shared.jobs import Origin
 from shared.logs import get_logger
@@ -33,14 +33,14 @@ FEW = 20
 """Messages among which the last one of a person is looked for."""
 
 
-class SlackGatherer:
+class SlackHistory:
     """Fetches messages of one workspace."""
 
     def __init__(
         self,
         history: History,
         people: People,
-        store: Store,
+        store: AsyncStore,
         me: Identity,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,7 +51,7 @@ class SlackGatherer:
         self._clock = clock
 
     async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
-        """The messages, the oldest first. See ``bots.incoming.context.Gatherer``.
+        """The messages, the oldest first. See ``bots.incoming.context.HistoryReader``.
 
         Raises:
             NotAMemberError: who asks is not in that place.
@@ -148,16 +148,16 @@ class SlackGatherer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ChannelAccess:
     """What is read of one workspace, by everybody with the same memory."""
 
     history: History
     people: People
-    gatherer: SlackGatherer
+    gatherer: SlackHistory
 
 
-def sight_of(account: Account, store: Store) -> Sight:
+def channel_access_of(account: Account, store: AsyncStore) -> ChannelAccess:
     """What reads a workspace."""
     history = History(account.access)
     people = People(history)
-    return Sight(history, people, SlackGatherer(history, people, store, account.me))
+    return ChannelAccess(history, people, SlackHistory(history, people, store, account.me))

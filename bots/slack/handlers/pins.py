@@ -12,7 +12,7 @@ from typing import Any
 
 from bots.incoming.intake import Incoming, unasked
 from bots.incoming.reception import LEDGER_AWAY, Reception
-from bots.slack.handlers.automation import Sources, Unasked
+from bots.slack.handlers.automation import SlackAutomationHandlers, Sources
 from bots.slack.parse import automation, events
 from bots.slack.parse.payloads import Json, read_file, read_files
 from bots.slack.parse.text import Identity
@@ -27,7 +27,7 @@ PIN_WAIT_S = 120.0
 """Messages that were found are learned in turn, and none waits longer for the one before."""
 
 
-class Pins:
+class SlackPins:
     """The pinned messages of one workspace."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Pins:
         me: Identity,
         reception: Reception,
         sources: Sources,
-        unasked: Unasked,
+        unasked: SlackAutomationHandlers,
         channels: frozenset[str],
     ) -> None:
         """``channels``: where it is switched on; those of other platforms may be among them."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.incoming.preference_form import FormError
-from bots.incoming.preferences import NOT_ADMIN, Editor, Preferring
+from bots.incoming.preferences import NOT_ADMIN, Editor, PreferenceCache
 from bots.incoming.reception import LEDGER_AWAY
 from bots.slack.handlers.ack import ACK_S, AWAY, mrkdwn
 from bots.slack.handlers.people import People
 from bots.slack.sdk.screen import Screen
 from bots.slack.views.components import notice
-from bots.slack.views.settings import Submission, preferences_of, settings_view
+from bots.slack.views.settings import SettingsSubmission, preferences_of, settings_view
 from shared.errors import PlatformError
 from shared.logs import get_logger
 from shared.preferences import Scope, Stored
@@ -22,7 +22,7 @@ SAVED = "Saved. It holds from now on."
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SettingsWindow:
     """Where a form is to be shown."""
 
     trigger: str
@@ -31,11 +31,11 @@ class Window:
     """The view to be replaced; empty to open one."""
 
 
-class SettingsDesk:
+class SlackSettingsHandlers:
     """The settings of one workspace."""
 
     def __init__(
-        self, tenant: str, preferring: Preferring | None, people: People, screen: Screen
+        self, tenant: str, preferring: PreferenceCache | None, people: People, screen: Screen
     ) -> None:
         """Store what is needed.
 
@@ -56,7 +56,7 @@ class SettingsDesk:
             return False
         return self._preferring.may_edit(await self._editor(user, channel))
 
-    async def show(self, user: str, channel: str, window: Window) -> str:
+    async def show(self, user: str, channel: str, window: SettingsWindow) -> str:
         """Show the form; returns why not, if somebody may not see it.
 
         Args:
@@ -79,7 +79,7 @@ class SettingsDesk:
             await self._screen.open(window.trigger, view)
         return ""
 
-    async def take(self, submission: Submission) -> dict[str, Any]:
+    async def take(self, submission: SettingsSubmission) -> dict[str, Any]:
         """Take a form; the body of its acknowledgement, within the time that Slack waits."""
         first = next(iter(submission.values), "when_to_speak")
         try:
@@ -92,7 +92,7 @@ class SettingsDesk:
             return {"response_action": "errors", "errors": {first: AWAY}}
         return {"response_action": "update", "view": notice(mrkdwn(said or SAVED))}
 
-    async def _put(self, submission: Submission) -> str | None:
+    async def _put(self, submission: SettingsSubmission) -> str | None:
         if self._preferring is None:
             return NOT_ADMIN
         scope = Scope(self._tenant, submission.channel)

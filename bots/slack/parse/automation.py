@@ -25,7 +25,7 @@ PIN_ADDED, PIN_REMOVED, REACTION_ADDED = "pin_added", "pin_removed", "reaction_a
 
 
 @dataclass(frozen=True, slots=True)
-class Customs:
+class SlackAutomationRules:
     """What an operator has switched on, by channel; and which files are read."""
 
     sentiment_channels: frozenset[str] = frozenset()

@@ -23,7 +23,7 @@ SENTIMENT, ASK, LEARN = "parley_sentiment", "parley_ask", "parley_learn"
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcut:
+class MessageShortcut:
     """A menu's entry that somebody used on a message."""
 
     callback: str
@@ -48,7 +48,7 @@ class Shortcut:
         return self.origin.channel.startswith("D")
 
 
-def read_shortcut(payload: Json, me: Identity) -> Shortcut | None:
+def read_shortcut(payload: Json, me: Identity) -> MessageShortcut | None:
     """A shortcut on a message; None if it is none of ours."""
     parts = [payload.get(name) for name in ("channel", "message", "user", "team")]
     channel, message, user, team = (part if isinstance(part, dict) else {} for part in parts)
@@ -71,12 +71,12 @@ def read_shortcut(payload: Json, me: Identity) -> Shortcut | None:
         ticket=str(payload.get("response_url") or ""),
     )
     files = tuple(read_files(message.get("files")))
-    return Shortcut(
+    return MessageShortcut(
         str(callback), origin, str(message.get("user") or ""), str(message.get("text") or ""), files
     )
 
 
-def to_origin(shortcut: Shortcut, *, are_we_in: bool) -> Origin:
+def to_origin(shortcut: MessageShortcut, *, are_we_in: bool) -> Origin:
     """Where its answer goes: to the person who used it."""
     seen_by = audience(is_private=True, is_direct=shortcut.is_direct, are_we_in=are_we_in)
     return dataclasses.replace(shortcut.origin, audience=seen_by)

@@ -27,7 +27,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from bots.slack.event_gate import Turnstile
+from bots.slack.event_gate import EventGate
 from bots.slack.parse.payloads import Json, read_body
 from bots.slack.sdk.client import Account, SlackAccess, make_client, socket_faults
 from bots.slack.sdk.errors import translated
@@ -50,7 +50,7 @@ IsTaken = Callable[[Json, Callable[[], Awaitable[BoltResponse]]], Awaitable[bool
 JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 
 
-class Hearer(Protocol):
+class SlackEventHandler(Protocol):
     """Who is told of events."""
 
     def is_unwanted(self, body: Json) -> bool:
@@ -81,10 +81,12 @@ class Hearer(Protocol):
 class EventsApp:
     """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
 
-    def __init__(self, access: SlackAccess, authorize: Authorize, hearer: Hearer) -> None:
+    def __init__(
+        self, access: SlackAccess, authorize: Authorize, hearer: SlackEventHandler
+    ) -> None:
         self._access = access
         self._hearer = hearer
-        self._turnstile = Turnstile()
+        self._turnstile = EventGate()
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
@@ -106,11 +108,11 @@ class EventsApp:
         self._app.view(ANY)(self._on_view)
         self._app.event(ANY)(_ignore)
 
-    def make_sockets(self, num_sockets: int) -> "list[Socket]":
+    def make_sockets(self, num_sockets: int) -> "list[SocketModeConnection]":
         """Sockets that are not open yet."""
         token = self._access.app_token or ""
         return [
-            Socket(_Handler(self._app, token, self._is_taken), self._access)
+            SocketModeConnection(_Handler(self._app, token, self._is_taken), self._access)
             for _ in range(num_sockets)
         ]
 
@@ -223,7 +225,7 @@ class _Handler(AsyncSocketModeHandler):
             log.info("answer_lost", error=type(error).__name__)  # Slack sends the event again
 
 
-class Socket:
+class SocketModeConnection:
     """One Socket Mode connection. See ``sockets.Socket``."""
 
     def __init__(self, handler: _Handler, access: SlackAccess) -> None:

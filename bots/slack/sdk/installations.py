@@ -14,8 +14,8 @@ from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from bots.store import Store
-from bots.token_encryption import Seal, UnsealableError
+from bots.store import AsyncStore
+from bots.token_encryption import TokenCipher, TokenDecryptionError
 from shared.jobs import Platform
 from shared.ledger import keys
 from shared.logs import get_logger
@@ -41,7 +41,7 @@ class Installed:
 class RedisInstallations(AsyncInstallationStore):
     """The workspaces, each once: of several people who installed the app the last counts."""
 
-    def __init__(self, store: Store, seal: Seal) -> None:
+    def __init__(self, store: AsyncStore, seal: TokenCipher) -> None:
         self._store = store
         self._seal = seal
 
@@ -66,17 +66,17 @@ class RedisInstallations(AsyncInstallationStore):
             return None
         try:
             return Installed(**json.loads(self._seal.open(sealed)))
-        except UnsealableError:
+        except TokenDecryptionError:
             log.warning("installation_unreadable", team=team)
             return None
 
     async def renew(self) -> None:
-        """Seal everything with the newest key. Raises as ``find`` does."""
+        """TokenCipher everything with the newest key. Raises as ``find`` does."""
         for team in await self.teams():
             sealed: Any = await self._store.client.hget(KEY, team)
             try:
                 renewed = self._seal.renew(sealed)
-            except UnsealableError:
+            except TokenDecryptionError:
                 log.warning("installation_unreadable", team=team)
             else:
                 await self._put(team, renewed)
@@ -135,7 +135,7 @@ class RedisInstallations(AsyncInstallationStore):
 class RedisStates(AsyncOAuthStateStore):
     """Who asks to install the app: each state is good once, and for ten minutes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: AsyncStore) -> None:
         self._store = store
 
     @property

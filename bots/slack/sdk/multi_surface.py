@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.delivery.surface import MAX_PARTS, Piece
 from bots.delivery.turns import Rank
 from bots.slack.sdk.client import Account, SlackAccess
@@ -15,7 +15,7 @@ Find = Callable[[str], Awaitable[Account | None]]
 """The account in a workspace."""
 
 
-class Surfaces:
+class MultiSurface:
     """The surfaces of all workspaces. See ``surface.Surface``."""
 
     edit_every_s = SlackSurface.edit_every_s
@@ -23,7 +23,7 @@ class Surfaces:
     notice_every_s = SlackSurface.notice_every_s
 
     def __init__(
-        self, access: SlackAccess, budget: Budget, find: Find, max_parts: int = MAX_PARTS
+        self, access: SlackAccess, budget: SharedRateBudget, find: Find, max_parts: int = MAX_PARTS
     ) -> None:
         """``access``: the app's; its bot token is not used."""
         self._budget = budget

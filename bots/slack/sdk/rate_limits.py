@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 from slack_sdk.errors import SlackApiError
 
-from bots.delivery.rate_budget import Budget
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.slack.method_tiers import bucket_of
 from bots.slack.sdk.errors import (
     ELSEWHERE_ERRORS,
@@ -36,7 +36,7 @@ ONE_PLACE = ELSEWHERE_ERRORS | {"is_archived", "thread_not_found", "message_not_
 class Meter:
     """Calls of one app, in any workspace."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: SharedRateBudget) -> None:
         self._budget = budget
 
     @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ Nobody's answer waits for this, and where Slack has no sessions nobody misses th
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.delivery.buttons import Controls, controls_for
+from bots.delivery.buttons import AnswerButtons, buttons_for
 from bots.slack.method_tiers import SET_STATUS
 from bots.slack.sdk.rate_limits import Clock, Meter, Offer
 from bots.slack.stream_text import answer_thread, is_direct
@@ -37,7 +37,7 @@ class Sessions:
         await self._set(job, ACTIVE)
 
     async def _set(self, job: Job, status: str) -> None:
-        can_be_stopped = controls_for(job, is_over=False) is Controls.RUNNING
+        can_be_stopped = buttons_for(job, is_over=False) is AnswerButtons.RUNNING
         if not is_direct(job.origin) or not can_be_stopped or not self._offer.is_on:
             return
         origin = job.origin

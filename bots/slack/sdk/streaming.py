@@ -11,13 +11,13 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.delivery.buttons import Controls, controls_for
+from bots.delivery.buttons import AnswerButtons, buttons_for
 from bots.delivery.surface import Piece
 from bots.slack.method_tiers import APPEND, START, STOP
 from bots.slack.parse.payloads import Json
 from bots.slack.sdk.errors import PASSING_ERRORS, RATE_ERRORS, fault_of
 from bots.slack.sdk.rate_limits import Clock, Meter, Offer
-from bots.slack.stream_text import Rendered, answer_thread, is_direct, streamed, streamed_so_far
+from bots.slack.stream_text import StreamedPart, answer_thread, is_direct, streamed, streamed_so_far
 from shared.errors import PlatformUnavailableError, RateLimitedError
 from shared.jobs import Job, Origin
 
@@ -58,7 +58,7 @@ class Streams:
 
     def may_begin(self, job: Job) -> bool:
         """Whether an answer may be streamed, as far as we know."""
-        grows = controls_for(job, is_over=False) is Controls.RUNNING
+        grows = buttons_for(job, is_over=False) is AnswerButtons.RUNNING
         return grows and is_direct(job.origin) and self._offer.is_on
 
     def method(self, job: Job, *, is_final: bool) -> str | None:
@@ -115,7 +115,7 @@ class Streams:
         stream = self._open.get(job.id)
         if stream is None or stream.ts != message:
             return False
-        if piece.controls is not Controls.RUNNING:
+        if piece.controls is not AnswerButtons.RUNNING:
             return await self._end(job, stream, piece, buttons)
         if stream.is_halted:
             return True
@@ -152,9 +152,9 @@ class Streams:
 
     async def _end(self, job: Job, stream: _Stream, piece: Piece, buttons: Sequence[Json]) -> bool:
         """End a stream; whether the message reads what it has to."""
-        if piece.controls is not Controls.DONE:  # else the turn was taken for this
+        if piece.controls is not AnswerButtons.DONE:  # else the turn was taken for this
             await self._meter.count(job.origin, STOP)
-        markdown = piece.text.markdown if isinstance(piece.text, Rendered) else ""
+        markdown = piece.text.markdown if isinstance(piece.text, StreamedPart) else ""
         is_same = streamed(markdown) == markdown and markdown.startswith(stream.sent)
         if not is_same or stream.is_doubtful or stream.is_halted or piece.picture:
             await self._stop(job, stream)
@@ -204,7 +204,7 @@ class Streams:
 
 def _so_far(piece: Piece) -> str:
     """What of a part may be streamed by now; empty if it may not."""
-    is_growing = piece.controls is Controls.RUNNING and not piece.is_notice
-    if not is_growing or piece.picture or not isinstance(piece.text, Rendered):
+    is_growing = piece.controls is AnswerButtons.RUNNING and not piece.is_notice
+    if not is_growing or piece.picture or not isinstance(piece.text, StreamedPart):
         return ""
     return streamed_so_far(piece.text.markdown)

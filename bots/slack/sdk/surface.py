@@ -12,8 +12,8 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
-from bots.delivery.buttons import Controls
-from bots.delivery.rate_budget import Budget
+from bots.delivery.buttons import AnswerButtons
+from bots.delivery.rate_budget import SharedRateBudget
 from bots.delivery.surface import MAX_PARTS, Piece
 from bots.delivery.turns import Rank
 from bots.render.slack import render_for_slack
@@ -26,7 +26,7 @@ from bots.slack.sdk.screen import respond
 from bots.slack.sdk.sessions import Sessions
 from bots.slack.sdk.streaming import Streams
 from bots.slack.sdk.uploads import NOT_READY, Pictures, Show
-from bots.slack.stream_text import Rendered, answer_thread, is_after, is_direct
+from bots.slack.stream_text import StreamedPart, answer_thread, is_after, is_direct
 from bots.slack.views.buttons import Look, name_of_emoji, with_controls
 from bots.slack.views.components import with_image
 from shared.errors import ElsewhereError
@@ -44,7 +44,7 @@ class Buttons:
         self._look = Look.FEEDBACK
 
     async def show(
-        self, content: Mapping[str, Any], controls: Controls, job_id: str, show: Show
+        self, content: Mapping[str, Any], controls: AnswerButtons, job_id: str, show: Show
     ) -> str:
         """Show what a message says with its buttons; returns the message's id.
 
@@ -55,7 +55,7 @@ class Buttons:
             return await show(with_controls(content, controls, job_id, self._look))
         except SlackApiError as error:
             is_refused = fault_of(error)[0] == NOT_READY and not content.get("blocks")
-            if not is_refused or controls is not Controls.DONE or self._look is Look.PLAIN:
+            if not is_refused or controls is not AnswerButtons.DONE or self._look is Look.PLAIN:
                 raise
         self._look = Look.PLAIN
         log.warning("feedback_buttons_refused", job=job_id)
@@ -86,7 +86,7 @@ class SlackSurface:
     def __init__(
         self,
         access: SlackAccess,
-        budget: Budget,
+        budget: SharedRateBudget,
         clock: Clock = time.monotonic,
         max_parts: int = MAX_PARTS,
     ) -> None:
@@ -102,7 +102,7 @@ class SlackSurface:
     def render(self, text: str) -> Sequence[str]:
         """Parts of mrkdwn within Slack's limits; one alone knows its Markdown, to be streamed."""
         parts = render_for_slack(text, self._max_parts)
-        return parts if len(parts) > 1 else [Rendered(parts[0], text)]
+        return parts if len(parts) > 1 else [StreamedPart(parts[0], text)]
 
     def placeholder(self, job: Job) -> str | None:
         """Slack shows nothing by itself, but in direct messages that we are at work."""
@@ -181,7 +181,7 @@ class SlackSurface:
 
     async def _end_session(self, job: Job, piece: Piece) -> None:
         """Show that an answer is whole; the end of a stream does that by itself."""
-        if piece.controls is Controls.DONE:
+        if piece.controls is AnswerButtons.DONE:
             await self._sessions.end(job)
 
     async def _show(self, job: Job, piece: Piece, show: Show) -> str:

@@ -15,7 +15,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.delivery.surface import Document
+from bots.delivery.surface import TextFile
 from bots.slack.sdk.errors import HTTP_SERVER_ERROR, PASSING_ERRORS, RATE_ERRORS, fault_of
 from bots.slack.views.components import with_image
 from shared.logs import get_logger
@@ -76,7 +76,7 @@ class Pictures:
             log.warning("picture_not_shown", job=job_id, reason=NOT_READY)
         return await show(with_image(text, None, picture))
 
-    async def link_to(self, job_id: str, document: Document) -> str:
+    async def link_to(self, job_id: str, document: TextFile) -> str:
         """A link to the uploaded file, which whoever reads the message may follow.
 
         A sentence in its place, if Slack has none of it.

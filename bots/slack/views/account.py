@@ -17,7 +17,7 @@ FORGET_QUESTION = (
 )
 
 
-class Errand(StrEnum):
+class AccountRequest(StrEnum):
     """What a command asks for besides a task."""
 
     STOP = "stop"
@@ -26,11 +26,11 @@ class Errand(StrEnum):
     FORGET_ME = "forget-me"
 
 
-def errand_of(command: Command) -> tuple[Errand, str] | None:
+def account_request_of(command: Command) -> tuple[AccountRequest, str] | None:
     """The errand that a command asks for, and the words behind it; None if it asks for none."""
     name, _, rest = command.words.strip().partition(" ")
     try:
-        return Errand(name.lower().rstrip(":")), rest.strip()
+        return AccountRequest(name.lower().rstrip(":")), rest.strip()
     except ValueError:
         return None
 

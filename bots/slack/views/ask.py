@@ -17,7 +17,7 @@ QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcut:
+class GlobalShortcut:
     """A shortcut that somebody used outside of any message."""
 
     callback: str
@@ -25,12 +25,12 @@ class Shortcut:
     trigger: str
 
 
-def read_shortcut(payload: Json) -> Shortcut | None:
+def read_shortcut(payload: Json) -> GlobalShortcut | None:
     """A shortcut outside of any message; None if it is none of ours."""
     user, callback = payload.get("user") or {}, payload.get("callback_id")
     if payload.get("type") != "shortcut" or callback not in {ASK, SETTINGS} or not user.get("id"):
         return None
-    return Shortcut(str(callback), str(user["id"]), str(payload.get("trigger_id") or ""))
+    return GlobalShortcut(str(callback), str(user["id"]), str(payload.get("trigger_id") or ""))
 
 
 def ask_view() -> dict[str, Any]:
@@ -40,7 +40,7 @@ def ask_view() -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AskSubmission:
     """What somebody asked in the window."""
 
     user: str
@@ -48,16 +48,16 @@ class Question:
     view: str
 
 
-def read_question(payload: Json) -> Question | None:
+def read_question(payload: Json) -> AskSubmission | None:
     """A window that was sent; None if it is none of ours."""
     view, user = payload.get("view") or {}, payload.get("user") or {}
     if view.get("callback_id") != CALLBACK or not user.get("id"):
         return None
     text = str(values_of(view).get(QUESTION) or "")
-    return Question(str(user["id"]), text, str(view.get("id") or ""))
+    return AskSubmission(str(user["id"]), text, str(view.get("id") or ""))
 
 
-def to_incoming(question: Question, team: str, channel: str) -> Incoming:
+def to_incoming(question: AskSubmission, team: str, channel: str) -> Incoming:
     """The question as a command in a direct message, where its answer goes.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from bots.delivery.buttons import Controls
+from bots.delivery.buttons import AnswerButtons
 from bots.slack.parse.payloads import Json
 from bots.slack.views.components import MAX_SECTION_CHARS, cut, section
 
@@ -39,7 +39,7 @@ class Look(Enum):
 
 
 def with_controls(
-    content: Mapping[str, Any], controls: Controls, job_id: str, look: Look = Look.FEEDBACK
+    content: Mapping[str, Any], controls: AnswerButtons, job_id: str, look: Look = Look.FEEDBACK
 ) -> dict[str, Any]:
     """What a message says with its buttons, as arguments of Slack's methods.
 
@@ -50,7 +50,7 @@ def with_controls(
         look: how feedback is asked for.
     """
     blocks = list(content.get("blocks") or ())
-    if controls is Controls.NONE:
+    if controls is AnswerButtons.NONE:
         # Slack leaves the blocks that a message has where an edit names none.
         return {**content, "blocks": blocks}
     if not blocks:
@@ -58,8 +58,8 @@ def with_controls(
     return {**content, "blocks": [*blocks, *_rows(controls, job_id, look)]}
 
 
-def _rows(controls: Controls, job_id: str, look: Look) -> list[dict[str, Any]]:
-    if controls is Controls.RUNNING:
+def _rows(controls: AnswerButtons, job_id: str, look: Look) -> list[dict[str, Any]]:
+    if controls is AnswerButtons.RUNNING:
         return [{"type": "actions", "elements": [_button(STOP, job_id)]}]
     retry = _button(RETRY, job_id)
     if look is Look.PLAIN:
@@ -96,7 +96,7 @@ def _choice(verb: str, job_id: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
+class SlackButtonPress:
     """A button that somebody pressed."""
 
     verb: str
@@ -115,7 +115,7 @@ class Press:
     """Whether that is a window, and not the Home tab."""
 
 
-def read_press(payload: Json) -> Press | None:
+def read_press(payload: Json) -> SlackButtonPress | None:
     """A pressed button; None if it is none of ours."""
     parts = [payload.get(name) for name in ("user", "channel", "view")]
     user, channel, view = (part if isinstance(part, dict) else {} for part in parts)
@@ -129,7 +129,7 @@ def read_press(payload: Json) -> Press | None:
     verb = name.removeprefix(PREFIX)
     if verb == FEEDBACK:
         verb, _, value = value.partition(":")
-    return Press(
+    return SlackButtonPress(
         verb=verb,
         value=value,
         user=str(user["id"]),

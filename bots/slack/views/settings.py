@@ -130,7 +130,7 @@ FIELDS = (*READERS, "tasks_off", *(f"{field}-{unit}" for field, unit in OF_QUOTA
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class SettingsSubmission:
     """A form that somebody has sent."""
 
     user: str
@@ -142,7 +142,7 @@ class Submission:
     """Field -> what stands in it: a text, a list of texts, or None."""
 
 
-def read_submission(payload: Json) -> Submission | None:
+def read_submission(payload: Json) -> SettingsSubmission | None:
     """A form of settings; None if it is none of ours."""
     view, user = payload.get("view") or {}, payload.get("user") or {}
     if view.get("callback_id") != CALLBACK or not user.get("id"):
@@ -152,10 +152,10 @@ def read_submission(payload: Json) -> Submission | None:
         channel, version = str(known["channel"]), int(known["version"])
     except (ValueError, KeyError, TypeError):
         return None
-    return Submission(str(user["id"]), channel, version, values_of(view))
+    return SettingsSubmission(str(user["id"]), channel, version, values_of(view))
 
 
-def preferences_of(submission: Submission, before: Preferences) -> Preferences:
+def preferences_of(submission: SettingsSubmission, before: Preferences) -> Preferences:
     """What the form says; a field that is not there is empty.
 
     Raises:

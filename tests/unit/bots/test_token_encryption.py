@@ -3,36 +3,36 @@
 import pytest
 from cryptography.fernet import Fernet
 
-from bots.token_encryption import Seal, UnsealableError
+from bots.token_encryption import TokenCipher, TokenDecryptionError
 from shared.errors import SettingsError
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
 def test_what_is_sealed_is_opened_and_not_read() -> None:
-    sealed = Seal(OLD).close("xoxb-1")
+    sealed = TokenCipher(OLD).close("xoxb-1")
 
     assert b"xoxb" not in sealed
-    assert Seal(OLD).open(sealed) == "xoxb-1"
+    assert TokenCipher(OLD).open(sealed) == "xoxb-1"
 
 
 def test_a_new_key_before_the_old_one_opens_both_and_seals_anew() -> None:
-    sealed = Seal(OLD).close("xoxb-1")
-    both = Seal(f"{NEW}, {OLD}")
+    sealed = TokenCipher(OLD).close("xoxb-1")
+    both = TokenCipher(f"{NEW}, {OLD}")
 
     assert both.open(sealed) == "xoxb-1"
-    assert Seal(NEW).open(both.renew(sealed)) == "xoxb-1"
-    assert Seal(NEW).open(both.close("xoxb-2")) == "xoxb-2"
+    assert TokenCipher(NEW).open(both.renew(sealed)) == "xoxb-1"
+    assert TokenCipher(NEW).open(both.close("xoxb-2")) == "xoxb-2"
 
 
 def test_another_key_opens_nothing() -> None:
-    sealed = Seal(OLD).close("xoxb-1")
+    sealed = TokenCipher(OLD).close("xoxb-1")
 
-    for use in (Seal(NEW).open, Seal(NEW).renew):
-        with pytest.raises(UnsealableError):
+    for use in (TokenCipher(NEW).open, TokenCipher(NEW).renew):
+        with pytest.raises(TokenDecryptionError):
             use(sealed)
-    with pytest.raises(UnsealableError):
-        Seal(OLD).open(sealed[:-4] + b"AAA=")
+    with pytest.raises(TokenDecryptionError):
+        TokenCipher(OLD).open(sealed[:-4] + b"AAA=")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ def test_another_key_opens_nothing() -> None:
 )
 def test_what_is_no_key_is_refused_with_a_sentence(keys: str) -> None:
     with pytest.raises(SettingsError, match="PARLEY_SECRET_KEY") as refusal:
-        Seal(keys)
+        TokenCipher(keys)
 
     assert "generate_key" in str(refusal.value)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from shared.jobs import Kind, Manner, Origin, Platform
+from shared.jobs import Kind, Origin, Platform, PromptOverrides
 from shared.ledger import codec
 from shared.preference_layers import Fallback, Resolved, resolve
 from shared.preferences import (
@@ -64,7 +64,7 @@ def test_a_channel_goes_before_its_workspace_and_that_before_the_settings() -> N
         channel_quota=Quota(3, 4),
         role_quotas={"R1": Quota(5)},
     )
-    assert resolved.manner == Manner("Be kind.", "de", 5_400_000, "gemma-3-270m-it")
+    assert resolved.manner == PromptOverrides("Be kind.", "de", 5_400_000, "gemma-3-270m-it")
     assert resolve(Preferences(), Preferences(), fallback).user_quota == Quota(100, 100)
 
 

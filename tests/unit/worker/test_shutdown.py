@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.patience import PATIENCE_S
-from worker.shutdown import Departure, leave_at_sigterm, stay
+from worker.shutdown import Shutdown, leave_at_sigterm, stay
 
 NEVER_S = 3600.0
 
@@ -22,8 +22,8 @@ class Worker:
     is_closed: threading.Event = field(default_factory=threading.Event)
     has_handed_back: threading.Event = field(default_factory=threading.Event)
 
-    def departure(self, stop_s: float) -> Departure:
-        departure = Departure(stop_s, self.is_closed.set, self.has_handed_back.set, NEVER_S)
+    def departure(self, stop_s: float) -> Shutdown:
+        departure = Shutdown(stop_s, self.is_closed.set, self.has_handed_back.set, NEVER_S)
         departure.open()
         return departure
 

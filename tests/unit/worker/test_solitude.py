@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.patience import PATIENCE_S
-from worker.runner import Solitude
+from worker.runner import ExclusiveGate
 
 
 class Visitor:
     """Enters on a thread of its own, and leaves when it is told to."""
 
-    def __init__(self, solitude: Solitude, *, alone: bool = False) -> None:
+    def __init__(self, solitude: ExclusiveGate, *, alone: bool = False) -> None:
         self._solitude = solitude
         self._alone = alone
         self._may_leave = threading.Event()
@@ -53,7 +53,7 @@ def wait(event: threading.Event) -> bool:
 
 
 def test_many_are_inside_together() -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     visitors = [Visitor(solitude) for _ in range(3)]
 
     assert all(wait(visitor.is_inside) for visitor in visitors)
@@ -62,7 +62,7 @@ def test_many_are_inside_together() -> None:
 
 
 def test_whoever_must_be_alone_waits_for_all_others() -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     others = [Visitor(solitude) for _ in range(2)]
     assert all(wait(other.is_inside) for other in others)
     hermit = Visitor(solitude, alone=True)
@@ -76,7 +76,7 @@ def test_whoever_must_be_alone_waits_for_all_others() -> None:
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_nobody_enters_while_one_is_alone(*, alone: bool) -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     hermit = Visitor(solitude, alone=True)
     assert wait(hermit.is_inside)
     other = Visitor(solitude, alone=alone)
@@ -88,7 +88,7 @@ def test_nobody_enters_while_one_is_alone(*, alone: bool) -> None:
 
 
 def test_newcomers_wait_behind_one_who_waits_to_be_alone() -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     inside = Visitor(solitude)
     assert wait(inside.is_inside)
     hermit = Visitor(solitude, alone=True)
@@ -103,7 +103,7 @@ def test_newcomers_wait_behind_one_who_waits_to_be_alone() -> None:
 
 
 def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     inside = Visitor(solitude)
     assert wait(inside.is_inside)
     hermit = Visitor(solitude, alone=True)
@@ -118,7 +118,7 @@ def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
 
 
 def test_one_who_waits_behind_can_give_up() -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     hermit = Visitor(solitude, alone=True)
     assert wait(hermit.is_inside)
     newcomer = Visitor(solitude)
@@ -131,13 +131,13 @@ def test_one_who_waits_behind_can_give_up() -> None:
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_nobody_enters_for_whom_it_is_over_already(*, alone: bool) -> None:
-    with Solitude().entering(alone=alone, is_over=lambda: True) as has_entered:
+    with ExclusiveGate().entering(alone=alone, is_over=lambda: True) as has_entered:
         assert not has_entered
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_a_visit_that_fails_is_over(*, alone: bool) -> None:
-    solitude = Solitude()
+    solitude = ExclusiveGate()
     with pytest.raises(MemoryError), solitude.entering(alone=alone, is_over=lambda: False):
         raise MemoryError
 
@@ -148,7 +148,7 @@ def test_a_visit_that_fails_is_over(*, alone: bool) -> None:
 
 
 def test_no_course_of_visits_breaks_the_rule_or_leaves_anybody_outside() -> None:
-    solitude, lock = Solitude(), threading.Lock()
+    solitude, lock = ExclusiveGate(), threading.Lock()
     inside = {True: 0, False: 0}
     broken: list[tuple[int, int]] = []
 

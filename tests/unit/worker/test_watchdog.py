@@ -7,8 +7,8 @@ import pytest
 from shared.jobs import CHAT_QUEUE, Kind, Origin, Platform, make_job
 from shared.ledger.lifecycle import Lease
 from worker.leases import STUCK_AFTER_TURNS, Ending, LeaseKeeper
-from worker.store import Store, open_store
-from worker.watchdog import WedgeWatch
+from worker.store import BlockingStore, open_store
+from worker.watchdog import EngineWatchdog
 
 CHECKS = 3
 JOB = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hello")
@@ -17,12 +17,12 @@ JOB = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
 class Bench:
     """A watch over a worker with one slot."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: BlockingStore) -> None:
         self.store = store
         self.keeper = LeaseKeeper(store, 1000)
         self.num_taken = 0
         self.num_alarms = 0
-        self._watch = WedgeWatch(
+        self._watch = EngineWatchdog(
             self.keeper,
             lambda: self.num_taken,
             lambda: store.client.llen(CHAT_QUEUE),

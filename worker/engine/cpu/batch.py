@@ -1,7 +1,7 @@
 """The loop of the engine for processors: requests in, step after step, tokens out.
 
-One life of it, like ``worker.engine.transformers_batch.Batch``: started once, buried once, built
-anew by ``worker.engine.engine`` when it dies.
+One life of it, like ``worker.engine.transformers_batch.TransformersBatch``: started once, buried
+once, built anew by ``worker.engine.engine`` when it dies.
 """
 
 import gc
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import torch
 
 from worker.engine.cpu.block_allocator import Blocks
-from worker.engine.cpu.model import Cache, Span, Stepper
-from worker.engine.cpu.sampler import Manner, choose
-from worker.engine.cpu.scheduler import Cabinet, Held, Pace, chunks, runs
+from worker.engine.cpu.model import AttentionSpan, Cache, Stepper
+from worker.engine.cpu.sampler import SamplingChoice, choose
+from worker.engine.cpu.scheduler import Cabinet, CachedSequence, PrefillPace, chunks, runs
 from worker.engine.prefix_sharing import LABEL_PREFIX_CHARS
 
 IDLE_S = 0.1
@@ -26,7 +26,7 @@ shown a text more often."""
 
 
 @dataclass(slots=True)
-class Output:
+class CpuOutput:
     """What a request has so far."""
 
     request_id: str
@@ -46,7 +46,7 @@ class _Asked:
     label: str
     prompt: list[int]
     max_new_tokens: int
-    manner: Manner
+    manner: SamplingChoice
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +54,7 @@ class _Writing:
     """A request that has a block."""
 
     asked: _Asked
-    held: Held
+    held: CachedSequence
     handed_out_s: float = 0.0
 
     @property
@@ -77,12 +77,12 @@ class _Step:
 
     token_ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
+    spans: list[AttentionSpan] = field(default_factory=list)
     wanted: list[int] = field(default_factory=list)
     writers: list[_Writing] = field(default_factory=list)
-    computed: list[tuple[Held, int]] = field(default_factory=list)
+    computed: list[tuple[CachedSequence, int]] = field(default_factory=list)
 
-    def add(self, held: Held, num_tokens: int, writer: _Writing | None) -> None:
+    def add(self, held: CachedSequence, num_tokens: int, writer: _Writing | None) -> None:
         """Let the next tokens of a sequence be computed."""
         start, end = held.num_cached, held.num_cached + num_tokens
         self.token_ids.extend(held.tokens[start:end])
@@ -101,11 +101,11 @@ class LeanBatch:
         self._sizes = sizes
         self._eos = frozenset(eos_token_ids)
         self._cabinet = Cabinet(Blocks(sizes.cache_tokens, sizes.largest_block))
-        self._pace = Pace()
+        self._pace = PrefillPace()
         self._waiting: deque[_Asked] = deque()
         self._active: list[_Writing] = []
         self._calls: queue.SimpleQueue[_Asked | str | None] = queue.SimpleQueue()
-        self._outputs: queue.SimpleQueue[Output | None] = queue.SimpleQueue()
+        self._outputs: queue.SimpleQueue[CpuOutput | None] = queue.SimpleQueue()
         self._is_stopping = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -134,7 +134,7 @@ class LeanBatch:
         del streaming  # every request's tokens are handed out as they come
         if self.is_dead:
             return None
-        manner = Manner(temperature, top_p, seed, step)
+        manner = SamplingChoice(temperature, top_p, seed, step)
         self._calls.put(_Asked(request_id, input_ids, max_new_tokens, manner))
         return request_id
 
@@ -142,7 +142,7 @@ class LeanBatch:
         """Forget a request before the next step."""
         self._calls.put(request_id)
 
-    def get_result(self, *, timeout: float) -> Output | None:
+    def get_result(self, *, timeout: float) -> CpuOutput | None:
         """The next output; None if none comes in so many seconds, or the loop ends."""
         try:
             return self._outputs.get(timeout=timeout)
@@ -209,7 +209,7 @@ class LeanBatch:
                 return
             if place.copied_from is not None:
                 self._stepper.copy(cache, place.copied_from, place.block, place.num_cached)
-            held = Held(salt, place.block, list(asked.prompt), place.num_cached)
+            held = CachedSequence(salt, place.block, list(asked.prompt), place.num_cached)
             self._cabinet.held.append(held)
             self._waiting.popleft()
             self._active.append(_Writing(asked, held))
@@ -237,14 +237,14 @@ class LeanBatch:
         for run in runs(writing_now):
             first = run[0].block
             num_seen = max(len(one.tokens) for one in run)
-            step.spans.append(Span(first.offset, first.size, len(run), 1, num_seen))
+            step.spans.append(AttentionSpan(first.offset, first.size, len(run), 1, num_seen))
             for one in run:
                 step.add(one, 1, by_held[id(one)])
         num_written = len(step.token_ids)
         reading = [one for one in held if one.num_missing > 1]
         for one, num in chunks(reading, self._pace.budget(num_written)):
             block, num_seen = one.block, one.num_cached + num
-            step.spans.append(Span(block.offset, block.size, 1, num, num_seen))
+            step.spans.append(AttentionSpan(block.offset, block.size, 1, num, num_seen))
             step.add(one, num, by_held[id(one)] if num == one.num_missing else None)
         return step, len(step.token_ids) - num_written
 
@@ -255,7 +255,7 @@ class LeanBatch:
         is_last = token in self._eos or writing.num_written >= asked.max_new_tokens
         if is_last or writing.num_written == 1 or now_s - writing.handed_out_s >= FLUSH_S:
             writing.handed_out_s = now_s
-            self._outputs.put(Output(asked.label, held.tokens[len(asked.prompt) :], is_last))
+            self._outputs.put(CpuOutput(asked.label, held.tokens[len(asked.prompt) :], is_last))
         if is_last:
             self._leave(writing)
 

@@ -12,7 +12,7 @@ SMALLEST_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Block:
+class CacheBlock:
     """A part of the cache, in tokens."""
 
     offset: int
@@ -33,7 +33,7 @@ class Blocks:
         self._free: dict[int, list[int]] = {size: [] for size in _sizes(largest)}
         self._free[largest] = list(range(0, num_tokens // largest * largest, largest))
 
-    def take(self, num_tokens: int) -> Block | None:
+    def take(self, num_tokens: int) -> CacheBlock | None:
         """A block for so many tokens; None if there is none now."""
         wanted = size_for(num_tokens)
         size = next((size for size in self._free if size >= wanted and self._free[size]), None)
@@ -43,9 +43,9 @@ class Blocks:
         while size > wanted:
             size //= 2
             insort(self._free[size], offset + size)
-        return Block(offset, size)
+        return CacheBlock(offset, size)
 
-    def give_back(self, block: Block) -> None:
+    def give_back(self, block: CacheBlock) -> None:
         """Let a block be taken by others; two free halves become a whole."""
         offset, size = block.offset, block.size
         while size < self.largest and (buddy := offset ^ size) in self._free[size]:

@@ -17,7 +17,15 @@ from shared.errors import ModelUnavailableError
 from shared.logs import get_logger
 from worker.engine.cpu.batch import LeanBatch, Sizes
 from worker.engine.cpu.block_allocator import SMALLEST_TOKENS, size_for
-from worker.engine.cpu.model import FAMILIES, Int8Linear, Kind, Linear, Span, Stepper, supports
+from worker.engine.cpu.model import (
+    FAMILIES,
+    AttentionSpan,
+    Int8Linear,
+    Kind,
+    Linear,
+    Stepper,
+    supports,
+)
 from worker.engine.devices import cache_bytes_per_token, free_cache_bytes
 from worker.engine.loader import LoadedModel
 
@@ -47,7 +55,11 @@ def perplexity(stepper: Stepper, token_ids: list[int]) -> float:
     num = len(token_ids)
     cache = stepper.new_cache(num)
     logits = stepper.step(
-        token_ids, list(range(num)), [Span(0, num, 1, num, num)], list(range(num - 1)), cache
+        token_ids,
+        list(range(num)),
+        [AttentionSpan(0, num, 1, num, num)],
+        list(range(num - 1)),
+        cache,
     )
     return _perplexity(logits, token_ids)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from worker.engine.cpu.block_allocator import Block
+from worker.engine.cpu.block_allocator import CacheBlock
 from worker.engine.int8 import Int8Product
 
 FAMILIES: Final = ("llama", "mistral", "qwen2")
@@ -28,11 +28,12 @@ Places = tuple[Tensor, Tensor, Tensor]
 """Cosines and signed sines of the tokens' positions, (num_tokens, 1, head_dim) each, and the
 positions, (num_tokens,)."""
 Part = tuple[list[int], Tensor]
-"""A ``Span``'s five numbers, and what its tokens may not see; TorchScript takes no classes."""
+"""A ``AttentionSpan``'s five numbers, and what its tokens may not see; TorchScript takes no
+classes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class AttentionSpan:
     """Some tokens of a step that attend together.
 
     Either one token of each of several sequences whose blocks lie side by side, or several tokens
@@ -50,7 +51,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class CpuModelShape:
     """Sizes of a model."""
 
     num_layers: int
@@ -123,7 +124,7 @@ class Layer(nn.Module):
     def __init__(
         self,
         layer: Any,  # noqa: ANN401 - transformers' layers share no type
-        shape: Shape,
+        shape: CpuModelShape,
         eps: float,
         kind: Kind,
         largest: dict[nn.Module, Tensor],
@@ -309,13 +310,13 @@ class Stepper:
 
         return zeros(), zeros()
 
-    def copy(self, cache: Cache, source: Block, target: Block, num_tokens: int) -> None:
+    def copy(self, cache: Cache, source: CacheBlock, target: CacheBlock, num_tokens: int) -> None:
         """Copy the first tokens of one block into another."""
         for numbers in cache:
             whole = self._view(numbers, target)
             whole[:, :, :num_tokens] = self._view(numbers, source)[:, :, :num_tokens]
 
-    def _view(self, numbers: Tensor, block: Block) -> Tensor:
+    def _view(self, numbers: Tensor, block: CacheBlock) -> Tensor:
         """A block of the cache; (num_layers, num_kv_heads, block.size, head_dim)."""
         each = self.shape.token_numbers
         part = numbers[:, block.offset * each : (block.offset + block.size) * each]
@@ -325,7 +326,7 @@ class Stepper:
         self,
         token_ids: list[int],
         positions: list[int],
-        spans: list[Span],
+        spans: list[AttentionSpan],
         wanted: list[int],
         cache: Cache,
     ) -> Tensor:
@@ -345,7 +346,7 @@ class Stepper:
         logits: Tensor = self._network(embedded, places, cache, parts, torch.tensor(wanted))
         return logits
 
-    def _mask(self, span: Span, positions: Tensor) -> Tensor:
+    def _mask(self, span: AttentionSpan, positions: Tensor) -> Tensor:
         """0 where a token may look and minus infinity elsewhere, in the layout of its attention.
 
         Returns:
@@ -381,11 +382,11 @@ def _has_window(config: Any) -> bool:  # noqa: ANN401 - configurations share no 
     return bool(getattr(config, "sliding_window", None))
 
 
-def shape_of(model: PreTrainedModel) -> Shape:
+def shape_of(model: PreTrainedModel) -> CpuModelShape:
     """The sizes that a model's configuration names."""
     config: Any = model.config.get_text_config()
     num_heads = int(config.num_attention_heads)
-    return Shape(
+    return CpuModelShape(
         num_layers=int(config.num_hidden_layers),
         num_heads=num_heads,
         num_kv_heads=int(getattr(config, "num_key_value_heads", None) or num_heads),

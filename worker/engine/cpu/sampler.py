@@ -17,7 +17,7 @@ GREEDY_BELOW = 1e-5
 
 
 @dataclass(slots=True)
-class Manner:
+class SamplingChoice:
     """How one sequence's tokens are chosen."""
 
     temperature: float
@@ -40,7 +40,7 @@ class Manner:
         return (int.from_bytes(digest) >> 11) / 2**53
 
 
-def choose(logits: Tensor, manners: Sequence[Manner]) -> list[int]:
+def choose(logits: Tensor, manners: Sequence[SamplingChoice]) -> list[int]:
     """The next token of each row.
 
     Args:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from worker.engine.cpu.block_allocator import Block, Blocks, size_for
+from worker.engine.cpu.block_allocator import Blocks, CacheBlock, size_for
 
 FIRST_CHUNK, SMALLEST_CHUNK, LARGEST_CHUNK = 64, 16, 512
 """Tokens of prompts in one step: before anything was measured, and the bounds."""
@@ -22,11 +22,11 @@ SMOOTHING = 0.3
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class CachedSequence:
     """A sequence that has a block."""
 
     salt: str
-    block: Block
+    block: CacheBlock
     tokens: list[int]
     """All its tokens, computed or not."""
     num_cached: int
@@ -40,12 +40,12 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BlockPlacement:
     """A block for a new sequence, and where its beginning comes from."""
 
-    block: Block
+    block: CacheBlock
     num_cached: int = 0
-    copied_from: Block | None = None
+    copied_from: CacheBlock | None = None
     """None: nothing is copied; what is cached is in the block already."""
 
 
@@ -54,10 +54,10 @@ class Cabinet:
     """All sequences that have a block."""
 
     blocks: Blocks
-    held: list[Held] = field(default_factory=list)
+    held: list[CachedSequence] = field(default_factory=list)
     """The idle ones in the order in which they ended; a prefix that is used moves back."""
 
-    def place(self, salt: str, tokens: Sequence[int], num_tokens: int) -> Place | None:
+    def place(self, salt: str, tokens: Sequence[int], num_tokens: int) -> BlockPlacement | None:
         """Room for a new sequence; idle ones give way, the oldest first.
 
         Args:
@@ -76,18 +76,18 @@ class Cabinet:
         num_shared = 0 if best is None else _num_shared(best, tokens)
         if best is not None and self._goes_on(best, num_shared, num_tokens):
             self.held.remove(best)
-            return Place(best.block, num_shared)
+            return BlockPlacement(best.block, num_shared)
         block = self._make_room(num_tokens, spare=best if num_shared else None)
         if block is None:
             return None
         if best is None or not num_shared or best not in self.held:
-            return Place(block)
+            return BlockPlacement(block)
         if best.is_idle:
             self.held.remove(best)
             self.held.append(best)
-        return Place(block, num_shared, best.block)
+        return BlockPlacement(block, num_shared, best.block)
 
-    def end(self, held: Held) -> None:
+    def end(self, held: CachedSequence) -> None:
         """Keep an ended sequence's block for the next turn, if there is anything in it."""
         self.held.remove(held)
         if not held.num_cached:
@@ -97,12 +97,12 @@ class Cabinet:
         held.tokens = held.tokens[: held.num_cached]
         self.held.append(held)
 
-    def _goes_on(self, held: Held, num_shared: int, num_tokens: int) -> bool:
+    def _goes_on(self, held: CachedSequence, num_shared: int, num_tokens: int) -> bool:
         """Whether a new sequence is the next turn of an idle one and fits in its block."""
         is_whole = num_shared >= held.num_cached - 1 and num_shared > 0
         return held.is_idle and is_whole and held.block.size == size_for(num_tokens)
 
-    def _make_room(self, num_tokens: int, spare: Held | None) -> Block | None:
+    def _make_room(self, num_tokens: int, spare: CachedSequence | None) -> CacheBlock | None:
         if size_for(num_tokens) > self.blocks.largest:
             return None
         while (block := self.blocks.take(num_tokens)) is None:
@@ -115,7 +115,7 @@ class Cabinet:
         return block
 
 
-def _num_shared(held: Held, tokens: Sequence[int]) -> int:
+def _num_shared(held: CachedSequence, tokens: Sequence[int]) -> int:
     """How many tokens of a prompt are in the cache; its last is computed again, for its logits."""
     most = min(held.num_cached, len(tokens) - 1)
     low = 0
@@ -128,7 +128,7 @@ def _num_shared(held: Held, tokens: Sequence[int]) -> int:
     return low
 
 
-class Pace:
+class PrefillPace:
     """How many tokens of prompts a step may take, so that those who are written to do not wait."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ def _sort(num_written: int) -> int:
     return round(2 * math.log2(num_written)) if num_written else -1
 
 
-def chunks(reading: Collection[Held], budget: int) -> list[tuple[Held, int]]:
+def chunks(reading: Collection[CachedSequence], budget: int) -> list[tuple[CachedSequence, int]]:
     """How much of which prompt the next step reads.
 
     Half of the budget is for whoever came first, the rest for who needs least: a long prompt does
@@ -177,7 +177,7 @@ def chunks(reading: Collection[Held], budget: int) -> list[tuple[Held, int]]:
     left: dict[int, int] = {id(held): held.num_missing for held in reading}
     given: dict[int, int] = dict.fromkeys(left, 0)
 
-    def give(turn: Iterable[Held], most: int) -> None:
+    def give(turn: Iterable[CachedSequence], most: int) -> None:
         for held in turn:
             num = min(most, left[id(held)])
             given[id(held)] += num
@@ -189,9 +189,9 @@ def chunks(reading: Collection[Held], budget: int) -> list[tuple[Held, int]]:
     return [(held, given[id(held)]) for held in reading if given[id(held)]]
 
 
-def runs(held: Iterable[Held]) -> list[list[Held]]:
+def runs(held: Iterable[CachedSequence]) -> list[list[CachedSequence]]:
     """Sequences whose blocks are of one size and lie side by side, together."""
-    found: list[list[Held]] = []
+    found: list[list[CachedSequence]] = []
     for one in sorted(held, key=lambda held: (held.block.size, held.block.offset)):
         last = found[-1][-1].block if found else None
         if last and last.size == one.block.size and last.offset + last.size == one.block.offset:

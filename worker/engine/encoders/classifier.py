@@ -27,10 +27,10 @@ from worker.engine.encoders.common import (
     padded,
     token_ids_of,
 )
-from worker.engine.encoders.int8_encoder import RoundedEncoder
+from worker.engine.encoders.int8_encoder import Int8Encoder
 from worker.engine.encoders.lora import AdaptedEncoder, load_adapted
 from worker.sentiment.cleaning import clean
-from worker.sentiment.features import Lexicon, cues_of
+from worker.sentiment.features import VaderLexicon, cues_of
 from worker.sentiment.ratings import (
     Boundaries,
     Classifier,
@@ -97,9 +97,9 @@ class AdaptedClassifier:
         self,
         model: AdaptedEncoder,
         tokenizer: Any,  # noqa: ANN401 - transformers has no common type for them
-        lexicon: Lexicon,
+        lexicon: VaderLexicon,
         boundaries: Boundaries,
-        rounded: RoundedEncoder | None = None,
+        rounded: Int8Encoder | None = None,
     ) -> None:
         """Rate with a model, or with what was made of it to be faster."""
         self._model = model
@@ -148,7 +148,7 @@ class AdaptedClassifier:
         return found
 
 
-def readable(lexicon: Lexicon, text: str) -> str:
+def readable(lexicon: VaderLexicon, text: str) -> str:
     """A text as our model's tokenizer gets it."""
     return lexicon.with_words_for_emoji(clean(text))
 
@@ -169,15 +169,17 @@ def load_default(
             f"The sentiment model cannot be read from {weights} ({_first_line(error)}). Install "
             "Parley again, or train it with `parley train sentiment`."
         ) from error
-    rounded: RoundedEncoder | None = None
+    rounded: Int8Encoder | None = None
     if not is_plain:
         model.merge()
         if device.type == "cpu":
-            rounded = RoundedEncoder(model)
+            rounded = Int8Encoder(model)
         else:
             nn.Module.to(model.encoder, dtype=torch.bfloat16)  # the head stays in float32
     boundaries = Boundaries(*(float(notes[name]) for name in ("negative", "positive", "clear")))
-    return AdaptedClassifier(model.to(device=device), tokenizer, Lexicon(), boundaries, rounded)
+    return AdaptedClassifier(
+        model.to(device=device), tokenizer, VaderLexicon(), boundaries, rounded
+    )
 
 
 class ForeignClassifier:

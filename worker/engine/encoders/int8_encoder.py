@@ -15,7 +15,7 @@ from worker.engine.encoders.lora import AdaptedEncoder
 from worker.engine.int8 import Int8Product
 
 
-class RoundedEncoder:
+class Int8Encoder:
     """Tokens and cues in; for each text the score and the class logits out."""
 
     def __init__(self, model: AdaptedEncoder) -> None:

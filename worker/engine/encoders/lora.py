@@ -29,7 +29,7 @@ DROPOUT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class AdapterShape:
     """What has to be known to read the file."""
 
     num_layers: int
@@ -65,7 +65,7 @@ class LowRank(nn.Module):
 class AdaptedEncoder(nn.Module):
     """Tokens and cues in; for each text the score and the class logits out."""
 
-    def __init__(self, encoder: PreTrainedModel, shape: Shape) -> None:
+    def __init__(self, encoder: PreTrainedModel, shape: AdapterShape) -> None:
         super().__init__()
         self.shape = shape
         self.encoder = encoder
@@ -145,7 +145,7 @@ def load_encoder(place: str, num_layers: int) -> PreTrainedModel:
     return encoder
 
 
-def new_adapted(place: str, shape: Shape, seed: int = 0) -> tuple[AdaptedEncoder, Any]:
+def new_adapted(place: str, shape: AdapterShape, seed: int = 0) -> tuple[AdaptedEncoder, Any]:
     """A model to train, and its tokenizer."""
     encoder = load_encoder(place, shape.num_layers)
     with torch.random.fork_rng():
@@ -170,7 +170,7 @@ def load_adapted(place: str, file: Path) -> tuple[AdaptedEncoder, Any, dict[str,
         notes: dict[str, str] = opened.metadata()
         names = opened.keys()
         tensors = {name: opened.get_tensor(name).float() for name in names}
-    shape = Shape(*(int(notes[name]) for name in ("num_layers", "rank", "num_cues")))
+    shape = AdapterShape(*(int(notes[name]) for name in ("num_layers", "rank", "num_cues")))
     model, tokenizer = new_adapted(place, shape)
     try:
         unknown = model.load_state_dict(tensors, strict=False).unexpected_keys

@@ -28,7 +28,7 @@ BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """A text as numbers, and what people said of it."""
 
     token_ids: tuple[int, ...]
@@ -50,7 +50,7 @@ class Recipe:
 
 def train(
     model: AdaptedEncoder,
-    examples: Sequence[Example],
+    examples: Sequence[TrainingExample],
     recipe: Recipe,
     pad_id: int,
     progress: Callable[[int, float], None],
@@ -103,11 +103,11 @@ def _pace(step: int, num_steps: int) -> float:
 
 
 def _shuffled(
-    examples: Sequence[Example], batch_size: int, generator: torch.Generator
-) -> list[list[Example]]:
+    examples: Sequence[TrainingExample], batch_size: int, generator: torch.Generator
+) -> list[list[TrainingExample]]:
     """All examples in batches of like length, in random order."""
     order = torch.randperm(len(examples), generator=generator).tolist()
-    batches: list[list[Example]] = []
+    batches: list[list[TrainingExample]] = []
     pool_size = batch_size * POOL_BATCHES
     for start in range(0, len(order), pool_size):
         pool = [examples[i] for i in order[start : start + pool_size]]
@@ -116,7 +116,7 @@ def _shuffled(
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def _loss(model: AdaptedEncoder, batch: Sequence[Example], pad_id: int) -> torch.Tensor:
+def _loss(model: AdaptedEncoder, batch: Sequence[TrainingExample], pad_id: int) -> torch.Tensor:
     device = torch.device("cpu")
     ids, mask = padded([example.token_ids for example in batch], pad_id, device)
     cues = torch.tensor([example.cues for example in batch])

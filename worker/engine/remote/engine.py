@@ -18,7 +18,7 @@ from shared.errors import EngineError, EngineLostError, ParleyError, PromptTooLo
 from shared.logs import get_logger
 from shared.replies import FinishReason
 from worker.engine.detokenize import StopTexts
-from worker.engine.protocol import Limits, Request
+from worker.engine.protocol import Request, RequestLimits
 from worker.engine.remote.server import Server
 from worker.engine.remote.tokenizer import asked_by
 from worker.engine.tenant_salt import Salts
@@ -108,7 +108,7 @@ class RemoteEngine:
         """
         self._server = server
         total = server.context_tokens
-        self.limits = Limits(total, min(max_new_tokens, total // 2))
+        self.limits = RequestLimits(total, min(max_new_tokens, total // 2))
         self._salts = Salts()
         self._lock = threading.Lock()
         self._running: dict[str, _Answer] = {}
@@ -242,7 +242,7 @@ class RemoteEngine:
         return await self._client.chat.completions.create(messages=messages, **words)
 
 
-def _fault(error: openai.APIError, request: Request, limits: Limits) -> ParleyError:
+def _fault(error: openai.APIError, request: Request, limits: RequestLimits) -> ParleyError:
     """What an error of the server means for the request."""
     if not isinstance(error, openai.APIStatusError):
         return EngineLostError("The model server does not answer.")

@@ -12,7 +12,7 @@ import openai
 
 from shared.errors import ModelServerSilentError, ModelUnavailableError
 from shared.settings import Settings
-from worker.engine.remote.tokenizer import Asked, Message
+from worker.engine.remote.tokenizer import Message, ServerPrompt
 
 DEFAULT: Final = "default"
 NO_KEY: Final = "none"
@@ -47,7 +47,7 @@ class Server:
     context_tokens: int
     owner: str = ""
 
-    def messages(self, asked: Asked, pictures: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def messages(self, asked: ServerPrompt, pictures: Sequence[str] = ()) -> list[dict[str, Any]]:
         """What to send for a conversation.
 
         Args:
@@ -63,7 +63,7 @@ class Server:
             return [*messages, begun]
         return [*messages, begun, {"role": "user", "content": GO_ON}]
 
-    def extras(self, asked: Asked, salt: str) -> dict[str, Any]:
+    def extras(self, asked: ServerPrompt, salt: str) -> dict[str, Any]:
         """What only this kind of server understands.
 
         Args:

@@ -18,7 +18,7 @@ Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ServerPrompt:
     """What a prompt is made of."""
 
     messages: tuple[Message, ...]
@@ -56,10 +56,10 @@ class PlainTokenizer:
         return MARK + json.dumps(conversation, ensure_ascii=False)
 
 
-def asked_by(prompt_ids: Sequence[int]) -> Asked:
+def asked_by(prompt_ids: Sequence[int]) -> ServerPrompt:
     """Take a prompt apart that was laid out with ``PlainTokenizer``."""
     text = PlainTokenizer().decode(prompt_ids, skip_special_tokens=False)
     if not text.startswith(MARK):
-        return Asked((), text)
+        return ServerPrompt((), text)
     messages, end = json.JSONDecoder().raw_decode(text, len(MARK))
-    return Asked(tuple(messages), text[end:])
+    return ServerPrompt(tuple(messages), text[end:])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bots.delivery.turns import Allowance, Pace, Rank
+from bots.delivery.turns import Rank, RateAllowance, Turns
 from shared.errors import RateLimitedError
 
 WAIT_S = 5.0
@@ -17,7 +17,7 @@ class Street:
     """People who want turns, and the order in which they had them."""
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.pace = Turns()
         self.had: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -172,7 +172,7 @@ TAKEN: list[tuple[float, bool]] = [
 
 def test_an_allowance_has_some_at_once_and_then_gives_evenly() -> None:
     now_s = [0.0]
-    allowance = Allowance(2, 3.0, lambda: now_s[0])
+    allowance = RateAllowance(2, 3.0, lambda: now_s[0])
 
     for at_s, is_left in TAKEN:
         now_s[0] = at_s

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bots.incoming.backfill import Window, look_through
+from bots.incoming.backfill import BackfillWindow, look_through
 from bots.incoming.read_marks import Seen, is_later
 from shared.errors import PlatformUnavailableError, UndeliverableError
 
@@ -13,8 +13,8 @@ def window(
     latest: dict[str, str] | None = None,
     alive_at_s: float | None = 9_900.0,
     lookback_s: float = 600.0,
-) -> Window:
-    return Window(Seen(NOW_S, alive_at_s, latest or {}), lookback_s, float)
+) -> BackfillWindow:
+    return BackfillWindow(Seen(NOW_S, alive_at_s, latest or {}), lookback_s, float)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from bots.incoming.flood_guard import MAX_AT_ONCE, MAX_REMEMBERED, Floods
-from shared.ledger.lifecycle import Allowance
+from bots.incoming.flood_guard import MAX_AT_ONCE, MAX_REMEMBERED, FloodGuard
+from shared.ledger.lifecycle import AskAllowance
 
-ALLOWANCE = Allowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
+ALLOWANCE = AskAllowance(user_per_min=20, channel_per_min=120, max_open_per_user=5, max_queue=100)
 
 
 class Clock:
@@ -29,7 +29,7 @@ class Clock:
 )
 def test_who_was_refused_is_held_off_until_it_may_be_otherwise(reason: str, hold_s: float) -> None:
     clock = Clock()
-    floods = Floods(ALLOWANCE, clock)
+    floods = FloodGuard(ALLOWANCE, clock)
 
     floods.note_refused("alice", reason)
 
@@ -43,7 +43,7 @@ def test_who_was_refused_is_held_off_until_it_may_be_otherwise(reason: str, hold
 
 
 def test_a_message_that_was_only_too_long_holds_nobody_off() -> None:
-    floods = Floods(ALLOWANCE, Clock())
+    floods = FloodGuard(ALLOWANCE, Clock())
 
     floods.note_refused("alice", "too_long")
 
@@ -51,7 +51,7 @@ def test_a_message_that_was_only_too_long_holds_nobody_off() -> None:
 
 
 def test_nobody_is_held_off_where_nothing_is_limited() -> None:
-    floods = Floods(None, Clock())
+    floods = FloodGuard(None, Clock())
 
     floods.note_refused("alice", "user_rate")
 
@@ -59,7 +59,7 @@ def test_nobody_is_held_off_where_nothing_is_limited() -> None:
 
 
 def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
-    floods = Floods(ALLOWANCE, Clock())
+    floods = FloodGuard(ALLOWANCE, Clock())
 
     for number in range(MAX_REMEMBERED + 1):
         floods.note_refused(f"user{number}", "user_rate")
@@ -70,7 +70,7 @@ def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
 
 
 async def test_few_of_one_persons_messages_have_their_files_fetched() -> None:
-    floods = Floods(ALLOWANCE)
+    floods = FloodGuard(ALLOWANCE)
     is_there = asyncio.Event()
     begun: list[str] = []
 
@@ -91,7 +91,7 @@ async def test_few_of_one_persons_messages_have_their_files_fetched() -> None:
 
 
 async def test_few_of_one_persons_messages_and_one_of_a_channels_are_before_the_ledger() -> None:
-    floods = Floods(ALLOWANCE)
+    floods = FloodGuard(ALLOWANCE)
     answer = asyncio.Event()
     begun: list[str] = []
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from bots.slack.event_gate import MAX_AT_ONCE, Turnstile
+from bots.slack.event_gate import MAX_AT_ONCE, EventGate
 
 
 class Work:
@@ -28,7 +28,7 @@ async def settle() -> None:
 
 
 async def test_few_are_inside_and_the_others_follow_in_their_order() -> None:
-    turnstile, work = Turnstile(), Work()
+    turnstile, work = EventGate(), Work()
     events = [f"E{number}" for number in range(2 * MAX_AT_ONCE)]
 
     async with asyncio.TaskGroup() as group:
@@ -45,7 +45,7 @@ async def test_few_are_inside_and_the_others_follow_in_their_order() -> None:
 @pytest.mark.parametrize("is_taken", [True, False])
 @pytest.mark.parametrize("num_before", [0, MAX_AT_ONCE], ids=["inside", "waiting"])
 async def test_a_copy_shares_the_outcome_of_the_first(num_before: int, *, is_taken: bool) -> None:
-    turnstile, work = Turnstile(), Work()
+    turnstile, work = EventGate(), Work()
 
     async with asyncio.TaskGroup() as group:
         for number in range(num_before):
@@ -64,7 +64,7 @@ async def test_a_copy_shares_the_outcome_of_the_first(num_before: int, *, is_tak
 
 
 async def test_an_event_that_comes_again_later_is_taken_anew() -> None:
-    turnstile, work = Turnstile(), Work()
+    turnstile, work = EventGate(), Work()
     work.may_end.set()
 
     outcomes = [
@@ -76,7 +76,7 @@ async def test_an_event_that_comes_again_later_is_taken_anew() -> None:
 
 
 async def test_a_copy_may_give_up_and_a_first_one_that_gives_up_is_not_taken() -> None:
-    turnstile, work = Turnstile(), Work()
+    turnstile, work = EventGate(), Work()
     first, impatient, patient = (
         asyncio.create_task(turnstile.let_in("event", lambda: work.take("event"))) for _ in range(3)
     )
@@ -96,7 +96,7 @@ async def test_a_copy_may_give_up_and_a_first_one_that_gives_up_is_not_taken() -
 
 
 async def test_what_goes_wrong_inside_is_told_to_the_first_and_holds_nobody_up() -> None:
-    turnstile = Turnstile()
+    turnstile = EventGate()
 
     async def fail() -> bool:
         await asyncio.sleep(0)

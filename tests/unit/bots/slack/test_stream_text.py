@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.slack.stream_text import Rendered, answer_thread, is_direct, streamed, streamed_so_far
+from bots.slack.stream_text import StreamedPart, answer_thread, is_direct, streamed, streamed_so_far
 from shared.jobs import Origin, Platform
 from tests.fakes.slack_store import find_live_mentions
 
@@ -44,7 +44,7 @@ def test_an_end_of_code_waits_until_it_is_one(markdown: str, expected: str) -> N
 
 
 def test_a_rendered_part_is_its_text() -> None:
-    part = Rendered("*bold*", "**bold**")
+    part = StreamedPart("*bold*", "**bold**")
 
     assert part == "*bold*"
     assert part.markdown == "**bold**"

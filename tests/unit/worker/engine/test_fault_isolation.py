@@ -11,18 +11,18 @@ from hypothesis.stateful import (
     rule,
 )
 
-from worker.engine.fault_isolation import MAX_SHARED_DEATHS, TRIAL_TOKENS, Lineup, Turn
+from worker.engine.fault_isolation import MAX_SHARED_DEATHS, TRIAL_TOKENS, FaultIsolation, RunSlot
 
 
-def lineup_of(*names: str) -> Lineup:
-    lineup = Lineup()
+def lineup_of(*names: str) -> FaultIsolation:
+    lineup = FaultIsolation()
     for name in names:
         lineup.arrive(name)
     return lineup
 
 
 def test_without_a_death_all_run_together() -> None:
-    assert lineup_of("a", "b").current() == (Turn("a"), Turn("b"))
+    assert lineup_of("a", "b").current() == (RunSlot("a"), RunSlot("b"))
 
 
 def test_after_a_death_suspects_are_tried_alone_in_the_order_of_arrival() -> None:
@@ -35,8 +35,8 @@ def test_after_a_death_suspects_are_tried_alone_in_the_order_of_arrival() -> Non
         (turn,) = lineup.current()
         tried.append(turn)
         lineup.acquit(turn.id)
-    assert tried == [Turn(name, TRIAL_TOKENS) for name in "abc"]
-    assert lineup.current() == (Turn("a"), Turn("b"), Turn("c"))
+    assert tried == [RunSlot(name, TRIAL_TOKENS) for name in "abc"]
+    assert lineup.current() == (RunSlot("a"), RunSlot("b"), RunSlot("c"))
 
 
 def test_one_that_dies_alone_is_the_culprit_and_gone() -> None:
@@ -44,7 +44,7 @@ def test_one_that_dies_alone_is_the_culprit_and_gone() -> None:
     lineup.die({"a", "b"})
 
     assert lineup.die({"a"}) == "a"
-    assert lineup.current() == (Turn("b", TRIAL_TOKENS),)
+    assert lineup.current() == (RunSlot("b", TRIAL_TOKENS),)
 
 
 def test_a_single_request_gets_a_second_chance() -> None:
@@ -61,16 +61,16 @@ def test_newcomers_wait_for_the_end_of_the_trials() -> None:
     lineup.die({"a"})
     lineup.arrive("new")
 
-    assert lineup.current() == (Turn("a", TRIAL_TOKENS),)
+    assert lineup.current() == (RunSlot("a", TRIAL_TOKENS),)
     lineup.leave("a")
-    assert lineup.current() == (Turn("new"),)
+    assert lineup.current() == (RunSlot("new"),)
 
 
 def test_who_was_not_in_the_batch_is_no_suspect() -> None:
     lineup = lineup_of("a", "late")
     lineup.die({"a"})
 
-    assert lineup.current() == (Turn("a", TRIAL_TOKENS),)
+    assert lineup.current() == (RunSlot("a", TRIAL_TOKENS),)
     lineup.acquit("a")
     assert {turn.id for turn in lineup.current()} == {"a", "late"}
 
@@ -80,7 +80,7 @@ def test_a_batch_that_dies_before_the_trial_began_blames_nobody() -> None:
     lineup.die({"a"})
 
     assert lineup.die(set()) is None
-    assert lineup.current() == (Turn("a", TRIAL_TOKENS),)
+    assert lineup.current() == (RunSlot("a", TRIAL_TOKENS),)
 
 
 def test_a_second_shared_death_means_alone_to_the_end() -> None:
@@ -91,7 +91,7 @@ def test_a_second_shared_death_means_alone_to_the_end() -> None:
         lineup.acquit("a")
         lineup.acquit("b")
 
-    assert first == (Turn("a"),)
+    assert first == (RunSlot("a"),)
 
 
 def test_a_suspect_that_leaves_is_not_tried() -> None:
@@ -101,7 +101,7 @@ def test_a_suspect_that_leaves_is_not_tried() -> None:
     lineup.leave("b")
     lineup.leave("a")
 
-    assert lineup.current() == (Turn("c", TRIAL_TOKENS),)
+    assert lineup.current() == (RunSlot("c", TRIAL_TOKENS),)
 
 
 class Lives(RuleBasedStateMachine):
@@ -111,7 +111,7 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lineup = Lineup()
+        self.lineup = FaultIsolation()
         self.present: set[str] = set()
         self.in_batch: set[str] = set()
         self.num_named = 0

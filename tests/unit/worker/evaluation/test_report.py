@@ -2,7 +2,7 @@
 
 import io
 
-from worker.evaluation.report import Evaluation, Table, show
+from worker.evaluation.report import Evaluation, ReportTable, show
 
 
 def test_no_figure_of_a_wide_table_is_cut_where_80_columns_are_all_there_is() -> None:
@@ -11,7 +11,7 @@ def test_no_figure_of_a_wide_table_is_cut_where_80_columns_are_all_there_is() ->
     row = (name, "1,234.5", *(f"{number},000 MB" for number in range(9)))
     out = io.StringIO()
 
-    show(Evaluation("models", {}, (Table("Models", columns, (row,)),)), out)
+    show(Evaluation("models", {}, (ReportTable("Models", columns, (row,)),)), out)
 
     assert out.getvalue().splitlines()[-2].split("  ")[1].strip() == name
     assert all(cell in out.getvalue() for cell in row)

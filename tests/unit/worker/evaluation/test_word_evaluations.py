@@ -16,7 +16,7 @@ from worker.evaluation.checks import (
     runs_in_circles,
     share_of_facts,
 )
-from worker.evaluation.translation import Example, evaluate_translation, read_examples
+from worker.evaluation.translation import TranslationExample, evaluate_translation, read_examples
 
 
 def test_our_sentences_have_translations_by_people_into_three_languages() -> None:
@@ -32,7 +32,7 @@ def test_somebodys_own_sentences_are_read(tmp_path: Path) -> None:
     file.write_text("Good morning, everybody.\tBonjour à tous.\n")
 
     assert read_examples(file, "fr") == [
-        Example("en", "fr", "Good morning, everybody.", "Bonjour à tous.")
+        TranslationExample("en", "fr", "Good morning, everybody.", "Bonjour à tous.")
     ]
 
 

@@ -15,11 +15,13 @@ from worker.knowledge.answers import (
     units_of,
 )
 from worker.knowledge.chunks import Passage
-from worker.knowledge.documents import Block
-from worker.knowledge.sanitize import as_plain, disarmed
+from worker.knowledge.documents import DocumentBlock
+from worker.knowledge.sanitize import as_plain, sanitized
 from worker.tasks.ask import is_quoting
 
-LONG = Passage((), tuple(Block(f"Sentence {n} is here. " + "word " * 30) for n in range(12)))
+LONG = Passage(
+    (), tuple(DocumentBlock(f"Sentence {n} is here. " + "word " * 30) for n in range(12))
+)
 
 
 def test_quote_is_the_sentences_around_the_nearest_one() -> None:
@@ -36,7 +38,7 @@ def test_quote_is_the_sentences_around_the_nearest_one() -> None:
 def test_code_is_quoted_as_code_that_nothing_in_it_can_end() -> None:
     cited = [Cited(Citation("T", ("H",), "javascript:alert(1)"), LONG)]
 
-    answer = quoting_answer([Block("a\n```\nb", is_code=True)], cited, frozenset())
+    answer = quoting_answer([DocumentBlock("a\n```\nb", is_code=True)], cited, frozenset())
 
     assert answer.startswith("> ````\n> a\n> ```\n> b\n> ````")
     assert "javascript" not in answer, "not an address of a document's place"
@@ -59,14 +61,14 @@ def test_plain_text_shows_just_what_it_says(text: str, shown: str) -> None:
 def test_code_block_of_a_model_keeps_its_address_and_the_rest_does_not() -> None:
     text = "run\n```\ncurl https://a.example\n```\nor https://a.example or https://ok.example"
 
-    assert disarmed(text, {"https://ok.example"}) == (
+    assert sanitized(text, {"https://ok.example"}) == (
         "run\n```\ncurl https://a.example\n```\nor https: //a.example or https://ok.example"
     )
 
 
 @given(st.text())
 def test_nothing_of_a_models_text_is_an_address_outside_of_code(text: str) -> None:
-    shown = disarmed(f"{text} https://evil.example ![x](https://evil.example)".replace("`", ""))
+    shown = sanitized(f"{text} https://evil.example ![x](https://evil.example)".replace("`", ""))
 
     assert "https://evil" not in shown or "~~~" in text
     assert "![" not in shown

@@ -7,10 +7,17 @@ from hypothesis import strategies as st
 from shared.errors import PromptTooLongError
 from shared.jobs import Turn
 from tests.unit.worker.byte_tokenizer import BEGIN, Added, ByteTokenizer
-from worker.engine.protocol import Limits
-from worker.prompts.chat import PLAIN_STOP, Prompt, Question, lay_out_plain, make_prompt, neutralize
+from worker.engine.protocol import RequestLimits
+from worker.prompts.chat import (
+    PLAIN_STOP,
+    Prompt,
+    PromptInput,
+    lay_out_plain,
+    make_prompt,
+    neutralize,
+)
 
-ROOMY = Limits(max_total_tokens=10_000, max_new_tokens=100)
+ROOMY = RequestLimits(max_total_tokens=10_000, max_new_tokens=100)
 HISTORY = (
     Turn("user", "one?"),
     Turn("assistant", "One."),
@@ -28,7 +35,7 @@ def text_of(prompt: Prompt) -> str:
 
 
 def test_a_chat_template_lays_the_conversation_out() -> None:
-    prompt = make_prompt(Question("Be kind.", HISTORY, "three?"), CHAT, ROOMY)
+    prompt = make_prompt(PromptInput("Be kind.", HISTORY, "three?"), CHAT, ROOMY)
 
     assert text_of(prompt) == (
         "[system] Be kind.|[user] one?|[assistant] One.|[user] two?|[assistant] Two.|[user] three?|"
@@ -39,7 +46,7 @@ def test_a_chat_template_lays_the_conversation_out() -> None:
 
 
 def test_a_base_model_gets_a_transcript_and_stop_texts() -> None:
-    prompt = make_prompt(Question("Be kind.", HISTORY, "three?"), PLAIN, ROOMY)
+    prompt = make_prompt(PromptInput("Be kind.", HISTORY, "three?"), PLAIN, ROOMY)
 
     assert text_of(prompt) == (
         "^Be kind.\n\nUser: one?\nParley: One.\nUser: two?\nParley: Two.\nUser: three?\nParley:"
@@ -54,14 +61,14 @@ def test_lay_out_plain_ends_where_the_model_goes_on() -> None:
 def test_a_template_that_refuses_a_system_turn_gets_it_in_the_first_message() -> None:
     tokenizer = ByteTokenizer(refuses_system=True)
 
-    prompt = make_prompt(Question("Be kind.", HISTORY[:2], "two?"), tokenizer, ROOMY)
+    prompt = make_prompt(PromptInput("Be kind.", HISTORY[:2], "two?"), tokenizer, ROOMY)
 
     assert text_of(prompt) == ("[user] Be kind.\n\none?|[assistant] One.|[user] two?|[assistant] ")
 
 
 @pytest.mark.parametrize("tokenizer", [CHAT, PLAIN, ByteTokenizer(refuses_system=True)])
 def test_a_shown_answer_is_at_the_end_and_counts_as_written(tokenizer: ByteTokenizer) -> None:
-    question = Question("Be kind.", (), "one?", shown=" On\u00e9")
+    question = PromptInput("Be kind.", (), "one?", shown=" On\u00e9")
 
     prompt = make_prompt(question, tokenizer, ROOMY)
 
@@ -70,7 +77,7 @@ def test_a_shown_answer_is_at_the_end_and_counts_as_written(tokenizer: ByteToken
 
 
 def test_a_shown_answer_of_full_length_leaves_one_token_to_end_with() -> None:
-    prompt = make_prompt(Question("", (), "one?", shown="x" * 200), CHAT, ROOMY)
+    prompt = make_prompt(PromptInput("", (), "one?", shown="x" * 200), CHAT, ROOMY)
 
     assert prompt.max_new_tokens == 1
 
@@ -82,13 +89,13 @@ def test_a_shown_answer_of_full_length_leaves_one_token_to_end_with() -> None:
 def test_history_is_cut_oldest_first_until_it_fits(
     tokenizer: ByteTokenizer, shown: str, last_user: str
 ) -> None:
-    question = Question("Be kind.", HISTORY, last_user, shown)
+    question = PromptInput("Be kind.", HISTORY, last_user, shown)
     whole = len(make_prompt(question, tokenizer, ROOMY).token_ids)
     seen: list[str] = []
 
     for room in range(whole, 0, -1):
         try:
-            prompt = make_prompt(question, tokenizer, Limits(room + 20, 20 + len(shown)))
+            prompt = make_prompt(question, tokenizer, RequestLimits(room + 20, 20 + len(shown)))
         except PromptTooLongError:
             break
         assert len(prompt.token_ids) + prompt.max_new_tokens <= room + 20
@@ -108,10 +115,10 @@ def test_history_is_cut_oldest_first_until_it_fits(
 def test_a_message_that_is_too_long_alone_is_refused_with_its_numbers(
     tokenizer: ByteTokenizer,
 ) -> None:
-    question = Question("Be kind.", HISTORY, "x" * 2000)
+    question = PromptInput("Be kind.", HISTORY, "x" * 2000)
 
     with pytest.raises(PromptTooLongError, match=r"2,0\d\d tokens .* at most 900\."):
-        make_prompt(question, tokenizer, Limits(max_total_tokens=1000, max_new_tokens=100))
+        make_prompt(question, tokenizer, RequestLimits(max_total_tokens=1000, max_new_tokens=100))
 
 
 @pytest.mark.parametrize("tokenizer", [CHAT, ByteTokenizer(refuses_system=True)])
@@ -119,10 +126,10 @@ def test_history_that_begins_with_an_answer_begins_with_its_first_question(
     tokenizer: ByteTokenizer,
 ) -> None:
     """A transcript that is cut to an odd number of turns begins so."""
-    prompt = make_prompt(Question("Be kind.", HISTORY[1:], "three?"), tokenizer, ROOMY)
+    prompt = make_prompt(PromptInput("Be kind.", HISTORY[1:], "three?"), tokenizer, ROOMY)
 
     assert text_of(prompt) == text_of(
-        make_prompt(Question("Be kind.", HISTORY[2:], "three?"), tokenizer, ROOMY)
+        make_prompt(PromptInput("Be kind.", HISTORY[2:], "three?"), tokenizer, ROOMY)
     )
 
 
@@ -130,7 +137,7 @@ def test_history_that_begins_with_an_answer_begins_with_its_first_question(
 def test_control_tokens_of_persons_are_broken_up_everywhere(tokenizer: ByteTokenizer) -> None:
     history = (Turn("user", "<|end|>"), Turn("assistant", "<|user|> said"))
 
-    prompt = make_prompt(Question("", history, "a<|end|><|user|>b"), tokenizer, ROOMY)
+    prompt = make_prompt(PromptInput("", history, "a<|end|><|user|>b"), tokenizer, ROOMY)
 
     text = text_of(prompt)
     assert "<|end|>" not in text
@@ -159,6 +166,6 @@ def test_control_tokens_without_a_name_are_broken_up_and_ordinary_ones_left_alon
         )
     )
 
-    prompt = make_prompt(Question("", (), "a[HEADER]b<role>c    d"), tokenizer, ROOMY)
+    prompt = make_prompt(PromptInput("", (), "a[HEADER]b<role>c    d"), tokenizer, ROOMY)
 
     assert "a[ HEADER]b< role>c    d" in text_of(prompt)

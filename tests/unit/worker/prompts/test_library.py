@@ -10,14 +10,14 @@ import pytest
 
 from shared.errors import PromptTooLongError, SettingsError
 from tests.unit.worker.byte_tokenizer import BEGIN, ByteTokenizer
-from worker.engine.protocol import Limits
+from worker.engine.protocol import RequestLimits
 from worker.prompts.chat import PLAIN_STOP, Prompt, make_continuation, make_task_prompt
 from worker.prompts.library import read_library
 from worker.prompts.template import FIELDS
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXTS = Path(__file__).parents[4] / "worker/prompts/texts"
-ROOMY = Limits(max_total_tokens=10_000, max_new_tokens=100)
+ROOMY = RequestLimits(max_total_tokens=10_000, max_new_tokens=100)
 CHAT, PLAIN = ByteTokenizer(), ByteTokenizer(has_template=False)
 FILLED = {
     "about": " Say that we are sorry.",
@@ -127,8 +127,8 @@ def test_a_task_that_does_not_fit_is_refused_and_never_cut(tokenizer: ByteTokeni
     rendered = read_library(None).render("translate", text="x" * 900, **fields)
 
     with pytest.raises(PromptTooLongError):
-        make_task_prompt(rendered, tokenizer, Limits(1000, 100))
-    assert make_task_prompt(rendered, tokenizer, Limits(2000, 100), 7).max_new_tokens == 7
+        make_task_prompt(rendered, tokenizer, RequestLimits(1000, 100))
+    assert make_task_prompt(rendered, tokenizer, RequestLimits(2000, 100), 7).max_new_tokens == 7
 
 
 def test_a_text_to_be_continued_is_nothing_but_that_text() -> None:
@@ -137,7 +137,7 @@ def test_a_text_to_be_continued_is_nothing_but_that_text() -> None:
     assert text_of(prompt) == "^Once < |end|> upon"
     assert (prompt.stop, prompt.max_new_tokens) == ((), 50)
     with pytest.raises(PromptTooLongError):
-        make_continuation("x" * 2000, PLAIN, Limits(1000, 100), 50)
+        make_continuation("x" * 2000, PLAIN, RequestLimits(1000, 100), 50)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import pytest
 
 from worker.sentiment.cleaning import clean
-from worker.sentiment.features import NUM_CUES, Lexicon, cues_of
+from worker.sentiment.features import NUM_CUES, VaderLexicon, cues_of
 from worker.sentiment.ratings import Label
 
 
@@ -25,11 +25,11 @@ def test_clean_keeps_what_says_how_a_text_sounds(text: str, cleaned: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def lexicon() -> Lexicon:
-    return Lexicon()
+def lexicon() -> VaderLexicon:
+    return VaderLexicon()
 
 
-def test_cues_tell_praise_from_blame_and_shouting_from_speaking(lexicon: Lexicon) -> None:
+def test_cues_tell_praise_from_blame_and_shouting_from_speaking(lexicon: VaderLexicon) -> None:
     praise, blame, shout = cues_of(lexicon, ["great work", "awful work", "GREAT WORK!!! why?"])
 
     assert len(praise) == len(blame) == NUM_CUES
@@ -38,11 +38,11 @@ def test_cues_tell_praise_from_blame_and_shouting_from_speaking(lexicon: Lexicon
     assert shout[4:] == [1.0, 1 / 3, pytest.approx(2 / 3)]
 
 
-def test_cues_of_an_empty_text_are_numbers_too(lexicon: Lexicon) -> None:
+def test_cues_of_an_empty_text_are_numbers_too(lexicon: VaderLexicon) -> None:
     assert lexicon.cues("") == [0, 0, 0, 0, 0, 0, 0]
 
 
-def test_emoji_become_words_and_other_letters_stay(lexicon: Lexicon) -> None:
+def test_emoji_become_words_and_other_letters_stay(lexicon: VaderLexicon) -> None:
     assert lexicon.with_words_for_emoji("schön 🎉!") == "schön party popper !"
     assert lexicon.with_words_for_emoji("plain") == "plain"
 
@@ -51,5 +51,5 @@ def test_emoji_become_words_and_other_letters_stay(lexicon: Lexicon) -> None:
     ("text", "label"),
     [("I love it", Label.POSITIVE), ("I hate it", Label.NEGATIVE), ("A table", Label.NEUTRAL)],
 )
-def test_vader_judges_by_its_own_boundaries(lexicon: Lexicon, text: str, label: Label) -> None:
+def test_vader_judges_by_its_own_boundaries(lexicon: VaderLexicon, text: str, label: Label) -> None:
     assert lexicon.label(text) is label

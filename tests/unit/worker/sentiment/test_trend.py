@@ -6,7 +6,7 @@ import pytest
 from shared.ledger.ratings import Rated
 from worker.sentiment.ratings import Boundaries, Label, label_of
 from worker.sentiment.report import alternative_text, drop_text, report_text, signed
-from worker.sentiment.trend import DAY_S, MIN_BASE, MIN_HALF_DAY, drop_of, mood_of
+from worker.sentiment.trend import DAY_S, MIN_BASE, MIN_HALF_DAY, drop_of, trend_of
 
 TODAY = date(2026, 11, 24)
 NOON_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
@@ -25,7 +25,7 @@ def rated(score: float, days_ago: float = 0, link: str = "", author: str = "ana"
 
 
 def test_mood_sums_up_by_day_and_by_class() -> None:
-    mood = mood_of([rated(2), rated(-1), rated(0, 1)], TODAY, num_days=3, num_strongest=3)
+    mood = trend_of([rated(2), rated(-1), rated(0, 1)], TODAY, num_days=3, num_strongest=3)
 
     assert mood is not None
     assert [day.day.day for day in mood.days] == [22, 23, 24]
@@ -36,13 +36,13 @@ def test_mood_sums_up_by_day_and_by_class() -> None:
 
 
 def test_mood_leaves_other_days_out() -> None:
-    assert mood_of([rated(2, 3), rated(2, -1)], TODAY, num_days=3, num_strongest=3) is None
+    assert trend_of([rated(2, 3), rated(2, -1)], TODAY, num_days=3, num_strongest=3) is None
 
 
 def test_mood_names_the_strongest_of_each_side_and_no_neutral_one() -> None:
     scores = [0.2, 1, 3, 2, -0.4, -2]
 
-    mood = mood_of([rated(score) for score in scores], TODAY, num_days=1, num_strongest=2)
+    mood = trend_of([rated(score) for score in scores], TODAY, num_days=1, num_strongest=2)
 
     assert mood is not None
     assert [each.score for each in mood.most_positive] == [3, 2]
@@ -90,7 +90,7 @@ def test_drop_says_from_where_to_where() -> None:
 
 def test_report_lists_counts_shares_and_links() -> None:
     ratings = [rated(3, link="https://example.org/1"), rated(-2, 1), rated(0), rated(1)]
-    mood = mood_of(ratings, TODAY, num_days=7, num_strongest=1)
+    mood = trend_of(ratings, TODAY, num_days=7, num_strongest=1)
     assert mood is not None
 
     text = report_text(mood, 7)
@@ -102,7 +102,7 @@ def test_report_lists_counts_shares_and_links() -> None:
 
 def test_report_shows_a_name_as_text_whatever_it_looks_like() -> None:
     name = "[click](https://evil.example) *me*"
-    mood = mood_of([rated(3, author=name)], TODAY, num_days=1, num_strongest=1)
+    mood = trend_of([rated(3, author=name)], TODAY, num_days=1, num_strongest=1)
     assert mood is not None
 
     assert "](https://evil" not in report_text(mood, 1)
@@ -110,7 +110,7 @@ def test_report_shows_a_name_as_text_whatever_it_looks_like() -> None:
 
 
 def test_alternative_text_says_what_the_picture_shows() -> None:
-    mood = mood_of([rated(2), rated(-1, 1)], TODAY, num_days=30, num_strongest=1)
+    mood = trend_of([rated(2), rated(-1, 1)], TODAY, num_days=30, num_strongest=1)
     assert mood is not None
 
     text = alternative_text(mood)

@@ -9,13 +9,15 @@ from shared.jobs import Attachment, Job, Kind, Origin, Platform
 from shared.ledger.lifecycle import Lease
 from shared.replies import Done
 from tests.unit.worker.byte_tokenizer import ByteTokenizer
-from worker.engine.protocol import Limits
+from worker.engine.protocol import RequestLimits
 from worker.handler import Outcome
-from worker.leases import Held
-from worker.tasks.attachments import Attaching, pictures_of, text_of
+from worker.leases import HeldLease
+from worker.tasks.attachments import AttachmentReader, pictures_of, text_of
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
-ATTACHING = Attaching(ByteTokenizer(), Limits(max_total_tokens=300, max_new_tokens=100), max_mb=1)
+ATTACHING = AttachmentReader(
+    ByteTokenizer(), RequestLimits(max_total_tokens=300, max_new_tokens=100), max_mb=1
+)
 """A token a byte: files get 100 of the 200 that a prompt has."""
 
 
@@ -31,10 +33,10 @@ def run(
 ) -> tuple[list[str], Outcome]:
     """What the work got to read, and what came of it."""
     job = Job("j", Kind.CHAT, ORIGIN, text, attachments=attachments)
-    held = Held(Lease(job, "t", 1, is_alone=False, shown="", history=()))
+    held = HeldLease(Lease(job, "t", 1, is_alone=False, shown="", history=()))
     seen: list[str] = []
 
-    def work(held: Held) -> Outcome:
+    def work(held: HeldLease) -> Outcome:
         seen.append(held.lease.job.text)
         return Outcome(Done("Seen."))
 

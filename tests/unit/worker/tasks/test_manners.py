@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from shared.jobs import Kind, Manner, Origin, Platform, make_job
-from worker.tasks.memory import Remembering, in_language, kept_ms, told
+from shared.jobs import Kind, Origin, Platform, PromptOverrides, make_job
+from worker.tasks.memory import Remembering, in_language, kept_ms, system_prompt_of
 
 JOB = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hi")
 
@@ -14,23 +14,27 @@ JOB = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
     ("manner", "prompt"),
     [
         (None, "Be brief."),
-        (Manner(), "Be brief."),
-        (Manner("Be kind."), "Be kind."),
-        (Manner(language="fr"), "Be brief. Answer in French."),
-        (Manner("Be kind.", "pt"), "Be kind. Answer in Portuguese."),
+        (PromptOverrides(), "Be brief."),
+        (PromptOverrides("Be kind."), "Be kind."),
+        (PromptOverrides(language="fr"), "Be brief. Answer in French."),
+        (PromptOverrides("Be kind.", "pt"), "Be kind. Answer in Portuguese."),
     ],
 )
 def test_a_channels_prompt_and_language_are_told_to_the_model(
-    manner: Manner | None, prompt: str
+    manner: PromptOverrides | None, prompt: str
 ) -> None:
     job = dataclasses.replace(JOB, manner=manner)
 
-    assert told(job, "Be brief.") == prompt
-    assert told(job, "").endswith(in_language(job))
+    assert system_prompt_of(job, "Be brief.") == prompt
+    assert system_prompt_of(job, "").endswith(in_language(job))
 
 
-@pytest.mark.parametrize(("manner", "ms"), [(None, 500), (Manner(), 500), (Manner("", "", 9), 9)])
-def test_a_channels_retention_goes_before_the_workers(manner: Manner | None, ms: int) -> None:
+@pytest.mark.parametrize(
+    ("manner", "ms"), [(None, 500), (PromptOverrides(), 500), (PromptOverrides("", "", 9), 9)]
+)
+def test_a_channels_retention_goes_before_the_workers(
+    manner: PromptOverrides | None, ms: int
+) -> None:
     job = dataclasses.replace(JOB, manner=manner)
 
     assert kept_ms(job, 500) == ms

@@ -5,8 +5,8 @@ import redis
 
 from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger import keys, lifecycle
-from shared.ledger.lifecycle import Claimant, Limits
-from worker.store import Store
+from shared.ledger.lifecycle import Claimant, JobLimits
+from worker.store import BlockingStore
 from worker.tasks.generate import MOST_PER_S, SNAPSHOT_EVERY_S, SnapshotPublisher
 
 STEP_S = 0.01
@@ -22,8 +22,8 @@ def test_all_answers_together_are_published_at_a_bounded_rate(
     job = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hello")
     now_s = 0.0
     with redis.Redis.from_url(quiet_redis) as client:
-        store = Store(client)
-        store.run(lifecycle.accept(job, Limits(60_000, 60_000)))
+        store = BlockingStore(client)
+        store.run(lifecycle.accept(job, JobLimits(60_000, 60_000)))
         lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 60_000, 9))).lease
         assert lease
         publisher = SnapshotPublisher(

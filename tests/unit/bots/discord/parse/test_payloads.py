@@ -4,14 +4,21 @@ import dataclasses
 
 import pytest
 
-from bots.discord.parse.payloads import Facts, Place, id_at, origin_of, to_incoming, written_at_s
+from bots.discord.parse.payloads import (
+    DiscordPlace,
+    Facts,
+    id_at,
+    origin_of,
+    to_incoming,
+    written_at_s,
+)
 from bots.incoming.situation import Thread, followed, may_be_ours, needs_lookup
 from shared.jobs import job_id
 
 ME, ROLE, ALICE, BOB = 1, 2, 3, 4
-CHANNEL = Place(10, 20)
-THREAD = Place(10, 21, parent=20)
-DIRECT = Place(None, 30)
+CHANNEL = DiscordPlace(10, 20)
+THREAD = DiscordPlace(10, 21, parent=20)
+DIRECT = DiscordPlace(None, 30)
 PLAIN = Facts(CHANNEL, 100, ALICE, "hello", frozenset({ME, ROLE}), is_from_person=True)
 
 
@@ -82,7 +89,7 @@ def test_a_message_in_a_thread_names_the_channel_that_it_hangs_in() -> None:
 
     assert (incoming.origin.channel, incoming.origin.parent) == ("21", "20")
     # a deletion names no parent, and is the same message
-    assert job_id(origin_of(Place(10, 21), 100)) == job_id(incoming.origin)
+    assert job_id(origin_of(DiscordPlace(10, 21), 100)) == job_id(incoming.origin)
 
 
 def test_an_id_tells_the_time() -> None:

@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from bots.discord.parse import requests
-from bots.discord.parse.payloads import Facts, File, Place
-from bots.discord.parse.requests import Act, Reaction, Wish
+from bots.discord.parse.payloads import DiscordPlace, Facts, File
+from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.commands import FormName, LengthName
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
 from bots.incoming.intake import intake
@@ -15,15 +15,21 @@ from shared.jobs import Audience, Kind, job_id
 from shared.tasks import Ask, Form, Learn, Length, Report, Summarize, Tag, Translate, Write
 
 ME, ALICE, BOB = 1, 3, 4
-CHANNEL, THREAD, DIRECT = Place(10, 20), Place(10, 21, parent=20), Place(None, 30)
+CHANNEL, THREAD, DIRECT = (
+    DiscordPlace(10, 20),
+    DiscordPlace(10, 21, parent=20),
+    DiscordPlace(None, 30),
+)
 SAID = Facts(
     CHANNEL, 100, BOB, "Salut <@3>!", frozenset({ME}), is_from_person=True, names={ALICE: "alice"}
 )
 MAX_CHARS = 1000
 
 
-def act(place: Place = CHANNEL, name: str = "command:ask", *, private: bool = False) -> Act:
-    return Act(place, 500, ALICE, name, "ticket", is_private=private)
+def act(
+    place: DiscordPlace = CHANNEL, name: str = "command:ask", *, private: bool = False
+) -> UserRequest:
+    return UserRequest(place, 500, ALICE, name, "ticket", is_private=private)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +44,7 @@ def act(place: Place = CHANNEL, name: str = "command:ask", *, private: bool = Fa
     ],
 )
 def test_a_summary_is_of_what_the_options_and_the_place_say(
-    place: Place, hours: float | None, wanted: Wanted, *, since_me: bool
+    place: DiscordPlace, hours: float | None, wanted: Wanted, *, since_me: bool
 ) -> None:
     wish = requests.summarize(place, hours, "the launch", since_me=since_me)
 
@@ -79,9 +85,9 @@ def test_an_answer_for_one_person_says_so() -> None:
     ("place", "conversation"), [(THREAD, "discord:10:20:21"), (DIRECT, "discord:@me:30:")]
 )
 def test_to_begin_afresh_is_done_with_the_conversation_of_the_place(
-    place: Place, conversation: str
+    place: DiscordPlace, conversation: str
 ) -> None:
-    incoming = requests.incoming_of(act(place, "command:new"), Wish(requests.NEW_WORDS))
+    incoming = requests.incoming_of(act(place, "command:new"), TaskRequest(requests.NEW_WORDS))
 
     taken = intake(incoming, MAX_CHARS)
     assert taken is not None
@@ -101,7 +107,7 @@ def test_to_begin_afresh_is_done_with_the_conversation_of_the_place(
         (requests.sentiment(7), Report(7)),
     ],
 )
-def test_a_command_becomes_a_job_of_its_kind(wish: Wish, task: object) -> None:
+def test_a_command_becomes_a_job_of_its_kind(wish: TaskRequest, task: object) -> None:
     taken = intake(requests.incoming_of(act(), wish), MAX_CHARS)
 
     assert taken is not None
@@ -116,7 +122,7 @@ def test_a_command_becomes_a_job_of_its_kind(wish: Wish, task: object) -> None:
         requests.translate("", "Hi"),
     ],
 )
-def test_what_cannot_be_done_is_said_at_once(wish: Wish) -> None:
+def test_what_cannot_be_done_is_said_at_once(wish: TaskRequest) -> None:
     assert wish.sentence.endswith(".")
     assert wish.task is None
 
@@ -134,7 +140,7 @@ def test_what_cannot_be_done_is_said_at_once(wish: Wish) -> None:
     ],
 )
 def test_a_wish_without_words_is_empty_where_words_are_needed(
-    wish: Wish, *, is_empty: bool
+    wish: TaskRequest, *, is_empty: bool
 ) -> None:
     assert requests.is_empty(wish) is is_empty
 

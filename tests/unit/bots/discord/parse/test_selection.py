@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 
 from bots.discord.parse import selection
-from bots.discord.parse.payloads import Facts, Place, id_at, origin_of
+from bots.discord.parse.payloads import DiscordPlace, Facts, id_at, origin_of
 from bots.discord.parse.selection import MAX_CHARS, MAX_MESSAGES
 from bots.incoming.context import LastHours, SinceAsker, Wanted, WholeThread
 
 ALICE, BOB = 3, 4
 NOW_S = 1_790_000_000.0
 HOUR_S = 3600.0
-PLACE = Place(10, 20)
+PLACE = DiscordPlace(10, 20)
 
 
 def said(minutes_ago: float, author: int = BOB, text: str = "hello", **more: object) -> Facts:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from bots.discord.views.buttons import Verb, id_of, is_stop_sign, job_of
+from bots.discord.views.buttons import ButtonAction, id_of, is_stop_sign, job_of
 
 JOB = "abcdefghij234567abcd"
 
 
-@pytest.mark.parametrize("verb", Verb)
-def test_a_button_is_known_by_its_id_alone(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ButtonAction)
+def test_a_button_is_known_by_its_id_alone(verb: ButtonAction) -> None:
     assert id_of(verb, JOB) == f"parley:{verb.value}:{JOB}"
     assert len(id_of(verb, JOB)) <= 100
     assert job_of(["theirs", id_of(verb, JOB)]) == JOB

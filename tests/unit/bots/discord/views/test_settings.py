@@ -4,7 +4,7 @@ from datetime import time
 
 import pytest
 
-from bots.discord.views.settings import Page, fields_of, settings_text
+from bots.discord.views.settings import SettingsPage, fields_of, settings_text
 from bots.incoming.preference_form import (
     NO_HOURS,
     NO_LANGUAGE,
@@ -40,20 +40,20 @@ FULL = Preferences(
 
 @pytest.mark.parametrize("known", [FULL, Preferences(), Preferences(tasks_off=frozenset())])
 def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(known: Preferences) -> None:
-    for page in Page:
+    for page in SettingsPage:
         values = {field.name: field.values for field in fields_of(page, known)}
 
         assert preferences_of(values, known) == known
 
 
 def test_a_field_that_is_emptied_leaves_it_to_the_layer_below() -> None:
-    values = {field.name: () for page in Page for field in fields_of(page, FULL)}
+    values = {field.name: () for page in SettingsPage for field in fields_of(page, FULL)}
 
     assert preferences_of(values, FULL) == Preferences()
 
 
-@pytest.mark.parametrize("page", Page)
-def test_a_form_keeps_within_what_discord_shows(page: Page) -> None:
+@pytest.mark.parametrize("page", SettingsPage)
+def test_a_form_keeps_within_what_discord_shows(page: SettingsPage) -> None:
     fields = fields_of(page, FULL)
 
     assert len(fields) <= 5

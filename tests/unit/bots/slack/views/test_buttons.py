@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bots.delivery.buttons import Controls
-from bots.slack.views.buttons import Look, Press, read_press, with_controls
+from bots.delivery.buttons import AnswerButtons
+from bots.slack.views.buttons import Look, SlackButtonPress, read_press, with_controls
 
 JOB = "abcdefghij0123456789"
 PRESSED: dict[str, Any] = {
@@ -27,14 +27,14 @@ def rows(content: dict[str, Any]) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("controls", "look", "expected"),
     [
-        (Controls.NONE, Look.FEEDBACK, []),
-        (Controls.RUNNING, Look.FEEDBACK, [["parley:stop"]]),
-        (Controls.DONE, Look.FEEDBACK, [["parley:retry"], ["parley:feedback"]]),
-        (Controls.DONE, Look.PLAIN, [["parley:retry", "parley:good", "parley:bad"]]),
+        (AnswerButtons.NONE, Look.FEEDBACK, []),
+        (AnswerButtons.RUNNING, Look.FEEDBACK, [["parley:stop"]]),
+        (AnswerButtons.DONE, Look.FEEDBACK, [["parley:retry"], ["parley:feedback"]]),
+        (AnswerButtons.DONE, Look.PLAIN, [["parley:retry", "parley:good", "parley:bad"]]),
     ],
 )
 def test_each_state_of_an_answer_has_its_buttons(
-    controls: Controls, look: Look, expected: list[list[str]]
+    controls: AnswerButtons, look: Look, expected: list[list[str]]
 ) -> None:
     content = with_controls({"text": "Hello"}, controls, JOB, look)
 
@@ -43,14 +43,17 @@ def test_each_state_of_an_answer_has_its_buttons(
 
 
 def test_without_buttons_an_edit_takes_those_away_that_stood_there() -> None:
-    assert with_controls({"text": "Hello"}, Controls.NONE, JOB) == {"text": "Hello", "blocks": []}
+    assert with_controls({"text": "Hello"}, AnswerButtons.NONE, JOB) == {
+        "text": "Hello",
+        "blocks": [],
+    }
 
 
 @pytest.mark.parametrize("length", [1, 2_999, 3_000, 3_001, 3_500, 12_000])
 def test_a_long_text_needs_several_sections_and_loses_nothing(length: int) -> None:
     text = ("0123456789 " * (length // 11 + 1))[:length].strip() or "x"
 
-    content = with_controls({"text": text}, Controls.RUNNING, JOB)
+    content = with_controls({"text": text}, AnswerButtons.RUNNING, JOB)
 
     sections = [b["text"]["text"] for b in content["blocks"] if b["type"] == "section"]
     assert "".join(sections) == text
@@ -60,13 +63,13 @@ def test_a_long_text_needs_several_sections_and_loses_nothing(length: int) -> No
 def test_a_picture_stays_between_text_and_buttons() -> None:
     picture = {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "a curve"}
 
-    content = with_controls({"text": "Look", "blocks": [picture]}, Controls.DONE, JOB)
+    content = with_controls({"text": "Look", "blocks": [picture]}, AnswerButtons.DONE, JOB)
 
     assert [block["type"] for block in content["blocks"]] == ["image", "actions", "context_actions"]
 
 
 def test_a_press_names_the_verb_the_job_and_the_person() -> None:
-    assert read_press(PRESSED) == Press(
+    assert read_press(PRESSED) == SlackButtonPress(
         "stop", JOB, "U1", "C1", "1.2.3", "https://hooks.slack.com/actions/1"
     )
 

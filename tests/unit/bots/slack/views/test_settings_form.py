@@ -8,7 +8,7 @@ import pytest
 
 from bots.incoming.preference_form import NO_HOURS, NO_LANGUAGE, NO_LIMIT, FormError
 from bots.slack.views.settings import (
-    Submission,
+    SettingsSubmission,
     preferences_of,
     read_submission,
     settings_view,
@@ -56,14 +56,14 @@ def state_of(view: dict[str, Any]) -> dict[str, Any]:
     return {**view, "state": {"values": values}}
 
 
-def submitted(view: dict[str, Any]) -> Submission:
+def submitted(view: dict[str, Any]) -> SettingsSubmission:
     found = read_submission({"view": state_of(view), "user": {"id": "U1"}})
     assert found is not None
     return found
 
 
-def form(**values: object) -> Submission:
-    return Submission("U1", "C1", 0, values)
+def form(**values: object) -> SettingsSubmission:
+    return SettingsSubmission("U1", "C1", 0, values)
 
 
 @pytest.mark.parametrize("preferences", [Preferences(), FULL, Preferences(tasks_off=frozenset())])

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.cpu.block_allocator import SMALLEST_TOKENS, Block, Blocks, size_for
+from worker.engine.cpu.block_allocator import SMALLEST_TOKENS, Blocks, CacheBlock, size_for
 
 LARGEST = 1024
 TOTAL = 4 * LARGEST
@@ -20,8 +20,8 @@ def test_small_blocks_lie_side_by_side_and_leave_the_rest_whole() -> None:
 
     taken = [blocks.take(100) for _ in range(3)]
 
-    assert taken == [Block(0, 128), Block(128, 128), Block(256, 128)]
-    assert blocks.take(LARGEST) == Block(LARGEST, LARGEST)
+    assert taken == [CacheBlock(0, 128), CacheBlock(128, 128), CacheBlock(256, 128)]
+    assert blocks.take(LARGEST) == CacheBlock(LARGEST, LARGEST)
 
 
 def test_what_is_larger_than_the_largest_is_refused() -> None:
@@ -31,7 +31,7 @@ def test_what_is_larger_than_the_largest_is_refused() -> None:
 @given(st.lists(st.integers(-20, LARGEST), max_size=80))
 def test_no_course_of_taking_and_giving_overlaps_or_loses(course: list[int]) -> None:
     blocks = Blocks(TOTAL, LARGEST)
-    taken: list[Block] = []
+    taken: list[CacheBlock] = []
     for step in course:
         if step <= 0 and taken:
             blocks.give_back(taken.pop(-step % len(taken)))
@@ -45,6 +45,6 @@ def test_no_course_of_taking_and_giving_overlaps_or_loses(course: list[int]) -> 
         blocks.give_back(block)
 
     assert [blocks.take(LARGEST) for _ in range(4)] == [
-        Block(offset, LARGEST) for offset in range(0, TOTAL, LARGEST)
+        CacheBlock(offset, LARGEST) for offset in range(0, TOTAL, LARGEST)
     ]
     assert blocks.take(SMALLEST_TOKENS) is None

@@ -2,15 +2,15 @@
 
 import pytest
 
-from worker.engine.cpu.block_allocator import Block, Blocks
+from worker.engine.cpu.block_allocator import Blocks, CacheBlock
 from worker.engine.cpu.scheduler import (
     LARGEST_CHUNK,
     SMALLEST_CHUNK,
     STRETCH,
+    BlockPlacement,
     Cabinet,
-    Held,
-    Pace,
-    Place,
+    CachedSequence,
+    PrefillPace,
     chunks,
     runs,
 )
@@ -23,11 +23,13 @@ def cabinet(num_blocks: int = 4) -> Cabinet:
     return Cabinet(Blocks(num_blocks * LARGEST, LARGEST))
 
 
-def hold(cabinet: Cabinet, salt: str, tokens: list[int], room: int, *, ended: bool) -> Held:
+def hold(
+    cabinet: Cabinet, salt: str, tokens: list[int], room: int, *, ended: bool
+) -> CachedSequence:
     """A sequence that was placed, and computed to its last token."""
     place = cabinet.place(salt, tokens, room)
     assert place is not None
-    held = Held(salt, place.block, list(tokens), len(tokens))
+    held = CachedSequence(salt, place.block, list(tokens), len(tokens))
     cabinet.held.append(held)
     if ended:
         cabinet.end(held)
@@ -38,7 +40,7 @@ def test_the_next_turn_takes_over_the_block_of_the_one_before() -> None:
     kept = cabinet()
     first = hold(kept, A, [1, 2, 3], 60, ended=True)
 
-    assert kept.place(A, [1, 2, 3, 4, 5], 60) == Place(first.block, 3)
+    assert kept.place(A, [1, 2, 3, 4, 5], 60) == BlockPlacement(first.block, 3)
     assert kept.held == []
 
 
@@ -88,14 +90,14 @@ def test_the_oldest_idle_sequence_gives_way_and_no_running_one_does() -> None:
     old = hold(kept, A, [1], LARGEST, ended=True)
     running = hold(kept, A, [2], LARGEST, ended=False)
 
-    assert kept.place(B, [3], LARGEST) == Place(old.block)
+    assert kept.place(B, [3], LARGEST) == BlockPlacement(old.block)
     assert kept.held == [running]
     assert kept.place(B, [4], LARGEST) is None
 
 
 def test_a_sequence_of_which_nothing_was_computed_leaves_no_trace() -> None:
     kept = cabinet()
-    held = Held(A, Block(0, 64), [1], 0)
+    held = CachedSequence(A, CacheBlock(0, 64), [1], 0)
     kept.held.append(held)
 
     kept.end(held)
@@ -103,8 +105,8 @@ def test_a_sequence_of_which_nothing_was_computed_leaves_no_trace() -> None:
     assert kept.held == []
 
 
-def reading(*nums: int) -> list[Held]:
-    return [Held(A, Block(64 * at, 64), [0] * num, 0) for at, num in enumerate(nums)]
+def reading(*nums: int) -> list[CachedSequence]:
+    return [CachedSequence(A, CacheBlock(64 * at, 64), [0] * num, 0) for at, num in enumerate(nums)]
 
 
 @pytest.mark.parametrize(
@@ -124,14 +126,17 @@ def test_a_long_prompt_holds_up_no_short_ones_and_is_not_starved(
 
 
 def test_sequences_side_by_side_are_one_run() -> None:
-    a, b = Held(A, Block(0, 64), [], 0), Held(A, Block(64, 64), [], 0)
-    apart, larger = Held(A, Block(192, 64), [], 0), Held(A, Block(256, 128), [], 0)
+    a, b = CachedSequence(A, CacheBlock(0, 64), [], 0), CachedSequence(A, CacheBlock(64, 64), [], 0)
+    apart, larger = (
+        CachedSequence(A, CacheBlock(192, 64), [], 0),
+        CachedSequence(A, CacheBlock(256, 128), [], 0),
+    )
 
     assert runs([larger, apart, b, a]) == [[a, b], [apart], [larger]]
 
 
 def test_prompts_take_what_the_steps_of_others_can_bear() -> None:
-    pace = Pace()
+    pace = PrefillPace()
     assert pace.budget(0) == LARGEST_CHUNK
     for _ in range(30):
         pace.note(16, 0, 0.050)
@@ -141,7 +146,7 @@ def test_prompts_take_what_the_steps_of_others_can_bear() -> None:
 
 
 def test_what_a_step_costs_without_prompts_is_measured_now_and_then() -> None:
-    pace = Pace()
+    pace = PrefillPace()
     pace.note(16, 0, 0.05)
     budgets = []
     for _ in range(20):
@@ -153,7 +158,7 @@ def test_what_a_step_costs_without_prompts_is_measured_now_and_then() -> None:
 
 
 def test_a_step_for_few_says_nothing_of_one_for_many() -> None:
-    pace = Pace()
+    pace = PrefillPace()
     pace.note(0, 500, 0.5)  # a token of a prompt costs a millisecond
     for _ in range(10):
         pace.note(2, 0, 0.01)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from shared.errors import UnreadableDocumentError
 from worker.knowledge.chunks import MAX_CHARS, passages_of
-from worker.knowledge.documents import Block, Document, Section
+from worker.knowledge.documents import Document, DocumentBlock, Section
 from worker.knowledge.readers import read_document
-from worker.knowledge.visibility import Place, filter_for, parse_place
+from worker.knowledge.visibility import DocumentPlace, filter_for, parse_place
 
 MARKDOWN = """---
 layout: page
@@ -103,9 +103,13 @@ def test_formats_come_to_the_same_headings_and_text(name: str, text: str) -> Non
 
     assert document.title == "Guide"
     first, start = document.sections
-    assert first == Section((), (Block("Read this first."),))
+    assert first == Section((), (DocumentBlock("Read this first."),))
     assert start.path == ("Start",)
-    assert start.blocks[:3] == (Block("make demo", is_code=True), Block("one"), Block("two"))
+    assert start.blocks[:3] == (
+        DocumentBlock("make demo", is_code=True),
+        DocumentBlock("one"),
+        DocumentBlock("two"),
+    )
     assert "never" not in str(document)
 
 
@@ -118,7 +122,7 @@ def test_directives_and_roles_of_sphinx_are_read_as_text() -> None:
 def test_word_file_keeps_its_headings() -> None:
     document = read_document(docx(), "a.docx", 1)
 
-    assert document == Document("Guide", (Section((), (Block("Read this first."),)),))
+    assert document == Document("Guide", (Section((), (DocumentBlock("Read this first."),)),))
 
 
 def test_text_has_no_hidden_signs() -> None:
@@ -126,7 +130,7 @@ def test_text_has_no_hidden_signs() -> None:
 
     document = read_document(hidden.encode(), "a.txt", 1)
 
-    assert document.sections[0].blocks == (Block("abcd"),)
+    assert document.sections[0].blocks == (DocumentBlock("abcd"),)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +157,8 @@ def test_bad_file_is_refused_in_a_sentence(name: str, content: bytes, why: str) 
 WORDS = st.text(alphabet="ab c.\n", min_size=1, max_size=5000)
 
 
-@given(st.lists(st.builds(Block, WORDS, st.booleans()), min_size=1, max_size=6))
-def test_passages_are_bounded_and_lose_no_word(blocks: list[Block]) -> None:
+@given(st.lists(st.builds(DocumentBlock, WORDS, st.booleans()), min_size=1, max_size=6))
+def test_passages_are_bounded_and_lose_no_word(blocks: list[DocumentBlock]) -> None:
     document = Document("T", (Section(("one",), tuple(blocks)),))
 
     passages = passages_of(document)
@@ -167,7 +171,7 @@ def test_passages_are_bounded_and_lose_no_word(blocks: list[Block]) -> None:
 
 
 def test_passage_never_crosses_a_heading() -> None:
-    sections = tuple(Section((name,), (Block(f"about {name}"),)) for name in ("one", "two"))
+    sections = tuple(Section((name,), (DocumentBlock(f"about {name}"),)) for name in ("one", "two"))
 
     assert [p.path for p in passages_of(Document("T", sections))] == [("one",), ("two",)]
 
@@ -175,15 +179,15 @@ def test_passage_never_crosses_a_heading() -> None:
 @pytest.mark.parametrize(
     ("place", "here", "is_seen"),
     [
-        (Place(), "slack:T1:C1", True),
-        (Place("slack", "T1"), "slack:T1:C1", True),
-        (Place("slack", "T1", "C1"), "slack:T1:C1", True),
-        (Place("slack", "T1", "C1"), "slack:T1:C2", False),
-        (Place("slack", "T1", "C1"), "slack:T2:C1", False),
-        (Place("discord", "T1"), "slack:T1:C1", False),
+        (DocumentPlace(), "slack:T1:C1", True),
+        (DocumentPlace("slack", "T1"), "slack:T1:C1", True),
+        (DocumentPlace("slack", "T1", "C1"), "slack:T1:C1", True),
+        (DocumentPlace("slack", "T1", "C1"), "slack:T1:C2", False),
+        (DocumentPlace("slack", "T1", "C1"), "slack:T2:C1", False),
+        (DocumentPlace("discord", "T1"), "slack:T1:C1", False),
     ],
 )
-def test_place_is_seen_from_where_it_should(place: Place, here: str, is_seen: bool) -> None:  # noqa: FBT001 - the case's answer
+def test_place_is_seen_from_where_it_should(place: DocumentPlace, here: str, is_seen: bool) -> None:  # noqa: FBT001 - the case's answer
     assert place.is_seen_from(parse_place(here)) is is_seen
 
 
@@ -193,15 +197,18 @@ def test_place_is_seen_from_where_it_should(place: Place, here: str, is_seen: bo
 def test_from_a_thread_its_own_and_its_channels_documents_are_seen(
     channel: str, *, is_seen: bool
 ) -> None:
-    thread = Place("discord", "T1", "THREAD", parent="C1")
+    thread = DocumentPlace("discord", "T1", "THREAD", parent="C1")
 
-    assert Place("discord", "T1", channel).is_seen_from(thread) is is_seen
-    assert not Place("discord", "T2", channel).is_seen_from(thread)
+    assert DocumentPlace("discord", "T1", channel).is_seen_from(thread) is is_seen
+    assert not DocumentPlace("discord", "T2", channel).is_seen_from(thread)
     assert (f'"{channel}"' in filter_for(thread).rpartition(" and ")[2]) is is_seen
 
 
 def test_what_is_for_a_thread_is_not_seen_from_its_channel() -> None:
-    thread, channel = Place("discord", "T1", "THREAD", parent="C1"), Place("discord", "T1", "C1")
+    thread, channel = (
+        DocumentPlace("discord", "T1", "THREAD", parent="C1"),
+        DocumentPlace("discord", "T1", "C1"),
+    )
 
     assert not thread.is_seen_from(channel)
     assert "THREAD" not in filter_for(channel)
@@ -215,6 +222,6 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 
 def test_name_that_would_end_a_filter_is_refused() -> None:
     with pytest.raises(ValueError, match="no name"):
-        Place("slack", 'T1" or 1 == 1 or .team == "', "C1")
+        DocumentPlace("slack", 'T1" or 1 == 1 or .team == "', "C1")
     with pytest.raises(ValueError, match="no name"):
-        Place("discord", "T1", "C1", parent='C2" or 1 == 1 or .channel == "')
+        DocumentPlace("discord", "T1", "C1", parent='C2" or 1 == 1 or .channel == "')
