@@ -117,7 +117,7 @@ def _allowance(settings: Settings) -> AskAllowance:
     )
 
 
-def _preferring(settings: Settings, store: AsyncStore, redis_url: str) -> PreferenceCache:
+def _preference_cache(settings: Settings, store: AsyncStore, redis_url: str) -> PreferenceCache:
     return PreferenceCache(store, redis_url, settings.fallback, settings.admins)
 
 
@@ -146,7 +146,7 @@ async def _wire(settings: Settings, allowance: AskAllowance | None) -> Wiring:
         wake=wake,
         metrics=Metrics(),
         max_parts=settings.max_parts,
-        preferring=_preferring(settings, store, redis_url) if allowance else None,
+        preference_cache=_preference_cache(settings, store, redis_url) if allowance else None,
     )
 
 

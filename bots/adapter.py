@@ -51,7 +51,7 @@ class Wiring:
     wake: Callable[..., None]
     """``broker.publish`` with its app: blocks."""
     metrics: Metrics
-    preferring: PreferenceCache | None = None
+    preference_cache: PreferenceCache | None = None
     """What workspaces and channels prefer; None at one's own terminal."""
     max_parts: int = MAX_PARTS
     """Messages that an answer is shown in."""
@@ -65,16 +65,18 @@ class Link:
         wiring: Wiring,
         surface: Surface,
         outbox_name: str,
-        gatherer: HistoryReader | None = None,
+        history_reader: HistoryReader | None = None,
     ) -> None:
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
-        rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars, wiring.preferring)
+        rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars, wiring.preference_cache)
         self._waker = Waker(wiring.wake)
-        self.reception = Reception(wiring.store, self.delivery, self._waker.wake, rules, gatherer)
-        self.verbs = AnswerActions(
+        self.reception = Reception(
+            wiring.store, self.delivery, self._waker.wake, rules, history_reader
+        )
+        self.answer_actions = AnswerActions(
             wiring.store, self.delivery, self._waker.wake, wiring.limits, wiring.max_chars
         )
-        self.preferring = wiring.preferring
+        self.preference_cache = wiring.preference_cache
         self._wiring = wiring
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 

@@ -60,9 +60,9 @@ async def _serve(settings: Settings, wiring: Wiring) -> None:
     async with http_server(
         settings.http_host, settings.http_port, wiring.store, wiring.metrics.registry, posts, gets
     ):
-        if wiring.preferring:
-            await wiring.preferring.refresh()
-            links.append(wiring.preferring.run())
+        if wiring.preference_cache:
+            await wiring.preference_cache.refresh()
+            links.append(wiring.preference_cache.run())
         await all_or_none(*links, watch_loop(wiring.metrics))
 
 
@@ -70,7 +70,7 @@ async def _slack(
     settings: Settings, wiring: Wiring, gets: dict[str, Handler]
 ) -> tuple[SlackAdapter, Link]:
     access = slack_access(settings)
-    customs = SlackCustoms(
+    automation_rules = SlackCustoms(
         sentiment_channels=settings.sentiment_channels,
         translate_channels=_languages(settings),
         pins_channels=settings.learn_pins_channels,
@@ -79,32 +79,32 @@ async def _slack(
     )
     if settings.is_installed:
         app = App(access, slack_credentials(settings), slack_cipher(settings))
-        adapter, link, flow = await installed_workspaces(app, wiring, customs)
+        adapter, link, flow = await installed_workspaces(app, wiring, automation_rules)
         gets |= {INSTALL_PATH: flow.begin, REDIRECT_PATH: flow.finish}
         return adapter, link
     account = Account(access, await identify(access))
     sight = channel_access_of(account, wiring.store)
     surface = SlackSurface(access, SharedRateBudget(wiring.store), max_parts=wiring.max_parts)
-    link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
-    return one_workspace(account, link, sight, customs), link
+    link = Link(wiring, surface, Platform.SLACK, sight.history_reader)
+    return one_workspace(account, link, sight, automation_rules), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     surface = DiscordSurface(wiring.max_parts)
-    gatherer = DiscordHistory(surface, wiring.store)
-    link = Link(wiring, surface, Platform.DISCORD, gatherer)
+    history_reader = DiscordHistory(surface, wiring.store)
+    link = Link(wiring, surface, Platform.DISCORD, history_reader)
     spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)
     adapter = DiscordAdapter(
         discord_access(settings),
         surface,
         link,
-        _customs(settings),
+        _automation_rules(settings),
         Keeping(spool, settings.lookback_s),
     )
     return adapter, link
 
 
-def _customs(settings: Settings) -> DiscordAutomationRules:
+def _automation_rules(settings: Settings) -> DiscordAutomationRules:
     return DiscordAutomationRules(
         sentiment_channels=settings.sentiment_channels,
         translate_channels=_languages(settings),

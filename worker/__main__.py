@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 
                 return serve(
                     settings,
-                    minds=lambda _settings, _timeout_s, abandon: paced_chat_model(
+                    chat_models=lambda _settings, _timeout_s, abandon: paced_chat_model(
                         settings, float(tokens_per_s), abandon
                     ),
                 )
@@ -94,18 +94,20 @@ class _Parts:
     store: BlockingStore
     keeper: LeaseKeeper
     life: Heartbeat
-    departure: Shutdown
+    shutdown: Shutdown
     patience: Patience
-    minds: Minds
+    chat_models: Minds
 
 
-def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = chat_model_of) -> int:
+def serve(
+    settings: Settings, patience: Patience = PATIENCE, chat_models: Minds = chat_model_of
+) -> int:
     """Load the model and run jobs until a signal; returns the exit code.
 
     Args:
         settings: the worker's.
         patience: with parts of it that say nothing.
-        minds: what makes its chat model; see ``minds.mind_of``.
+        chat_models: what makes its chat model; see ``minds.mind_of``.
     """
     if settings.redis_url is None:
         raise SettingsError(
@@ -122,10 +124,10 @@ def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = chat
         keeper.close()
         life.become(WorkerState.STOPPING)
 
-    departure = Shutdown(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
-    departure.open()
-    leave_at_sigterm(departure)
-    parts = _Parts(settings, redis_url, store, keeper, life, departure, patience, minds)
+    shutdown = Shutdown(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
+    shutdown.open()
+    leave_at_sigterm(shutdown)
+    parts = _Parts(settings, redis_url, store, keeper, life, shutdown, patience, chat_models)
     is_well = True
     with contextlib.ExitStack() as stack:
         stack.callback(life.withdraw)
@@ -133,7 +135,7 @@ def serve(settings: Settings, patience: Patience = PATIENCE, minds: Minds = chat
         stack.callback(stay)
         with contextlib.suppress(SystemExit):
             is_well = _load_and_answer(parts)
-    if departure.is_abandoned:
+    if shutdown.is_abandoned:
         # The end of the interpreter may wait for a thread that never comes back from the model.
         sys.stdout.flush()
         os._exit(EXIT_FORCED)
@@ -145,23 +147,26 @@ def _load_and_answer(parts: _Parts) -> bool:
 
     def abandon() -> None:
         """End this worker, which is of no use any more; its supervisor starts another."""
-        parts.departure.abandon()
+        parts.shutdown.abandon()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    needs_mind = CHAT_QUEUE in parts.settings.queues
-    with _loaded(parts, abandon) if needs_mind else contextlib.nullcontext() as mind:
-        return _answer(parts, mind, abandon)
+    needs_chat_model = CHAT_QUEUE in parts.settings.queues
+    with _loaded(parts, abandon) if needs_chat_model else contextlib.nullcontext() as chat_model:
+        return _answer(parts, chat_model, abandon)
 
 
 @contextlib.contextmanager
 def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[ChatModel]:
     """The chat model, for as long as the block takes."""
-    with parts.minds(parts.settings, parts.patience.stall_timeout_s, abandon) as (model, mind):
+    with parts.chat_models(parts.settings, parts.patience.stall_timeout_s, abandon) as (
+        model,
+        chat_model,
+    ):
         parts.life.model = model
-        yield mind
+        yield chat_model
 
 
-def _answer(parts: _Parts, mind: ChatModel | None, abandon: Callable[[], None]) -> bool:
+def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], None]) -> bool:
     """Run jobs until a signal; whether it was one that ended that."""
     settings, store, keeper = parts.settings, parts.store, parts.keeper
     app = build_celery(parts.redis_url)
@@ -174,11 +179,11 @@ def _answer(parts: _Parts, mind: ChatModel | None, abandon: Callable[[], None]) 
     rater = _rater(settings)
     if settings.sentiment_channels:
         rater.open()  # a model that cannot be loaded is to be seen now
-    works = handlers_of(settings, store, mind, parts.life.model, rater)
-    runner = TaskRunner(store, works, keeper, claimant, wake, settings.deadline_s)
+    handlers = handlers_of(settings, store, chat_model, parts.life.model, rater)
+    runner = TaskRunner(store, handlers, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
-    make_tough(app, parts.departure.ask)
-    wedge = EngineWatchdog(
+    make_tough(app, parts.shutdown.ask)
+    watchdog = EngineWatchdog(
         keeper,
         lambda: runner.num_taken,
         lambda: sum(store.client.llen(name) for name in queues),
@@ -194,13 +199,13 @@ def _answer(parts: _Parts, mind: ChatModel | None, abandon: Callable[[], None]) 
             Ticker("leases", keeper.interval_s, keeper.renew_all),
             Ticker("look", PAUSE_S, listener.listen),
             Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
-            Ticker("wedge", CHECK_EVERY_S, wedge.check),
+            Ticker("wedge", CHECK_EVERY_S, watchdog.check),
         ):
             stack.enter_context(ticker)
         parts.life.become(WorkerState.READY)
         log.info("worker_ready", model=parts.life.model)
         arguments = worker_arguments(settings.concurrency, queues)
-        return run_celery(app, arguments, lambda: parts.departure.is_asked)
+        return run_celery(app, arguments, lambda: parts.shutdown.is_asked)
 
 
 def _rater(settings: Settings) -> Rater:

@@ -70,9 +70,9 @@ def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
     try:
         engine.open()
         log.info("model_served", model=server.model, server=server.base_url)
-        mind = ChatModel(
+        chat_model = ChatModel(
             engine, PlainTokenizer(), engine.limits, TAKEN_FOR_PARAMETERS, settings.read_pictures
         )
-        yield server.model, mind
+        yield server.model, chat_model
     finally:
         engine.close()

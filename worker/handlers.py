@@ -30,52 +30,54 @@ WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind
 
 
 def handlers_of(
-    settings: Settings, store: BlockingStore, mind: ChatModel | None, model: str, rater: Rater
+    settings: Settings, store: BlockingStore, chat_model: ChatModel | None, model: str, rater: Rater
 ) -> Mapping[Kind, Handler]:
     """What is done for each kind of job.
 
     Args:
         settings: the worker's.
         store: its Redis.
-        mind: the chat model; None where the worker takes nothing for it.
+        chat_model: the chat model; None where the worker takes nothing for it.
         model: that model's name.
         rater: the sentiment model, loaded when it is needed.
     """
     search = Search(DocumentStore(store.client), lambda: _load_embedding(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
-    works: dict[Kind, Handler] = {
+    handlers: dict[Kind, Handler] = {
         Kind.LEARN: Learner(search, settings.max_upload_mb).learn,
         Kind.TAG: Tagger(store, rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(store, time.time).report,
     }
-    if mind is None:
-        return works
-    written = _written(settings, store, mind, search)
+    if chat_model is None:
+        return handlers
+    written = _written(settings, store, chat_model, search)
     named = {kind: _naming(written[kind], model) for kind in WRITTEN_BY_THE_MODEL}
-    return {**works, **written, **named}
+    return {**handlers, **written, **named}
 
 
 def _written(
-    settings: Settings, store: BlockingStore, mind: ChatModel, search: Search
+    settings: Settings, store: BlockingStore, chat_model: ChatModel, search: Search
 ) -> dict[Kind, Handler]:
     """What needs the chat model, or is said in its conversations."""
     sampling = Sampling(settings.temperature, settings.top_p)
     manner = ChatOptions(
         settings.system_prompt, sampling, settings.max_turns, settings.retention_ms
     )
-    answerer = Answerer(store, mind, manner)
+    answerer = Answerer(store, chat_model, manner)
     prompts = read_library(settings.prompts_dir)
-    asking_manner = AskOptions(
+    ask_options = AskOptions(
         sampling=sampling,
-        is_quoting=is_quoting(settings.answer_by, mind.num_parameters),
+        is_quoting=is_quoting(settings.answer_by, chat_model.num_parameters),
         max_turns=settings.max_turns,
         retention_ms=settings.retention_ms,
     )
-    asking = Asking(store, mind, search, prompts, asking_manner)
-    attaching = AttachmentReader(mind.tokenizer, mind.limits, settings.max_upload_mb)
-    words = text_handlers_of(settings, store, mind, prompts)
+    asking = Asking(store, chat_model, search, prompts, ask_options)
+    attaching = AttachmentReader(chat_model.tokenizer, chat_model.limits, settings.max_upload_mb)
+    words = text_handlers_of(settings, store, chat_model, prompts)
     return {
-        Kind.CHAT: attaching.before(asking.chat(answerer.answer), is_shown_pictures=mind.can_see),
+        Kind.CHAT: attaching.before(
+            asking.chat(answerer.answer), is_shown_pictures=chat_model.can_see
+        ),
         Kind.ASK: asking.ask,
         Kind.NEW: answerer.forget,
         **words,
@@ -84,11 +86,11 @@ def _written(
     }
 
 
-def _naming(work: Handler, own_model: str) -> Handler:
+def _naming(handler: Handler, own_model: str) -> Handler:
     """The same work; its answer says so where the channel wants another model than the worker's."""
 
     def named(held: HeldLease) -> Outcome:
-        outcome = work(held)
+        outcome = handler(held)
         manner, reply = held.lease.job.manner, outcome.reply
         wanted = manner.model if manner else ""
         if wanted in ("", own_model) or not isinstance(reply, Done) or not reply.text:

@@ -39,8 +39,8 @@ class ExclusiveGate:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._num_together = 0
-        self._has_hermit = False
-        self._num_would_be_hermits = 0
+        self._has_exclusive_run = False
+        self._num_waiting_for_exclusive = 0
 
     @contextmanager
     def entering(self, *, alone: bool, is_over: Callable[[], bool]) -> Iterator[bool]:
@@ -68,7 +68,7 @@ class ExclusiveGate:
 
     def _wait_together(self, is_over: Callable[[], bool]) -> bool:
         self._changed.wait_for(
-            lambda: is_over() or not (self._has_hermit or self._num_would_be_hermits)
+            lambda: is_over() or not (self._has_exclusive_run or self._num_waiting_for_exclusive)
         )
         if is_over():
             return False
@@ -76,19 +76,21 @@ class ExclusiveGate:
         return True
 
     def _wait_alone(self, is_over: Callable[[], bool]) -> bool:
-        self._num_would_be_hermits += 1
-        self._changed.wait_for(lambda: is_over() or not (self._has_hermit or self._num_together))
-        self._num_would_be_hermits -= 1
+        self._num_waiting_for_exclusive += 1
+        self._changed.wait_for(
+            lambda: is_over() or not (self._has_exclusive_run or self._num_together)
+        )
+        self._num_waiting_for_exclusive -= 1
         if is_over():
             self._changed.notify_all()  # those whom we kept out
             return False
-        self._has_hermit = True
+        self._has_exclusive_run = True
         return True
 
     def _leave(self, *, alone: bool) -> None:
         with self._changed:
             if alone:
-                self._has_hermit = False
+                self._has_exclusive_run = False
             else:
                 self._num_together -= 1
             self._changed.notify_all()
@@ -110,7 +112,7 @@ class TaskRunner:
     def __init__(
         self,
         store: BlockingStore,
-        works: Mapping[Kind, Handler],
+        handlers: Mapping[Kind, Handler],
         keeper: LeaseKeeper,
         claimant: Claimant,
         publish: Callable[[Ready], None],
@@ -120,19 +122,19 @@ class TaskRunner:
 
         Args:
             store: the ledger.
-            works: what is done for each kind of job.
+            handlers: what is done for each kind of job.
             keeper: of the leases.
             claimant: this worker; its token is replaced at each run.
             publish: wakes somebody for a job.
             deadline_s: a job's longest time, as told to whoever waited for it in vain.
         """
         self._store = store
-        self._works = works
+        self._handlers = handlers
         self._deadline_s = deadline_s
         self._keeper = keeper
         self._claimant = claimant
         self._publish = publish
-        self._solitude = ExclusiveGate()
+        self._exclusive_gate = ExclusiveGate()
         self.num_taken = 0
         """How many ids have come from Celery so far."""
 
@@ -197,15 +199,15 @@ class TaskRunner:
     def _work(self, held: HeldLease) -> Outcome | None:
         """Wait for one's turn, and do what the job's kind asks for; None if the run had to end."""
         lease = held.lease
-        held.when_over(self._solitude.wake)
-        with self._solitude.entering(
+        held.when_over(self._exclusive_gate.wake)
+        with self._exclusive_gate.entering(
             alone=lease.is_alone, is_over=lambda: held.is_over
         ) as has_entered:
             if not has_entered:
                 return self._expired(held, lease.shown)
             if lease.is_alone and not self._store.run(lifecycle.begin(lease.job.id, lease.token)):
                 return None
-            return self._works[lease.job.kind](held)
+            return self._handlers[lease.job.kind](held)
 
     def _expired(self, held: HeldLease, text: str) -> Outcome | None:
         """What is said about a run that had to end with so much text; None for nothing."""

@@ -80,7 +80,7 @@ class Shutdown:
         _force()
 
 
-def leave_at_sigterm(departure: Shutdown) -> None:
+def leave_at_sigterm(shutdown: Shutdown) -> None:
     """Until Celery has handlers of its own, and they are ours: leave the loading of the model.
 
     Python drops what is raised while an object is deleted, and then the loading would just go on:
@@ -89,7 +89,7 @@ def leave_at_sigterm(departure: Shutdown) -> None:
 
     def leave(number: int, _frame: object) -> None:
         if number == signal.SIGTERM:
-            departure.ask()
+            shutdown.ask()
         signal.setitimer(signal.ITIMER_REAL, LEAVE_AGAIN_S)
         raise SystemExit(0)
 

@@ -25,7 +25,7 @@ class EngineWatchdog:
         keeper: LeaseKeeper,
         num_taken: Callable[[], int],
         num_waiting: Callable[[], int],
-        on_wedged: Callable[[], None],
+        on_stall: Callable[[], None],
         *,
         num_slots: int,
         deaf_after_checks: int = DEAF_AFTER_CHECKS,
@@ -37,7 +37,7 @@ class EngineWatchdog:
         """
         self._keeper = keeper
         self._num_taken = num_taken
-        self._on_wedged = on_wedged
+        self._on_stall = on_stall
         self._num_slots = num_slots
         self._num_waiting = num_waiting
         self._deaf_after_checks = deaf_after_checks
@@ -67,4 +67,4 @@ class EngineWatchdog:
     def _end(self, why: str) -> None:
         self._is_over = True
         log.error("worker_wedged", why=why)
-        self._on_wedged()
+        self._on_stall()

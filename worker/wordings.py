@@ -58,7 +58,7 @@ def is_quoting(settings: Settings, num_parameters: int) -> bool:
 
 
 def text_handlers_of(
-    settings: Settings, store: BlockingStore, mind: ChatModel, library: PromptLibrary
+    settings: Settings, store: BlockingStore, chat_model: ChatModel, library: PromptLibrary
 ) -> dict[Kind, Handler]:
     """What is done for each kind of job that is about words.
 
@@ -67,13 +67,13 @@ def text_handlers_of(
     """
     remembering = Remembering(settings.max_turns, settings.retention_ms)
     sampling = Sampling(settings.temperature, settings.top_p)
-    composer = Composer(store, mind, library, sampling, remembering)
-    translator = Translator(store, mind, library, remembering, translating_model(settings))
-    quoting = is_quoting(settings, mind.num_parameters)
+    composer = Composer(store, chat_model, library, sampling, remembering)
+    translator = Translator(store, chat_model, library, remembering, translating_model(settings))
+    quoting = is_quoting(settings, chat_model.num_parameters)
     return {
         Kind.COMPLETE: composer.complete,
         Kind.OPT: Opter(store).opt,
-        Kind.SUMMARIZE: Summarizer(store, mind, library, is_quoting=quoting).summarize,
+        Kind.SUMMARIZE: Summarizer(store, chat_model, library, is_quoting=quoting).summarize,
         Kind.TRANSLATE: translator.translate,
         Kind.WRITE: composer.write,
     }

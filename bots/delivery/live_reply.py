@@ -52,8 +52,8 @@ PASSING = (PlatformUnavailableError, redis.RedisError, TimeoutError)
 class Tools:
     """What all answers of one platform share."""
 
-    desk: PostContext
-    pace: Turns
+    context: PostContext
+    turns: Turns
     notices: RateAllowance | None
     """None: nobody is told to wait."""
     spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
@@ -66,9 +66,9 @@ class LiveReply:
         """``is_new``: it was accepted just now, and may be begun at once."""
         self.job = job
         self._tools = tools
-        self._surface = tools.desk.surface
-        self._store = tools.desk.store
-        self._posts = Posts(job, tools.desk)
+        self._surface = tools.context.surface
+        self._store = tools.context.store
+        self._posts = Posts(job, tools.context)
         self._place = job.origin.channel
         """Where one call is made at a time."""
         self._changed = asyncio.Event()
@@ -78,7 +78,7 @@ class LiveReply:
         self.entry: OutboxEntry | None = None
         self._after: asyncio.Event | None = None
         self._is_new = is_new
-        self._is_quiet = job.is_unasked or not tools.desk.surface.can_edit(job)
+        self._is_quiet = job.is_unasked or not tools.context.surface.can_edit(job)
         """Nothing but the ending is shown any more: the platform has refused what was before it,
         cannot edit it, nobody waits, or the job is over and its ending on its way."""
         self._has_text = False
@@ -108,7 +108,7 @@ class LiveReply:
             self._after = after.shown
         self._concluded.set()
         self._changed.set()
-        self._tools.pace.look(self._place)
+        self._tools.turns.look(self._place)
 
     async def run(self) -> str | None:
         """Show texts as they come until the final one stands, or nothing is heard for long.
@@ -194,7 +194,7 @@ class LiveReply:
         try:
             await self._posts.clear_strays()
             bucket = self._bucket()
-            async with self._tools.pace.turn(self._place, self._rank, bucket) as has_turn:
+            async with self._tools.turns.turn(self._place, self._rank, bucket) as has_turn:
                 text = await self._newest() if has_turn else None
                 if text is None:
                     return True
@@ -298,7 +298,7 @@ class LiveReply:
         while True:
             try:
                 bucket = self._posts.bucket(Rank.ENDING)
-                async with self._tools.pace.turn(self._place, lambda: Rank.ENDING, bucket):
+                async with self._tools.turns.turn(self._place, lambda: Rank.ENDING, bucket):
                     turnstile = await self._posts.show(parts, is_final=True)
                 if turnstile is PresentationLock.GO:
                     return reply.code if isinstance(reply, Failed) else "done"

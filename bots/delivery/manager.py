@@ -51,7 +51,7 @@ class Delivery:
         self._surface = surface
         self._limits = limits
         self._budget = SharedRateBudget(store)
-        self._pace = Turns(self._budget)
+        self._turns = Turns(self._budget)
         self._made: Tools | None = None
         self._live: dict[str, LiveReply] = {}
         self._last: dict[str, LiveReply] = {}
@@ -122,10 +122,10 @@ class Delivery:
         tagged = entry.reply if isinstance(entry.reply, Tagged) else Tagged("")
         try:
             if tagged.was:
-                async with self._pace.turn(job.origin.channel, lambda: Rank.NOTICE):
+                async with self._turns.turn(job.origin.channel, lambda: Rank.NOTICE):
                     await self._surface.unreact(job, tagged.was)
             if tagged.reaction:
-                async with self._pace.turn(job.origin.channel, lambda: Rank.NOTICE):
+                async with self._turns.turn(job.origin.channel, lambda: Rank.NOTICE):
                     await self._surface.react(job, tagged.reaction)
         except PlatformError as error:
             log.info("message_not_marked", job=job.id, reason=type(error).__name__)
@@ -206,10 +206,10 @@ class Delivery:
             clock = asyncio.get_running_loop().time
             notices = None if every_s is None else RateAllowance(NOTICES_AT_ONCE, every_s, clock)
             remove = self._remove_soon
-            desk = PostContext(
+            context = PostContext(
                 self.store, self._surface, self._limits, self.name, remove, self._budget
             )
-            self._made = Tools(desk, self._pace, notices, self._spawn)
+            self._made = Tools(context, self._turns, notices, self._spawn)
         return self._made
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
@@ -259,7 +259,7 @@ class Delivery:
         retry_s = FIRST_RETRY_S
         for _ in range(MAX_REMOVALS):
             try:
-                async with self._pace.turn(job.origin.channel, lambda: Rank.ENDING):
+                async with self._turns.turn(job.origin.channel, lambda: Rank.ENDING):
                     await self._surface.delete(job, message)
             except UndeliverableError as error:
                 log.info("message_not_removed", job=job.id, reason=str(error))

@@ -60,11 +60,11 @@ class _PostIsTooLateError(Exception):
 class Posts:
     """The messages of one answer, as far as this process has shown them."""
 
-    def __init__(self, job: Job, desk: PostContext) -> None:
+    def __init__(self, job: Job, context: PostContext) -> None:
         self._job = job
-        self._desk = desk
-        self._surface = desk.surface
-        self._store = desk.store
+        self._context = context
+        self._surface = context.surface
+        self._store = context.store
         self._shown: dict[int, Piece] = {}
         """PartState -> what stands there."""
         self._held_at_s = 0.0
@@ -115,7 +115,7 @@ class Posts:
             PlatformUnavailableError: it was done in part, or not at all.
             redis.RedisError, TimeoutError: likewise.
         """
-        job_id, name = self._job.id, self._desk.name
+        job_id, name = self._job.id, self._context.name
         asked_at_s = asyncio.get_running_loop().time()
         show = await self._store.run(
             presentation.show(job_id, name, is_final=is_final, num_parts=len(parts))
@@ -141,7 +141,7 @@ class Posts:
                 if self._shown.get(number) != piece:
                     bucket = self.bucket(Rank.ENDING if is_final else Rank.TEXT)
                     if bucket and not is_paid:
-                        await self._desk.budget.spend(bucket)
+                        await self._context.budget.spend(bucket)
                     is_paid = False
                     await self._show_part(states, number, piece, is_final=is_final)
                     self._shown[number] = piece
@@ -233,7 +233,7 @@ class Posts:
             for message in await self._surface.find(self._job, number, piece.text, None):
                 is_known = await self._store.find_thread(self._job.origin, message) is not None
                 if message != noted and not is_known:
-                    self._desk.remove(self._job, message)
+                    self._context.remove(self._job, message)
             del self._doubtful_posts[number]
 
     async def _post(self, number: int, piece: Piece) -> str:
@@ -250,16 +250,16 @@ class Posts:
         return message
 
     async def _note_posted(self, number: int, message: str) -> None:
-        call = presentation.note_posted(self._job, number, message, self._desk.limits)
+        call = presentation.note_posted(self._job, number, message, self._context.limits)
         self._doubtful_posts.pop(number, None)
         if not await self._store.run(call):
-            self._desk.remove(self._job, message)
+            self._context.remove(self._job, message)
             raise _PostIsTooLateError
 
     async def _clear_surplus(self, num_parts: int) -> None:
         """Take away parts of a text before that was longer than the final one."""
         for message in await self._store.run(presentation.surplus(self._job.id, num_parts)):
-            self._desk.remove(self._job, message)
+            self._context.remove(self._job, message)
 
     @contextlib.asynccontextmanager
     async def _holding(self) -> AsyncIterator[None]:
@@ -270,12 +270,12 @@ class Posts:
         finally:
             await end([renewal])
             with contextlib.suppress(redis.RedisError, TimeoutError):
-                await self._store.run(presentation.free(self._job.id, self._desk.name))
+                await self._store.run(presentation.free(self._job.id, self._context.name))
 
     async def _keep_holding(self) -> None:
         while True:
             await asyncio.sleep(keys.PRESENTER_LOCK_MS / MS / 3)
             asked_at_s = asyncio.get_running_loop().time()
             with contextlib.suppress(redis.RedisError, TimeoutError):
-                if await self._store.run(presentation.hold(self._job.id, self._desk.name)):
+                if await self._store.run(presentation.hold(self._job.id, self._context.name)):
                     self._held_at_s = asked_at_s

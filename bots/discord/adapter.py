@@ -62,7 +62,7 @@ class DiscordAdapter:
         access: DiscordAccess,
         surface: DiscordSurface,
         link: Link,
-        customs: DiscordAutomationRules,
+        automation_rules: DiscordAutomationRules,
         keeping: Keeping,
     ) -> None:
         reception = link.reception
@@ -70,16 +70,16 @@ class DiscordAdapter:
         self._surface = surface
         self._reception = reception
         self._store = reception.store
-        self._floods = reception.floods
-        self._pins_channels = customs.pins_channels
-        self._errands = DiscordAutomationHandlers(surface, reception, customs)
-        self.desk = DiscordAccountHandlers(reception, link.preferring)
+        self._flood_guard = reception.flood_guard
+        self._pins_channels = automation_rules.pins_channels
+        self._automation_handlers = DiscordAutomationHandlers(surface, reception, automation_rules)
+        self.account_handlers = DiscordAccountHandlers(reception, link.preference_cache)
         """What people want for themselves or of the settings."""
-        self._handling = DiscordButtonHandlers(surface, link.verbs)
+        self._handling = DiscordButtonHandlers(surface, link.answer_actions)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = ReadMarks(reception.store, Platform.DISCORD)
-        self._files = Files(surface, self._marks, customs.files)
+        self._files = Files(surface, self._marks, automation_rules.files)
         self._inbox = Inbox(reception, keeping.spool, self._say)
         self._deaf_shards: set[int] = set()
         """Shards that do not hear, or have not yet looked for what they did not hear."""
@@ -91,7 +91,7 @@ class DiscordAdapter:
         await all_or_none(
             serve(self._access, self._surface, self),
             self._inbox.run(),
-            self._errands.run(),
+            self._automation_handlers.run(),
             self._marks.run(self._is_listening),
         )
 
@@ -107,24 +107,26 @@ class DiscordAdapter:
         """Messages were deleted."""
         for message in messages:
             await self._inbox.withdraw(origin_of(place, message))
-        self._errands.note_pins(place, is_heard=True)  # one may be being learned just now
+        self._automation_handlers.note_pins(
+            place, is_heard=True
+        )  # one may be being learned just now
 
     async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
         """A message's text was changed."""
         if facts.is_from_person:
             await self._handling.follow(to_incoming(facts))
-        await self._errands.rate_again(facts, edited_at_s)
+        await self._automation_handlers.rate_again(facts, edited_at_s)
 
-    async def act(self, act: UserRequest, wish: TaskRequest) -> str:
+    async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Somebody used a command or a menu."""
-        return await self._errands.act(act, wish)
+        return await self._automation_handlers.act(act, task_request)
 
     async def react(self, reaction: Reaction) -> None:
         """Somebody put an emoji to a message."""
         if is_stop_sign(reaction.emoji):
             await self._handling.stop_at(reaction)
         else:
-            await self._errands.react(reaction)
+            await self._automation_handlers.react(reaction)
 
     async def press(self, press: DiscordButtonPress) -> str:
         """Somebody pressed a button under an answer."""
@@ -136,7 +138,7 @@ class DiscordAdapter:
 
     def note_pins(self, place: DiscordPlace) -> None:
         """The pinned messages of a place have changed."""
-        self._errands.note_pins(place, is_heard=True)
+        self._automation_handlers.note_pins(place, is_heard=True)
 
     def note_listening(self, shard: int, *, is_listening: bool) -> None:
         """A shard hears again, with all that it missed, or hears no more."""
@@ -153,7 +155,7 @@ class DiscordAdapter:
     async def look_back(self, shard: int) -> None:
         """Look for what was said before a shard's session began and after the one before it."""
         for place in self._client().places(shard, self._pins_channels):
-            self._errands.note_pins(place, is_heard=False)
+            self._automation_handlers.note_pins(place, is_heard=False)
         seen = self._seen[shard]
         window = BackfillWindow(seen, self._lookback_s, lambda mark: written_at_s(int(mark)))
         if window.is_open:
@@ -169,11 +171,11 @@ class DiscordAdapter:
         origin = origin_of(facts.place, facts.message, facts.author)
         incoming = self._reception.situated(to_incoming(facts))
         with self._files.accepting(facts):
-            if not self._floods.holds_off(origin.asker) and not await self._errands.teach(
-                facts, incoming
-            ):
+            if not self._flood_guard.holds_off(
+                origin.asker
+            ) and not await self._automation_handlers.teach(facts, incoming):
                 await self._inbox.take(await self._with_files(facts, incoming), is_found=is_found)
-        await self._errands.overhear(facts, incoming)
+        await self._automation_handlers.overhear(facts, incoming)
 
     async def _with_files(self, facts: Facts, incoming: Incoming) -> Incoming:
         """The message with its files, if it is a question to us."""

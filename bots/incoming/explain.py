@@ -146,9 +146,9 @@ async def _resolved(origin: Origin, settings: Settings) -> tuple[Resolved, str]:
     except RedisUnavailableError:
         return alone, "the settings alone: Redis does not answer"
     try:
-        preferring = PreferenceCache(store, url, fallback)
-        await preferring.refresh()
-        return preferring.resolved(origin), "the settings and what is preferred there"
+        preference_cache = PreferenceCache(store, url, fallback)
+        await preference_cache.refresh()
+        return preference_cache.resolved(origin), "the settings and what is preferred there"
     except (redis.RedisError, TimeoutError, OSError):
         return alone, "the settings alone: Redis does not answer"
     finally:

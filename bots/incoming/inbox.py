@@ -107,7 +107,9 @@ class Inbox:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger is away, and the message was found.
         """
-        if not may_be_ours(incoming) or self._reception.floods.holds_off(incoming.origin.asker):
+        if not may_be_ours(incoming) or self._reception.flood_guard.holds_off(
+            incoming.origin.asker
+        ):
             return
         if not self._is_away:
             try:

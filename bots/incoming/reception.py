@@ -59,7 +59,7 @@ class Rules:
     limits: JobLimits
     allowance: AskAllowance | None
     max_chars: int
-    preferring: PreferenceCache | None = None
+    preference_cache: PreferenceCache | None = None
     """What workspaces and channels prefer; None where nobody can."""
 
 
@@ -89,13 +89,13 @@ class Reception:
         delivery: Delivery,
         wake: Callable[[Ready], None],
         rules: Rules,
-        gatherer: HistoryReader | None = None,
+        history_reader: HistoryReader | None = None,
     ) -> None:
         """``gatherer``: fetches the messages of tasks; None where there are none."""
         self.store = store
         self.threads = Threads(store)
-        self._gatherer = gatherer
-        self.floods = FloodGuard(rules.allowance)
+        self._history_reader = history_reader
+        self.flood_guard = FloodGuard(rules.allowance)
         self._delivery = delivery
         self._wake = wake
         self._rules = rules
@@ -104,8 +104,8 @@ class Reception:
 
     def resolved(self, origin: Origin) -> Resolved:
         """What holds where a message came from: its workspace's and its channel's preferences."""
-        preferring = self._rules.preferring
-        return preferring.resolved(origin) if preferring else Resolved()
+        preference_cache = self._rules.preference_cache
+        return preference_cache.resolved(origin) if preference_cache else Resolved()
 
     def situated(self, incoming: Incoming) -> Incoming:
         """The message with what its channel prefers; ``receive`` does that by itself."""
@@ -139,12 +139,12 @@ class Reception:
         """
         incoming = self.situated(incoming)
         asker = incoming.origin.asker
-        if not may_be_ours(incoming) or self.floods.holds_off(asker):
+        if not may_be_ours(incoming) or self.flood_guard.holds_off(asker):
             return None
         if age_s > LATE_S:
             incoming = dataclasses.replace(incoming, late_s=age_s)
         async with self._in_line(incoming):
-            if self.floods.holds_off(asker):
+            if self.flood_guard.holds_off(asker):
                 return None
             taken = await self._take(incoming)
             if taken is None or taken.wanted is None:
@@ -175,7 +175,7 @@ class Reception:
 
     @contextlib.asynccontextmanager
     async def _in_line(self, incoming: Incoming) -> AsyncIterator[None]:
-        line = self.floods.in_line(incoming.origin.asker, incoming.origin.channel)
+        line = self.flood_guard.in_line(incoming.origin.asker, incoming.origin.channel)
         async with asyncio.timeout(RECEIVE_S), line:
             yield
 
@@ -209,11 +209,11 @@ class Reception:
         return Taken(with_messages(taken.job, messages))
 
     async def _gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
-        if self._gatherer is None:
+        if self._history_reader is None:
             raise PlaceUnreadableError
         try:
             async with asyncio.timeout(GATHER_S):
-                messages = await self._gatherer.gather(origin, wanted)
+                messages = await self._history_reader.gather(origin, wanted)
         except (PlatformError, TimeoutError) as error:
             log.warning("messages_not_gathered", error=type(error).__name__)
             raise PlaceUnreadableError from error
@@ -242,7 +242,7 @@ class Reception:
         )
         if accepted.refused:
             log.info("message_refused", job=taken.job.id, reason=accepted.refused)
-            self.floods.note_refused(origin.asker, accepted.refused)
+            self.flood_guard.note_refused(origin.asker, accepted.refused)
         if not accepted.is_new:
             return None
         log.info("job_accepted", job=taken.job.id, platform=taken.job.origin.platform)

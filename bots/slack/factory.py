@@ -22,13 +22,13 @@ from shared.jobs import Platform
 
 
 def one_workspace(
-    account: Account, link: Link, sight: ChannelAccess, customs: SlackAutomationRules
+    account: Account, link: Link, sight: ChannelAccess, automation_rules: SlackAutomationRules
 ) -> SlackAdapter:
     """The adapter of the workspace that a token belongs to."""
     store = link.reception.store
     marks = ReadMarks(store, Platform.SLACK)
-    workspace = Workspace(account, link, sight, customs, marks)
-    hindsight = Hindsight(store, marks, customs.lookback_s)
+    workspace = Workspace(account, link, sight, automation_rules, marks)
+    hindsight = Hindsight(store, marks, automation_rules.lookback_s)
     return SlackAdapter(account.access, known_as(account), OneWorkspace(workspace), hindsight)
 
 
@@ -39,11 +39,11 @@ class App:
     access: SlackAccess
     """Its bot token is not used."""
     credentials: AppCredentials
-    seal: TokenCipher
+    cipher: TokenCipher
 
 
 async def installed_workspaces(
-    app: App, wiring: Wiring, customs: SlackAutomationRules
+    app: App, wiring: Wiring, automation_rules: SlackAutomationRules
 ) -> tuple[SlackAdapter, Link, InstallFlow]:
     """The adapter of all workspaces that have installed the app, and the pages to install it.
 
@@ -51,7 +51,7 @@ async def installed_workspaces(
         redis.RedisError, TimeoutError, OSError: Redis is away.
     """
     store = wiring.store
-    installations = RedisInstallations(store, app.seal)
+    installations = RedisInstallations(store, app.cipher)
     await installations.renew()
     accounts = Accounts(installations, app.access)
     sights = Sights(accounts, store)
@@ -60,9 +60,9 @@ async def installed_workspaces(
     marks = ReadMarks(store, Platform.SLACK)
 
     def make(account: Account) -> Workspace:
-        return Workspace(account, link, sights.of(account), customs, marks)
+        return Workspace(account, link, sights.of(account), automation_rules, marks)
 
     workspaces = InstalledWorkspaces(accounts, make)
-    hindsight = Hindsight(store, marks, customs.lookback_s)
+    hindsight = Hindsight(store, marks, automation_rules.lookback_s)
     adapter = SlackAdapter(app.access, found_by(accounts.find), workspaces, hindsight)
     return adapter, link, InstallFlow(app.credentials, installations, RedisStates(store))

@@ -46,7 +46,7 @@ class Sights:
         account = await self._accounts.find(origin.team)
         if account is None:
             raise PlaceUnreadableError
-        return await self.of(account).gatherer.gather(origin, wanted)
+        return await self.of(account).history_reader.gather(origin, wanted)
 
 
 @dataclass(frozen=True, slots=True)

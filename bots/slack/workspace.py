@@ -39,31 +39,37 @@ class Workspace:
         account: Account,
         link: Link,
         sight: ChannelAccess,
-        customs: SlackAutomationRules,
+        automation_rules: SlackAutomationRules,
         marks: ReadMarks,
     ) -> None:
         access, me, reception = account.access, account.me, link.reception
         self._me = me
         self._reception = reception
-        self._verbs = link.verbs
+        self._answer_actions = link.answer_actions
         self._marks = marks
-        self._looking = SlackBackfill(me, sight.history)
-        downloads = Downloads(access.bot_token, access.api_url, customs.files)
-        sources = Sources(sight.history, sight.gatherer, downloads)
-        self._unasked = SlackAutomationHandlers(me, reception, sources, customs)
-        self._pins = SlackPins(me, reception, sources, self._unasked, customs.pins_channels)
+        self._backfill = SlackBackfill(me, sight.history)
+        downloads = Downloads(access.bot_token, access.api_url, automation_rules.files)
+        sources = Sources(sight.history, sight.history_reader, downloads)
+        self._automation_handlers = SlackAutomationHandlers(
+            me, reception, sources, automation_rules
+        )
+        self._pins = SlackPins(
+            me, reception, sources, self._automation_handlers, automation_rules.pins_channels
+        )
         self._attaching = SlackAttachmentFetcher(reception, sources)
         self._twins = Twins()
-        self._promptness = PromptAck()
+        self._prompt_ack = PromptAck()
         screen = Screen(access)
         tenant = f"{Platform.SLACK}:{me.team_id}"
-        self._desk = SlackSettingsHandlers(tenant, link.preferring, sight.people, screen)
-        self._clerk = SlackAccountHandlers(me, link, screen, self._desk)
-        self._acts = SlackCommandHandlers(
-            me, link, sight, self._unasked, self._clerk, self._promptness
+        self._settings_handlers = SlackSettingsHandlers(
+            tenant, link.preference_cache, sight.people, screen
         )
-        self._presses = SlackButtonHandlers(
-            reception.store, link.verbs, sight, screen, self._promptness
+        self._account_handlers = SlackAccountHandlers(me, link, screen, self._settings_handlers)
+        self._command_handlers = SlackCommandHandlers(
+            me, link, sight, self._automation_handlers, self._account_handlers, self._prompt_ack
+        )
+        self._button_handlers = SlackButtonHandlers(
+            reception.store, link.answer_actions, sight, screen, self._prompt_ack
         )
 
     async def run(self) -> None:
@@ -71,7 +77,7 @@ class Workspace:
         try:
             await self._pins.run()
         finally:
-            await self._promptness.close()
+            await self._prompt_ack.close()
 
     def look_soon(self) -> None:
         """Something may have happened without our hearing of it."""
@@ -79,47 +85,49 @@ class Workspace:
 
     async def look_through(self, window: BackfillWindow) -> int:
         """Look for what was said in a time, and take it; how many messages were found."""
-        return await self._looking.look_through(window, self.take)
+        return await self._backfill.look_through(window, self.take)
 
     def is_unwanted(self, body: Json) -> bool:
         """Whether a person's message is one of a flood."""
         origin = events.origin_of(body, self._me)
-        if origin is None or not self._reception.floods.holds_off(origin.asker):
+        if origin is None or not self._reception.flood_guard.holds_off(origin.asker):
             return False
         self._marks.note(origin.channel, origin.message)
         return True
 
     async def obey(self, payload: Json) -> dict[str, Any]:
         """Take a slash command. See ``app.Hearer``."""
-        return await self._acts.command(payload)
+        return await self._command_handlers.command(payload)
 
     async def use(self, payload: Json) -> None:
         """Take a menu's entry. See ``app.Hearer``."""
         if shortcut := ask_view.read_shortcut(payload):
-            await self._promptness.open_in_time(self._clerk.anywhere(shortcut))
+            await self._prompt_ack.open_in_time(self._account_handlers.anywhere(shortcut))
         else:
-            await self._acts.shortcut(payload)
+            await self._command_handlers.shortcut(payload)
 
     async def submit(self, payload: Json) -> dict[str, Any]:
         """Take a view that was sent. See ``app.Hearer``."""
         if question := ask_view.read_question(payload):
-            work, user = self._clerk.ask(question), question.user
-            tell = functools.partial(self._clerk.tell, user)
-            return await self._promptness.answer_in_time(work, ask_view.QUESTION, tell)
+            work, user = self._account_handlers.ask(question), question.user
+            tell = functools.partial(self._account_handlers.tell, user)
+            return await self._prompt_ack.answer_in_time(work, ask_view.QUESTION, tell)
         submission = settings.read_submission(payload)
-        return await self._desk.take(submission) if submission else {}
+        return await self._settings_handlers.take(submission) if submission else {}
 
     async def press(self, payload: Json) -> None:
         """Take a pressed button. See ``app.Hearer``."""
         press = buttons.read_press(payload)
         if press is None:
             return
-        if press.verb == FORGET:
-            await self._promptness.tell_in_time(self._clerk.forget(press), press.ticket)
-        elif press.verb == WORKSPACE:
-            await self._promptness.tell_in_time(self._clerk.show_settings(press), press.ticket)
+        if press.button_action == FORGET:
+            await self._prompt_ack.tell_in_time(self._account_handlers.forget(press), press.ticket)
+        elif press.button_action == WORKSPACE:
+            await self._prompt_ack.tell_in_time(
+                self._account_handlers.show_settings(press), press.ticket
+            )
         else:
-            await self._presses.press(press)
+            await self._button_handlers.press(press)
 
     async def take(self, body: Json, *, is_found: bool = False, now_s: float = 0.0) -> None:
         """Take an event.
@@ -128,7 +136,7 @@ class Workspace:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
         if opening := home.read_opening(body.get("event", {})):
-            self._promptness.spawn(self._clerk.welcome(opening))
+            self._prompt_ack.spawn(self._account_handlers.welcome(opening))
             return
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
@@ -136,9 +144,9 @@ class Workspace:
         if edited := events.edited(body):
             await self._take_edited(*edited)
             return
-        if await self._presses.react(body.get("event", {}), events.team_of(body, self._me)):
+        if await self._button_handlers.react(body.get("event", {}), events.team_of(body, self._me)):
             return
-        if await self._unasked.take(body) or await self._pins.take(body):
+        if await self._automation_handlers.take(body) or await self._pins.take(body):
             return
         origin = events.origin_of(body, self._me)
         if origin is not None:
@@ -155,20 +163,20 @@ class Workspace:
     async def _take_once(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
         incoming = self._incoming(body, origin)
         age_s = max(0.0, found_at_s - incoming.written_at_s) if found_at_s else 0.0
-        if not await self._unasked.teach(body, incoming):
+        if not await self._automation_handlers.teach(body, incoming):
             whole = await self._attaching.with_files(body, incoming)
             job = await self._reception.receive(whole, age_s)
             if job is not None and (thread := answer_thread(job.origin)):
                 self._marks.note_thread(thread_name(origin.channel, thread))
-        await self._unasked.overhear(body, incoming)
+        await self._automation_handlers.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
 
     async def _take_edited(self, body: Json, edited_at_s: float) -> None:
         """A message that reads otherwise now: its answer and its rating follow."""
-        await self._unasked.rate_again(body, edited_at_s)
+        await self._automation_handlers.rate_again(body, edited_at_s)
         origin = events.origin_of(body, self._me)
         if origin is not None and events.is_from_person(body["event"], self._me):
-            await self._verbs.edited(self._incoming(body, origin))
+            await self._answer_actions.edited(self._incoming(body, origin))
 
     def _incoming(self, body: Json, origin: Origin) -> Incoming:
         return self._reception.situated(events.to_incoming(body, origin, self._me))

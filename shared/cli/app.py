@@ -126,8 +126,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="For programs, a line each.")] = False,
 ) -> None:
     """Who changed which setting in the chat, the latest last."""
-    with open_operator_connection(_settings()) as desk:
-        entries = desk.run(preferences.audit(most))
+    with open_operator_connection(_settings()) as operator:
+        entries = operator.run(preferences.audit(most))
         for entry in reversed(entries):
             _print(audit_json(entry) if as_json else audit_line(entry))
 
@@ -137,15 +137,15 @@ def export_user(
     person: Annotated[str, typer.Argument(help="PLATFORM:TEAM:USER, such as slack:T01:U01")],
 ) -> None:
     """All that is kept of a person, as JSON."""
-    with open_operator_connection(_settings()) as desk:
-        _print(export(desk, person_of(person)))
+    with open_operator_connection(_settings()) as operator:
+        _print(export(operator, person_of(person)))
 
 
 @app.command(name="settings")
 def settings_command() -> None:
     """What workspaces and channels prefer, a line each."""
-    with open_operator_connection(_settings()) as desk:
-        for line in preference_lines(desk):
+    with open_operator_connection(_settings()) as operator:
+        for line in preference_lines(operator):
             _print(line)
 
 
@@ -166,8 +166,8 @@ def status(
     *, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
     """Workers, queue and dead letters; exit code 1 if no worker is ready."""
-    with open_operator_connection(_settings()) as desk:
-        found = desk.run(operating.status())
+    with open_operator_connection(_settings()) as operator:
+        found = operator.run(operating.status())
     _print(status_json(found) if as_json else "\n".join(status_lines(found)))
     raise typer.Exit(0 if has_answerer(found) else 1)
 
@@ -287,8 +287,8 @@ def list_dead(
     *, text: Annotated[bool, typer.Option("--text", help="Show what people wrote.")] = False
 ) -> None:
     """List them, the oldest first."""
-    with open_operator_connection(_settings()) as desk:
-        for letter in desk.find_letters([ALL]):
+    with open_operator_connection(_settings()) as operator:
+        for letter in operator.find_letters([ALL]):
             _print(letter_line(letter, with_text=text))
 
 
@@ -296,17 +296,17 @@ def list_dead(
 def requeue(refs: Refs) -> None:
     """Try them again; the answer goes into the message that holds the sentence now."""
     settings = _settings()
-    with open_operator_connection(settings) as desk:
-        for letter in desk.find_letters(refs):
-            _print(desk.requeue(letter, settings.deadline_ms))
+    with open_operator_connection(settings) as operator:
+        for letter in operator.find_letters(refs):
+            _print(operator.requeue(letter, settings.deadline_ms))
 
 
 @dead.command()
 def drop(refs: Refs) -> None:
     """Forget them."""
-    with open_operator_connection(_settings()) as desk:
-        for letter in desk.find_letters(refs):
-            _print(desk.drop(letter))
+    with open_operator_connection(_settings()) as operator:
+        for letter in operator.find_letters(refs):
+            _print(operator.drop(letter))
 
 
 def _print(line: str) -> None:

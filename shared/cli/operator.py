@@ -201,24 +201,24 @@ def person_of(name: str) -> Origin:
     return Origin(Platform(platform), team, "", "", "", user)
 
 
-def export(desk: OperatorConnection, origin: Origin) -> str:
+def export(operator: OperatorConnection, origin: Origin) -> str:
     """All that is kept of a person, as JSON.
 
     Raises:
         RedisUnavailableError: Redis does not answer.
     """
-    today = desk.run(quotas.today())
-    kept = desk.run(privacy.kept(origin, (today - 1, today)))
-    return privacy.as_json(kept, list(_ratings(desk, origin)))
+    today = operator.run(quotas.today())
+    kept = operator.run(privacy.kept(origin, (today - 1, today)))
+    return privacy.as_json(kept, list(_ratings(operator, origin)))
 
 
-def preference_lines(desk: OperatorConnection) -> Iterator[str]:
+def preference_lines(operator: OperatorConnection) -> Iterator[str]:
     """What workspaces and channels prefer, a line each.
 
     Raises:
         RedisUnavailableError: Redis does not answer.
     """
-    by_scope = desk.run(rulebook.read_all()).by_scope or {}
+    by_scope = operator.run(rulebook.read_all()).by_scope or {}
     for name, stored in sorted(by_scope.items()):
         tenant, _, channel = name.rpartition("|")
         said = changes(Preferences(), stored.preferences)
@@ -226,14 +226,14 @@ def preference_lines(desk: OperatorConnection) -> Iterator[str]:
         yield f"{tenant} {channel or '(workspace)'}  version {stored.version}  {told}"
 
 
-def _ratings(desk: OperatorConnection, origin: Origin) -> Iterator[Rated]:
+def _ratings(operator: OperatorConnection, origin: Origin) -> Iterator[Rated]:
     cursor = privacy.START
     while True:
-        found = desk.run(privacy.rated_channels(origin, cursor))
+        found = operator.run(privacy.rated_channels(origin, cursor))
         for channel in found.channels:
             start = privacy.FIRST
             while start:
-                page = desk.run(privacy.ratings_of(origin, channel, start))
+                page = operator.run(privacy.ratings_of(origin, channel, start))
                 yield from page.ratings
                 start = page.next_start
         cursor = found.next_cursor

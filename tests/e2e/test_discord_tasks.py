@@ -135,8 +135,8 @@ async def test_commands_are_known_in_servers_and_in_direct_messages_with_us(
 
     by_kind = {kind: {c["name"] for c in commands if c["type"] == kind} for kind in (1, 3)}
     tasks = "ask summarize translate write complete sentiment learn"
-    errands = "opt-out opt-in new stop quota settings forget-me help"
-    assert by_kind[1] == {*tasks.split(), *errands.split()}
+    automation_handlers = "opt-out opt-in new stop quota settings forget-me help"
+    assert by_kind[1] == {*tasks.split(), *automation_handlers.split()}
     menus = {"Translate", "Summarize from here", "Draft a reply", "Sentiment", "Ask about this"}
     assert by_kind[3] == menus
     assert {c["name"] for c in commands if c["contexts"] == [0]} == {"settings"}

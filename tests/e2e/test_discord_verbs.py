@@ -89,9 +89,9 @@ class Town:
         assert answer is not None
         return answer
 
-    async def press(self, answer: Message, user: User, verb: str) -> Interaction:
+    async def press(self, answer: Message, user: User, button_action: str) -> Interaction:
         """Press a button of an answer, and wait until Discord knows that it was heard."""
-        (custom_id,) = [i for i in ids_of(answer) if i.startswith(f"parley:{verb}:")]
+        (custom_id,) = [i for i in ids_of(answer) if i.startswith(f"parley:{button_action}:")]
         pressed = await self.discord.press_button(answer, user, custom_id)
         await self.discord.wait_for(lambda: pressed.response)
         assert pressed.response is not None

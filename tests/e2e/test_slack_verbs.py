@@ -88,10 +88,12 @@ class Room:
         return self.answers()[0]
 
     async def press(
-        self, answer: Message, user: str, verb: str, value: str | None = None
+        self, answer: Message, user: str, button_action: str, value: str | None = None
     ) -> Delivery:
         """Press a button, and wait until Slack knows that it was heard."""
-        pressed = await self.slack.press_button(self.id, answer.ts, user, f"parley:{verb}", value)
+        pressed = await self.slack.press_button(
+            self.id, answer.ts, user, f"parley:{button_action}", value
+        )
         await self.slack.wait_for(lambda: pressed.state != "waiting")
         assert pressed.state == "acked"
         return pressed

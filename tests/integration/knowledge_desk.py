@@ -59,12 +59,12 @@ class Desk:
     quoting: Asking
     writing: Asking
     library: DocumentStore
-    mind: ChatModel
+    chat_model: ChatModel
     overheard: Overheard
 
     def prompts(self) -> list[str]:
         """What the model was asked to continue."""
-        decode = self.mind.tokenizer.decode
+        decode = self.chat_model.tokenizer.decode
         return [decode(r.prompt_ids, skip_special_tokens=False) for r in self.overheard.requests]
 
 
@@ -80,18 +80,18 @@ def open_mind(model: Path) -> Iterator[ChatModel]:
         engine.close()
 
 
-def make_desk(store: BlockingStore, embedder: Embedder, mind: ChatModel) -> Desk:
+def make_desk(store: BlockingStore, embedder: Embedder, chat_model: ChatModel) -> Desk:
     """A desk over what is in this Redis."""
     library = DocumentStore(store.client)
     search = Search(library, lambda: embedder)
     prompts = read_library(None)
     quoting, writing = (
-        Asking(store, mind, search, prompts, AskOptions(Sampling(), is_quoting, 10, 60_000))
+        Asking(store, chat_model, search, prompts, AskOptions(Sampling(), is_quoting, 10, 60_000))
         for is_quoting in (True, False)
     )
-    assert isinstance(mind.engine, Overheard)
-    mind.engine.requests.clear()
-    return Desk(Learner(search, 10), quoting, writing, library, mind, mind.engine)
+    assert isinstance(chat_model.engine, Overheard)
+    chat_model.engine.requests.clear()
+    return Desk(Learner(search, 10), quoting, writing, library, chat_model, chat_model.engine)
 
 
 def origin_in(channel: str, team: str = "T1", message: str = "") -> Origin:

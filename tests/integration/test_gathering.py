@@ -43,13 +43,13 @@ class Shown:
 
 
 async def receive(
-    store: AsyncStore, gatherer: HistoryReader | None, task: Task, wanted: Wanted
+    store: AsyncStore, history_reader: HistoryReader | None, task: Task, wanted: Wanted
 ) -> Job:
     """The job that comes of a task."""
     woken: list[Ready] = []
     delivery = Delivery(store, SlowPlatform(), LIMITS, Metrics())
     rules = Rules(LIMITS, None, max_chars=1000)
-    reception = Reception(store, delivery, woken.append, rules, gatherer)
+    reception = Reception(store, delivery, woken.append, rules, history_reader)
     incoming = Incoming(ORIGIN, "", TO_US, task=task, wanted=wanted)
 
     job = await reception.receive(incoming)
@@ -86,9 +86,9 @@ async def test_a_task_is_accepted_with_the_messages_that_it_works_on(
     [(Shown([]), "nothing_there"), (Shown(None), "place_unreadable"), (None, "place_unreadable")],
 )
 async def test_a_task_without_its_messages_ends_in_a_sentence(
-    bots_store: AsyncStore, gatherer: HistoryReader | None, code: str
+    bots_store: AsyncStore, history_reader: HistoryReader | None, code: str
 ) -> None:
-    job = await receive(bots_store, gatherer, SUMMARIZE, Meant())
+    job = await receive(bots_store, history_reader, SUMMARIZE, Meant())
 
     entries: Any = await bots_store.client.xrange("parley:outbox:slack")
     ((_, fields),) = entries

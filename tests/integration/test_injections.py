@@ -63,9 +63,9 @@ class Answered:
 @pytest.fixture(scope="module")
 def desk(quiet_server: str, endless_model: Path) -> Iterator[Desk]:
     embedder = load_embedder("default", "cpu")
-    with redis.Redis.from_url(quiet_server) as client, open_mind(endless_model) as mind:
+    with redis.Redis.from_url(quiet_server) as client, open_mind(endless_model) as chat_model:
         client.flushall()
-        yield make_desk(BlockingStore(client), embedder, mind)
+        yield make_desk(BlockingStore(client), embedder, chat_model)
 
 
 @pytest.fixture(scope="module")

@@ -60,14 +60,14 @@ def embedder() -> Embedder:
 
 
 @pytest.fixture(scope="module")
-def mind(endless_model: Path) -> Iterator[ChatModel]:
+def chat_model(endless_model: Path) -> Iterator[ChatModel]:
     with open_mind(endless_model) as opened:
         yield opened
 
 
 @pytest.fixture
-def desk(store: BlockingStore, embedder: Embedder, mind: ChatModel) -> Desk:
-    return make_desk(store, embedder, mind)
+def desk(store: BlockingStore, embedder: Embedder, chat_model: ChatModel) -> Desk:
+    return make_desk(store, embedder, chat_model)
 
 
 def submission(

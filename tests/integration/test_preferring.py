@@ -34,10 +34,10 @@ def preferring_of(store: bots.store.AsyncStore, url: str) -> PreferenceCache:
 
 
 @contextlib.asynccontextmanager
-async def running(preferring: PreferenceCache) -> AsyncIterator[PreferenceCache]:
-    task = asyncio.create_task(preferring.run())
+async def running(preference_cache: PreferenceCache) -> AsyncIterator[PreferenceCache]:
+    task = asyncio.create_task(preference_cache.run())
     try:
-        yield preferring
+        yield preference_cache
     finally:
         await end([task])
 
@@ -89,37 +89,40 @@ async def test_what_was_said_while_redis_was_away_is_found_when_it_is_back(
 async def test_of_two_who_change_the_same_the_later_one_is_told(
     bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
-    preferring = preferring_of(bots_store, quiet_redis)
-    before = await preferring.get(CHANNEL)
-    assert await preferring.put(CHANNEL, before, FRENCH, ADMIN) is None
+    preference_cache = preferring_of(bots_store, quiet_redis)
+    before = await preference_cache.get(CHANNEL)
+    assert await preference_cache.put(CHANNEL, before, FRENCH, ADMIN) is None
 
-    assert await preferring.put(CHANNEL, before, Preferences(language="de"), ADMIN) == OVERTAKEN
+    assert (
+        await preference_cache.put(CHANNEL, before, Preferences(language="de"), ADMIN) == OVERTAKEN
+    )
 
-    assert await preferring.get(CHANNEL) == Stored(FRENCH, version=1)
-    assert preferring.resolved(ORIGIN).language == "fr"
+    assert await preference_cache.get(CHANNEL) == Stored(FRENCH, version=1)
+    assert preference_cache.resolved(ORIGIN).language == "fr"
 
 
 async def test_only_administrators_change_anything(
     bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
-    preferring = preferring_of(bots_store, quiet_redis)
+    preference_cache = preferring_of(bots_store, quiet_redis)
 
-    assert await preferring.put(CHANNEL, Stored(), FRENCH, PERSON) == NOT_ADMIN
-    assert await preferring.get(CHANNEL) == Stored()
+    assert await preference_cache.put(CHANNEL, Stored(), FRENCH, PERSON) == NOT_ADMIN
+    assert await preference_cache.get(CHANNEL) == Stored()
     listed = Editor("U3", is_admin=False)
-    assert await preferring.put(CHANNEL, Stored(), FRENCH, listed) is None
+    assert await preference_cache.put(CHANNEL, Stored(), FRENCH, listed) is None
 
 
 async def test_the_audit_says_who_changed_what_from_what_to_what(
     bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
-    preferring = preferring_of(bots_store, quiet_redis)
+    preference_cache = preferring_of(bots_store, quiet_redis)
     hours = parse_quiet_hours("22:00-07:00 Europe/Berlin")
     first = Preferences(language="fr", tasks_off=frozenset({Kind.WRITE, Kind.ASK}))
-    await preferring.put(WORKSPACE, Stored(), first, ADMIN)
+    await preference_cache.put(WORKSPACE, Stored(), first, ADMIN)
     second = Preferences(quiet_hours=hours, tasks_off=first.tasks_off)
-    await preferring.put(WORKSPACE, await preferring.get(WORKSPACE), second, Editor("U3", True))  # noqa: FBT003 - whether an admin
-    await preferring.put(CHANNEL, Stored(), Preferences(user_quota=Quota(3)), ADMIN)
+    admin = Editor("U3", True)  # noqa: FBT003 - whether an admin
+    await preference_cache.put(WORKSPACE, await preference_cache.get(WORKSPACE), second, admin)
+    await preference_cache.put(CHANNEL, Stored(), Preferences(user_quota=Quota(3)), ADMIN)
 
     entries = await bots_store.run(rulebook.audit(10))
 
@@ -152,15 +155,15 @@ async def test_many_scopes_are_read_at_once_and_only_if_something_changed(
 async def test_what_a_newer_parley_wrote_is_not_overwritten(
     bots_store: bots.store.AsyncStore, quiet_redis: str
 ) -> None:
-    preferring = preferring_of(bots_store, quiet_redis)
+    preference_cache = preferring_of(bots_store, quiet_redis)
     newer = '{"v": 99, "type": "preferences", "body": {"version": 7}}'
     await bots_store.client.hset(keys.PREFERENCES, CHANNEL.name, newer)
-    await preferring.refresh()
+    await preference_cache.refresh()
 
-    assert preferring.resolved(ORIGIN).language == ""
-    read = await preferring.get(CHANNEL)
-    assert await preferring.put(CHANNEL, read, FRENCH, ADMIN) == NOT_READ
-    assert await preferring.put(CHANNEL, Stored(), FRENCH, ADMIN) == OVERTAKEN
+    assert preference_cache.resolved(ORIGIN).language == ""
+    read = await preference_cache.get(CHANNEL)
+    assert await preference_cache.put(CHANNEL, read, FRENCH, ADMIN) == NOT_READ
+    assert await preference_cache.put(CHANNEL, Stored(), FRENCH, ADMIN) == OVERTAKEN
 
 
 async def test_where_nobody_prefers_anything_the_settings_hold(

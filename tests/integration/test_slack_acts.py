@@ -90,7 +90,7 @@ async def running(slack: FakeSlack, store: AsyncStore, *, by_socket: bool) -> As
         channel_access_of(account, store),
         SlackSurface(access, SharedRateBudget(store)),
     )
-    link = Link(wiring, surface, Platform.SLACK, sight.gatherer)
+    link = Link(wiring, surface, Platform.SLACK, sight.history_reader)
     adapter = one_workspace(account, link, sight, SlackAutomationRules())
     task = asyncio.create_task(adapter.run())
     if by_socket:
@@ -301,7 +301,7 @@ def origin(
 
 
 async def texts(bot: Bot, asked: Origin, wanted: Wanted) -> list[str]:
-    return [quoted.text for quoted in await bot.sight.gatherer.gather(asked, wanted)]
+    return [quoted.text for quoted in await bot.sight.history_reader.gather(asked, wanted)]
 
 
 async def test_a_channels_messages_are_gathered_with_names_links_and_threads(
@@ -314,7 +314,7 @@ async def test_a_channels_messages_are_gathered_with_names_links_and_threads(
     reply = await slack.say(CHANNEL, ALICE, "In the thread", root.ts)
     await slack.say(CHANNEL, BOB, "Last")
 
-    found = await bot.sight.gatherer.gather(origin(), LastHours(1))
+    found = await bot.sight.history_reader.gather(origin(), LastHours(1))
 
     assert [(q.author, q.text) for q in found] == [
         ("bob", "Ask @alice & me"),
@@ -360,7 +360,7 @@ async def test_what_is_not_gathered_says_why(
     await slack.say(CHANNEL, BOB, "words")
 
     with pytest.raises(expected):
-        await bot.sight.gatherer.gather(origin(user=user), wanted)
+        await bot.sight.history_reader.gather(origin(user=user), wanted)
 
 
 async def test_a_member_on_a_later_page_is_a_member(slack: FakeSlack, bot: Bot) -> None:

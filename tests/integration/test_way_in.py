@@ -303,7 +303,7 @@ async def test_a_flood_is_not_put_before_the_ledger(
     assert (
         sum(job is not None for job in taken) == ALLOWANCE.max_open_per_user + 1
     )  # and a sentence
-    assert reception.floods.num_dropped > 150
+    assert reception.flood_guard.num_dropped > 150
     assert num_asked < 50
 
 

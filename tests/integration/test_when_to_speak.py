@@ -44,14 +44,14 @@ BOT = Situation(is_from_person=False, mentions_us=True)
 class Room:
     """A channel in which people write."""
 
-    def __init__(self, reception: Reception, preferring: PreferenceCache) -> None:
+    def __init__(self, reception: Reception, preference_cache: PreferenceCache) -> None:
         self.reception = reception
-        self._preferring = preferring
+        self._preference_cache = preference_cache
         self._number = 10
 
     async def prefer(self, after: Preferences) -> None:
-        before = await self._preferring.get(CHANNEL)
-        assert await self._preferring.put(CHANNEL, before, after, ADMIN) is None
+        before = await self._preference_cache.get(CHANNEL)
+        assert await self._preference_cache.put(CHANNEL, before, after, ADMIN) is None
 
     def message(
         self,
@@ -92,11 +92,11 @@ async def room(bots_store: AsyncStore, quiet_redis: str) -> AsyncIterator[Room]:
 
 @contextlib.asynccontextmanager
 async def room_of(store: AsyncStore, url: str, fallback: Fallback) -> AsyncIterator[Room]:
-    preferring = PreferenceCache(store, url, fallback)
-    wiring = Wiring(store, url, LIMITS, None, 1000, lambda _: None, Metrics(), preferring)
+    preference_cache = PreferenceCache(store, url, fallback)
+    wiring = Wiring(store, url, LIMITS, None, 1000, lambda _: None, Metrics(), preference_cache)
     surface: Surface = DiscordSurface()  # never connected: nothing is shown here
     link = Link(wiring, surface, Platform.SLACK)
-    yield Room(link.reception, preferring)
+    yield Room(link.reception, preference_cache)
     await link.delivery.close()
 
 

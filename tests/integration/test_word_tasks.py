@@ -44,7 +44,7 @@ MESSAGES = tuple(
 
 
 @pytest.fixture(scope="module")
-def mind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
+def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
     loaded = load(save_tiny_model(tmp_path_factory.mktemp("models") / "endless", ends=False))
     engine = BatchingEngine(loaded, EngineOptions(120, 4, 8192))
     try:
@@ -80,9 +80,9 @@ def seq2seq(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def works(store: BlockingStore, mind: ChatModel, **settings: object) -> dict[Kind, Handler]:
+def works(store: BlockingStore, chat_model: ChatModel, **settings: object) -> dict[Kind, Handler]:
     chosen = Settings.model_validate({"PARLEY_TEMPERATURE": 0, "PARLEY_DEVICE": "cpu", **settings})
-    return text_handlers_of(chosen, store, mind, read_library(None))
+    return text_handlers_of(chosen, store, chat_model, read_library(None))
 
 
 def held(store: BlockingStore, text: str, task: Task, act: str = "") -> HeldLease:
@@ -108,9 +108,9 @@ ENGLISH = (
 
 
 def test_a_translation_keeps_what_is_kept_and_warns_of_a_small_model(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
-    outcome = works(store, mind)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr")))
+    outcome = works(store, chat_model)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr")))
 
     text = done(outcome)
     assert [text.count(thing) for thing in ("<@U7>", "🎉", "`notes.md`")] == [1, 1, 1]
@@ -120,9 +120,11 @@ def test_a_translation_keeps_what_is_kept_and_warns_of_a_small_model(
 
 
 def test_a_translation_of_a_command_is_no_part_of_the_conversation(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
-    outcome = works(store, mind)[Kind.TRANSLATE](held(store, ENGLISH, Translate("fr"), "command:1"))
+    outcome = works(store, chat_model)[Kind.TRANSLATE](
+        held(store, ENGLISH, Translate("fr"), "command:1")
+    )
 
     assert outcome.memory.turns == ()
 
@@ -135,15 +137,17 @@ def test_a_translation_of_a_command_is_no_part_of_the_conversation(
     ],
 )
 def test_what_needs_no_translation_gets_a_sentence(
-    store: BlockingStore, mind: ChatModel, text: str, reply: Done | Failed
+    store: BlockingStore, chat_model: ChatModel, text: str, reply: Done | Failed
 ) -> None:
-    assert works(store, mind)[Kind.TRANSLATE](held(store, text, Translate("en"))).reply == reply
+    assert (
+        works(store, chat_model)[Kind.TRANSLATE](held(store, text, Translate("en"))).reply == reply
+    )
 
 
 def test_a_translation_model_takes_the_chat_models_place(
-    store: BlockingStore, mind: ChatModel, seq2seq: Path
+    store: BlockingStore, chat_model: ChatModel, seq2seq: Path
 ) -> None:
-    task = works(store, mind, PARLEY_TRANSLATION_MODEL=str(seq2seq))[Kind.TRANSLATE]
+    task = works(store, chat_model, PARLEY_TRANSLATION_MODEL=str(seq2seq))[Kind.TRANSLATE]
 
     text = done(task(held(store, f"{ENGLISH}\n\n```\ncode stays\n```", Translate("fr"))))
 
@@ -191,11 +195,11 @@ def test_a_folder_without_a_translation_model_ends_the_start_with_a_sentence(
 
 
 def test_a_small_models_summary_quotes_the_central_messages_with_their_links(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
     task = Summarize(MESSAGES, "this thread")
 
-    outcome = works(store, mind)[Kind.SUMMARIZE](held(store, "", task))
+    outcome = works(store, chat_model)[Kind.SUMMARIZE](held(store, "", task))
 
     assert done(outcome) == (
         "**Summary of this thread** (4 messages)\n"
@@ -206,30 +210,30 @@ def test_a_small_models_summary_quotes_the_central_messages_with_their_links(
 
 
 def test_a_summary_whose_points_name_no_message_quotes_instead(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
     """The small model writes letters alone: none of its points can be looked up."""
     task = Summarize(MESSAGES * 60, "the last 4 hours")  # more than fits into one prompt
 
-    writing = works(store, mind, PARLEY_ANSWER_BY="writing")[Kind.SUMMARIZE]
+    writing = works(store, chat_model, PARLEY_ANSWER_BY="writing")[Kind.SUMMARIZE]
 
     text = done(writing(held(store, "", task)))
     assert text.startswith("**Summary of the last 4 hours** (240 messages)\n- “")
 
 
-def test_a_draft_is_written_and_remembered(store: BlockingStore, mind: ChatModel) -> None:
+def test_a_draft_is_written_and_remembered(store: BlockingStore, chat_model: ChatModel) -> None:
     task = Write(Form.EMAIL, "friendly", Length.SHORT)
 
-    outcome = works(store, mind)[Kind.WRITE](held(store, "the party", task))
+    outcome = works(store, chat_model)[Kind.WRITE](held(store, "the party", task))
 
     assert len(done(outcome)) > 50
     assert outcome.memory.turns[0].text == "Write an email about: the party"
 
 
 def test_the_model_is_told_the_channels_language_for_a_draft(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
-    write = works(store, mind)[Kind.WRITE]
+    write = works(store, chat_model)[Kind.WRITE]
 
     def drafted(manner: PromptOverrides | None) -> str:
         task = held(store, "the release on Friday", Write(Form.EMAIL, "", Length.SHORT))
@@ -240,16 +244,16 @@ def test_the_model_is_told_the_channels_language_for_a_draft(
     assert drafted(None) != drafted(PromptOverrides(language="fr"))
 
 
-def test_a_reply_is_drafted_to_a_message(store: BlockingStore, mind: ChatModel) -> None:
+def test_a_reply_is_drafted_to_a_message(store: BlockingStore, chat_model: ChatModel) -> None:
     task = Write(Form.REPLY, length=Length.SHORT, reply_to=MESSAGES[0])
 
-    assert len(done(works(store, mind)[Kind.WRITE](held(store, "", task, "menu:1")))) > 50
+    assert len(done(works(store, chat_model)[Kind.WRITE](held(store, "", task, "menu:1")))) > 50
 
 
 def test_a_completion_goes_on_with_the_text_and_the_same_with_the_same_seed(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
-    complete = works(store, mind)[Kind.COMPLETE]
+    complete = works(store, chat_model)[Kind.COMPLETE]
     seeded, other = Complete(2.0, 0.95, 50, 7), Complete(2.0, 0.95, 50, 8)
 
     texts = [
@@ -262,9 +266,9 @@ def test_a_completion_goes_on_with_the_text_and_the_same_with_the_same_seed(
 
 
 def test_who_opts_out_is_noted_for_the_whole_workspace(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
-    opt = works(store, mind)[Kind.OPT]
+    opt = works(store, chat_model)[Kind.OPT]
     people = keys.opted_out("slack:T1")
 
     assert "left out of summaries" in done(opt(held(store, "", Opt(is_out=True))))
@@ -274,10 +278,10 @@ def test_who_opts_out_is_noted_for_the_whole_workspace(
 
 
 def test_nothing_that_one_person_alone_sees_is_remembered(
-    store: BlockingStore, mind: ChatModel
+    store: BlockingStore, chat_model: ChatModel
 ) -> None:
     private = held(store, ENGLISH, Translate("fr"))
     origin = replace(private.lease.job.origin, audience=Audience.ASKER)
     lease = replace(private.lease, job=replace(private.lease.job, origin=origin))
 
-    assert works(store, mind)[Kind.TRANSLATE](HeldLease(lease)).memory.turns == ()
+    assert works(store, chat_model)[Kind.TRANSLATE](HeldLease(lease)).memory.turns == ()

@@ -143,7 +143,7 @@ class BatchingEngine:
         self._batches = BATCHES[kind](loaded, options)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
-        self._lineup = FaultIsolation()
+        self._fault_isolation = FaultIsolation()
         self._labels = Labels()
         self._batch: Batch | None = None
         """None before it is opened, and from the death of one batch to the start of the next."""
@@ -197,7 +197,7 @@ class BatchingEngine:
             if self._is_lost:
                 raise EngineLostError
             self._running[request.id] = running
-            self._lineup.arrive(request.id)
+            self._fault_isolation.arrive(request.id)
             self._fill_batch()
         return BatchGeneration(self, running)
 
@@ -232,7 +232,7 @@ class BatchingEngine:
         """Give the present batch what may run now and is not in it yet."""
         if self._batch is None:
             return  # its successor will be filled
-        for turn in self._lineup.current():
+        for turn in self._fault_isolation.current():
             if turn.id not in self._in_batch:
                 self._add(self._batch, turn)
 
@@ -259,13 +259,13 @@ class BatchingEngine:
         request_id = running.request.id
         del self._running[request_id]
         self._in_batch.discard(request_id)
-        self._lineup.leave(request_id)
+        self._fault_isolation.leave(request_id)
         running.inbox.put(event)
 
     def _forget_all(self) -> None:
         self._running.clear()
         self._in_batch.clear()
-        self._lineup = FaultIsolation()
+        self._fault_isolation = FaultIsolation()
 
     def _route(self) -> None:
         """Route until closed; if that cannot go on, say so to everybody who waits."""
@@ -330,7 +330,7 @@ class BatchingEngine:
             return
         running.inbox.put(_Event(new))
         self._in_batch.discard(running.request.id)
-        self._lineup.acquit(running.request.id)
+        self._fault_isolation.acquit(running.request.id)
 
     def _replace(self, dead: Batch) -> None:
         """Build a new batch; everything that was being written goes on in it, suspects first."""
@@ -356,7 +356,7 @@ class BatchingEngine:
             return None  # it was ended by none of them: all are given to the next as they are
         # In the step that was under way when a request was cancelled that one was still there.
         is_open = dead.num_moves == self._moves_at_cancel
-        return self._lineup.die(() if is_open else self._in_batch)
+        return self._fault_isolation.die(() if is_open else self._in_batch)
 
 
 def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:

@@ -47,12 +47,14 @@ def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingE
 
 
 def write_all(
-    mind: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST
+    chat_model: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST
 ) -> list[str]:
     """What the model writes for each prompt; as many at once as the engine has slots."""
     requests = [
         Request(f"eval-{number}", prompt.token_ids, prompt.max_new_tokens, sampling, prompt.stop)
         for number, prompt in enumerate(prompts)
     ]
-    generations = [mind.engine.submit(request) for request in requests]  # all before any is read
+    generations = [
+        chat_model.engine.submit(request) for request in requests
+    ]  # all before any is read
     return ["".join(generation) for generation in generations]

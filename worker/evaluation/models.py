@@ -136,39 +136,41 @@ def measure_model(model: str, settings: Settings) -> Candidate:
     load_s = time.monotonic() - started_s
     library = read_library(settings.prompts_dir)
     with engine_around(loaded, settings) as engine:
-        mind = ChatModel(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
-        alone, together = _speed(mind, 1), _speed(mind, 8)
-        chrf, chrf_copy = _chrf(mind, library)
+        chat_model = ChatModel(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+        alone, together = _speed(chat_model, 1), _speed(chat_model, 8)
+        chrf, chrf_copy = _chrf(chat_model, library)
         return Candidate(
             name=DEFAULT_MODEL.name if model == DEFAULT else model.rstrip("/").rpartition("/")[2],
             millions=round(loaded.num_parameters / MB, 1),
             load_s=round(load_s, 2),
             tokens_per_s_1=alone,
             tokens_per_s_8=together,
-            reading=_reading(mind, library),
-            writing=_writing(mind, library),
+            reading=_reading(chat_model, library),
+            writing=_writing(chat_model, library),
             chrf=chrf,
             chrf_copy=chrf_copy,
             peak_mb=round(_peak_bytes() / MB),
         )
 
 
-def _speed(mind: ChatModel, num_requests: int) -> float:
+def _speed(chat_model: ChatModel, num_requests: int) -> float:
     """Tokens a second that all requests together get, after one that warms up."""
-    prompt = make_continuation(BENCH_PROMPT, mind.tokenizer, mind.limits, BENCH_TOKENS)
-    write_all(mind, [dataclasses.replace(prompt, max_new_tokens=4)])
+    prompt = make_continuation(BENCH_PROMPT, chat_model.tokenizer, chat_model.limits, BENCH_TOKENS)
+    write_all(chat_model, [dataclasses.replace(prompt, max_new_tokens=4)])
     started_s = time.monotonic()
     requests = [
         Request(f"bench-{number}", prompt.token_ids, BENCH_TOKENS, Sampling(1.0, 1.0, seed=number))
         for number in range(num_requests)
     ]
-    generations = [mind.engine.submit(request) for request in requests]  # all before any is read
+    generations = [
+        chat_model.engine.submit(request) for request in requests
+    ]  # all before any is read
     texts = ["".join(generation) for generation in generations]
-    num_tokens = sum(len(mind.tokenizer.encode(t, add_special_tokens=False)) for t in texts)
+    num_tokens = sum(len(chat_model.tokenizer.encode(t, add_special_tokens=False)) for t in texts)
     return round(num_tokens / (time.monotonic() - started_s), 1)
 
 
-def _chrf(mind: ChatModel, library: PromptLibrary) -> tuple[float, float]:
+def _chrf(chat_model: ChatModel, library: PromptLibrary) -> tuple[float, float]:
     """Means over languages of the model's score and the untranslated source's."""
     examples = read_examples(None, None)
     languages = dict.fromkeys(example.target for example in examples)
@@ -177,42 +179,42 @@ def _chrf(mind: ChatModel, library: PromptLibrary) -> tuple[float, float]:
         for language in languages
         for example in [each for each in examples if each.target == language][:NUM_SENTENCES]
     ]
-    figures = evaluate_translation(some, "", by_chat_model(mind, library)).figures
+    figures = evaluate_translation(some, "", by_chat_model(chat_model, library)).figures
     scores = json.loads(json.dumps(figures["chrf"])).values()
     return tuple(
         round(sum(score[who] for score in scores) / len(scores), 2) for who in ("parley", "copy")
     )
 
 
-def _reading(mind: ChatModel, library: PromptLibrary) -> float:
+def _reading(chat_model: ChatModel, library: PromptLibrary) -> float:
     mark = f"====={secrets.token_hex(8)}====="
     prompts = [
         make_task_prompt(
             library.render(
                 "answer", passages=f"[1] {each.passage}", question=each.question, mark=mark
             ),
-            mind.tokenizer,
-            mind.limits,
+            chat_model.tokenizer,
+            chat_model.limits,
             MAX_ANSWER_TOKENS,
         )
         for each in checks.READINGS
     ]
-    answers = write_all(mind, prompts)
+    answers = write_all(chat_model, prompts)
     read = [checks.is_read(a, each) for a, each in zip(answers, checks.READINGS, strict=True)]
     return round(sum(read) / len(read), 2)
 
 
-def _writing(mind: ChatModel, library: PromptLibrary) -> float:
+def _writing(chat_model: ChatModel, library: PromptLibrary) -> float:
     prompts = [
         make_task_prompt(
             rendered_for(each.task, each.about, library, ""),
-            mind.tokenizer,
-            mind.limits,
+            chat_model.tokenizer,
+            chat_model.limits,
             TOKENS[Length.SHORT],
         )
         for each in checks.DRAFTINGS
     ]
-    drafts = write_all(mind, prompts)
+    drafts = write_all(chat_model, prompts)
     shares = [
         0.0 if checks.runs_in_circles(draft) else checks.share_of_facts(draft, each.facts)
         for draft, each in zip(drafts, checks.DRAFTINGS, strict=True)

@@ -114,13 +114,13 @@ def _chrf(translations: Sequence[str], examples: Sequence[TranslationExample]) -
     return round(float(CHRF().corpus_score(list(translations), references).score), 2)
 
 
-def by_chat_model(mind: ChatModel, library: PromptLibrary) -> Translate:
+def by_chat_model(chat_model: ChatModel, library: PromptLibrary) -> Translate:
     """Translations as the channel gets them where no translation model is set."""
 
     def translate(texts: Sequence[str], source: str, target: str) -> list[str]:
         mark = f"====={secrets.token_hex(8)}====="
-        prompts = [prompt_for(text, (source, target, mark), library, mind) for text in texts]
-        written = write_all(mind, prompts)
+        prompts = [prompt_for(text, (source, target, mark), library, chat_model) for text in texts]
+        written = write_all(chat_model, prompts)
         return [cleaned(answer, text, mark) for answer, text in zip(written, texts, strict=True)]
 
     return translate
@@ -143,5 +143,5 @@ def translating(settings: Settings) -> Iterator[tuple[str, Translate]]:
         return
     library = read_library(settings.prompts_dir)
     name = DEFAULT_MODEL.name if settings.model == DEFAULT else settings.model
-    with open_chat_model(settings.model, settings) as mind:
-        yield name, by_chat_model(mind, library)
+    with open_chat_model(settings.model, settings) as chat_model:
+        yield name, by_chat_model(chat_model, library)

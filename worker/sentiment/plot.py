@@ -23,28 +23,28 @@ EPOCH = date(1970, 1, 1)
 """Where matplotlib counts days from (``matplotlib.dates.get_epoch``)."""
 
 
-def draw(mood: Trend) -> bytes:
+def draw(trend: Trend) -> bytes:
     """A PNG of 960 by 600 pixels."""
     figure = new_figure(*SIZE_INCHES)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    _draw_means(upper, mood)
-    _draw_counts(lower, mood)
+    _draw_means(upper, trend)
+    _draw_counts(lower, trend)
     handles, labels = lower.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(LABELS), frameon=False)
     return png_of(figure)
 
 
-def _draw_means(axes: Axes, mood: Trend) -> None:
-    days = _numbers(mood)
+def _draw_means(axes: Axes, trend: Trend) -> None:
+    days = _numbers(trend)
     known = [
-        (day, each) for day, each in zip(days, mood.days, strict=True) if each.mean is not None
+        (day, each) for day, each in zip(days, trend.days, strict=True) if each.mean is not None
     ]
     means = [each.mean or 0.0 for _, each in known]
     most = max(each.num_rated for _, each in known)
     axes.axhspan(-BOUNDARY, BOUNDARY, color=FAINT, alpha=0.4, linewidth=0)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.axhline(
-        mood.mean, color=INK, linewidth=0.8, linestyle="--", label=f"mean {mood.mean:+.1f}"
+        trend.mean, color=INK, linewidth=0.8, linestyle="--", label=f"mean {trend.mean:+.1f}"
     )
     axes.plot([day for day, _ in known], means, color=LINE, linewidth=1.5)
     axes.scatter(
@@ -63,29 +63,29 @@ def _draw_means(axes: Axes, mood: Trend) -> None:
     make_plain(axes)
 
 
-def _draw_counts(axes: Axes, mood: Trend) -> None:
-    days = _numbers(mood)
+def _draw_counts(axes: Axes, trend: Trend) -> None:
+    days = _numbers(trend)
     below = [0.0] * len(days)
     for label in LABELS:
-        heights = [float(day.counts[label]) for day in mood.days]
+        heights = [float(day.counts[label]) for day in trend.days]
         axes.bar(
             days,
             heights,
             bottom=below,
             width=BAR_WIDTH_DAYS,
             color=COLOURS[label],
-            label=f"{label} {mood.share(label):.0%}",
+            label=f"{label} {trend.share(label):.0%}",
         )
         below = [low + height for low, height in zip(below, heights, strict=True)]
     axes.set_ylabel("messages")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
     step = -(-len(days) // MAX_TICKS)
     ticks = list(range(len(days) - 1, -1, -step))
-    axes.set_xticks([days[i] for i in ticks], labels=[f"{mood.days[i].day:%-d %b}" for i in ticks])
+    axes.set_xticks([days[i] for i in ticks], labels=[f"{trend.days[i].day:%-d %b}" for i in ticks])
     axes.set_xlim(days[0] - 0.7, days[-1] + 0.7)
     make_plain(axes)
 
 
-def _numbers(mood: Trend) -> Sequence[float]:
+def _numbers(trend: Trend) -> Sequence[float]:
     """The days as matplotlib counts them."""
-    return [float(day.day.toordinal() - EPOCH.toordinal()) for day in mood.days]
+    return [float(day.day.toordinal() - EPOCH.toordinal()) for day in trend.days]

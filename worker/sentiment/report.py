@@ -33,28 +33,28 @@ CAUTION = (
 MARKUP = re.compile(r"([\\`*_~\[\]()<>|#])")
 
 
-def report_text(mood: Trend, num_days: int) -> str:
+def report_text(trend: Trend, num_days: int) -> str:
     """Markdown that stands above the picture."""
-    shares = ", ".join(f"{mood.share(label):.0%} {label}" for label in reversed(LABELS))
+    shares = ", ".join(f"{trend.share(label):.0%} {label}" for label in reversed(LABELS))
     summary = (
-        f"{_messages(mood.num_rated)} rated: {shares}. On average {signed(mood.mean)} on a scale "
+        f"{_messages(trend.num_rated)} rated: {shares}. On average {signed(trend.mean)} on a scale "
         "from -4 to +4."
     )
     parts = [
         f"**How this channel sounded in the last {num_days} days**",
         summary,
-        _listed("Most positive", mood.most_positive),
-        _listed("Most negative", mood.most_negative),
+        _listed("Most positive", trend.most_positive),
+        _listed("Most negative", trend.most_negative),
         CAUTION,
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def alternative_text(mood: Trend) -> str:
+def alternative_text(trend: Trend) -> str:
     """What the picture shows, for people who do not see it."""
-    means = [day.mean for day in mood.days if day.mean is not None]
-    first, last = mood.days[0].day, mood.days[-1].day
-    shares = ", ".join(f"{mood.share(label):.0%} {label}" for label in reversed(LABELS))
+    means = [day.mean for day in trend.days if day.mean is not None]
+    first, last = trend.days[0].day, trend.days[-1].day
+    shares = ", ".join(f"{trend.share(label):.0%} {label}" for label in reversed(LABELS))
     return (
         f"Mean sentiment by day from {first:%-d %B} to {last:%-d %B}, between {signed(min(means))} "
         f"and {signed(max(means))}, and below it the number of messages by day: {shares}."
@@ -142,12 +142,12 @@ class Reporter:
         now_s = self._now_s()
         today = datetime.fromtimestamp(now_s, UTC).date()
         found = read_ratings(self._store, job.origin, now_s - num_days * DAY_S)
-        mood = trend_of(found, today, num_days, NUM_STRONGEST)
-        if mood is None:
+        trend = trend_of(found, today, num_days, NUM_STRONGEST)
+        if trend is None:
             raise NothingRatedError(NOTHING_RATED.format(days=num_days))
         picture = Picture(
             name=f"sentiment-{today}.png",
-            content=base64.b64encode(draw(mood)).decode(),
-            description=alternative_text(mood),
+            content=base64.b64encode(draw(trend)).decode(),
+            description=alternative_text(trend),
         )
-        return Outcome(Done(report_text(mood, num_days), picture=picture))
+        return Outcome(Done(report_text(trend, num_days), picture=picture))

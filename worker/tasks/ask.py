@@ -79,16 +79,16 @@ class Asking:
     def __init__(
         self,
         store: BlockingStore,
-        mind: ChatModel,
+        chat_model: ChatModel,
         search: Search,
         prompts: Prompts,
         manner: AskOptions,
     ) -> None:
         self._store = store
-        self._mind = mind
+        self._chat_model = chat_model
         self._search = search
         self._prompts = prompts
-        self._manner = manner
+        self._options = manner
 
     def ask(self, held: HeldLease) -> Outcome:
         """Answer from the documents. See ``works.Work``."""
@@ -123,12 +123,12 @@ class Asking:
 
     def _answer(self, held: HeldLease, findings: Findings) -> Outcome:
         job = held.lease.job
-        if not self._manner.is_quoting and (written := self._write(held, findings.passages)):
+        if not self._options.is_quoting and (written := self._write(held, findings.passages)):
             text, reason = written
         else:
             text, reason = self._quote(job, findings.passages), FinishReason.STOP
         turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, text, job.id))
-        manner = self._manner
+        manner = self._options
         retention_ms = kept_ms(job, manner.retention_ms)
         memory = ConversationMemory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
         return Outcome(Done(text, reason), memory)
@@ -157,9 +157,11 @@ class Asking:
             system = f"{rendered.system}{in_language(job)}"
             rendered = dataclasses.replace(rendered, system=system)
             try:
-                prompt = make_task_prompt(rendered, self._mind.tokenizer, self._mind.limits)
-                draft = Draft(self._store, self._mind.engine, held)
-                written = draft.write(prompt, self._manner.sampling, is_shown=False)
+                prompt = make_task_prompt(
+                    rendered, self._chat_model.tokenizer, self._chat_model.limits
+                )
+                draft = Draft(self._store, self._chat_model.engine, held)
+                written = draft.write(prompt, self._options.sampling, is_shown=False)
             except PromptTooLongError:
                 continue
             if not written.text.strip():

@@ -69,7 +69,7 @@ class AttachmentReader:
         self._budget = int(limits.max_prompt_tokens * SHARE)
         self._max_mb = max_mb
 
-    def before(self, work: Handler, *, is_shown_pictures: bool = False) -> Handler:
+    def before(self, handler: Handler, *, is_shown_pictures: bool = False) -> Handler:
         """The same work, with the text of its job's files in its job's text.
 
         ``is_shown_pictures``: whether the work shows pictures to the model; else they are named.
@@ -78,18 +78,18 @@ class AttachmentReader:
         def with_files(held: HeldLease) -> Outcome:
             job = held.lease.job
             if not job.attachments:
-                return work(held)
-            return self._run(work, held, self._read(job, is_shown_pictures=is_shown_pictures))
+                return handler(held)
+            return self._run(handler, held, self._read(job, is_shown_pictures=is_shown_pictures))
 
         return with_files
 
-    def _run(self, work: Handler, held: HeldLease, kept: Job) -> Outcome:
+    def _run(self, handler: Handler, held: HeldLease, kept: Job) -> Outcome:
         texts = [each for each in kept.attachments if each.text]
         if not texts and not kept.text and not pictures_of(kept.attachments):
             return Outcome(Done(_said(kept.attachments)))
         worked_on = dataclasses.replace(kept, text=_laid_out(kept.text, texts))
         held.lease = dataclasses.replace(held.lease, job=worked_on)
-        outcome = work(held)
+        outcome = handler(held)
         reply = outcome.reply
         notes = _said(kept.attachments)
         if isinstance(reply, Done) and notes:

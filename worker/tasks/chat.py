@@ -33,15 +33,15 @@ class ChatOptions:
 class Answerer:
     """Writes answers with one model; on many threads at once."""
 
-    def __init__(self, store: BlockingStore, mind: ChatModel, manner: ChatOptions) -> None:
+    def __init__(self, store: BlockingStore, chat_model: ChatModel, manner: ChatOptions) -> None:
         self._store = store
-        self._mind = mind
-        self._manner = manner
+        self._chat_model = chat_model
+        self._options = manner
 
     def answer(self, held: HeldLease) -> Outcome:
         """Write an answer. See ``works.Work``."""
         lease = held.lease
-        draft = Draft(self._store, self._mind.engine, held, lease.shown)
+        draft = Draft(self._store, self._chat_model.engine, held, lease.shown)
         try:
             finish_reason = draft.write(
                 self._prompt(lease), self._sampling(lease.job)
@@ -62,20 +62,20 @@ class Answerer:
         return Outcome(Done(FORGOTTEN), ConversationMemory(forget=True))
 
     def _prompt(self, lease: Lease) -> Prompt:
-        system = system_prompt_of(lease.job, self._manner.system_prompt)
+        system = system_prompt_of(lease.job, self._options.system_prompt)
         pictures = pictures_of(lease.job.attachments)
         question = PromptInput(system, lease.history, lease.job.text, lease.shown, pictures)
-        return make_prompt(question, self._mind.tokenizer, self._mind.limits)
+        return make_prompt(question, self._chat_model.tokenizer, self._chat_model.limits)
 
     def _sampling(self, job: Job) -> Sampling:
         """Another answer is wanted where one was not liked: the likeliest words were those."""
-        sampling = self._manner.sampling
+        sampling = self._options.sampling
         if not job.num_retries or sampling.temperature >= RETRY_TEMPERATURE:
             return sampling
         return dataclasses.replace(sampling, temperature=RETRY_TEMPERATURE, top_p=RETRY_TOP_P)
 
     def _memory(self, job: Job, answer: str) -> ConversationMemory:
         turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, answer, job.id))
-        manner = self._manner
+        manner = self._options
         retention_ms = kept_ms(job, manner.retention_ms)
         return ConversationMemory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)

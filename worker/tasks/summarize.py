@@ -39,19 +39,19 @@ WISH = 2.0
 Vector = Mapping[str, float]
 
 
-def most_central(texts: Sequence[str], num: int, wish: str = "") -> list[int]:
+def most_central(texts: Sequence[str], num: int, task_request: str = "") -> list[int]:
     """The numbers of the texts that stand for the others, in their order.
 
     Args:
         texts: the messages.
         num: how many are chosen at most.
-        wish: what is wanted of them, if anything.
+        task_request: what is wanted of them, if anything.
     """
     words = [WORD.findall(text.casefold()) for text in texts]
     rarity = _rarity(words)
     vectors = [_vector(of_one, rarity) for of_one in words]
     centre = _sum(vectors)
-    wanted = _vector(WORD.findall(wish.casefold()), rarity)
+    wanted = _vector(WORD.findall(task_request.casefold()), rarity)
     worth = {
         number: _cosine(vector, centre) + WISH * _cosine(vector, wanted)
         for number, vector in enumerate(vectors)
@@ -111,11 +111,16 @@ class Summarizer:
     """Summarizes with one model."""
 
     def __init__(
-        self, store: BlockingStore, mind: ChatModel, library: PromptLibrary, *, is_quoting: bool
+        self,
+        store: BlockingStore,
+        chat_model: ChatModel,
+        library: PromptLibrary,
+        *,
+        is_quoting: bool,
     ) -> None:
         """``is_quoting``: whether messages are chosen and quoted instead of paraphrased."""
         self._store = store
-        self._mind = mind
+        self._chat_model = chat_model
         self._library = library
         self._is_quoting = is_quoting
 
@@ -128,9 +133,9 @@ class Summarizer:
         messages = dict(enumerate(task.messages, start=1))
         points: Sequence[Point] = ()
         if not self._is_quoting:
-            draft = Draft(self._store, self._mind.engine, held)
-            wish = f" What matters: {job.text}" if job.text else ""
-            points = self._points(messages, task.what, f"{wish}{in_language(job)}", draft)
+            draft = Draft(self._store, self._chat_model.engine, held)
+            task_request = f" What matters: {job.text}" if job.text else ""
+            points = self._points(messages, task.what, f"{task_request}{in_language(job)}", draft)
         if points:
             return Outcome(Done(shown(task.what, messages, points)))
         texts = [message.text for message in task.messages]
@@ -138,17 +143,17 @@ class Summarizer:
         return Outcome(Done(quoted(task.what, messages, chosen or list(messages)[:MAX_POINTS])))
 
     def _points(
-        self, messages: Mapping[int, Quoted], what: str, wish: str, draft: Draft
+        self, messages: Mapping[int, Quoted], what: str, task_request: str, draft: Draft
     ) -> list[Point]:
         points: list[Point] = []
-        room = self._room("summarize", "messages", what, wish)
+        room = self._room("summarize", "messages", what, task_request)
         for part in self._parts(messages, room):
-            answer = self._ask("summarize", draft, what, wish, messages=numbered(part))
+            answer = self._ask("summarize", draft, what, task_request, messages=numbered(part))
             points += points_in(answer, part)
         for _ in range(MAX_ROUNDS):
             if len(points) <= MAX_POINTS:
                 break
-            joined = self._joined(points, messages, what, wish, draft)
+            joined = self._joined(points, messages, what, task_request, draft)
             if not joined or len(joined) >= len(points):
                 break
             points = joined
@@ -159,34 +164,34 @@ class Summarizer:
         points: Sequence[Point],
         messages: Mapping[int, Quoted],
         what: str,
-        wish: str,
+        task_request: str,
         draft: Draft,
     ) -> list[Point]:
         """Fewer points that say the same; only numbers that they had count."""
         joined: list[Point] = []
         lines = {number: listed([point]) for number, point in enumerate(points)}
-        for numbers in self._fitting(lines, self._room("merge", "points", what, wish)):
+        for numbers in self._fitting(lines, self._room("merge", "points", what, task_request)):
             some = [points[number] for number in numbers]
             known = {number: messages[number] for point in some for number in point.numbers}
-            answer = self._ask("merge", draft, what, wish, points=listed(some))
+            answer = self._ask("merge", draft, what, task_request, points=listed(some))
             joined += points_in(answer, known)
         return joined
 
-    def _ask(self, name: str, draft: Draft, what: str, wish: str, **data: str) -> str:
-        prompt = self._prompt(name, what, wish, **data)
+    def _ask(self, name: str, draft: Draft, what: str, task_request: str, **data: str) -> str:
+        prompt = self._prompt(name, what, task_request, **data)
         return draft.write(prompt, Sampling(), is_shown=False).text
 
-    def _prompt(self, name: str, what: str, wish: str, **data: str) -> Prompt:
-        mind = self._mind
+    def _prompt(self, name: str, what: str, task_request: str, **data: str) -> Prompt:
+        chat_model = self._chat_model
         rendered = self._library.render(
             name,
             mark=f"====={secrets.token_hex(8)}=====",
             most=str(MAX_POINTS),
             what=what,
-            wish=wish,
+            task_request=task_request,
             **data,
         )
-        return make_task_prompt(rendered, mind.tokenizer, mind.limits, MAX_NEW_TOKENS)
+        return make_task_prompt(rendered, chat_model.tokenizer, chat_model.limits, MAX_NEW_TOKENS)
 
     def _parts(self, messages: Mapping[int, Quoted], room: int) -> Iterator[dict[int, Quoted]]:
         """The messages in parts that fit into a prompt, the oldest first."""
@@ -208,12 +213,12 @@ class Summarizer:
         if some:
             yield some
 
-    def _room(self, name: str, field: str, what: str, wish: str) -> int:
+    def _room(self, name: str, field: str, what: str, task_request: str) -> int:
         """How many tokens of messages or points fit into one prompt."""
-        limits = self._mind.limits
-        empty = self._prompt(name, what, wish, **{field: ""})
+        limits = self._chat_model.limits
+        empty = self._prompt(name, what, task_request, **{field: ""})
         used = len(empty.token_ids) + empty.max_new_tokens + SPARE_TOKENS
         return max(1, limits.max_total_tokens - used)
 
     def _length(self, line: str) -> int:
-        return len(self._mind.tokenizer.encode(f"{line}\n", add_special_tokens=False))
+        return len(self._chat_model.tokenizer.encode(f"{line}\n", add_special_tokens=False))

@@ -60,14 +60,14 @@ class Translator:
     def __init__(
         self,
         store: BlockingStore,
-        mind: ChatModel,
+        chat_model: ChatModel,
         library: PromptLibrary,
         remembering: Remembering,
         model: Translating | None = None,
     ) -> None:
         """``model``: a translation model; None for the chat model."""
         self._store = store
-        self._mind = mind
+        self._chat_model = chat_model
         self._library = library
         self._remembering = remembering
         self._model = model
@@ -81,50 +81,60 @@ class Translator:
         found = identify(lease.job.text)
         if (ending := _without_work(found, task.to)) is not None:
             return Outcome(Done("") if task.is_unasked else ending)
-        wish = TranslationRequest(lease.job.text, found.code, task.to)
-        draft = Draft(self._store, self._mind.engine, held)
-        for piece in self._written(wish, draft, held):
+        task_request = TranslationRequest(lease.job.text, found.code, task.to)
+        draft = Draft(self._store, self._chat_model.engine, held)
+        for piece in self._written(task_request, draft, held):
             draft.add(piece)
         answer = draft.text.strip() + self._warning()
         asked = f"Translate into {name_of(task.to)}: {lease.job.text}"
         return Outcome(Done(answer), self._remembering.memory(lease.job, asked, answer))
 
-    def _written(self, wish: TranslationRequest, draft: Draft, held: HeldLease) -> Iterator[str]:
+    def _written(
+        self, task_request: TranslationRequest, draft: Draft, held: HeldLease
+    ) -> Iterator[str]:
         if self._model is None:
-            pieces = take_apart(wish.text, lambda line: _lines_or_sentences(line, wish.source))
-            return (self._by_chat(piece, wish, draft) for piece in pieces)
-        pieces = take_apart(wish.text, lambda line: sentences_of(line, wish.source))
-        return iter(self._by_model(self._model, pieces, wish, held))
+            pieces = take_apart(
+                task_request.text, lambda line: _lines_or_sentences(line, task_request.source)
+            )
+            return (self._by_chat(piece, task_request, draft) for piece in pieces)
+        pieces = take_apart(task_request.text, lambda line: sentences_of(line, task_request.source))
+        return iter(self._by_model(self._model, pieces, task_request, held))
 
-    def _by_chat(self, piece: Piece, wish: TranslationRequest, draft: Draft) -> str:
+    def _by_chat(self, piece: Piece, task_request: TranslationRequest, draft: Draft) -> str:
         if isinstance(piece, str):
             return piece
         if piece.asked is not None:
-            restored = piece.restored(self._ask(piece.asked, wish, draft))
+            restored = piece.restored(self._ask(piece.asked, task_request, draft))
             if restored is not None:
                 return restored
-        return piece.woven([self._fragment(part, wish, draft) for part in piece.words])
+        return piece.woven([self._fragment(part, task_request, draft) for part in piece.words])
 
-    def _fragment(self, words: str, wish: TranslationRequest, draft: Draft) -> str:
+    def _fragment(self, words: str, task_request: TranslationRequest, draft: Draft) -> str:
         """Words between things that are kept, with the blanks that stood around them."""
         if not has_words(words):
             return words
-        return within_blanks(words, self._ask(words.strip(), wish, draft))
+        return within_blanks(words, self._ask(words.strip(), task_request, draft))
 
-    def _ask(self, sentence: str, wish: TranslationRequest, draft: Draft) -> str:
+    def _ask(self, sentence: str, task_request: TranslationRequest, draft: Draft) -> str:
         mark = f"====={secrets.token_hex(8)}====="
-        languages = (wish.source, wish.target, mark)
-        prompt = prompt_for(sentence, languages, self._library, self._mind)
+        languages = (task_request.source, task_request.target, mark)
+        prompt = prompt_for(sentence, languages, self._library, self._chat_model)
         # The likeliest words: a translation is right or wrong, not one among many.
         written = draft.write(prompt, Sampling(), is_shown=False)
         return cleaned(written.text, sentence, mark)
 
     def _by_model(
-        self, model: Translating, pieces: Sequence[Piece], wish: TranslationRequest, held: HeldLease
+        self,
+        model: Translating,
+        pieces: Sequence[Piece],
+        task_request: TranslationRequest,
+        held: HeldLease,
     ) -> list[str]:
         sentences = [piece for piece in pieces if isinstance(piece, Sentence)]
         asked = [sentence.asked for sentence in sentences]
-        answers = iter(self._batch(model, [text for text in asked if text is not None], wish, held))
+        answers = iter(
+            self._batch(model, [text for text in asked if text is not None], task_request, held)
+        )
         restored = [
             None if text is None else sentence.restored(next(answers))
             for sentence, text in zip(sentences, asked, strict=True)
@@ -132,7 +142,7 @@ class Translator:
         # What has lost a number is translated once more, between the things that are kept.
         broken = [s for s, text in zip(sentences, restored, strict=True) if text is None]
         words = [part.strip() for s in broken for part in s.words if has_words(part)]
-        again = iter(self._batch(model, words, wish, held))
+        again = iter(self._batch(model, words, task_request, held))
 
         def mended(sentence: Sentence) -> str:
             return sentence.woven(
@@ -150,12 +160,12 @@ class Translator:
         self,
         model: Translating,
         sentences: Sequence[str],
-        wish: TranslationRequest,
+        task_request: TranslationRequest,
         held: HeldLease,
     ) -> list[str]:
         if not sentences:
             return []
-        translated = model.translate(sentences, wish.source, wish.target, held)
+        translated = model.translate(sentences, task_request.source, task_request.target, held)
         if len(translated) < len(sentences):
             if held.ending is None:
                 raise InterruptedError("The translation model stopped.")
@@ -163,9 +173,9 @@ class Translator:
         return translated
 
     def _warning(self) -> str:
-        if self._model is not None or self._mind.num_parameters >= SMALL:
+        if self._model is not None or self._chat_model.num_parameters >= SMALL:
             return ""
-        millions = round(self._mind.num_parameters / 1e6)
+        millions = round(self._chat_model.num_parameters / 1e6)
         return (
             f"\n\n_A small model ({millions} million parameters) wrote this translation, and small "
             "models translate badly: check it before you rely on it._"
@@ -173,7 +183,7 @@ class Translator:
 
 
 def prompt_for(
-    sentence: str, languages: tuple[str, str, str], library: PromptLibrary, mind: ChatModel
+    sentence: str, languages: tuple[str, str, str], library: PromptLibrary, chat_model: ChatModel
 ) -> Prompt:
     """What a chat model is asked; ``languages`` are source, target, and the mark around the text.
 
@@ -188,8 +198,10 @@ def prompt_for(
         language=name_of(target),
         mark=mark,
     )
-    num_tokens = len(mind.tokenizer.encode(sentence, add_special_tokens=False))
-    return make_task_prompt(rendered, mind.tokenizer, mind.limits, num_tokens * GROWTH + ROOM)
+    num_tokens = len(chat_model.tokenizer.encode(sentence, add_special_tokens=False))
+    return make_task_prompt(
+        rendered, chat_model.tokenizer, chat_model.limits, num_tokens * GROWTH + ROOM
+    )
 
 
 def _without_work(found: Identified, target: str) -> Done | Failed | None:

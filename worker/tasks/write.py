@@ -39,13 +39,13 @@ class Composer:
     def __init__(
         self,
         store: BlockingStore,
-        mind: ChatModel,
+        chat_model: ChatModel,
         library: PromptLibrary,
         sampling: Sampling,
         remembering: Remembering,
     ) -> None:
         self._store = store
-        self._mind = mind
+        self._chat_model = chat_model
         self._library = library
         self._sampling = sampling
         self._remembering = remembering
@@ -57,9 +57,11 @@ class Composer:
         rendered = rendered_for(task, job.text, self._library, secrets.token_hex(8))
         system = f"{rendered.system}{in_language(job)}"
         rendered = dataclasses.replace(rendered, system=system)
-        mind = self._mind
-        prompt = make_task_prompt(rendered, mind.tokenizer, mind.limits, TOKENS[task.length])
-        draft = Draft(self._store, mind.engine, held)
+        chat_model = self._chat_model
+        prompt = make_task_prompt(
+            rendered, chat_model.tokenizer, chat_model.limits, TOKENS[task.length]
+        )
+        draft = Draft(self._store, chat_model.engine, held)
         written = draft.write(prompt, self._sampling)
         answer = draft.text.strip()
         if not answer:
@@ -69,10 +71,12 @@ class Composer:
 
     def complete(self, held: HeldLease) -> Outcome:
         """Continue a text, as a base model does. See ``works.Work``."""
-        job, mind = held.lease.job, self._mind
+        job, chat_model = held.lease.job, self._chat_model
         task = job.task if isinstance(job.task, Complete) else Complete()
-        prompt = make_continuation(job.text, mind.tokenizer, mind.limits, task.max_new_tokens)
-        draft = Draft(self._store, mind.engine, held)
+        prompt = make_continuation(
+            job.text, chat_model.tokenizer, chat_model.limits, task.max_new_tokens
+        )
+        draft = Draft(self._store, chat_model.engine, held)
         draft.add(job.text)
         draft.write(prompt, Sampling(task.temperature, task.top_p, task.seed))
         # That it ends at the length that was asked for needs no remark.

@@ -61,11 +61,11 @@ class Sheet:
 class DiscordAccountHandlers:
     """One bot's desk. What is returned is for whoever asked alone."""
 
-    def __init__(self, reception: Reception, preferring: PreferenceCache | None) -> None:
+    def __init__(self, reception: Reception, preference_cache: PreferenceCache | None) -> None:
         """``preferring``: None where nothing can be set."""
         self._reception = reception
         self._store = reception.store
-        self._preferring = preferring
+        self._preference_cache = preference_cache
 
     async def quota(self, caller: Caller) -> str:
         """What a person and the channel have used today, and what they may use."""
@@ -86,40 +86,42 @@ class DiscordAccountHandlers:
 
     def may_edit(self, caller: Caller, *, is_for_server: bool) -> bool:
         """Whether somebody may change the settings of their channel, or of their server."""
-        if self._preferring is None or caller.place.guild is None:
+        if self._preference_cache is None or caller.place.guild is None:
             return False
-        return self._preferring.may_edit(_editor(caller, is_for_server=is_for_server))
+        return self._preference_cache.may_edit(_editor(caller, is_for_server=is_for_server))
 
     async def settings(self, caller: Caller) -> str:
         """What is preferred in a channel and its server."""
-        if self._preferring is None or not self.may_edit(caller, is_for_server=False):
+        if self._preference_cache is None or not self.may_edit(caller, is_for_server=False):
             return NOT_ADMIN
         try:
-            server, channel = [await self._preferring.get(each) for each in _scopes(caller)]
+            server, channel = [await self._preference_cache.get(each) for each in _scopes(caller)]
         except LEDGER_AWAY as error:
             return _away(error)
         return settings_text(server.preferences, channel.preferences)
 
     async def open(self, caller: Caller, page: SettingsPage, *, is_for_server: bool) -> Sheet | str:
         """A form for somebody, in time to be shown; or why there is none."""
-        if self._preferring is None or not self.may_edit(caller, is_for_server=is_for_server):
+        if self._preference_cache is None or not self.may_edit(caller, is_for_server=is_for_server):
             return NOT_ADMIN
         try:
             async with asyncio.timeout(READ_S):
-                stored = await self._preferring.get(_scope(caller, is_for_server=is_for_server))
+                stored = await self._preference_cache.get(
+                    _scope(caller, is_for_server=is_for_server)
+                )
         except LEDGER_AWAY as error:
             return _away(error)
         return Sheet(page, is_for_server, stored)
 
     async def save(self, caller: Caller, sheet: Sheet, values: Values) -> str:
         """Take a form that was filled in."""
-        if self._preferring is None:
+        if self._preference_cache is None:
             return NOT_ADMIN
         scope = _scope(caller, is_for_server=sheet.is_for_server)
         editor = _editor(caller, is_for_server=sheet.is_for_server)
         try:
             after = preferences_of(values, sheet.stored.preferences)
-            return await self._preferring.put(scope, sheet.stored, after, editor) or SAVED
+            return await self._preference_cache.put(scope, sheet.stored, after, editor) or SAVED
         except FormError as error:
             return f"Nothing was saved. {error}"
         except LEDGER_AWAY as error:

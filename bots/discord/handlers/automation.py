@@ -53,32 +53,35 @@ class DiscordAutomationHandlers:
     """One bot's errands."""
 
     def __init__(
-        self, surface: DiscordSurface, reception: Reception, customs: DiscordAutomationRules
+        self,
+        surface: DiscordSurface,
+        reception: Reception,
+        automation_rules: DiscordAutomationRules,
     ) -> None:
         self._surface = surface
         self._reception = reception
         self._store = reception.store
-        self._customs = customs
-        self._library = LearningFetcher(surface, reception.store, customs.files.max_mb)
+        self._automation_rules = automation_rules
+        self._library = LearningFetcher(surface, reception.store, automation_rules.files.max_mb)
         self._pinned: asyncio.Queue[tuple[DiscordPlace, bool]] = asyncio.Queue()
         """Places whose pinned messages have changed, and whether that was heard."""
 
-    async def act(self, act: UserRequest, wish: TaskRequest) -> str:
+    async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Take what somebody asks for with a command or a menu.
 
         Returns:
             what is to be said in place of an answer; empty if an answer is coming.
         """
-        if requests.is_empty(wish):
+        if requests.is_empty(task_request):
             return EmptyMessageError().sentence
-        incoming = requests.incoming_of(act, wish)
+        incoming = requests.incoming_of(act, task_request)
         try:
-            if wish.author not in {None, act.user} and await self._has_opted_out(
-                incoming.origin, str(wish.author)
+            if task_request.author not in {None, act.user} and await self._has_opted_out(
+                incoming.origin, str(task_request.author)
             ):
                 return OPTED_OUT
-            if wish.file is not None:
-                incoming = await self._with_lesson(incoming, wish.file)
+            if task_request.file is not None:
+                incoming = await self._with_lesson(incoming, task_request.file)
             job = await self._reception.receive(incoming)
             is_taken = job is not None or await self._is_known(incoming.origin)
         except LEDGER_AWAY as error:
@@ -121,9 +124,11 @@ class DiscordAutomationHandlers:
 
     async def overhear(self, facts: Facts, incoming: Incoming) -> None:
         """Rate or translate a message where an operator has switched that on."""
-        channel, customs = str(facts.place.channel), self._customs
-        language = customs.translate_channels.get(channel)
-        wanted = [requests.rating_of(facts)] if channel in customs.sentiment_channels else []
+        channel, automation_rules = str(facts.place.channel), self._automation_rules
+        language = automation_rules.translate_channels.get(channel)
+        wanted = (
+            [requests.rating_of(facts)] if channel in automation_rules.sentiment_channels else []
+        )
         if language and not incoming.situation.mentions_us:
             wanted.append(requests.translation_of(facts, language))
         if not any(wanted) or not incoming.situation.is_from_person:
@@ -135,7 +140,7 @@ class DiscordAutomationHandlers:
 
     async def rate_again(self, facts: Facts, edited_at_s: float) -> None:
         """Rate a person's message whose text was changed, where that is switched on."""
-        is_rated = str(facts.place.channel) in self._customs.sentiment_channels
+        is_rated = str(facts.place.channel) in self._automation_rules.sentiment_channels
         rating = requests.rating_of(facts, edited_at_s)
         if not is_rated or rating is None or not facts.is_from_person or facts.is_ours:
             return
@@ -148,7 +153,7 @@ class DiscordAutomationHandlers:
 
         What is learned from them is told only if it was heard: at a start it may be a great deal.
         """
-        if str(place.channel) in self._customs.pins_channels:
+        if str(place.channel) in self._automation_rules.pins_channels:
             self._pinned.put_nowait((place, is_heard))
 
     async def run(self) -> None:

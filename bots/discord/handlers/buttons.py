@@ -24,9 +24,9 @@ class DiscordButtonHandlers:
     What is returned is for the person alone, and empty if what happens says it all.
     """
 
-    def __init__(self, surface: DiscordSurface, verbs: AnswerActions) -> None:
+    def __init__(self, surface: DiscordSurface, answer_actions: AnswerActions) -> None:
         self._surface = surface
-        self._verbs = verbs
+        self._answer_actions = answer_actions
 
     async def press(self, press: DiscordButtonPress) -> str:
         """Somebody pressed a button."""
@@ -38,18 +38,18 @@ class DiscordButtonHandlers:
 
     async def _do(self, press: DiscordButtonPress) -> str | None:
         by = Actor(str(press.user), press.is_moderator)
-        match press.verb:
+        match press.button_action:
             case ButtonAction.STOP:
-                return await self._verbs.stop(press.job, by)
+                return await self._answer_actions.stop(press.job, by)
             case ButtonAction.RETRY:
-                return await self._verbs.retry(press.job, by)
-            case verb:
-                return await self._verbs.rate(press.job, by, VERDICTS[verb])
+                return await self._answer_actions.retry(press.job, by)
+            case button_action:
+                return await self._answer_actions.rate(press.job, by, VERDICTS[button_action])
 
     async def stop_all(self, caller: Caller) -> str:
         """Somebody wants all that is being written for them in a place to be stopped."""
         try:
-            return await self._verbs.stop_all(caller.origin) or STOPPED
+            return await self._answer_actions.stop_all(caller.origin) or STOPPED
         except LEDGER_AWAY as error:
             log.warning("press_not_taken", error=type(error).__name__)
             return AWAY
@@ -61,7 +61,7 @@ class DiscordButtonHandlers:
         """
         try:
             job = await self._job_at(reaction)
-            await self._verbs.stop(job, Actor(str(reaction.user)))
+            await self._answer_actions.stop(job, Actor(str(reaction.user)))
         except (PlatformError, *LEDGER_AWAY) as error:
             log.warning("reaction_not_accepted", error=type(error).__name__)
 
@@ -76,6 +76,6 @@ class DiscordButtonHandlers:
     async def follow(self, incoming: Incoming) -> None:
         """A message's text was changed: its answer follows."""
         try:
-            await self._verbs.edited(incoming)
+            await self._answer_actions.edited(incoming)
         except LEDGER_AWAY as error:
             log.warning("edit_not_followed", error=type(error).__name__)

@@ -94,10 +94,12 @@ class UserRequest:
     roles: frozenset[int] = frozenset()
 
 
-def is_empty(wish: TaskRequest) -> bool:
+def is_empty(task_request: TaskRequest) -> bool:
     """Whether it needs words and has none."""
-    needs_words = not (wish.wanted or wish.file or isinstance(wish.task, NEED_NO_TEXT))
-    return needs_words and not wish.text.strip()
+    needs_words = not (
+        task_request.wanted or task_request.file or isinstance(task_request.task, NEED_NO_TEXT)
+    )
+    return needs_words and not task_request.text.strip()
 
 
 def unknown_language(words: str) -> str:
@@ -105,9 +107,9 @@ def unknown_language(words: str) -> str:
     return f"I know no language called “{words[:50]}”: write its name or its code, such as fr."
 
 
-def incoming_of(act: UserRequest, wish: TaskRequest) -> Incoming:
+def incoming_of(act: UserRequest, task_request: TaskRequest) -> Incoming:
     """The wish of somebody, in words that every platform shares."""
-    is_new = wish.text == NEW_WORDS and wish.task is None
+    is_new = task_request.text == NEW_WORDS and task_request.task is None
     is_conversation = act.place.guild is None or act.place.parent is not None
     origin = dataclasses.replace(
         origin_of(act.place, act.id, act.user),
@@ -119,10 +121,10 @@ def incoming_of(act: UserRequest, wish: TaskRequest) -> Incoming:
     )
     return Incoming(
         origin,
-        wish.text,
+        task_request.text,
         ACT,
-        task=wish.task,
-        wanted=wish.wanted,
+        task=task_request.task,
+        wanted=task_request.wanted,
         roles=frozenset(map(str, act.roles)),
     )
 
@@ -234,10 +236,10 @@ def summarize_from_message(facts: Facts) -> TaskRequest:
     return TaskRequest(task=task, wanted=From(str(facts.message)))
 
 
-def _about(facts: Facts, wish: TaskRequest) -> TaskRequest:
-    if not wish.text:
+def _about(facts: Facts, task_request: TaskRequest) -> TaskRequest:
+    if not task_request.text:
         return TaskRequest(sentence=NO_WORDS)
-    return TaskRequest(wish.text, wish.task, author=facts.author)
+    return TaskRequest(task_request.text, task_request.task, author=facts.author)
 
 
 # What reactions and settings ask for

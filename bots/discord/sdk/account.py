@@ -56,8 +56,11 @@ class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
         """Open the form, or say why not."""
-        desk, caller = interaction.client.hearer.desk, caller_of(interaction)
-        sheet = await desk.open(caller, self._page, is_for_server=self._scope == SERVER)
+        account_handlers, caller = (
+            interaction.client.event_handler.account_handlers,
+            caller_of(interaction),
+        )
+        sheet = await account_handlers.open(caller, self._page, is_for_server=self._scope == SERVER)
         try:
             if isinstance(sheet, str):
                 await say(interaction, sheet)
@@ -89,8 +92,10 @@ class SettingsModal(ui.Modal):
         if not await acknowledge(interaction, is_private=True):
             return
         values = {name: _given(each) for name, each in self._inputs.items()}
-        desk = interaction.client.hearer.desk
-        await say_instead(interaction, await desk.save(caller_of(interaction), self._sheet, values))
+        account_handlers = interaction.client.event_handler.account_handlers
+        await say_instead(
+            interaction, await account_handlers.save(caller_of(interaction), self._sheet, values)
+        )
 
 
 _Input = ui.TextInput[SettingsModal] | ui.Select[SettingsModal] | ui.RoleSelect[SettingsModal]
@@ -155,7 +160,9 @@ class ForgetButton(ui.DynamicItem[ui.Button[ui.View]], template=FORGET):
         """Delete it, and say what is gone in place of the question."""
         try:
             await interaction.response.defer()
-            said = await interaction.client.hearer.desk.forget(caller_of(interaction))
+            said = await interaction.client.event_handler.account_handlers.forget(
+                caller_of(interaction)
+            )
             await interaction.edit_original_response(
                 content=said, view=None, allowed_mentions=NOBODY
             )
@@ -167,13 +174,16 @@ async def show_settings(interaction: Interaction) -> None:
     """What is preferred, with buttons for whoever may change it."""
     if not await acknowledge(interaction, is_private=True):
         return
-    desk, caller = interaction.client.hearer.desk, caller_of(interaction)
+    account_handlers, caller = (
+        interaction.client.event_handler.account_handlers,
+        caller_of(interaction),
+    )
     view = ui.View(timeout=None)
     for scope in SCOPES:
-        if desk.may_edit(caller, is_for_server=scope == SERVER):
+        if account_handlers.may_edit(caller, is_for_server=scope == SERVER):
             for page in SettingsPage:
                 view.add_item(Opener(scope, page))
-    await say_instead(interaction, await desk.settings(caller), view)
+    await say_instead(interaction, await account_handlers.settings(caller), view)
 
 
 async def ask_to_forget(interaction: Interaction) -> None:

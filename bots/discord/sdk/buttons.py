@@ -25,17 +25,17 @@ from bots.discord.views.buttons import (
 class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
     """Stop, Retry, 👍 or 👎."""
 
-    def __init__(self, verb: ButtonAction, job: str) -> None:
-        emoji, label = FACES[verb]
+    def __init__(self, button_action: ButtonAction, job: str) -> None:
+        emoji, label = FACES[button_action]
         super().__init__(
             ui.Button(
                 style=discord.ButtonStyle.secondary,
                 emoji=emoji,
                 label=label or None,
-                custom_id=id_of(verb, job),
+                custom_id=id_of(button_action, job),
             )
         )
-        self._verb = verb
+        self._button_action = button_action
         self._job = job
 
     @classmethod
@@ -51,8 +51,10 @@ class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
         if not await _acknowledge(interaction):
             return
         is_moderator = interaction.permissions.manage_messages
-        press = DiscordButtonPress(self._verb, self._job, interaction.user.id, is_moderator)
-        sentence = await interaction.client.hearer.press(press)
+        press = DiscordButtonPress(
+            self._button_action, self._job, interaction.user.id, is_moderator
+        )
+        sentence = await interaction.client.event_handler.press(press)
         if not sentence:
             return
         try:
@@ -79,10 +81,10 @@ async def _acknowledge(interaction: Interaction) -> bool:
 
 def buttons_of(job: str, controls: AnswerButtons) -> ui.View | None:
     """The row of buttons under an answer; None if it has none."""
-    verbs = BUTTONS[controls]
-    if not verbs:
+    answer_actions = BUTTONS[controls]
+    if not answer_actions:
         return None
     view = ui.View(timeout=None)
-    for verb in verbs:
-        view.add_item(ActionButton(verb, job))
+    for button_action in answer_actions:
+        view.add_item(ActionButton(button_action, job))
     return view

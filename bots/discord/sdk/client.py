@@ -51,7 +51,7 @@ class DiscordEventHandler(Protocol):
     """Who is told what is heard, and asked before a session is begun."""
 
     @property
-    def desk(self) -> DiscordAccountHandlers:
+    def account_handlers(self) -> DiscordAccountHandlers:
         """What people want for themselves or of the settings."""
         ...
 
@@ -83,7 +83,7 @@ class DiscordEventHandler(Protocol):
         """A message's text was changed, at a time in seconds since 1970."""
         ...
 
-    async def act(self, act: UserRequest, wish: TaskRequest) -> str:
+    async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Somebody used a command or a menu; what is to be said instead of an answer, if any."""
         ...
 
@@ -108,7 +108,7 @@ class Client(discord.AutoShardedClient):
     """discord.py's client on the addresses of the settings, handing on what it hears."""
 
     def __init__(
-        self, access: DiscordAccess, hearer: DiscordEventHandler, *, reads_content: bool
+        self, access: DiscordAccess, event_handler: DiscordEventHandler, *, reads_content: bool
     ) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
@@ -124,7 +124,7 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
         )
         discord.http.Route.BASE = access.api_url.rstrip("/")
-        self.hearer = hearer
+        self.event_handler = event_handler
         """Who is told."""
         self._gateway = yarl.URL(access.gateway_url) if access.gateway_url else None
         self._paid_shards: set[int | None] = set()
@@ -163,11 +163,11 @@ class Client(discord.AutoShardedClient):
         await super().before_identify_hook(shard_id, initial=initial)
         await self._pay(shard_id)
         self._paid_shards.discard(shard_id)
-        await self.hearer.begin_session(shard_id or 0)
+        await self.event_handler.begin_session(shard_id or 0)
 
     async def _pay(self, shard_id: int | None) -> None:
         if shard_id not in self._paid_shards:
-            await self.hearer.may_begin(str(self.user_id))
+            await self.event_handler.may_begin(str(self.user_id))
             self._paid_shards.add(shard_id)
 
     async def on_ready(self) -> None:
@@ -176,36 +176,36 @@ class Client(discord.AutoShardedClient):
 
     async def on_shard_ready(self, shard_id: int) -> None:
         """A new session."""
-        await self.hearer.look_back(shard_id)
+        await self.event_handler.look_back(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """The old session goes on: Discord has sent what was missed."""
-        self.hearer.note_listening(shard_id, is_listening=True)
+        self.event_handler.note_listening(shard_id, is_listening=True)
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """Nothing is heard for now."""
-        self.hearer.note_listening(shard_id, is_listening=False)
+        self.event_handler.note_listening(shard_id, is_listening=False)
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand a message on."""
-        await self.hearer.hear(facts_of(message, self.user))
+        await self.event_handler.hear(facts_of(message, self.user))
 
     async def on_raw_message_edit(self, edited: discord.RawMessageUpdateEvent) -> None:
         """Hand a change on; Discord calls it one, too, when it shows what is behind a link."""
         message = edited.message
         if message.edited_at is not None:
             facts = facts_of(message, self.user)
-            await self.hearer.hear_again(facts, message.edited_at.timestamp())
+            await self.event_handler.hear_again(facts, message.edited_at.timestamp())
 
     async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
         """Hand a deletion on."""
         place = DiscordPlace(deleted.guild_id, deleted.channel_id)
-        await self.hearer.forget(place, [deleted.message_id])
+        await self.event_handler.forget(place, [deleted.message_id])
 
     async def on_raw_bulk_message_delete(self, deleted: discord.RawBulkMessageDeleteEvent) -> None:
         """Hand many deletions on."""
         place = DiscordPlace(deleted.guild_id, deleted.channel_id)
-        await self.hearer.forget(place, sorted(deleted.message_ids))
+        await self.event_handler.forget(place, sorted(deleted.message_ids))
 
     async def on_raw_reaction_add(self, added: discord.RawReactionActionEvent) -> None:
         """Hand a person's reaction on."""
@@ -214,14 +214,14 @@ class Client(discord.AutoShardedClient):
             channel = self.get_channel(added.channel_id)
             place = place_of(channel) if channel else DiscordPlace(added.guild_id, added.channel_id)
             name = added.emoji.name
-            await self.hearer.react(Reaction(place, added.message_id, added.user_id, name))
+            await self.event_handler.react(Reaction(place, added.message_id, added.user_id, name))
 
     async def on_guild_channel_pins_update(
         self, channel: discord.abc.GuildChannel | discord.Thread, last_pin: datetime | None
     ) -> None:
         """Hand on that there are other pins."""
         del last_pin
-        self.hearer.note_pins(place_of(channel))
+        self.event_handler.note_pins(place_of(channel))
 
     def spots(self, shard_id: int) -> list[Spot]:
         """The channels and active threads of a shard that we may read and that hold messages."""

@@ -25,21 +25,21 @@ FORM_OPEN_S = 15 * 60.0
 @anywhere
 async def _translate(interaction: Interaction, message: discord.Message) -> None:
     facts = facts_of(message, interaction.client.user)
-    wish = requests.translate_message(facts, interaction.locale.value)
-    await take(interaction, "menu:translate", wish, is_private=True)
+    task_request = requests.translate_message(facts, interaction.locale.value)
+    await take(interaction, "menu:translate", task_request, is_private=True)
 
 
 @app_commands.context_menu(name="Summarize from here")
 async def _summarize_from(interaction: Interaction, message: discord.Message) -> None:
-    wish = requests.summarize_from_message(facts_of(message, interaction.client.user))
-    await take(interaction, "menu:summarize", wish, is_private=True)
+    task_request = requests.summarize_from_message(facts_of(message, interaction.client.user))
+    await take(interaction, "menu:summarize", task_request, is_private=True)
 
 
 @app_commands.context_menu(name="Draft a reply")
 @anywhere
 async def _reply(interaction: Interaction, message: discord.Message) -> None:
-    wish = requests.reply_to_message(facts_of(message, interaction.client.user))
-    await take(interaction, "menu:reply", wish, is_private=True)
+    task_request = requests.reply_to_message(facts_of(message, interaction.client.user))
+    await take(interaction, "menu:reply", task_request, is_private=True)
 
 
 @app_commands.context_menu(name="Sentiment")
@@ -72,8 +72,8 @@ class QuestionModal(ui.Modal):
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]  # ours is always this client
         """Take the question."""
-        wish = requests.ask_about(self._facts, self._question.value)
-        await take(interaction, "menu:ask", wish, is_private=True)
+        task_request = requests.ask_about(self._facts, self._question.value)
+        await take(interaction, "menu:ask", task_request, is_private=True)
 
 
 MENUS = (_translate, _summarize_from, _reply, _sentiment, _ask)

@@ -54,8 +54,8 @@ async def _summarize(
     about: str = "",
     private: bool = True,
 ) -> None:
-    wish = requests.summarize(place_of_call(interaction), hours, about, since_me=since_me)
-    await take(interaction, "command:summarize", wish, is_private=private)
+    task_request = requests.summarize(place_of_call(interaction), hours, about, since_me=since_me)
+    await take(interaction, "command:summarize", task_request, is_private=private)
 
 
 @app_commands.command(name="translate", description="Translate a text")
@@ -69,8 +69,8 @@ async def _translate(
     *,
     private: bool = True,
 ) -> None:
-    wish = requests.translate(language, text)
-    await take(interaction, "command:translate", wish, is_private=private)
+    task_request = requests.translate(language, text)
+    await take(interaction, "command:translate", task_request, is_private=private)
 
 
 @app_commands.command(name="write", description="Write something for you")
@@ -91,8 +91,8 @@ async def _write(
     *,
     private: bool = True,
 ) -> None:
-    wish = requests.write(about, Form(form), tone, Length(length))
-    await take(interaction, "command:write", wish, is_private=private)
+    task_request = requests.write(about, Form(form), tone, Length(length))
+    await take(interaction, "command:write", task_request, is_private=private)
 
 
 @app_commands.command(
@@ -117,8 +117,8 @@ async def _complete(  # noqa: PLR0913 - the options of a command
     *,
     private: bool = False,
 ) -> None:
-    wish = requests.complete(text, temperature, top_p, max_tokens, seed)
-    await take(interaction, "command:complete", wish, is_private=private)
+    task_request = requests.complete(text, temperature, top_p, max_tokens, seed)
+    await take(interaction, "command:complete", task_request, is_private=private)
 
 
 @app_commands.command(name="sentiment", description="Draw how this channel has felt lately")
@@ -129,8 +129,8 @@ async def _sentiment(
     *,
     private: bool = False,
 ) -> None:
-    wish = requests.sentiment(days)
-    await take(interaction, "command:sentiment", wish, is_private=private)
+    task_request = requests.sentiment(days)
+    await take(interaction, "command:sentiment", task_request, is_private=private)
 
 
 @app_commands.command(
@@ -146,8 +146,8 @@ async def _learn(
     *,
     private: bool = False,
 ) -> None:
-    wish = requests.learn(file_of(file) if file else None, text)
-    await take(interaction, "command:learn", wish, is_private=private)
+    task_request = requests.learn(file_of(file) if file else None, text)
+    await take(interaction, "command:learn", task_request, is_private=private)
 
 
 @app_commands.command(
@@ -172,7 +172,7 @@ async def _new(interaction: Interaction) -> None:
 @app_commands.command(name="stop", description="Stop the answers that I am writing for you here")
 @anywhere
 async def _stop(interaction: Interaction) -> None:
-    await tell(interaction, interaction.client.hearer.stop_all)
+    await tell(interaction, interaction.client.event_handler.stop_all)
 
 
 @app_commands.command(
@@ -180,7 +180,7 @@ async def _stop(interaction: Interaction) -> None:
 )
 @anywhere
 async def _quota(interaction: Interaction) -> None:
-    await tell(interaction, interaction.client.hearer.desk.quota)
+    await tell(interaction, interaction.client.event_handler.account_handlers.quota)
 
 
 @app_commands.command(

@@ -24,10 +24,12 @@ ACKNOWLEDGED_CODE = 40060
 TOO_LATE_CODE = 10062
 
 
-async def take(interaction: Interaction, name: str, wish: TaskRequest, *, is_private: bool) -> None:
+async def take(
+    interaction: Interaction, name: str, task_request: TaskRequest, *, is_private: bool
+) -> None:
     """Acknowledge what somebody asks for, and hand it on."""
-    if wish.sentence:
-        await say(interaction, wish.sentence)
+    if task_request.sentence:
+        await say(interaction, task_request.sentence)
         return
     if not await acknowledge(interaction, is_private=is_private):
         return
@@ -40,7 +42,7 @@ async def take(interaction: Interaction, name: str, wish: TaskRequest, *, is_pri
         is_private,
         roles_of(interaction.user),
     )
-    if sentence := await interaction.client.hearer.act(act, wish):
+    if sentence := await interaction.client.event_handler.act(act, task_request):
         await say_instead(interaction, sentence)
 
 

@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 async def serve(
-    access: DiscordAccess, surface: DiscordSurface, hearer: DiscordEventHandler
+    access: DiscordAccess, surface: DiscordSurface, event_handler: DiscordEventHandler
 ) -> None:
     """Listen until cancelled.
 
@@ -31,10 +31,10 @@ async def serve(
         PlatformUnreachableError: it does not answer.
     """
     try:
-        await _connect(access, surface, Client(access, hearer, reads_content=True))
+        await _connect(access, surface, Client(access, event_handler, reads_content=True))
     except discord.PrivilegedIntentsRequired:
         log.warning("discord_without_message_content")
-        await _connect(access, surface, Client(access, hearer, reads_content=False))
+        await _connect(access, surface, Client(access, event_handler, reads_content=False))
 
 
 async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:

@@ -26,7 +26,7 @@ class ButtonAction(StrEnum):
 class DiscordButtonPress:
     """Somebody pressed a button."""
 
-    verb: ButtonAction
+    button_action: ButtonAction
     job: str
     user: int
     is_moderator: bool
@@ -53,9 +53,9 @@ EMOJI_STYLE = "\ufe0f"
 """Says that the character before it is shown as a picture (Unicode TR 51); clients may send it."""
 
 
-def id_of(verb: ButtonAction, job: str) -> str:
+def id_of(button_action: ButtonAction, job: str) -> str:
     """The id of a button."""
-    return f"parley:{verb}:{job}"
+    return f"parley:{button_action}:{job}"
 
 
 def job_of(ids: Iterable[str]) -> str:

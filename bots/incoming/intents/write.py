@@ -63,7 +63,7 @@ COMPLETE = re.compile(
 def writing(said: Said) -> Parsed | None:
     """``write a short friendly email about …``, ``draft an announcement …``, ``draft a reply``."""
     match = WRITE.fullmatch(said.order) or REPLY.fullmatch(said.order)
-    manner = _manner(match["manner"]) if match else None
+    manner = _options(match["manner"]) if match else None
     if match is None or manner is None:
         return None
     form = FORMS[match["form"].lower().replace("-", "")]
@@ -79,7 +79,7 @@ def writing(said: Said) -> Parsed | None:
     return Parsed(Write(form, tone, length), about)
 
 
-def _manner(words: str) -> tuple[Length, str] | None:
+def _options(words: str) -> tuple[Length, str] | None:
     """The length and the tone in the words before what is to be written; None if they are not."""
     length, tone = Length.MEDIUM, []
     for word in words.lower().replace(",", " ").split():

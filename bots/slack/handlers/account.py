@@ -33,16 +33,16 @@ class SlackAccountHandlers:
     """Runs the errands of one workspace's people."""
 
     def __init__(
-        self, me: Identity, link: Link, screen: Screen, desk: SlackSettingsHandlers
+        self, me: Identity, link: Link, screen: Screen, settings_handlers: SlackSettingsHandlers
     ) -> None:
         self._me = me
         self._reception = link.reception
         self._store = link.reception.store
-        self._verbs = link.verbs
+        self._answer_actions = link.answer_actions
         self._screen = screen
-        self._desk = desk
+        self._settings_handlers = settings_handlers
 
-    async def run(self, errand: AccountRequest, rest: str, command: Command) -> AckReply:
+    async def run(self, account_request: AccountRequest, rest: str, command: Command) -> AckReply:
         """Do what a command asks for.
 
         Raises:
@@ -51,11 +51,11 @@ class SlackAccountHandlers:
             redis.RedisError, TimeoutError, OSError: Redis is away.
         """
         origin = command.origin
-        match errand:
+        match account_request:
             case AccountRequest.STOP:
                 # All of its user's there: a command stands in no conversation.
                 everything = dataclasses.replace(origin, act="")
-                return AckReply(await self._verbs.stop_all(everything) or STOPPED)
+                return AckReply(await self._answer_actions.stop_all(everything) or STOPPED)
             case AccountRequest.QUOTA:
                 return AckReply(await self._quota(origin))
             case AccountRequest.FORGET_ME:
@@ -64,14 +64,16 @@ class SlackAccountHandlers:
                 is_for_all = command.is_direct or rest.lower() == WHOLE_WORKSPACE
                 channel = "" if is_for_all else origin.channel
                 window = SettingsWindow(origin.message)
-                return AckReply(await self._desk.show(origin.user, channel, window))
+                return AckReply(await self._settings_handlers.show(origin.user, channel, window))
             case _:
-                assert_never(errand)
+                assert_never(account_request)
 
     async def show_settings(self, press: SlackButtonPress) -> AckReply:
         """Show the settings of the workspace. Raises as ``run`` does."""
         view = press.view if press.is_in_modal else ""
-        return AckReply(await self._desk.show(press.user, "", SettingsWindow(press.trigger, view)))
+        return AckReply(
+            await self._settings_handlers.show(press.user, "", SettingsWindow(press.trigger, view))
+        )
 
     async def forget(self, press: SlackButtonPress) -> AckReply:
         """Delete what is kept of who pressed the button. Raises as ``run`` does."""
@@ -86,7 +88,9 @@ class SlackAccountHandlers:
         if shortcut.callback == ask_view.ASK:
             await self._screen.open(shortcut.trigger, ask_view.ask_view())
             return
-        said = await self._desk.show(shortcut.user, "", SettingsWindow(shortcut.trigger))
+        said = await self._settings_handlers.show(
+            shortcut.user, "", SettingsWindow(shortcut.trigger)
+        )
         if said:
             await self._screen.open(shortcut.trigger, notice(mrkdwn(said)))
 
@@ -122,7 +126,7 @@ class SlackAccountHandlers:
             quota=mrkdwn(await self._quota(origin)),
             resolved=self._reception.resolved(origin),
             is_opted_out=user in await self._store.opted_out(origin.tenant),
-            may_edit=await self._desk.may_edit(user),
+            may_edit=await self._settings_handlers.may_edit(user),
             notice=mrkdwn(said) if said else "",
         )
         await self._screen.publish(user, home_view(shown))

@@ -92,9 +92,9 @@ class SlackAttachmentFetcher:
             looked_up = await self._reception.threads.looked_up(incoming)
             if not is_for_us(looked_up.situation):
                 return incoming
-        floods, asker = self._reception.floods, incoming.origin.asker
-        async with floods.few_of(asker):
-            if floods.holds_off(asker):
+        flood_guard, asker = self._reception.flood_guard, incoming.origin.asker
+        async with flood_guard.few_of(asker):
+            if flood_guard.holds_off(asker):
                 return incoming  # which nobody answers
             files = await self._missing(incoming) if is_bare else event["files"]
             return dataclasses.replace(incoming, attachments=await self._fetched(files))

@@ -35,7 +35,7 @@ class Sources:
     """What is asked of Slack for what was heard of it."""
 
     history: History
-    gatherer: SlackHistory
+    history_reader: SlackHistory
     downloads: Downloads
 
 
@@ -48,7 +48,7 @@ class SlackAutomationHandlers:
         self._me = me
         self._reception = reception
         self._sources = sources
-        self._customs = wanted
+        self._automation_rules = wanted
         self._learning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Message -> held while its files are fetched: a mention comes as two events."""
 
@@ -132,14 +132,16 @@ class SlackAutomationHandlers:
         origin = incoming.origin
         # What is said to us is answered, in whatever language.
         is_to_us = incoming.situation.mentions_us
-        language = "" if is_to_us else self._customs.translate_channels.get(origin.channel, "")
-        is_rated = origin.channel in self._customs.sentiment_channels
+        language = (
+            "" if is_to_us else self._automation_rules.translate_channels.get(origin.channel, "")
+        )
+        is_rated = origin.channel in self._automation_rules.sentiment_channels
         is_heard = body["event"].get("type") == "message" and incoming.situation.is_from_person
         if not is_heard or not incoming.text or not (language or is_rated):
             return
         if origin.user in await self._reception.store.opted_out(origin.tenant):
             return
-        (said,) = await self._sources.gatherer.quote(origin.channel, [body["event"]])
+        (said,) = await self._sources.history_reader.quote(origin.channel, [body["event"]])
         if is_rated:
             await self._reception.receive(automation.rating_of(origin, said))
         if language:
@@ -157,13 +159,13 @@ class SlackAutomationHandlers:
         """
         event: Json = body["event"]
         origin = events.origin_of(body, self._me)
-        if origin is None or origin.channel not in self._customs.sentiment_channels:
+        if origin is None or origin.channel not in self._automation_rules.sentiment_channels:
             return
         if not event.get("text") or not events.is_from_person(event, self._me):
             return
         if origin.user in await self._reception.store.opted_out(origin.tenant):
             return
-        (said,) = await self._sources.gatherer.quote(origin.channel, [event])
+        (said,) = await self._sources.history_reader.quote(origin.channel, [event])
         await self._reception.receive(automation.rating_of(origin, said, edited_at_s))
 
     async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
@@ -177,4 +179,4 @@ class SlackAutomationHandlers:
             files = read_files((message or {}).get("files"))
         if files:
             return [read_file(file) for file in files]
-        return await self._sources.gatherer.files(origin)
+        return await self._sources.history_reader.files(origin)

@@ -28,21 +28,21 @@ class SlackButtonHandlers:
     def __init__(
         self,
         store: AsyncStore,
-        verbs: AnswerActions,
+        answer_actions: AnswerActions,
         sight: ChannelAccess,
         screen: Screen,
-        promptness: PromptAck,
+        prompt_ack: PromptAck,
     ) -> None:
         self._store = store
-        self._verbs = verbs
+        self._answer_actions = answer_actions
         self._people = sight.people
         self._history = sight.history
         self._screen = screen
-        self._promptness = promptness
+        self._prompt_ack = prompt_ack
 
     async def press(self, press: SlackButtonPress) -> None:
         """Take a button of an answer. What is to be said is said to that person alone."""
-        await self._promptness.tell_in_time(self._act(press), press.ticket)
+        await self._prompt_ack.tell_in_time(self._act(press), press.ticket)
 
     async def react(self, event: Json, team: str) -> bool:
         """Take a reaction that stops an answer; False if it does not ask for that.
@@ -60,9 +60,9 @@ class SlackButtonHandlers:
         job = await self._job_at(origin)
         if job is None:
             return True
-        said = await self._verbs.stop(job.id, await self._actor(user))
+        said = await self._answer_actions.stop(job.id, await self._actor(user))
         if said:
-            self._promptness.spawn(self._whisper(job.origin, user, said))
+            self._prompt_ack.spawn(self._whisper(job.origin, user, said))
         return True
 
     async def _halt(self, event: Json, team: str) -> None:
@@ -79,9 +79,9 @@ class SlackButtonHandlers:
         ]
         jobs = [job for job in found if job]
         for job in jobs:
-            await self._verbs.stop(job.id, Actor(user))
+            await self._answer_actions.stop(job.id, Actor(user))
         if not jobs:
-            await self._verbs.stop_all(place)
+            await self._answer_actions.stop_all(place)
 
     async def _job_at(self, origin: Origin) -> Job | None:
         """The job of a question, or of a message that its answer stands in."""
@@ -108,13 +108,15 @@ class SlackButtonHandlers:
 
     async def _act(self, press: SlackButtonPress) -> AckReply:
         actor = await self._actor(press.user)
-        match press.verb:
+        match press.button_action:
             case buttons.STOP:
-                said = await self._verbs.stop(press.value, actor)
+                said = await self._answer_actions.stop(press.value, actor)
             case buttons.RETRY:
-                said = await self._verbs.retry(press.value, actor)
+                said = await self._answer_actions.retry(press.value, actor)
             case buttons.GOOD | buttons.BAD:
-                said = await self._verbs.rate(press.value, actor, Feedback(press.verb))
+                said = await self._answer_actions.rate(
+                    press.value, actor, Feedback(press.button_action)
+                )
             case _:
                 log.warning("button_unknown")
                 said = None

@@ -40,16 +40,16 @@ class SlackCommandHandlers:
         link: Link,
         sight: ChannelAccess,
         unasked: SlackAutomationHandlers,
-        clerk: SlackAccountHandlers,
-        promptness: PromptAck,
+        account_handlers: SlackAccountHandlers,
+        prompt_ack: PromptAck,
     ) -> None:
         self._me = me
         self._reception = link.reception
-        self._clerk = clerk
+        self._account_handlers = account_handlers
         self._people = sight.people
-        self._gatherer = sight.gatherer
-        self._unasked = unasked
-        self._promptness = promptness
+        self._history_reader = sight.history_reader
+        self._automation_handlers = unasked
+        self._prompt_ack = prompt_ack
 
     async def command(self, payload: Json) -> dict[str, Any]:
         """Take a slash command; the body of its acknowledgement."""
@@ -57,16 +57,16 @@ class SlackCommandHandlers:
         if command is None:
             log.warning("command_malformed")
             return {}
-        if errand := account_request_of(command):
-            work = self._clerk.run(*errand, command)
-            return (await self._promptness.in_time(work, command.origin.ticket)).body
+        if account_request := account_request_of(command):
+            work = self._account_handlers.run(*account_request, command)
+            return (await self._prompt_ack.in_time(work, command.origin.ticket)).body
         parsed = commands.parse(command)
         if parsed.answer:
             is_help = parsed.answer == OF_TASKS
             return AckReply(commands.HELP if is_help else parsed.answer).body
         if commands.is_new(parsed) and not command.is_direct:
             return AckReply(commands.NO_CONVERSATION).body
-        reply = await self._promptness.in_time(self._obey(command, parsed), command.origin.ticket)
+        reply = await self._prompt_ack.in_time(self._obey(command, parsed), command.origin.ticket)
         return reply.body
 
     async def shortcut(self, payload: Json) -> None:
@@ -74,7 +74,7 @@ class SlackCommandHandlers:
         shortcut = shortcuts.read_shortcut(payload, self._me)
         if shortcut is None:
             return
-        await self._promptness.tell_in_time(self._use(shortcut), shortcut.origin.ticket)
+        await self._prompt_ack.tell_in_time(self._use(shortcut), shortcut.origin.ticket)
 
     async def _obey(self, command: Command, parsed: Parsed) -> AckReply:
         origin = command.origin
@@ -92,12 +92,12 @@ class SlackCommandHandlers:
         opted_out = await self._reception.store.opted_out(origin.tenant)
         if shortcut.author in opted_out and shortcut.author != origin.user:
             raise NothingThereError
-        (said,) = await self._gatherer.quote(origin.channel, [shortcut.message])
+        (said,) = await self._history_reader.quote(origin.channel, [shortcut.message])
         language = await self._people.language(origin.user)
         incoming = shortcuts.to_incoming(shortcut.callback, origin, said, language)
         if shortcut.callback == shortcuts.LEARN and shortcut.files:
             files = [read_file(file) for file in shortcut.files]
-            await self._unasked.learn(origin, files)
+            await self._automation_handlers.learn(origin, files)
             return AckReply() if incoming.refusal else await self._receive(incoming)
         return await self._receive(incoming)
 
@@ -107,6 +107,6 @@ class SlackCommandHandlers:
 
     async def _receive(self, incoming: Incoming, *, is_public: bool = False) -> AckReply:
         job = await self._reception.receive(incoming)
-        if job is not None or await self._unasked.is_known(incoming.origin):
+        if job is not None or await self._automation_handlers.is_known(incoming.origin):
             return AckReply(is_public=is_public)
         return AckReply(TOO_MUCH)

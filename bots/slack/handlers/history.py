@@ -153,7 +153,7 @@ class ChannelAccess:
 
     history: History
     people: People
-    gatherer: SlackHistory
+    history_reader: SlackHistory
 
 
 def channel_access_of(account: Account, store: AsyncStore) -> ChannelAccess:

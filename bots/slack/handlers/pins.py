@@ -43,7 +43,7 @@ class SlackPins:
         self._reception = reception
         self._store = reception.store
         self._sources = sources
-        self._unasked = unasked
+        self._automation_handlers = unasked
         self._channels = sorted(name for name in channels if not name.isdecimal())
         self._is_due = asyncio.Event()
 
@@ -123,7 +123,7 @@ class SlackPins:
         """Whether there is a job for it now, which has ended if that did not take too long."""
         job = await self._reception.receive(lesson)
         if job is None:
-            return await self._unasked.is_known(lesson.origin)
+            return await self._automation_handlers.is_known(lesson.origin)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PIN_WAIT_S):
                 await self._reception.wait_delivered(job.id)
@@ -144,11 +144,11 @@ class SlackPins:
 
     async def _lessons(self, origin: Origin, message: Json) -> AsyncIterator[Incoming]:
         """What there is to be learned from a message: its text, and its files."""
-        (said,) = await self._sources.gatherer.quote(origin.channel, [message])
+        (said,) = await self._sources.history_reader.quote(origin.channel, [message])
         if said.text:
             yield automation.pinned(origin, said)
         files = [read_file(file) for file in read_files(message.get("files"))]
-        async for lesson in self._unasked.lessons(origin, files):
+        async for lesson in self._automation_handlers.lessons(origin, files):
             yield lesson
 
     async def _note(self, origin: Origin) -> None:

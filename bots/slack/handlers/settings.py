@@ -35,26 +35,26 @@ class SlackSettingsHandlers:
     """The settings of one workspace."""
 
     def __init__(
-        self, tenant: str, preferring: PreferenceCache | None, people: People, screen: Screen
+        self, tenant: str, preference_cache: PreferenceCache | None, people: People, screen: Screen
     ) -> None:
         """Store what is needed.
 
         Args:
             tenant: as ``Origin.tenant``.
-            preferring: None where nothing can be set.
+            preference_cache: None where nothing can be set.
             people: who is who.
             screen: where the form is shown.
         """
         self._tenant = tenant
-        self._preferring = preferring
+        self._preference_cache = preference_cache
         self._people = people
         self._screen = screen
 
     async def may_edit(self, user: str, channel: str = "") -> bool:
         """Whether somebody may change the settings of a channel, or of the workspace."""
-        if self._preferring is None:
+        if self._preference_cache is None:
             return False
-        return self._preferring.may_edit(await self._editor(user, channel))
+        return self._preference_cache.may_edit(await self._editor(user, channel))
 
     async def show(self, user: str, channel: str, window: SettingsWindow) -> str:
         """Show the form; returns why not, if somebody may not see it.
@@ -68,10 +68,10 @@ class SlackSettingsHandlers:
             PlatformError: Slack does not show it.
             redis.RedisError, TimeoutError, OSError: Redis is away.
         """
-        if self._preferring is None or not await self.may_edit(user, channel):
+        if self._preference_cache is None or not await self.may_edit(user, channel):
             return NOT_ADMIN
         is_for_all = bool(channel) and await self.may_edit(user)
-        stored = await self._preferring.get(Scope(self._tenant, channel))
+        stored = await self._preference_cache.get(Scope(self._tenant, channel))
         view = settings_view(channel, stored, may_edit_workspace=is_for_all)
         if window.view:
             await self._screen.replace(window.view, view)
@@ -93,14 +93,14 @@ class SlackSettingsHandlers:
         return {"response_action": "update", "view": notice(mrkdwn(said or SAVED))}
 
     async def _put(self, submission: SettingsSubmission) -> str | None:
-        if self._preferring is None:
+        if self._preference_cache is None:
             return NOT_ADMIN
         scope = Scope(self._tenant, submission.channel)
-        stored = await self._preferring.get(scope)
+        stored = await self._preference_cache.get(scope)
         after = preferences_of(submission, stored.preferences)
         editor = await self._editor(submission.user, submission.channel)
         before = Stored(stored.preferences, submission.version)
-        return await self._preferring.put(scope, before, after, editor)
+        return await self._preference_cache.put(scope, before, after, editor)
 
     async def _editor(self, user: str, channel: str) -> Editor:
         """Who wants it; who cannot be looked up is no administrator."""

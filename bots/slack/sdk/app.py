@@ -82,11 +82,11 @@ class EventsApp:
     """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
 
     def __init__(
-        self, access: SlackAccess, authorize: Authorize, hearer: SlackEventHandler
+        self, access: SlackAccess, authorize: Authorize, event_handler: SlackEventHandler
     ) -> None:
         self._access = access
-        self._hearer = hearer
-        self._turnstile = EventGate()
+        self._event_handler = event_handler
+        self._event_gate = EventGate()
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
@@ -139,35 +139,35 @@ class EventsApp:
         """Take an event when it is its turn, by handing it on to Bolt unless it is of a flood."""
 
         async def take() -> bool:
-            if self._hearer.is_unwanted(body):
+            if self._event_handler.is_unwanted(body):
                 return True
             response = await hand_on()
             return response.status == HTTPStatus.OK
 
-        return await self._turnstile.let_in(str(body[EVENT_ID]), take)
+        return await self._event_gate.let_in(str(body[EVENT_ID]), take)
 
     async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
         """Hand an event on; Bolt acknowledges it only if that goes well."""
         known = read_body(body)
         if known is None:
             log.warning("event_malformed")
-        elif not await self._hearer.hear(known):
+        elif not await self._event_handler.hear(known):
             return BoltResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
         return None
 
     async def _on_command(self, body: dict[str, Any]) -> BoltResponse:
-        return BoltResponse(status=200, body=await self._hearer.obey(body) or "")
+        return BoltResponse(status=200, body=await self._event_handler.obey(body) or "")
 
     async def _on_shortcut(self, body: dict[str, Any]) -> BoltResponse:
-        await self._hearer.use(body)
+        await self._event_handler.use(body)
         return BoltResponse(status=200, body="")
 
     async def _on_action(self, body: dict[str, Any]) -> BoltResponse:
-        await self._hearer.press(body)
+        await self._event_handler.press(body)
         return BoltResponse(status=200, body="")
 
     async def _on_view(self, body: dict[str, Any]) -> BoltResponse:
-        return BoltResponse(status=200, body=await self._hearer.submit(body) or "")
+        return BoltResponse(status=200, body=await self._event_handler.submit(body) or "")
 
 
 def known_as(account: Account) -> Authorize:

@@ -41,9 +41,9 @@ class Installed:
 class RedisInstallations(AsyncInstallationStore):
     """The workspaces, each once: of several people who installed the app the last counts."""
 
-    def __init__(self, store: AsyncStore, seal: TokenCipher) -> None:
+    def __init__(self, store: AsyncStore, cipher: TokenCipher) -> None:
         self._store = store
-        self._seal = seal
+        self._cipher = cipher
 
     @property
     def logger(self) -> logging.Logger:
@@ -65,7 +65,7 @@ class RedisInstallations(AsyncInstallationStore):
         if sealed is None:
             return None
         try:
-            return Installed(**json.loads(self._seal.open(sealed)))
+            return Installed(**json.loads(self._cipher.open(sealed)))
         except TokenDecryptionError:
             log.warning("installation_unreadable", team=team)
             return None
@@ -75,7 +75,7 @@ class RedisInstallations(AsyncInstallationStore):
         for team in await self.teams():
             sealed: Any = await self._store.client.hget(KEY, team)
             try:
-                renewed = self._seal.renew(sealed)
+                renewed = self._cipher.renew(sealed)
             except TokenDecryptionError:
                 log.warning("installation_unreadable", team=team)
             else:
@@ -91,7 +91,7 @@ class RedisInstallations(AsyncInstallationStore):
         if installation.is_enterprise_install or not team or not token:
             raise BoltError(OF_ONE_WORKSPACE)
         document = json.dumps({"team": team, "bot_token": token, "bot_user": user or ""})
-        await self._put(team, self._seal.close(document))
+        await self._put(team, self._cipher.close(document))
         log.info("workspace_installed", team=team)
 
     async def async_find_bot(

@@ -77,21 +77,21 @@ def _rows(controls: AnswerButtons, job_id: str, look: Look) -> list[dict[str, An
     ]
 
 
-def _button(verb: str, job_id: str) -> dict[str, Any]:
+def _button(button_action: str, job_id: str) -> dict[str, Any]:
     return {
         "type": "button",
-        "action_id": f"{PREFIX}{verb}",
-        "text": {"type": "plain_text", "text": LABELS[verb], "emoji": True},
+        "action_id": f"{PREFIX}{button_action}",
+        "text": {"type": "plain_text", "text": LABELS[button_action], "emoji": True},
         "value": job_id,
-        "accessibility_label": HINTS[verb],
+        "accessibility_label": HINTS[button_action],
     }
 
 
-def _choice(verb: str, job_id: str) -> dict[str, Any]:
+def _choice(button_action: str, job_id: str) -> dict[str, Any]:
     return {
-        "text": {"type": "plain_text", "text": LABELS[verb], "emoji": True},
-        "accessibility_label": HINTS[verb],
-        "value": f"{verb}:{job_id}",
+        "text": {"type": "plain_text", "text": LABELS[button_action], "emoji": True},
+        "accessibility_label": HINTS[button_action],
+        "value": f"{button_action}:{job_id}",
     }
 
 
@@ -99,7 +99,7 @@ def _choice(verb: str, job_id: str) -> dict[str, Any]:
 class SlackButtonPress:
     """A button that somebody pressed."""
 
-    verb: str
+    button_action: str
     value: str
     """The job, for one of ``VERBS``."""
     user: str
@@ -126,11 +126,11 @@ def read_press(payload: Json) -> SlackButtonPress | None:
     name, value = str(action.get("action_id") or ""), str(action.get("value") or "")
     if not name.startswith(PREFIX):
         return None
-    verb = name.removeprefix(PREFIX)
-    if verb == FEEDBACK:
-        verb, _, value = value.partition(":")
+    button_action = name.removeprefix(PREFIX)
+    if button_action == FEEDBACK:
+        button_action, _, value = value.partition(":")
     return SlackButtonPress(
-        verb=verb,
+        button_action=button_action,
         value=value,
         user=str(user["id"]),
         channel=str(channel.get("id") or ""),

@@ -22,20 +22,20 @@ class Worker:
     is_closed: threading.Event = field(default_factory=threading.Event)
     has_handed_back: threading.Event = field(default_factory=threading.Event)
 
-    def departure(self, stop_s: float) -> Shutdown:
-        departure = Shutdown(stop_s, self.is_closed.set, self.has_handed_back.set, NEVER_S)
-        departure.open()
-        return departure
+    def shutdown(self, stop_s: float) -> Shutdown:
+        shutdown = Shutdown(stop_s, self.is_closed.set, self.has_handed_back.set, NEVER_S)
+        shutdown.open()
+        return shutdown
 
 
 def test_it_takes_nothing_new_and_lets_what_runs_go_on() -> None:
     worker = Worker()
-    departure = worker.departure(NEVER_S)
-    assert not departure.is_asked
+    shutdown = worker.shutdown(NEVER_S)
+    assert not shutdown.is_asked
 
-    departure.ask()
+    shutdown.ask()
 
-    assert departure.is_asked
+    assert shutdown.is_asked
     assert worker.is_closed.wait(PATIENCE_S)
     assert not worker.has_handed_back.is_set()
 
@@ -43,7 +43,7 @@ def test_it_takes_nothing_new_and_lets_what_runs_go_on() -> None:
 def test_it_hands_back_when_its_time_is_over() -> None:
     worker = Worker()
 
-    worker.departure(0.01).ask()
+    worker.shutdown(0.01).ask()
 
     assert worker.has_handed_back.wait(PATIENCE_S)
     assert worker.is_closed.is_set()
@@ -51,31 +51,31 @@ def test_it_hands_back_when_its_time_is_over() -> None:
 
 def test_it_hands_back_at_once_when_it_is_asked_twice() -> None:
     worker = Worker()
-    departure = worker.departure(NEVER_S)
+    shutdown = worker.shutdown(NEVER_S)
 
-    departure.ask()
-    departure.ask()
+    shutdown.ask()
+    shutdown.ask()
 
     assert worker.has_handed_back.wait(PATIENCE_S)
 
 
 def test_it_hands_back_at_once_when_it_is_of_no_use() -> None:
     worker = Worker()
-    departure = worker.departure(NEVER_S)
+    shutdown = worker.shutdown(NEVER_S)
 
-    departure.abandon()
+    shutdown.abandon()
 
     assert worker.has_handed_back.wait(PATIENCE_S)
-    assert departure.is_abandoned
+    assert shutdown.is_abandoned
 
 
 def test_nothing_happens_unasked() -> None:
     worker = Worker()
-    departure = worker.departure(0)
+    shutdown = worker.shutdown(0)
 
-    assert not departure.is_asked
+    assert not shutdown.is_asked
     assert not worker.is_closed.is_set()
-    departure.ask()
+    shutdown.ask()
     assert worker.is_closed.wait(PATIENCE_S)
 
 
@@ -102,13 +102,13 @@ class Deleted:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_end_that_python_has_dropped_is_not_lost() -> None:
     worker = Worker()
-    departure = worker.departure(NEVER_S)
-    leave_at_sigterm(departure)
+    shutdown = worker.shutdown(NEVER_S)
+    leave_at_sigterm(shutdown)
     going = Deleted()
 
     with pytest.raises(SystemExit):  # noqa: PT012 - it comes while the second line waits
         del going
         time.sleep(PATIENCE_S)
 
-    assert departure.is_asked
+    assert shutdown.is_asked
     assert not worker.has_handed_back.is_set(), "it was asked once"

@@ -13,8 +13,8 @@ from worker.runner import ExclusiveGate
 class Visitor:
     """Enters on a thread of its own, and leaves when it is told to."""
 
-    def __init__(self, solitude: ExclusiveGate, *, alone: bool = False) -> None:
-        self._solitude = solitude
+    def __init__(self, exclusive_gate: ExclusiveGate, *, alone: bool = False) -> None:
+        self._exclusive_gate = exclusive_gate
         self._alone = alone
         self._may_leave = threading.Event()
         self._is_asked = threading.Event()
@@ -32,7 +32,7 @@ class Visitor:
 
     def give_up(self) -> None:
         self.has_given_up.set()
-        self._solitude.wake()
+        self._exclusive_gate.wake()
 
     def _is_over(self) -> bool:
         """Asked under the gate's own lock, so that whoever was asked is known to wait."""
@@ -40,7 +40,7 @@ class Visitor:
         return self.has_given_up.is_set()
 
     def _visit(self) -> None:
-        with self._solitude.entering(alone=self._alone, is_over=self._is_over) as has_entered:
+        with self._exclusive_gate.entering(alone=self._alone, is_over=self._is_over) as has_entered:
             if not has_entered:
                 self.has_been_refused.set()
                 return
@@ -53,8 +53,8 @@ def wait(event: threading.Event) -> bool:
 
 
 def test_many_are_inside_together() -> None:
-    solitude = ExclusiveGate()
-    visitors = [Visitor(solitude) for _ in range(3)]
+    exclusive_gate = ExclusiveGate()
+    visitors = [Visitor(exclusive_gate) for _ in range(3)]
 
     assert all(wait(visitor.is_inside) for visitor in visitors)
     for visitor in visitors:
@@ -62,10 +62,10 @@ def test_many_are_inside_together() -> None:
 
 
 def test_whoever_must_be_alone_waits_for_all_others() -> None:
-    solitude = ExclusiveGate()
-    others = [Visitor(solitude) for _ in range(2)]
+    exclusive_gate = ExclusiveGate()
+    others = [Visitor(exclusive_gate) for _ in range(2)]
     assert all(wait(other.is_inside) for other in others)
-    hermit = Visitor(solitude, alone=True)
+    hermit = Visitor(exclusive_gate, alone=True)
 
     others[0].leave()
     assert not hermit.is_inside.is_set()
@@ -76,10 +76,10 @@ def test_whoever_must_be_alone_waits_for_all_others() -> None:
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_nobody_enters_while_one_is_alone(*, alone: bool) -> None:
-    solitude = ExclusiveGate()
-    hermit = Visitor(solitude, alone=True)
+    exclusive_gate = ExclusiveGate()
+    hermit = Visitor(exclusive_gate, alone=True)
     assert wait(hermit.is_inside)
-    other = Visitor(solitude, alone=alone)
+    other = Visitor(exclusive_gate, alone=alone)
 
     assert not other.is_inside.is_set()
     hermit.leave()
@@ -88,11 +88,11 @@ def test_nobody_enters_while_one_is_alone(*, alone: bool) -> None:
 
 
 def test_newcomers_wait_behind_one_who_waits_to_be_alone() -> None:
-    solitude = ExclusiveGate()
-    inside = Visitor(solitude)
+    exclusive_gate = ExclusiveGate()
+    inside = Visitor(exclusive_gate)
     assert wait(inside.is_inside)
-    hermit = Visitor(solitude, alone=True)
-    newcomer = Visitor(solitude)
+    hermit = Visitor(exclusive_gate, alone=True)
+    newcomer = Visitor(exclusive_gate)
 
     inside.leave()
     assert wait(hermit.is_inside)
@@ -103,11 +103,11 @@ def test_newcomers_wait_behind_one_who_waits_to_be_alone() -> None:
 
 
 def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
-    solitude = ExclusiveGate()
-    inside = Visitor(solitude)
+    exclusive_gate = ExclusiveGate()
+    inside = Visitor(exclusive_gate)
     assert wait(inside.is_inside)
-    hermit = Visitor(solitude, alone=True)
-    newcomer = Visitor(solitude)
+    hermit = Visitor(exclusive_gate, alone=True)
+    newcomer = Visitor(exclusive_gate)
 
     hermit.give_up()
 
@@ -118,10 +118,10 @@ def test_one_who_gives_up_being_alone_lets_those_in_who_waited_behind() -> None:
 
 
 def test_one_who_waits_behind_can_give_up() -> None:
-    solitude = ExclusiveGate()
-    hermit = Visitor(solitude, alone=True)
+    exclusive_gate = ExclusiveGate()
+    hermit = Visitor(exclusive_gate, alone=True)
     assert wait(hermit.is_inside)
-    newcomer = Visitor(solitude)
+    newcomer = Visitor(exclusive_gate)
 
     newcomer.give_up()
 
@@ -137,18 +137,18 @@ def test_nobody_enters_for_whom_it_is_over_already(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_a_visit_that_fails_is_over(*, alone: bool) -> None:
-    solitude = ExclusiveGate()
-    with pytest.raises(MemoryError), solitude.entering(alone=alone, is_over=lambda: False):
+    exclusive_gate = ExclusiveGate()
+    with pytest.raises(MemoryError), exclusive_gate.entering(alone=alone, is_over=lambda: False):
         raise MemoryError
 
-    hermit = Visitor(solitude, alone=True)
+    hermit = Visitor(exclusive_gate, alone=True)
 
     assert wait(hermit.is_inside)
     hermit.leave()
 
 
 def test_no_course_of_visits_breaks_the_rule_or_leaves_anybody_outside() -> None:
-    solitude, lock = ExclusiveGate(), threading.Lock()
+    exclusive_gate, lock = ExclusiveGate(), threading.Lock()
     inside = {True: 0, False: 0}
     broken: list[tuple[int, int]] = []
 
@@ -156,7 +156,9 @@ def test_no_course_of_visits_breaks_the_rule_or_leaves_anybody_outside() -> None
         def run() -> None:
             for _ in range(200):
                 alone = dice.random() < 0.3
-                with solitude.entering(alone=alone, is_over=lambda: dice.random() < 0.1) as entered:
+                with exclusive_gate.entering(
+                    alone=alone, is_over=lambda: dice.random() < 0.1
+                ) as entered:
                     if not entered:
                         continue
                     with lock:

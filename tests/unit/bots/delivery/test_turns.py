@@ -17,7 +17,7 @@ class Street:
     """People who want turns, and the order in which they had them."""
 
     def __init__(self) -> None:
-        self.pace = Turns()
+        self.turns = Turns()
         self.had: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -31,7 +31,7 @@ class Street:
         return task
 
     async def _have_turn(self, name: str, rank: Callable[[], Rank | None], place: str) -> None:
-        async with self.pace.turn(place, rank) as has_turn:
+        async with self.turns.turn(place, rank) as has_turn:
             if has_turn:
                 self.had.append(name)
 
@@ -47,7 +47,7 @@ def always(rank: Rank | None) -> Callable[[], Rank | None]:
 
 async def test_turns_go_to_endings_then_texts_then_notices_each_in_their_order() -> None:
     street = Street()
-    async with street.pace.turn(PLACE, always(Rank.TEXT)):
+    async with street.turns.turn(PLACE, always(Rank.TEXT)):
         for name, rank in [
             ("n1", Rank.NOTICE),
             ("t1", Rank.TEXT),
@@ -63,7 +63,7 @@ async def test_turns_go_to_endings_then_texts_then_notices_each_in_their_order()
 
 async def test_places_do_not_wait_for_each_other() -> None:
     street = Street()
-    async with street.pace.turn(PLACE, always(Rank.TEXT)):
+    async with street.turns.turn(PLACE, always(Rank.TEXT)):
         await street.queue_up("elsewhere", always(Rank.NOTICE), ELSEWHERE)
 
         assert await street.everybody() == ["elsewhere"]
@@ -72,11 +72,11 @@ async def test_places_do_not_wait_for_each_other() -> None:
 async def test_who_does_not_want_a_turn_any_more_leaves_at_once() -> None:
     street = Street()
     ranks: list[Rank | None] = [Rank.TEXT]
-    async with street.pace.turn(PLACE, always(Rank.TEXT)):
+    async with street.turns.turn(PLACE, always(Rank.TEXT)):
         leaver = await street.queue_up("leaver", lambda: ranks[-1])
         ranks.append(None)
 
-        street.pace.look(PLACE)
+        street.turns.look(PLACE)
 
         await asyncio.wait_for(leaver, WAIT_S)
     assert street.had == []
@@ -84,7 +84,7 @@ async def test_who_does_not_want_a_turn_any_more_leaves_at_once() -> None:
 
 async def test_who_is_cancelled_holds_nobody_up() -> None:
     street = Street()
-    async with street.pace.turn(PLACE, always(Rank.TEXT)):
+    async with street.turns.turn(PLACE, always(Rank.TEXT)):
         gone = await street.queue_up("gone", always(Rank.ENDING))
         await street.queue_up("next", always(Rank.TEXT))
         gone.cancel()
@@ -94,7 +94,7 @@ async def test_who_is_cancelled_holds_nobody_up() -> None:
 
 async def test_who_is_cancelled_with_a_turn_just_given_passes_it_on() -> None:
     street = Street()
-    async with street.pace.turn(PLACE, always(Rank.TEXT)):
+    async with street.turns.turn(PLACE, always(Rank.TEXT)):
         gone = await street.queue_up("gone", always(Rank.ENDING))
         await street.queue_up("next", always(Rank.TEXT))
     gone.cancel()  # it has the turn, and does not know yet
@@ -106,7 +106,7 @@ async def limit(street: Street, place: str, *, is_everywhere: bool = False) -> f
     """The platform says "not so fast" in a place; returns when that is over, by the loop."""
     error = RateLimitedError(LIMIT_S, is_everywhere=is_everywhere)
     with pytest.raises(RateLimitedError):
-        async with street.pace.turn(place, always(Rank.TEXT)):
+        async with street.turns.turn(place, always(Rank.TEXT)):
             raise error
     return asyncio.get_running_loop().time() + LIMIT_S
 
@@ -141,7 +141,7 @@ async def test_after_a_limit_one_finds_out_whether_it_is_over() -> None:
     asked_at_s: list[float] = []
 
     async def ask() -> None:
-        async with street.pace.turn(PLACE, always(Rank.ENDING)):
+        async with street.turns.turn(PLACE, always(Rank.ENDING)):
             asked_at_s.append(asyncio.get_running_loop().time())
             if len(asked_at_s) == 1:
                 raise RateLimitedError(LIMIT_S)

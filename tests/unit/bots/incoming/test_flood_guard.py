@@ -29,53 +29,53 @@ class Clock:
 )
 def test_who_was_refused_is_held_off_until_it_may_be_otherwise(reason: str, hold_s: float) -> None:
     clock = Clock()
-    floods = FloodGuard(ALLOWANCE, clock)
+    flood_guard = FloodGuard(ALLOWANCE, clock)
 
-    floods.note_refused("alice", reason)
+    flood_guard.note_refused("alice", reason)
 
-    assert floods.holds_off("alice")
-    assert not floods.holds_off("bob")
+    assert flood_guard.holds_off("alice")
+    assert not flood_guard.holds_off("bob")
     clock.now_s += hold_s - 0.01
-    assert floods.holds_off("alice")
+    assert flood_guard.holds_off("alice")
     clock.now_s += 0.02
-    assert not floods.holds_off("alice")
-    assert floods.num_dropped == 2
+    assert not flood_guard.holds_off("alice")
+    assert flood_guard.num_dropped == 2
 
 
 def test_a_message_that_was_only_too_long_holds_nobody_off() -> None:
-    floods = FloodGuard(ALLOWANCE, Clock())
+    flood_guard = FloodGuard(ALLOWANCE, Clock())
 
-    floods.note_refused("alice", "too_long")
+    flood_guard.note_refused("alice", "too_long")
 
-    assert not floods.holds_off("alice")
+    assert not flood_guard.holds_off("alice")
 
 
 def test_nobody_is_held_off_where_nothing_is_limited() -> None:
-    floods = FloodGuard(None, Clock())
+    flood_guard = FloodGuard(None, Clock())
 
-    floods.note_refused("alice", "user_rate")
+    flood_guard.note_refused("alice", "user_rate")
 
-    assert not floods.holds_off("alice")
+    assert not flood_guard.holds_off("alice")
 
 
 def test_memory_is_bounded_and_forgets_whom_it_heard_of_first() -> None:
-    floods = FloodGuard(ALLOWANCE, Clock())
+    flood_guard = FloodGuard(ALLOWANCE, Clock())
 
     for number in range(MAX_REMEMBERED + 1):
-        floods.note_refused(f"user{number}", "user_rate")
+        flood_guard.note_refused(f"user{number}", "user_rate")
 
-    assert not floods.holds_off("user0")
-    assert floods.holds_off("user1")
-    assert floods.holds_off(f"user{MAX_REMEMBERED}")
+    assert not flood_guard.holds_off("user0")
+    assert flood_guard.holds_off("user1")
+    assert flood_guard.holds_off(f"user{MAX_REMEMBERED}")
 
 
 async def test_few_of_one_persons_messages_have_their_files_fetched() -> None:
-    floods = FloodGuard(ALLOWANCE)
+    flood_guard = FloodGuard(ALLOWANCE)
     is_there = asyncio.Event()
     begun: list[str] = []
 
     async def fetch(asker: str) -> None:
-        async with floods.few_of(asker):
+        async with flood_guard.few_of(asker):
             begun.append(asker)
             await is_there.wait()
 
@@ -91,12 +91,12 @@ async def test_few_of_one_persons_messages_have_their_files_fetched() -> None:
 
 
 async def test_few_of_one_persons_messages_and_one_of_a_channels_are_before_the_ledger() -> None:
-    floods = FloodGuard(ALLOWANCE)
+    flood_guard = FloodGuard(ALLOWANCE)
     answer = asyncio.Event()
     begun: list[str] = []
 
     async def ask(name: str, asker: str, channel: str) -> None:
-        async with floods.in_line(asker, channel):
+        async with flood_guard.in_line(asker, channel):
             begun.append(name)
             await answer.wait()
 

@@ -28,12 +28,12 @@ async def settle() -> None:
 
 
 async def test_few_are_inside_and_the_others_follow_in_their_order() -> None:
-    turnstile, work = EventGate(), Work()
+    event_gate, work = EventGate(), Work()
     events = [f"E{number}" for number in range(2 * MAX_AT_ONCE)]
 
     async with asyncio.TaskGroup() as group:
         for event in events:
-            group.create_task(turnstile.let_in(event, partial(work.take, event)))
+            group.create_task(event_gate.let_in(event, partial(work.take, event)))
         await settle()
         at_first = list(work.begun)
         work.may_end.set()
@@ -45,14 +45,14 @@ async def test_few_are_inside_and_the_others_follow_in_their_order() -> None:
 @pytest.mark.parametrize("is_taken", [True, False])
 @pytest.mark.parametrize("num_before", [0, MAX_AT_ONCE], ids=["inside", "waiting"])
 async def test_a_copy_shares_the_outcome_of_the_first(num_before: int, *, is_taken: bool) -> None:
-    turnstile, work = EventGate(), Work()
+    event_gate, work = EventGate(), Work()
 
     async with asyncio.TaskGroup() as group:
         for number in range(num_before):
-            group.create_task(turnstile.let_in(f"E{number}", lambda: work.take("before")))
+            group.create_task(event_gate.let_in(f"E{number}", lambda: work.take("before")))
         copies = [
             group.create_task(
-                turnstile.let_in("event", lambda: work.take("event", is_taken=is_taken))
+                event_gate.let_in("event", lambda: work.take("event", is_taken=is_taken))
             )
             for _ in range(3)
         ]
@@ -64,11 +64,11 @@ async def test_a_copy_shares_the_outcome_of_the_first(num_before: int, *, is_tak
 
 
 async def test_an_event_that_comes_again_later_is_taken_anew() -> None:
-    turnstile, work = EventGate(), Work()
+    event_gate, work = EventGate(), Work()
     work.may_end.set()
 
     outcomes = [
-        await turnstile.let_in("event", partial(work.take, "event", is_taken=outcome))
+        await event_gate.let_in("event", partial(work.take, "event", is_taken=outcome))
         for outcome in (False, True)
     ]
 
@@ -76,9 +76,10 @@ async def test_an_event_that_comes_again_later_is_taken_anew() -> None:
 
 
 async def test_a_copy_may_give_up_and_a_first_one_that_gives_up_is_not_taken() -> None:
-    turnstile, work = EventGate(), Work()
+    event_gate, work = EventGate(), Work()
     first, impatient, patient = (
-        asyncio.create_task(turnstile.let_in("event", lambda: work.take("event"))) for _ in range(3)
+        asyncio.create_task(event_gate.let_in("event", lambda: work.take("event")))
+        for _ in range(3)
     )
     await settle()
 
@@ -92,11 +93,11 @@ async def test_a_copy_may_give_up_and_a_first_one_that_gives_up_is_not_taken() -
     assert impatient.cancelled()
     assert first.cancelled()
     work.may_end.set()
-    assert await turnstile.let_in("event", lambda: work.take("event"))
+    assert await event_gate.let_in("event", lambda: work.take("event"))
 
 
 async def test_what_goes_wrong_inside_is_told_to_the_first_and_holds_nobody_up() -> None:
-    turnstile = EventGate()
+    event_gate = EventGate()
 
     async def fail() -> bool:
         await asyncio.sleep(0)
@@ -106,12 +107,12 @@ async def test_what_goes_wrong_inside_is_told_to_the_first_and_holds_nobody_up()
 
         async def first() -> None:
             with pytest.raises(OSError, match="away"):
-                await turnstile.let_in("event", fail)
+                await event_gate.let_in("event", fail)
 
         group.create_task(first())
-        copy = group.create_task(turnstile.let_in("event", fail))
+        copy = group.create_task(event_gate.let_in("event", fail))
 
     assert copy.result() is False
     for number in range(MAX_AT_ONCE + 1):
         with pytest.raises(OSError, match="away"):
-            await turnstile.let_in(f"E{number}", fail)
+            await event_gate.let_in(f"E{number}", fail)

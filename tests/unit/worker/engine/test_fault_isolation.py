@@ -15,10 +15,10 @@ from worker.engine.fault_isolation import MAX_SHARED_DEATHS, TRIAL_TOKENS, Fault
 
 
 def lineup_of(*names: str) -> FaultIsolation:
-    lineup = FaultIsolation()
+    fault_isolation = FaultIsolation()
     for name in names:
-        lineup.arrive(name)
-    return lineup
+        fault_isolation.arrive(name)
+    return fault_isolation
 
 
 def test_without_a_death_all_run_together() -> None:
@@ -26,82 +26,82 @@ def test_without_a_death_all_run_together() -> None:
 
 
 def test_after_a_death_suspects_are_tried_alone_in_the_order_of_arrival() -> None:
-    lineup = lineup_of("a", "b", "c")
+    fault_isolation = lineup_of("a", "b", "c")
 
-    assert lineup.die({"a", "b", "c"}) is None
+    assert fault_isolation.die({"a", "b", "c"}) is None
 
     tried = []
     for _ in range(3):
-        (turn,) = lineup.current()
+        (turn,) = fault_isolation.current()
         tried.append(turn)
-        lineup.acquit(turn.id)
+        fault_isolation.acquit(turn.id)
     assert tried == [RunSlot(name, TRIAL_TOKENS) for name in "abc"]
-    assert lineup.current() == (RunSlot("a"), RunSlot("b"), RunSlot("c"))
+    assert fault_isolation.current() == (RunSlot("a"), RunSlot("b"), RunSlot("c"))
 
 
 def test_one_that_dies_alone_is_the_culprit_and_gone() -> None:
-    lineup = lineup_of("a", "b")
-    lineup.die({"a", "b"})
+    fault_isolation = lineup_of("a", "b")
+    fault_isolation.die({"a", "b"})
 
-    assert lineup.die({"a"}) == "a"
-    assert lineup.current() == (RunSlot("b", TRIAL_TOKENS),)
+    assert fault_isolation.die({"a"}) == "a"
+    assert fault_isolation.current() == (RunSlot("b", TRIAL_TOKENS),)
 
 
 def test_a_single_request_gets_a_second_chance() -> None:
     """A passing fault of the device is nobody's."""
-    lineup = lineup_of("a")
+    fault_isolation = lineup_of("a")
 
-    assert lineup.die({"a"}) is None
-    assert lineup.die({"a"}) == "a"
-    assert lineup.current() == ()
+    assert fault_isolation.die({"a"}) is None
+    assert fault_isolation.die({"a"}) == "a"
+    assert fault_isolation.current() == ()
 
 
 def test_newcomers_wait_for_the_end_of_the_trials() -> None:
-    lineup = lineup_of("a")
-    lineup.die({"a"})
-    lineup.arrive("new")
+    fault_isolation = lineup_of("a")
+    fault_isolation.die({"a"})
+    fault_isolation.arrive("new")
 
-    assert lineup.current() == (RunSlot("a", TRIAL_TOKENS),)
-    lineup.leave("a")
-    assert lineup.current() == (RunSlot("new"),)
+    assert fault_isolation.current() == (RunSlot("a", TRIAL_TOKENS),)
+    fault_isolation.leave("a")
+    assert fault_isolation.current() == (RunSlot("new"),)
 
 
 def test_who_was_not_in_the_batch_is_no_suspect() -> None:
-    lineup = lineup_of("a", "late")
-    lineup.die({"a"})
+    fault_isolation = lineup_of("a", "late")
+    fault_isolation.die({"a"})
 
-    assert lineup.current() == (RunSlot("a", TRIAL_TOKENS),)
-    lineup.acquit("a")
-    assert {turn.id for turn in lineup.current()} == {"a", "late"}
+    assert fault_isolation.current() == (RunSlot("a", TRIAL_TOKENS),)
+    fault_isolation.acquit("a")
+    assert {turn.id for turn in fault_isolation.current()} == {"a", "late"}
 
 
 def test_a_batch_that_dies_before_the_trial_began_blames_nobody() -> None:
-    lineup = lineup_of("a")
-    lineup.die({"a"})
+    fault_isolation = lineup_of("a")
+    fault_isolation.die({"a"})
 
-    assert lineup.die(set()) is None
-    assert lineup.current() == (RunSlot("a", TRIAL_TOKENS),)
+    assert fault_isolation.die(set()) is None
+    assert fault_isolation.current() == (RunSlot("a", TRIAL_TOKENS),)
 
 
 def test_a_second_shared_death_means_alone_to_the_end() -> None:
-    lineup = lineup_of("a", "b")
+    fault_isolation = lineup_of("a", "b")
     for _ in range(MAX_SHARED_DEATHS):
-        lineup.die({"a", "b"})
-        first = lineup.current()
-        lineup.acquit("a")
-        lineup.acquit("b")
+        fault_isolation.die({"a", "b"})
+        first = fault_isolation.current()
+        fault_isolation.acquit("a")
+        fault_isolation.acquit("b")
 
     assert first == (RunSlot("a"),)
 
 
 def test_a_suspect_that_leaves_is_not_tried() -> None:
-    lineup = lineup_of("a", "b", "c")
-    lineup.die({"a", "b", "c"})
+    fault_isolation = lineup_of("a", "b", "c")
+    fault_isolation.die({"a", "b", "c"})
 
-    lineup.leave("b")
-    lineup.leave("a")
+    fault_isolation.leave("b")
+    fault_isolation.leave("a")
 
-    assert lineup.current() == (RunSlot("c", TRIAL_TOKENS),)
+    assert fault_isolation.current() == (RunSlot("c", TRIAL_TOKENS),)
 
 
 class Lives(RuleBasedStateMachine):
@@ -111,7 +111,7 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lineup = FaultIsolation()
+        self.fault_isolation = FaultIsolation()
         self.present: set[str] = set()
         self.in_batch: set[str] = set()
         self.num_named = 0
@@ -122,7 +122,7 @@ class Lives(RuleBasedStateMachine):
         self.num_named += 1
         name = str(self.num_named)
         self.present.add(name)
-        self.lineup.arrive(name)
+        self.fault_isolation.arrive(name)
         self.fill()
         return name
 
@@ -130,15 +130,15 @@ class Lives(RuleBasedStateMachine):
     def leave(self, name: str) -> None:
         self.present.discard(name)
         self.in_batch.discard(name)
-        self.lineup.leave(name)
+        self.fault_isolation.leave(name)
         self.fill()
 
     @rule()
     def finish_trial(self) -> None:
-        for turn in self.lineup.current():
+        for turn in self.fault_isolation.current():
             if turn.max_tokens is not None:
                 self.in_batch.discard(turn.id)
-                self.lineup.acquit(turn.id)
+                self.fault_isolation.acquit(turn.id)
         self.fill()
 
     @precondition(lambda self: self.in_batch)
@@ -146,7 +146,7 @@ class Lives(RuleBasedStateMachine):
     def die(self, data: st.DataObject) -> None:
         given = data.draw(st.sets(st.sampled_from(sorted(self.in_batch)), min_size=1))
         was_trial = self.is_trial()
-        culprit = self.lineup.die(given)
+        culprit = self.fault_isolation.die(given)
         assert (culprit is not None) == was_trial
         if culprit is not None:
             assert given == {culprit}
@@ -158,14 +158,14 @@ class Lives(RuleBasedStateMachine):
         self.fill()
 
     def is_trial(self) -> bool:
-        return self.lineup._alone is not None
+        return self.fault_isolation._alone is not None
 
     def fill(self) -> None:
-        self.in_batch |= {turn.id for turn in self.lineup.current()}
+        self.in_batch |= {turn.id for turn in self.fault_isolation.current()}
 
     @invariant()
     def nobody_is_lost_and_a_suspect_is_alone(self) -> None:
-        current = {turn.id for turn in self.lineup.current()}
+        current = {turn.id for turn in self.fault_isolation.current()}
         assert self.in_batch == current <= self.present
         assert bool(current) == bool(self.present), "somebody may always run"
         assert len(current) == 1 or current == self.present
@@ -177,14 +177,14 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         """However it stands: if from now on all goes well, all come to their end."""
         while self.present:
-            for turn in self.lineup.current():
+            for turn in self.fault_isolation.current():
                 if turn.max_tokens is None:
                     self.leave(turn.id)
                 else:
                     self.in_batch.discard(turn.id)
-                    self.lineup.acquit(turn.id)
+                    self.fault_isolation.acquit(turn.id)
             self.fill()
-        assert self.lineup.current() == ()
+        assert self.fault_isolation.current() == ()
 
 
 TestLives = Lives.TestCase

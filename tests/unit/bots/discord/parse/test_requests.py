@@ -46,16 +46,16 @@ def act(
 def test_a_summary_is_of_what_the_options_and_the_place_say(
     place: DiscordPlace, hours: float | None, wanted: Wanted, *, since_me: bool
 ) -> None:
-    wish = requests.summarize(place, hours, "the launch", since_me=since_me)
+    task_request = requests.summarize(place, hours, "the launch", since_me=since_me)
 
-    assert (wish.wanted, wish.text) == (wanted, "the launch")
-    assert isinstance(wish.task, Summarize)
+    assert (task_request.wanted, task_request.text) == (wanted, "the launch")
+    assert isinstance(task_request.task, Summarize)
 
 
 def test_each_use_of_a_command_is_a_job_and_a_conversation_of_its_own() -> None:
-    wish = requests.ask("why?")
-    first = requests.incoming_of(act(), wish).origin
-    second = requests.incoming_of(dataclasses.replace(act(), id=501), wish).origin
+    task_request = requests.ask("why?")
+    first = requests.incoming_of(act(), task_request).origin
+    second = requests.incoming_of(dataclasses.replace(act(), id=501), task_request).origin
 
     assert job_id(first) != job_id(second)
     assert first.conversation != second.conversation
@@ -107,8 +107,8 @@ def test_to_begin_afresh_is_done_with_the_conversation_of_the_place(
         (requests.sentiment(7), Report(7)),
     ],
 )
-def test_a_command_becomes_a_job_of_its_kind(wish: TaskRequest, task: object) -> None:
-    taken = intake(requests.incoming_of(act(), wish), MAX_CHARS)
+def test_a_command_becomes_a_job_of_its_kind(task_request: TaskRequest, task: object) -> None:
+    taken = intake(requests.incoming_of(act(), task_request), MAX_CHARS)
 
     assert taken is not None
     assert (taken.job.task, taken.refusal) == (task, None)
@@ -122,9 +122,9 @@ def test_a_command_becomes_a_job_of_its_kind(wish: TaskRequest, task: object) ->
         requests.translate("", "Hi"),
     ],
 )
-def test_what_cannot_be_done_is_said_at_once(wish: TaskRequest) -> None:
-    assert wish.sentence.endswith(".")
-    assert wish.task is None
+def test_what_cannot_be_done_is_said_at_once(task_request: TaskRequest) -> None:
+    assert task_request.sentence.endswith(".")
+    assert task_request.task is None
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_what_cannot_be_done_is_said_at_once(wish: TaskRequest) -> None:
     ],
 )
 def test_a_wish_without_words_is_empty_where_words_are_needed(
-    wish: TaskRequest, *, is_empty: bool
+    task_request: TaskRequest, *, is_empty: bool
 ) -> None:
-    assert requests.is_empty(wish) is is_empty
+    assert requests.is_empty(task_request) is is_empty
 
 
 def test_the_options_of_a_command_are_those_of_the_task() -> None:
@@ -156,9 +156,13 @@ def test_the_options_of_a_command_are_those_of_the_task() -> None:
 def test_a_menu_translates_into_the_language_of_the_persons_discord(
     locale: str, language: str
 ) -> None:
-    wish = requests.translate_message(SAID, locale)
+    task_request = requests.translate_message(SAID, locale)
 
-    assert (wish.text, wish.task, wish.author) == ("Salut @alice!", Translate(language), BOB)
+    assert (task_request.text, task_request.task, task_request.author) == (
+        "Salut @alice!",
+        Translate(language),
+        BOB,
+    )
 
 
 def test_menus_work_on_the_message_they_were_called_from() -> None:

@@ -8,10 +8,10 @@ JOB = "abcdefghij234567abcd"
 
 
 @pytest.mark.parametrize("verb", ButtonAction)
-def test_a_button_is_known_by_its_id_alone(verb: ButtonAction) -> None:
-    assert id_of(verb, JOB) == f"parley:{verb.value}:{JOB}"
-    assert len(id_of(verb, JOB)) <= 100
-    assert job_of(["theirs", id_of(verb, JOB)]) == JOB
+def test_a_button_is_known_by_its_id_alone(button_action: ButtonAction) -> None:
+    assert id_of(button_action, JOB) == f"parley:{button_action.value}:{JOB}"
+    assert len(id_of(button_action, JOB)) <= 100
+    assert job_of(["theirs", id_of(button_action, JOB)]) == JOB
 
 
 @pytest.mark.parametrize("other", [f"parley:stop:{JOB}x", f"parley:drop:{JOB}", "parley:stop:", ""])

@@ -81,7 +81,7 @@ def test_feedback_has_its_verdict_in_its_value(verdict: str) -> None:
     press = read_press({**PRESSED, "actions": [action]})
 
     assert press is not None
-    assert (press.verb, press.value) == (verdict, JOB)
+    assert (press.button_action, press.value) == (verdict, JOB)
 
 
 @pytest.mark.parametrize(
