@@ -23,6 +23,7 @@ from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
 from bots.incoming.reception import LEDGER_AWAY, Reception
 from bots.store import AsyncStore
+from shared import streaming_cadence
 from shared.jobs import Job, Origin, Platform
 from shared.ledger import keys
 from shared.ledger.rate_budget import Bucket
@@ -40,9 +41,7 @@ RECEIVE_RETRY_S = 1.0
 class ConsoleSurface:
     """The terminal as delivery sees it: one answer after another, growing at its end."""
 
-    edit_every_s = 0.0
-    busy_every_s: float | None = None
-    notice_every_s: float | None = None
+    cadence = streaming_cadence.CONSOLE
 
     def __init__(self, output: TextIO) -> None:
         self._output = output

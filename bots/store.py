@@ -118,6 +118,16 @@ class AsyncStore:
         members: Any = await self.client.smembers(keys.opted_out(tenant))
         return frozenset(member.decode() for member in members)
 
+    async def pinned(self, tenant: str, channel: str) -> frozenset[str]:
+        """The pinned messages of a channel that have been learned."""
+        members: Any = await self.client.smembers(keys.pins(tenant, channel))
+        return frozenset(member.decode() for member in members)
+
+    async def note_pin(self, origin: Origin, *, is_pinned: bool) -> None:
+        """A pinned message has been learned, or forgotten."""
+        change: Any = self.client.sadd if is_pinned else self.client.srem
+        await change(keys.pins(origin.tenant, origin.channel), origin.message)
+
     async def has_worker(self) -> bool:
         """Whether any worker has given a sign of life lately."""
         status = await self.run(operating.status())

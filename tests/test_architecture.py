@@ -131,6 +131,19 @@ def test_only_the_engine_imports_the_model_libraries(library: str) -> None:
     assert importers_of(library) <= allowed | {"worker.doctor"}
 
 
+def test_the_engine_knows_nothing_of_what_it_is_used_for() -> None:
+    others = {
+        f"{module}: {name}"
+        for module in FILES
+        for name in ours(module)
+        if module.startswith("worker.engine.")
+        and name.startswith("worker.")
+        and not name.startswith("worker.engine")
+    }
+
+    assert others == set()
+
+
 MARK = re.compile(r"^# Pure\.(?: Uses (?P<allowed>[a-z_0-9, ]+)\.)?$", re.MULTILINE)
 
 

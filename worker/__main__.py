@@ -212,7 +212,10 @@ def _rater(settings: Settings) -> Rater:
     """The sentiment model, which is loaded when it is needed."""
 
     def load() -> Classifier:
-        from worker.engine.encoders.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - as of the chat model
+        from worker.sentiment.classifier import (  # noqa: PLC0415 - as of the chat model
+            ClassifierChoice,
+            load_classifier,
+        )
 
         return load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
 

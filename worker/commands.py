@@ -70,9 +70,9 @@ def evaluate_sentiment(
     as_json: AsJson = False,
 ) -> None:
     """Macro-F1 against VADER and a plain head on MiniLM; messages a second."""
-    from worker.engine.encoders.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
     from worker.evaluation import sentiment  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
+    from worker.sentiment.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
 
     settings: Settings = context.obj
     choice = ClassifierChoice(settings.sentiment_model, settings.device)
@@ -125,8 +125,8 @@ def bench_retrieval(
 def bench_sentiment(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Messages a second that are rated together and one at a time."""
     from worker.benches import sentiment  # noqa: PLC0415 - seconds of import
-    from worker.engine.encoders.classifier import ClassifierChoice  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
+    from worker.sentiment.classifier import ClassifierChoice  # noqa: PLC0415 - the same
 
     settings: Settings = context.obj
     choice = ClassifierChoice(settings.sentiment_model, settings.device)
@@ -204,11 +204,11 @@ def evaluate_models(
     as_json: AsJson = False,
 ) -> None:
     """Run every task's evaluation and a bench on each model; recommend one by stated rules."""
-    from worker.engine.encoders.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
     from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - the same
     from worker.evaluation import models as choosing  # noqa: PLC0415 - the same
     from worker.evaluation import qa, qa_set, sentiment  # noqa: PLC0415 - the same
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
+    from worker.sentiment.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
 
     settings: Settings = context.obj
     candidates = choosing.measure_models(models)

@@ -119,7 +119,7 @@ def _embeddings(settings: Settings) -> str:
 
 
 def _sentiment(settings: Settings) -> str:
-    from worker.engine.encoders.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - the same
+    from worker.sentiment.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - the same
 
     load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
     return "ours" if settings.sentiment_model == "default" else settings.sentiment_model

@@ -23,6 +23,7 @@ from worker.tasks.attachments import AttachmentReader
 from worker.tasks.chat import Answerer, ChatOptions
 from worker.tasks.generate import ChatModel
 from worker.tasks.learn import Learner
+from worker.tasks.memory import Remembering
 from worker.wordings import text_handlers_of
 
 WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
@@ -60,16 +61,14 @@ def _written(
 ) -> dict[Kind, Handler]:
     """What needs the chat model, or is said in its conversations."""
     sampling = Sampling(settings.temperature, settings.top_p)
-    manner = ChatOptions(
-        settings.system_prompt, sampling, settings.max_turns, settings.retention_ms
-    )
+    remembering = Remembering(settings.max_turns, settings.retention_ms)
+    manner = ChatOptions(settings.system_prompt, sampling, remembering)
     answerer = Answerer(store, chat_model, manner)
     prompts = read_library(settings.prompts_dir)
     ask_options = AskOptions(
         sampling=sampling,
         is_quoting=is_quoting(settings.answer_by, chat_model.num_parameters),
-        max_turns=settings.max_turns,
-        retention_ms=settings.retention_ms,
+        remembering=remembering,
     )
     asking = Asking(store, chat_model, search, prompts, ask_options)
     attaching = AttachmentReader(chat_model.tokenizer, chat_model.limits, settings.max_upload_mb)

@@ -9,11 +9,12 @@ from worker.handler import Handler
 from worker.leases import HeldLease
 from worker.prompts.library import PromptLibrary
 from worker.store import BlockingStore
+from worker.tasks.ask import is_quoting
 from worker.tasks.generate import ChatModel
 from worker.tasks.memory import Remembering
 from worker.tasks.opt_out import Opter
 from worker.tasks.summarize import Summarizer
-from worker.tasks.translate import SMALL, Translating, Translator
+from worker.tasks.translate import Translating, Translator
 from worker.tasks.write import Composer
 
 
@@ -50,13 +51,6 @@ def translating_model(settings: Settings) -> Translating | None:
     return Seq2SeqTranslating(settings.translation_model, settings.device)
 
 
-def is_quoting(settings: Settings, num_parameters: int) -> bool:
-    """Whether answers repeat what people wrote word for word, rather than in a model's words."""
-    if settings.answer_by == "auto":
-        return num_parameters < SMALL
-    return settings.answer_by == "quoting"
-
-
 def text_handlers_of(
     settings: Settings, store: BlockingStore, chat_model: ChatModel, library: PromptLibrary
 ) -> dict[Kind, Handler]:
@@ -69,7 +63,7 @@ def text_handlers_of(
     sampling = Sampling(settings.temperature, settings.top_p)
     composer = Composer(store, chat_model, library, sampling, remembering)
     translator = Translator(store, chat_model, library, remembering, translating_model(settings))
-    quoting = is_quoting(settings, chat_model.num_parameters)
+    quoting = is_quoting(settings.answer_by, chat_model.num_parameters)
     return {
         Kind.COMPLETE: composer.complete,
         Kind.OPT: Opter(store).opt,

@@ -22,10 +22,12 @@ from bots.delivery.surface import Piece
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
 from bots.store import AsyncStore
+from shared import streaming_cadence
 from shared.jobs import Job, Origin, Platform, Turn, job_id
 from shared.ledger import codec, keys
 from shared.ledger import status as operating
 from shared.ledger.status import WorkerState
+from shared.streaming_cadence import Cadence
 
 SUBJECTS = (
     "a lighthouse",
@@ -39,8 +41,6 @@ SUBJECTS = (
 )
 MEGABYTE = 1_000_000
 POLL_S = 0.1
-EDIT_EVERY_S = 1.0
-"""As on Discord and Slack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Load:
 class _TimedSurface(ConsoleSurface):
     """Notes when what is posted; nobody sees it."""
 
-    edit_every_s = EDIT_EVERY_S
+    cadence = Cadence(streaming_cadence.SLACK.edit_every_s)
 
     def __init__(self) -> None:
         super().__init__(io.StringIO())

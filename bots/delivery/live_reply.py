@@ -26,18 +26,17 @@ from shared.ledger.presentation import PresentationLock
 from shared.ledger.rate_budget import Bucket
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, Picture
+from shared.streaming_cadence import (
+    LONGEST_NOTICE_EVERY_S,
+    NOTICE_AFTER_S,
+    NOTICE_EVERY_S,
+    NOTICE_S_PER_JOB,
+)
 
 log = get_logger(__name__)
 
 IDLE_S = 60.0
 """An answer of which nothing is heard for so long is dropped; a nudge brings it back."""
-NOTICE_AFTER_S = 3.0
-"""Who gets an answer sooner is not told to wait."""
-NOTICE_EVERY_S = 3.0
-LONGEST_NOTICE_EVERY_S = 8.0
-"""Well below ``keys.PRESENTER_LIFETIME_MS``: who tells somebody to wait is known to do so."""
-NOTICE_S_PER_JOB = 0.05
-"""Who is far behind is told less often."""
 BUSY_WAIT_S = 0.2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -163,12 +162,12 @@ class LiveReply:
         if not self._shows_text and asyncio.get_running_loop().time() < self._notice_at_s:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._surface.edit_every_s):
+            async with asyncio.timeout(self._surface.cadence.edit_every_s):
                 await self._concluded.wait()
 
     def _show_busy(self) -> None:
         """Show that an answer is coming, now and then until something stands there."""
-        every_s = self._surface.busy_every_s
+        every_s = self._surface.cadence.busy_every_s
         is_private = self.job.origin.audience is not Audience.CHANNEL
         is_awaited = not is_private and not self.job.is_unasked
         if every_s is None or not is_awaited or not self._posts.is_empty:

@@ -24,6 +24,7 @@ from shared.ledger.answer_actions import Did
 from shared.ledger.lifecycle import JobLimits, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Tagged
+from shared.streaming_cadence import NOTICES_AT_ONCE
 
 __all__ = ["Delivery", "OutboxEntry", "Surface"]
 
@@ -33,7 +34,6 @@ MAX_ENDINGS = 256
 """Final replies in hand; more wait in the outbox."""
 MAX_LIVE = 1024
 """Answers in hand, whatever their state. Above it people are told to wait a little later."""
-NOTICES_AT_ONCE = 20
 MAX_REMOVALS = 8
 """Tries to take a message away, over some two minutes."""
 
@@ -66,7 +66,7 @@ class Delivery:
     @property
     def tells_to_wait(self) -> bool:
         """Whether people who wait are told so."""
-        return self._surface.notice_every_s is not None
+        return self._surface.cadence.notice_every_s is not None
 
     @property
     def num_free(self) -> int:
@@ -202,7 +202,7 @@ class Delivery:
     def _tools(self) -> Tools:
         """What answers are shown with; made when the event loop runs, which the clock is of."""
         if self._made is None:
-            every_s = self._surface.notice_every_s
+            every_s = self._surface.cadence.notice_every_s
             clock = asyncio.get_running_loop().time
             notices = None if every_s is None else RateAllowance(NOTICES_AT_ONCE, every_s, clock)
             remove = self._remove_soon

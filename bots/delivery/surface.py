@@ -12,6 +12,7 @@ from bots.delivery.turns import Rank
 from shared.jobs import Job
 from shared.ledger.rate_budget import Bucket
 from shared.replies import Final, Picture
+from shared.streaming_cadence import Cadence
 
 MAX_PARTS = 6
 """Messages that an answer is shown in; the rest of it is in a file."""
@@ -41,21 +42,8 @@ class Surface(Protocol):
     """A platform as delivery sees it."""
 
     @property
-    def edit_every_s(self) -> float:
-        """The shortest time between two edits of one message."""
-        ...
-
-    @property
-    def busy_every_s(self) -> float | None:
-        """How often ``show_busy`` is to be called before the first text; None for never."""
-        ...
-
-    @property
-    def notice_every_s(self) -> float | None:
-        """How often people who wait may be told where they stand, all of them together.
-
-        None where it is not for us to tell them.
-        """
+    def cadence(self) -> Cadence:
+        """How often it is asked to show something."""
         ...
 
     def placeholder(self, job: Job) -> str | None:

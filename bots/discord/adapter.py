@@ -6,7 +6,6 @@ before it. So the inbox keeps what cannot be accepted, and marks remember what h
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +41,6 @@ from shared.jobs import Platform
 
 MAX_DIRECT = 200
 """Direct messages that are looked through after a start: those that were used last."""
-NONCE_CHARS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +209,8 @@ class DiscordAdapter:
 
     async def _say(self, incoming: Incoming, sentence: str) -> None:
         """Answer a message without the ledger; if Discord is away, too, nobody hears it."""
-        origin = incoming.origin
-        nonce = hashlib.sha256(f"{origin.channel}:{origin.message}".encode()).hexdigest()
         with contextlib.suppress(PlatformError):
-            await self._client().say(int(origin.channel), sentence, nonce[:NONCE_CHARS])
+            await self._client().say(incoming.origin, sentence)
 
     def _client(self) -> Client:
         if self._surface.client is None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +18,7 @@ from bots.delivery.manager import Delivery
 from bots.incoming.context import HistoryReader, Wanted, with_messages
 from bots.incoming.flood_guard import FloodGuard
 from bots.incoming.intake import Incoming, Taken, intake
+from bots.incoming.policy import is_for_us
 from bots.incoming.preferences import PreferenceCache
 from bots.incoming.situation import may_be_ours, situated
 from bots.incoming.threads import Threads
@@ -29,7 +30,7 @@ from shared.errors import (
     RefusedError,
 )
 from shared.jobs import Job, Origin, job_id
-from shared.ledger import documents, lifecycle, ratings
+from shared.ledger import documents, lifecycle, ratings, status
 from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
 from shared.ledger.quotas import Quotas
 from shared.logs import get_logger
@@ -40,6 +41,10 @@ log = get_logger(__name__)
 
 LEDGER_AWAY = (redis.RedisError, TimeoutError, OSError)
 """What ``receive`` raises if the ledger cannot be asked."""
+AWAY = "I cannot take anything right now. Please try again in a minute."
+"""Said where the ledger is away and the platform will not ask again."""
+TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
+"""Said to a command of which ``receive`` has kept nothing, not even a refusal."""
 RECEIVE_S = 2.0
 """Slack waits 3 s for its acknowledgement."""
 GATHER_S = 20.0
@@ -47,6 +52,9 @@ GATHER_S = 20.0
 LATE_S = 60.0
 """From this age on a message counts as late, and its answer says so."""
 MINUTE_S = 60.0
+IN_TURN_S = 120.0
+"""What is received in turn waits no longer than this for the one before."""
+REFUSED_STATE = "refused"
 MAX_WITHDRAWN = 1_000
 ACTS_OF_MESSAGES = ("", "tag", "translate")
 """What is done with a message because it was written there, beside answering it."""
@@ -61,6 +69,16 @@ class Rules:
     max_chars: int
     preference_cache: PreferenceCache | None = None
     """What workspaces and channels prefer; None where nobody can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """How a platform's adapter gets what came with a message."""
+
+    learn: Callable[[Incoming], Awaitable[bool]]
+    """Learns the files of a message to us that asks for that; False if it does not, or has none."""
+    fetch: Callable[[Incoming], Awaitable[Incoming]] | None = None
+    """The message with its files; None if it has none."""
 
 
 def allowance_at(age_s: float, allowance: AskAllowance | None) -> AskAllowance | None:
@@ -127,12 +145,15 @@ class Reception:
         """
         return await self.threads.mute_at(origin, self._retention_ms(origin), is_muted=is_muted)
 
-    async def receive(self, incoming: Incoming, age_s: float = 0.0) -> Job | None:
+    async def receive(
+        self, incoming: Incoming, age_s: float = 0.0, files: Files | None = None
+    ) -> Job | None:
         """Record a message that is for us; the job if it is a new one that ends visibly.
 
         Args:
             incoming: the message.
             age_s: how long ago it was written, if it was not heard at once; else 0.
+            files: what came with it; asked for only if the message is for us.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
@@ -143,9 +164,19 @@ class Reception:
             return None
         if age_s > LATE_S:
             incoming = dataclasses.replace(incoming, late_s=age_s)
+        if files and is_for_us(incoming.situation) and await files.learn(incoming):
+            return None
+        fetch = files.fetch if files else None
+        if fetch:
+            found = await self._fetched(incoming, fetch)
+            if found is None:
+                return None
+            incoming = found
         async with self._in_line(incoming):
             if self.flood_guard.holds_off(asker):
                 return None
+            if not fetch:
+                incoming = await self.threads.looked_up(incoming)
             taken = await self._take(incoming)
             if taken is None or taken.wanted is None:
                 return await self._accept(taken, incoming, age_s)
@@ -153,10 +184,51 @@ class Reception:
         async with self._in_line(incoming):
             return await self._accept(taken, incoming, age_s)
 
+    async def is_known(self, origin: Origin) -> bool:
+        """Whether there is a job of this origin, and not a silent refusal.
+
+        Raises:
+            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+        """
+        place = await self.store.run(status.queue_position(job_id(origin)))
+        return place is not None and place.state != REFUSED_STATE
+
+    async def receive_in_turn(self, incoming: Incoming) -> bool:
+        """Record one of many that follow each other, and wait until its ending is shown.
+
+        Returns:
+            whether there is a job for it now; False if too much is asked, and it has to come again.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``receive``.
+        """
+        job = await self.receive(incoming)
+        if job is None:
+            return await self.is_known(incoming.origin)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IN_TURN_S):
+                await self.wait_delivered(job.id)
+        return True
+
+    async def _fetched(
+        self, incoming: Incoming, fetch: Callable[[Incoming], Awaitable[Incoming]]
+    ) -> Incoming | None:
+        """A message with what the ledger knows of its thread, and its files; None if not for us.
+
+        Other messages of the channel go on while the files are fetched.
+        """
+        async with self._in_line(incoming):
+            if self.flood_guard.holds_off(incoming.origin.asker):
+                return None
+            incoming = await self.threads.looked_up(incoming)
+            if not is_for_us(incoming.situation):
+                await self.threads.note_aside(incoming, self._retention_ms(incoming.origin))
+                return None
+        return await fetch(incoming)
+
     async def _take(self, incoming: Incoming) -> Taken | None:
-        """Decide about a message, with what the ledger knows of its thread."""
+        """Decide about a message that has been looked up."""
         origin = incoming.origin
-        incoming = await self.threads.looked_up(incoming)
         resolved = self.resolved(origin)
         taken = intake(incoming, self._rules.max_chars, resolved.tasks_off)
         if taken is None:

@@ -12,17 +12,16 @@ from aiohttp import web
 from bots.adapter import all_or_none
 from bots.incoming.backfill import BackfillWindow, backfill
 from bots.incoming.read_marks import ReadMarks, Seen
-from bots.incoming.reception import LEDGER_AWAY
+from bots.incoming.reception import AWAY, LEDGER_AWAY
 from bots.slack import sockets
-from bots.slack.handlers.ack import AWAY, AckReply
+from bots.slack.handlers.ack import AckReply
 from bots.slack.parse import events
-from bots.slack.parse.payloads import Json, read_body
+from bots.slack.parse.payloads import Json
 from bots.slack.sdk.app import Authorize, EventsApp
 from bots.slack.sdk.client import SlackAccess
 from bots.slack.workspace import Workspace
 from bots.slack.workspaces import Workspaces
 from bots.store import AsyncStore
-from bots.tasks import end
 from shared.jobs import Platform
 from shared.logs import get_logger
 
@@ -32,8 +31,6 @@ NUM_SOCKETS = 2
 """Slack refreshes connections now and then; with two, one of them is always open."""
 FIND_S = 0.8
 """Of the three seconds that Slack waits; ``promptness.ACK_S`` is for what comes after it."""
-HEAR_S = 2.5
-"""Slack sends an event again that is not acknowledged within three seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +58,6 @@ class SlackAdapter:
         self._hindsight = hindsight
         self._marks = hindsight.marks
         self._num_looking = 0
-        self._hearing: dict[str, asyncio.Task[bool]] = {}
-        """Event -> what is being done about it."""
         self._app = EventsApp(access, authorize, self)
 
     async def run(self) -> None:
@@ -72,7 +67,7 @@ class SlackAdapter:
         try:
             await self._serve(seen)
         finally:
-            await end(list(self._hearing.values()))
+            await self._app.close()
 
     async def _serve(self, seen: Seen) -> None:
         parts = (self._start(seen), self._workspaces.run(), self._marks.run(self._is_listening))
@@ -95,25 +90,25 @@ class SlackAdapter:
 
     def is_unwanted(self, body: Json) -> bool:
         """Whether an event is one of a flood. See ``app.Hearer``."""
-        known = read_body(body)
-        if known is None or not events.is_persons_event(known):
+        if not events.is_persons_event(body):
             return False
-        workspace = self._workspaces.known(events.team_named_in(known))
-        return workspace is not None and workspace.is_unwanted(known)
+        workspace = self._workspaces.known(events.team_named_in(body))
+        return workspace is not None and workspace.is_unwanted(body)
 
     async def hear(self, body: Json) -> bool:
-        """Take an event. See ``app.Hearer``.
-
-        What takes longer than Slack waits goes on; Slack sends the event again meanwhile, and finds
-        it taken.
-        """
-        name = str(body.get("event_id") or id(body))
-        task = self._hearing.get(name)
-        if task is None:
-            task = self._hearing[name] = asyncio.create_task(self._hear(body))
-            task.add_done_callback(lambda _: self._hearing.pop(name, None))
-        done, _ = await asyncio.wait({task}, timeout=HEAR_S)
-        return bool(done) and task.result()
+        """Take an event. See ``app.Hearer``."""
+        try:
+            team = events.team_named_in(body)
+            if events.is_farewell(body):
+                await self._workspaces.leave(team)
+                return True
+            workspace = await self._workspaces.find(team)
+            if workspace is not None:
+                await workspace.take(body)
+        except LEDGER_AWAY as error:
+            log.warning("event_not_accepted", error=type(error).__name__)
+            return False
+        return True
 
     async def obey(self, payload: Json) -> dict[str, Any]:
         """Take a slash command. See ``app.Hearer``."""
@@ -155,20 +150,6 @@ class SlackAdapter:
         """
         async with asyncio.timeout(FIND_S):
             return await self._workspaces.find(team)
-
-    async def _hear(self, body: Json) -> bool:
-        try:
-            team = events.team_named_in(body)
-            if events.is_farewell(body):
-                await self._workspaces.leave(team)
-                return True
-            workspace = await self._workspaces.find(team)
-            if workspace is not None:
-                await workspace.take(body)
-        except LEDGER_AWAY as error:
-            log.warning("event_not_accepted", error=type(error).__name__)
-            return False
-        return True
 
     def _is_listening(self) -> bool:
         return self._num_looking == 0

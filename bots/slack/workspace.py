@@ -7,10 +7,11 @@ from bots.adapter import Link
 from bots.incoming.backfill import BackfillWindow
 from bots.incoming.intake import Incoming
 from bots.incoming.read_marks import ReadMarks
+from bots.incoming.reception import Files
 from bots.slack.files import Downloads
 from bots.slack.handlers.account import SlackAccountHandlers
 from bots.slack.handlers.ack import PromptAck
-from bots.slack.handlers.attachments import SlackAttachmentFetcher, Twins
+from bots.slack.handlers.attachments import SlackAttachmentFetcher
 from bots.slack.handlers.automation import SlackAutomationHandlers, Sources
 from bots.slack.handlers.backfill import SlackBackfill, thread_name
 from bots.slack.handlers.buttons import SlackButtonHandlers
@@ -20,6 +21,7 @@ from bots.slack.handlers.pins import SlackPins
 from bots.slack.handlers.settings import SlackSettingsHandlers
 from bots.slack.parse import events
 from bots.slack.parse.automation import SlackAutomationRules
+from bots.slack.parse.events import EventType
 from bots.slack.parse.payloads import Json
 from bots.slack.sdk.client import Account
 from bots.slack.sdk.screen import Screen
@@ -28,7 +30,7 @@ from bots.slack.views import ask as ask_view
 from bots.slack.views import buttons, home, settings
 from bots.slack.views.account import FORGET
 from bots.slack.views.settings import WORKSPACE
-from shared.jobs import Origin, Platform
+from shared.jobs import Platform
 
 
 class Workspace:
@@ -57,7 +59,6 @@ class Workspace:
             me, reception, sources, self._automation_handlers, automation_rules.pins_channels
         )
         self._attaching = SlackAttachmentFetcher(reception, sources)
-        self._twins = Twins()
         self._prompt_ack = PromptAck()
         screen = Screen(access)
         tenant = f"{Platform.SLACK}:{me.team_id}"
@@ -85,7 +86,7 @@ class Workspace:
 
     async def look_through(self, window: BackfillWindow) -> int:
         """Look for what was said in a time, and take it; how many messages were found."""
-        return await self._backfill.look_through(window, self.take)
+        return await self._backfill.look_through(window, self._take_new)
 
     def is_unwanted(self, body: Json) -> bool:
         """Whether a person's message is one of a flood."""
@@ -129,45 +130,50 @@ class Workspace:
         else:
             await self._button_handlers.press(press)
 
-    async def take(self, body: Json, *, is_found: bool = False, now_s: float = 0.0) -> None:
+    async def take(self, body: Json) -> None:
         """Take an event.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
-        if opening := home.read_opening(body.get("event", {})):
-            self._prompt_ack.spawn(self._account_handlers.welcome(opening))
-            return
+        event: Json = body.get("event", {})
+        match event.get("type"):
+            case EventType.MESSAGE | EventType.MENTION:
+                await self._take_message(body)
+            case EventType.REACTION_ADDED:
+                await self._take_reaction(body)
+            case EventType.PIN_ADDED | EventType.PIN_REMOVED:
+                await self._pins.take(body)
+            case EventType.SESSION_STOPPED:
+                await self._button_handlers.halt(event, events.team_of(body, self._me))
+            case EventType.HOME_OPENED:
+                if opening := home.read_opening(event):
+                    self._prompt_ack.spawn(self._account_handlers.welcome(opening))
+
+    async def _take_message(self, body: Json) -> None:
+        """A message was written, changed or deleted."""
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
-            return
-        if edited := events.edited(body):
+        elif edited := events.edited(body):
             await self._take_edited(*edited)
-            return
-        if await self._button_handlers.react(body.get("event", {}), events.team_of(body, self._me)):
-            return
-        if await self._automation_handlers.take(body) or await self._pins.take(body):
-            return
-        origin = events.origin_of(body, self._me)
-        if origin is not None:
-            await self._take_message(body, origin, now_s if is_found else None)
+        else:
+            await self._take_new(body)
 
-    async def _take_message(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
+    async def _take_reaction(self, body: Json) -> None:
+        event, team = body["event"], events.team_of(body, self._me)
+        if not await self._button_handlers.react(event, team):
+            await self._automation_handlers.react(event, team)
+
+    async def _take_new(self, body: Json, found_at_s: float | None = None) -> None:
         """Take a message; ``found_at_s``: when it was found, if nobody heard it."""
-        if body["event"].get("type") != events.MENTION:
-            with self._twins.taking(origin.channel, origin.message):
-                await self._take_once(body, origin, found_at_s)
-        elif not await self._twins.took(origin.channel, origin.message):
-            await self._take_once(body, origin, found_at_s)
-
-    async def _take_once(self, body: Json, origin: Origin, found_at_s: float | None) -> None:
-        incoming = self._incoming(body, origin)
+        origin = events.origin_of(body, self._me)
+        if origin is None:
+            return
+        incoming = events.to_incoming(body, origin, self._me)
         age_s = max(0.0, found_at_s - incoming.written_at_s) if found_at_s else 0.0
-        if not await self._automation_handlers.teach(body, incoming):
-            whole = await self._attaching.with_files(body, incoming)
-            job = await self._reception.receive(whole, age_s)
-            if job is not None and (thread := answer_thread(job.origin)):
-                self._marks.note_thread(thread_name(origin.channel, thread))
+        job = await self._reception.receive(incoming, age_s, self._files_of(body, incoming))
+        if job is not None and (thread := answer_thread(job.origin)):
+            self._marks.note_thread(thread_name(origin.channel, thread))
         await self._automation_handlers.overhear(body, incoming)
         self._marks.note(origin.channel, origin.message)
 
@@ -176,7 +182,10 @@ class Workspace:
         await self._automation_handlers.rate_again(body, edited_at_s)
         origin = events.origin_of(body, self._me)
         if origin is not None and events.is_from_person(body["event"], self._me):
-            await self._answer_actions.edited(self._incoming(body, origin))
+            await self._answer_actions.edited(events.to_incoming(body, origin, self._me))
 
-    def _incoming(self, body: Json, origin: Origin) -> Incoming:
-        return self._reception.situated(events.to_incoming(body, origin, self._me))
+    def _files_of(self, body: Json, incoming: Incoming) -> Files:
+        fetch = functools.partial(self._attaching.with_files, body)
+        has_files = self._attaching.may_have_files(body, incoming)
+        learn = functools.partial(self._automation_handlers.teach, body)
+        return Files(learn, fetch if has_files else None)

@@ -474,6 +474,7 @@ async def test_row_30_discord_what_a_dropped_gateway_missed_is_replayed(
         asked = [str((await discord.ask(number)).id) for number in range(5)]
 
         await silent.wait_accepted(*asked)
+        await asyncio.to_thread(bots.wait_for_event, "job_accepted", 5)  # said after it is so
 
         assert discord.server.gateway_status()["resumes"] == 1
         assert bots.events("looked_back") == []

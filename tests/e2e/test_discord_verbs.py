@@ -12,13 +12,13 @@ import pytest_asyncio
 import redis
 
 from bots.discord.handlers.buttons import STOPPED
-from bots.discord.parse.requests import AWAY
 from bots.incoming.answer_actions import (
     NOT_YOURS_TO_RETRY,
     NOT_YOURS_TO_STOP,
     NOTED,
     NOTHING_TO_STOP,
 )
+from bots.incoming.reception import AWAY
 from shared.jobs import Origin, Platform, job_id
 from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots

@@ -24,6 +24,7 @@ from worker.store import BlockingStore
 from worker.tasks.ask import Asking, AskOptions
 from worker.tasks.generate import ChatModel
 from worker.tasks.learn import Learner
+from worker.tasks.memory import Remembering
 
 NEW_TOKENS, CACHE_TOKENS = 12, 8192
 NUMBERS = itertools.count(1)
@@ -85,8 +86,9 @@ def make_desk(store: BlockingStore, embedder: Embedder, chat_model: ChatModel) -
     library = DocumentStore(store.client)
     search = Search(library, lambda: embedder)
     prompts = read_library(None)
+    remembering = Remembering(10, 60_000)
     quoting, writing = (
-        Asking(store, chat_model, search, prompts, AskOptions(Sampling(), is_quoting, 10, 60_000))
+        Asking(store, chat_model, search, prompts, AskOptions(Sampling(), is_quoting, remembering))
         for is_quoting in (True, False)
     )
     assert isinstance(chat_model.engine, Overheard)

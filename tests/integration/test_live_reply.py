@@ -18,6 +18,7 @@ from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger.lifecycle import JobLimits
 from shared.ledger.rate_budget import Bucket
 from shared.replies import Done, Failed, Final, Tagged
+from shared.streaming_cadence import Cadence
 from shared.tasks import Tag, Translate
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.patience import PATIENCE_S
@@ -31,9 +32,7 @@ TEXT = "The first words"
 class SlowPlatform:
     """Takes a post only when it is let; keeps what stands in each message."""
 
-    edit_every_s = 3600.0
-    busy_every_s: float | None = None
-    notice_every_s: float | None = None
+    cadence = Cadence(edit_every_s=3600.0)
 
     def __init__(self) -> None:
         self.is_asked = asyncio.Event()

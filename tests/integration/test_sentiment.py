@@ -13,8 +13,8 @@ from shared.ledger.lifecycle import Claimant, ConversationMemory, JobLimits, Lea
 from shared.ledger.ratings import FIRST, Rated
 from shared.replies import Done, Tagged
 from shared.tasks import Report, Tag, Task
-from worker.engine.encoders.classifier import ClassifierChoice, load_classifier
 from worker.leases import HeldLease
+from worker.sentiment.classifier import ClassifierChoice, load_classifier
 from worker.sentiment.rater import Rater
 from worker.sentiment.report import NothingRatedError, Reporter, read_ratings
 from worker.sentiment.tagging import Marking, Tagger

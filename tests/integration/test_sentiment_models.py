@@ -19,11 +19,11 @@ from transformers import (
 from shared.errors import ModelUnavailableError, StartupError
 from shared.settings import read_settings
 from worker.commands import run
-from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.engine.encoders.common import default_encoder
-from worker.engine.encoders.lora import AdapterShape, new_adapted
+from worker.engine.encoders.lora import NUM_CLASSES, AdapterShape, new_adapted
 from worker.engine.encoders.lora_training import Recipe
 from worker.evaluation.sentiment import evaluate_sentiment, held_out_texts, own_texts
+from worker.sentiment.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.sentiment.corpus import (
     HELD_OUT,
     INNER,
@@ -76,6 +76,10 @@ def test_fast_model_rates_as_the_one_that_was_trained(ours: Classifier) -> None:
     distances = [abs(fast.score - plain.score) for fast, plain in pairs]
     assert 0 < sum(distances) / len(pairs) < 0.06, "rounded, and hardly felt on -4 to 4"
     assert sum(fast.label is not plain.label for fast, plain in pairs) <= len(pairs) / 20
+
+
+def test_the_encoder_has_a_logit_for_each_label() -> None:
+    assert len(LABELS) == NUM_CLASSES
 
 
 def test_rating_nothing_is_nothing(ours: Classifier) -> None:

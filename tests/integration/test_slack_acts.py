@@ -16,10 +16,10 @@ from bots.delivery.buttons import AnswerButtons
 from bots.delivery.rate_budget import SharedRateBudget
 from bots.delivery.surface import Piece
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
+from bots.incoming.reception import AWAY, TOO_MUCH
 from bots.metrics import Metrics
 from bots.slack.adapter import SlackAdapter
 from bots.slack.factory import one_workspace
-from bots.slack.handlers.ack import AWAY, TOO_MUCH
 from bots.slack.handlers.history import ChannelAccess, channel_access_of
 from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.sdk.client import Account, SlackAccess, identify

@@ -13,10 +13,10 @@ from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import MAX_BOTS_IN_A_ROW, Situation
 from bots.incoming.preferences import Editor, PreferenceCache
-from bots.incoming.reception import Reception
+from bots.incoming.reception import Files, Reception
 from bots.metrics import Metrics
 from bots.store import AsyncStore
-from shared.jobs import Job, Kind, Origin, Platform, PromptOverrides
+from shared.jobs import Attachment, Job, Kind, Origin, Platform, PromptOverrides
 from shared.ledger import keys
 from shared.ledger.lifecycle import JobLimits
 from shared.ledger.presentation import read_final
@@ -150,6 +150,54 @@ async def test_a_muted_thread_is_silent_until_it_is_not(room: Room) -> None:
     assert not await room.say("alice", "go on"), "an answered mention does not end the silence"
     assert await room.say("alice", "unmute", TO_US)
     assert await room.say("alice", "go on")
+
+
+class Luggage:
+    """What comes with messages."""
+
+    def __init__(self, *, asks_to_learn: bool = False) -> None:
+        self.asks_to_learn = asks_to_learn
+        self.num_learned = 0
+        self.num_fetched = 0
+        self.files = Files(self.learn, self.fetch)
+
+    async def learn(self, incoming: Incoming) -> bool:
+        del incoming
+        self.num_learned += self.asks_to_learn
+        return self.asks_to_learn
+
+    async def fetch(self, incoming: Incoming) -> Incoming:
+        self.num_fetched += 1
+        return dataclasses.replace(incoming, attachments=(Attachment("a.txt", content="YQ=="),))
+
+
+async def test_files_are_fetched_for_a_message_that_is_for_us_and_for_no_other(room: Room) -> None:
+    luggage = Luggage()
+
+    async def job_of(user: str, known: Situation = PERSON) -> Job | None:
+        message = room.message(user, "look at this", known)
+        return await room.reception.receive(message, files=luggage.files)
+
+    assert await job_of("alice") is None, "we take no part yet"
+    assert luggage.num_fetched == 0
+    asked, followed = await job_of("alice", TO_US), await job_of("alice")
+    assert not await job_of("bob", TO_OTHERS)
+    assert not await job_of("alice"), "what bob said is known"
+
+    assert [job and job.attachments[0].name for job in (asked, followed)] == ["a.txt"] * 2
+    assert luggage.num_fetched == 2
+
+
+async def test_a_message_whose_files_are_learned_is_no_job_of_its_own(room: Room) -> None:
+    luggage = Luggage(asks_to_learn=True)
+
+    async def is_answered(known: Situation) -> bool:
+        message = room.message("alice", "learn this", known)
+        return await room.reception.receive(message, files=luggage.files) is not None
+
+    assert not await is_answered(TO_US)
+    assert not await is_answered(PERSON)
+    assert (luggage.num_learned, luggage.num_fetched) == (1, 0)
 
 
 async def test_a_thread_is_muted_by_a_sign_at_a_message_of_it(room: Room) -> None:

@@ -7,9 +7,9 @@ import statistics
 import time
 
 from worker.console import say
-from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.evaluation.sentiment import NUM_ALONE, held_out_texts, speed_of, speed_texts
+from worker.sentiment.classifier import ClassifierChoice, load_classifier, load_plain
 
 PERCENT = 100
 

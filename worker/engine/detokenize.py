@@ -4,7 +4,10 @@ Pure: needs a function from ids to text, no model.
 """
 # Pure.
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.replies import FinishReason
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 CONTEXT_TOKENS = 6
@@ -73,3 +76,39 @@ class StopTexts:
             if any(stop.startswith(self._held[-length:]) for stop in self._stop):
                 return length
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """New text of an answer, and in the last one why there will be no more."""
+
+    text: str
+    is_last: bool
+    finish_reason: FinishReason | None
+
+
+def pieces_of(
+    arrivals: Iterable[Arrival], stop: Sequence[str], cancel: Callable[[], None]
+) -> Generator[str, None, FinishReason | None]:
+    """What may be shown of an answer, as it comes.
+
+    Args:
+        arrivals: until the last.
+        stop: the answer ends before any of these texts.
+        cancel: called where one of them has come.
+
+    Returns:
+        why the answer ended.
+    """
+    stops = StopTexts(stop)
+    for arrival in arrivals:
+        if piece := stops.push(arrival.text):
+            yield piece
+        if stops.is_stopped:
+            cancel()
+            return FinishReason.STOP
+        if arrival.is_last:
+            if piece := stops.flush():
+                yield piece
+            return arrival.finish_reason
+    return None

@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from shared.logs import get_logger
@@ -16,7 +17,7 @@ from shared.replies import FinishReason
 from worker.engine.batch import Batch, Batches, BatchOutput
 from worker.engine.cpu.load import prepare
 from worker.engine.cpu.model import supports
-from worker.engine.detokenize import StopTexts, TextStream
+from worker.engine.detokenize import Arrival, TextStream, pieces_of
 from worker.engine.fault_isolation import FaultIsolation, RunSlot
 from worker.engine.loader import LoadedModel
 from worker.engine.prefix_sharing import Labels, id_of
@@ -103,23 +104,16 @@ class BatchGeneration:
     def __iter__(self) -> Iterator[str]:
         """Pieces of text as they come. See ``generation.Generation``."""
         request = self._running.request
-        stream = TextStream(self._engine.decode, request.prompt_ids)
-        stops = StopTexts(request.stop)
+        cancel = partial(self._engine.cancel, request.id)
+        self.finish_reason = yield from pieces_of(self._arrivals(), request.stop, cancel)
+
+    def _arrivals(self) -> Iterator[Arrival]:
+        stream = TextStream(self._engine.decode, self._running.request.prompt_ids)
         while True:
             event = self._running.inbox.get()
             if event.error:
                 raise event.error
-            if piece := stops.push(stream.push(event.token_ids)):
-                yield piece
-            if stops.is_stopped:
-                self._engine.cancel(request.id)
-                self.finish_reason = FinishReason.STOP
-                return
-            if event.is_last:
-                if piece := stops.flush():
-                    yield piece
-                self.finish_reason = event.finish_reason
-                return
+            yield Arrival(stream.push(event.token_ids), event.is_last, event.finish_reason)
 
 
 class BatchingEngine:

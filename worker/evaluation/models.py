@@ -7,7 +7,6 @@ asks, and shown below.
 import dataclasses
 import json
 import resource
-import secrets
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ from worker.evaluation.translation import (
     read_examples,
 )
 from worker.prompts.chat import make_continuation, make_task_prompt
-from worker.prompts.library import PromptLibrary, read_library
+from worker.prompts.library import PromptLibrary, fresh_mark, read_library
 from worker.tasks.generate import ChatModel
 from worker.tasks.write import TOKENS, rendered_for
 
@@ -187,7 +186,7 @@ def _chrf(chat_model: ChatModel, library: PromptLibrary) -> tuple[float, float]:
 
 
 def _reading(chat_model: ChatModel, library: PromptLibrary) -> float:
-    mark = f"====={secrets.token_hex(8)}====="
+    mark = fresh_mark()
     prompts = [
         make_task_prompt(
             library.render(

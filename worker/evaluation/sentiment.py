@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engine.encoders.classifier import ClassifierChoice, load_classifier, load_plain
 from worker.engine.encoders.common import DEFAULT
-from worker.engine.encoders.frozen_head import FrozenEncoder, labels_by, load_head
+from worker.engine.encoders.frozen_head import HEAD_FILE, FrozenEncoder, load_head
 from worker.evaluation.report import Evaluation, Figure, ReportTable
+from worker.sentiment.classifier import DATA, ClassifierChoice, load_classifier, load_plain
 from worker.sentiment.corpus import Domain, read_held_out, read_labelled
 from worker.sentiment.features import VaderLexicon
-from worker.sentiment.ratings import Classifier, Label, macro_f1
+from worker.sentiment.ratings import Classifier, Label, labels_of, macro_f1
 
 OWN_TEXTS = "texts"
 """What somebody's own texts are called beside the four domains."""
@@ -69,11 +69,11 @@ def evaluate_sentiment(
         ModelUnavailableError: one of the models is not there.
     """
     words = [each.text for each in texts]
-    classifier = load_classifier(choice)
+    classifier, head = load_classifier(choice), load_head(DATA / HEAD_FILE)
     found = {
         "parley": [rating.label for rating in classifier.rate(words)],
         "vader": [VaderLexicon().label(word) for word in words],
-        "frozen": labels_by(load_head(), FrozenEncoder().vectors(words)),
+        "frozen": labels_of(head.classes(FrozenEncoder().vectors(words))),
     }
     scores = f1_of(texts, found)
     speed = speed_of(classifier, load_plain(choice), speed_texts(texts), num_alone)

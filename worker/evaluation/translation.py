@@ -7,7 +7,6 @@ What translates here, as settings have it: a translation model, or the chat mode
 """
 
 import contextlib
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -23,7 +22,7 @@ from worker.engine.loader import DEFAULT
 from worker.engine.seq2seq import Pair, load_seq2seq
 from worker.evaluation.chat_model import open_chat_model, write_all
 from worker.evaluation.report import Evaluation, Figure, ReportTable
-from worker.prompts.library import PromptLibrary, read_library
+from worker.prompts.library import PromptLibrary, fresh_mark, read_library
 from worker.tasks.generate import ChatModel
 from worker.tasks.languages import identify
 from worker.tasks.translate import cleaned, prompt_for
@@ -118,7 +117,7 @@ def by_chat_model(chat_model: ChatModel, library: PromptLibrary) -> Translate:
     """Translations as the channel gets them where no translation model is set."""
 
     def translate(texts: Sequence[str], source: str, target: str) -> list[str]:
-        mark = f"====={secrets.token_hex(8)}====="
+        mark = fresh_mark()
         prompts = [prompt_for(text, (source, target, mark), library, chat_model) for text in texts]
         written = write_all(chat_model, prompts)
         return [cleaned(answer, text, mark) for answer, text in zip(written, texts, strict=True)]

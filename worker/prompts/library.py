@@ -5,6 +5,7 @@ Rendering is pure.
 """
 
 import difflib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from shared.errors import SettingsError
 from worker.prompts.template import ENDING, FIELDS, RenderedPrompt, Template, fill, parse
+
+MARK_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class PromptLibrary:
     def version(self, name: str) -> str:
         """The version that a prompt's file gives itself."""
         return self.templates[name].version
+
+
+def fresh_mark() -> str:
+    """A mark to set around what somebody wrote; nobody can have written it into a message."""
+    return f"====={secrets.token_hex(MARK_BYTES)}====="
 
 
 def read_library(folder: Path | None) -> PromptLibrary:

@@ -59,6 +59,11 @@ class Classifier(Protocol):
         ...
 
 
+def labels_of(classes: Sequence[int]) -> list[Label]:
+    """The labels of classes as models number them."""
+    return [LABELS[number] for number in classes]
+
+
 def label_of(score: float, boundaries: Boundaries) -> Label:
     """The class of a score."""
     if score >= boundaries.positive:

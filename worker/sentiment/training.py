@@ -18,17 +18,18 @@ from statistics import fmean
 from typing import Any
 
 from shared.errors import StartupError
-from worker.engine.encoders.classifier import ADAPTER_FILE, MAX_TOKENS, AdaptedClassifier, readable
+from worker.engine.encoders.classifier import ADAPTER_FILE, MAX_TOKENS, AdaptedClassifier
 from worker.engine.encoders.common import default_encoder, token_ids_of
-from worker.engine.encoders.frozen_head import (
-    HEAD_FILE,
-    FrozenEncoder,
-    fit_head,
-    labels_by,
-    save_head,
-)
+from worker.engine.encoders.frozen_head import HEAD_FILE, FrozenEncoder, save_head
 from worker.engine.encoders.lora import AdaptedEncoder, AdapterShape, new_adapted, save_adapter
-from worker.engine.encoders.lora_training import LogisticHead, Recipe, TrainingExample, train
+from worker.engine.encoders.lora_training import (
+    LogisticHead,
+    Recipe,
+    TrainingExample,
+    fit_logistic,
+    train,
+)
+from worker.sentiment.classifier import OurSentimentClassifier, readable
 from worker.sentiment.corpus import (
     PACKAGE,
     VERSION,
@@ -39,7 +40,7 @@ from worker.sentiment.corpus import (
     write_held_out,
 )
 from worker.sentiment.features import NUM_CUES, VaderLexicon, cues_of
-from worker.sentiment.ratings import LABELS, Boundaries, Label, label_of, macro_f1
+from worker.sentiment.ratings import LABELS, Boundaries, Label, label_of, labels_of, macro_f1
 
 STEPS = tuple(step / 20 for step in range(4, 19))
 """From 0.2 to 0.9 by 0.05."""
@@ -154,7 +155,8 @@ def train_sentiment(order: TrainingOptions, say: Say) -> dict[str, Any]:
         say(f"epoch {epoch} of {order.recipe.num_epochs}: loss {loss:.3f}")
 
     train(model, examples, order.recipe, tokenizer.pad_token_id, tell)
-    classifier = AdaptedClassifier(model, tokenizer, lexicon, Boundaries())
+    adapted = AdaptedClassifier(model, tokenizer)
+    classifier = OurSentimentClassifier(adapted, lexicon, Boundaries())
     chosen = _judged(classifier, parts[CorpusPart.VALIDATION])
     boundaries = best_boundaries(chosen)
     report: dict[str, Any] = {
@@ -205,7 +207,7 @@ def _examples(
 
 
 def _judged(
-    classifier: AdaptedClassifier, samples: Sequence[Sample]
+    classifier: OurSentimentClassifier, samples: Sequence[Sample]
 ) -> dict[str, list[tuple[Label, float]]]:
     """Domain -> people's label and the model's score of each text."""
     scores = classifier.scores([sample.text for sample in samples])
@@ -216,7 +218,7 @@ def _judged(
 
 
 def _held_out(
-    classifier: AdaptedClassifier,
+    classifier: OurSentimentClassifier,
     boundaries: Boundaries,
     lexicon: VaderLexicon,
     parts: dict[CorpusPart, list[Sample]],
@@ -228,7 +230,7 @@ def _held_out(
     encoder = FrozenEncoder()
     head = _frozen_head(encoder, parts)
     save_head(head, out / HEAD_FILE)
-    frozen = labels_by(head, encoder.vectors([sample.text for sample in samples]))
+    frozen = labels_of(head.classes(encoder.vectors([sample.text for sample in samples])))
     vader = [lexicon.label(sample.text) for sample in samples]
     return {
         domain: {
@@ -251,15 +253,15 @@ def _frozen_head(encoder: FrozenEncoder, parts: dict[CorpusPart, list[Sample]]) 
     training, validation = parts[CorpusPart.TRAINING], parts[CorpusPart.VALIDATION]
     known = [*training, *validation]
     vectors = encoder.vectors([sample.text for sample in known])
-    labels = [sample.label for sample in known]
+    classes = [LABELS.index(sample.label) for sample in known]
     num = len(training)
 
     def quality(strength: float) -> float:
-        head = fit_head(vectors[:num], labels[:num], strength)
-        found = labels_by(head, vectors[num:])
+        head = fit_logistic(vectors[:num], classes[:num], len(LABELS), strength)
+        found = labels_of(head.classes(vectors[num:]))
         return sum(domain_f1(validation, found, domain) for domain in Domain)
 
-    return fit_head(vectors, labels, max(STRENGTHS, key=quality))
+    return fit_logistic(vectors, classes, len(LABELS), max(STRENGTHS, key=quality))
 
 
 def _write(

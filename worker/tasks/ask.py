@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import redis
 
 from shared.errors import NoKnowledgeError, PromptTooLongError
-from shared.jobs import Job, Turn
-from shared.ledger.lifecycle import ConversationMemory
+from shared.jobs import Job
 from shared.logs import get_logger
 from shared.replies import Done, FinishReason
 from worker.engine.protocol import Sampling
@@ -35,11 +34,11 @@ from worker.knowledge.sanitize import addresses_in
 from worker.knowledge.search import Findings, Found, Search, place_of
 from worker.knowledge.visibility import view_of
 from worker.leases import HeldLease
-from worker.prompts.chat import ASSISTANT, USER, make_task_prompt
+from worker.prompts.chat import make_task_prompt
 from worker.prompts.library import PromptLibrary as Prompts
 from worker.store import BlockingStore
-from worker.tasks.generate import ChatModel, Draft
-from worker.tasks.memory import in_language, kept_ms
+from worker.tasks.generate import SMALL, ChatModel, Draft
+from worker.tasks.memory import Remembering, in_language
 
 log = get_logger(__name__)
 
@@ -49,7 +48,6 @@ three (``parley eval qa``)."""
 NEARLY = 0.85
 """A further passage is listed below a quote if its score is at least so much of the first one's."""
 MARK_BYTES = 8
-BILLION = 1_000_000_000
 QUOTING, WRITING = "quoting", "writing"
 
 
@@ -60,17 +58,16 @@ class AskOptions:
     sampling: Sampling
     is_quoting: bool
     """Whether passages are quoted; else the model writes."""
-    max_turns: int
-    retention_ms: int
+    remembering: Remembering
 
 
 def is_quoting(answer_by: str, num_parameters: int) -> bool:
     """Whether a model of this size is left to quote, by ``PARLEY_ANSWER_BY``.
 
-    Below a billion parameters models mix passages up and add to them: what they are sure of is no
-    better than what they guess.
+    Small models mix passages up and add to them: what they are sure of is no better than what
+    they guess.
     """
-    return answer_by == QUOTING or (answer_by != WRITING and num_parameters < BILLION)
+    return answer_by == QUOTING or (answer_by != WRITING and num_parameters < SMALL)
 
 
 class Asking:
@@ -127,10 +124,7 @@ class Asking:
             text, reason = written
         else:
             text, reason = self._quote(job, findings.passages), FinishReason.STOP
-        turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, text, job.id))
-        manner = self._options
-        retention_ms = kept_ms(job, manner.retention_ms)
-        memory = ConversationMemory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)
+        memory = self._options.remembering.exchange(job, job.text, text)
         return Outcome(Done(text, reason), memory)
 
     def _quote(self, job: Job, passages: Sequence[Found]) -> str:

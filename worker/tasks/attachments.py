@@ -9,7 +9,6 @@ Pictures beside a question: told from other files by how they begin. Pure.
 import base64
 import binascii
 import dataclasses
-import secrets
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -21,6 +20,7 @@ from worker.handler import Handler, Outcome
 from worker.knowledge.documents import Document, clean
 from worker.knowledge.readers import BYTES_READERS, decode, read_document
 from worker.leases import HeldLease
+from worker.prompts.library import fresh_mark
 
 MEDIA_TYPES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -163,7 +163,7 @@ def _unseen(name: str) -> Attachment:
 def _laid_out(question: str, files: Sequence[Attachment]) -> str:
     parts = [question] if question else []
     for each in files:
-        mark = f"====={secrets.token_hex(8)}====="
+        mark = fresh_mark()
         introduction = INTRODUCTION.format(name=each.name, mark=mark)
         parts.append(f"{introduction}\n{mark}\n{each.text}\n{mark}")
     return "\n\n".join(parts)

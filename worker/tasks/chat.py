@@ -3,17 +3,17 @@
 import dataclasses
 from dataclasses import dataclass
 
-from shared.jobs import Job, Turn
+from shared.jobs import Job
 from shared.ledger.lifecycle import ConversationMemory, Lease
 from shared.replies import Done, Failed, FinishReason
 from worker.engine.protocol import Sampling
-from worker.handler import NO_MEMORY, Outcome, RunEndedError
+from worker.handler import Outcome, RunEndedError
 from worker.leases import Ending, HeldLease
-from worker.prompts.chat import ASSISTANT, USER, Prompt, PromptInput, make_prompt
+from worker.prompts.chat import Prompt, PromptInput, make_prompt
 from worker.store import BlockingStore
 from worker.tasks.attachments import pictures_of
 from worker.tasks.generate import ChatModel, Draft
-from worker.tasks.memory import kept_ms, system_prompt_of
+from worker.tasks.memory import Remembering, system_prompt_of
 
 FORGOTTEN = "I have forgotten this conversation. We start afresh."
 NOTHING_TO_SAY = "I have nothing to say to that."
@@ -26,8 +26,7 @@ class ChatOptions:
 
     system_prompt: str
     sampling: Sampling
-    max_turns: int
-    retention_ms: int
+    remembering: Remembering
 
 
 class Answerer:
@@ -53,7 +52,9 @@ class Answerer:
         answer = draft.text.strip()
         if not answer and finish_reason is not FinishReason.CANCELLED:
             return Outcome(Failed(code="no_words", sentence=NOTHING_TO_SAY))
-        memory = self._memory(lease.job, answer) if answer else NO_MEMORY
+        if not answer:
+            return Outcome(Done(answer, finish_reason))
+        memory = self._options.remembering.exchange(lease.job, lease.job.text, answer)
         return Outcome(Done(answer, finish_reason), memory)
 
     def forget(self, held: HeldLease) -> Outcome:
@@ -73,9 +74,3 @@ class Answerer:
         if not job.num_retries or sampling.temperature >= RETRY_TEMPERATURE:
             return sampling
         return dataclasses.replace(sampling, temperature=RETRY_TEMPERATURE, top_p=RETRY_TOP_P)
-
-    def _memory(self, job: Job, answer: str) -> ConversationMemory:
-        turns = (Turn(USER, job.text, job.id), Turn(ASSISTANT, answer, job.id))
-        manner = self._options
-        retention_ms = kept_ms(job, manner.retention_ms)
-        return ConversationMemory(turns, max_turns=manner.max_turns, retention_ms=retention_ms)

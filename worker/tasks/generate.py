@@ -14,6 +14,7 @@ from shared.ledger import lifecycle
 from shared.ledger.lifecycle import Lease
 from shared.logs import get_logger
 from shared.replies import FinishReason, Snapshot
+from shared.streaming_cadence import MOST_SNAPSHOTS_PER_S, SNAPSHOT_EVERY_S
 from worker.engine.protocol import Engine, Generation, Request, RequestLimits, Sampling, Tokenizer
 from worker.handler import RunEndedError
 from worker.leases import Ending, HeldLease
@@ -21,11 +22,6 @@ from worker.prompts.chat import Prompt
 from worker.store import BlockingStore
 
 log = get_logger(__name__)
-
-SNAPSHOT_EVERY_S = 0.2
-"""Bots edit at most once a second a message; the console shows every snapshot."""
-MOST_PER_S = 40
-"""Of all answers of a worker together: each is a call to Redis, which costs the engine its time."""
 
 
 class SnapshotPublisher:
@@ -59,7 +55,7 @@ class SnapshotPublisher:
         """Take the next piece; publish if the last snapshot is old enough."""
         self.text += piece
         now_s = self._clock()
-        if now_s - self._last_s < max(SNAPSHOT_EVERY_S, self._num_written() / MOST_PER_S):
+        if now_s - self._last_s < max(SNAPSHOT_EVERY_S, self._num_written() / MOST_SNAPSHOTS_PER_S):
             return
         self._last_s = now_s
         self.flush()
@@ -76,6 +72,11 @@ class SnapshotPublisher:
             self._store.run(call)
         except (redis.RedisError, OSError) as error:
             log.warning("snapshot_not_published", error=type(error).__name__)
+
+
+SMALL = 1_000_000_000
+"""Below so many parameters a chat model is not to be relied on for translations and for answers in
+its own words; docs/tasks.md says what was measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a conversation remembers of a task, so that `make it shorter` can follow. Pure.
+"""What a conversation remembers of a question or a task, so that `make it shorter` can follow.
 
 How a job's channel wants to be answered, laid over the worker's own settings. Pure.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.jobs import Audience, Job, Turn
 from shared.languages import name_of
 from shared.ledger.lifecycle import ConversationMemory
+from worker.handler import NO_MEMORY
 from worker.prompts.chat import ASSISTANT, USER
 
 
@@ -36,15 +37,19 @@ def kept_ms(job: Job, own_ms: int) -> int:
     return own_ms if retention_ms is None else retention_ms
 
 
-NOTHING = ConversationMemory()
-
-
 @dataclass(frozen=True, slots=True)
 class Remembering:
     """How much is remembered, and how long."""
 
     max_turns: int
     retention_ms: int
+
+    def exchange(self, job: Job, asked: str, answer: str) -> ConversationMemory:
+        """A question and its answer."""
+        turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
+        return ConversationMemory(
+            turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms)
+        )
 
     def memory(self, job: Job, asked: str, answer: str) -> ConversationMemory:
         """The task as a question and its answer.
@@ -53,8 +58,5 @@ class Remembering:
         is a message of the conversation.
         """
         if job.origin.act or job.origin.audience is Audience.ASKER:
-            return NOTHING
-        turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
-        return ConversationMemory(
-            turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms)
-        )
+            return NO_MEMORY
+        return self.exchange(job, asked, answer)

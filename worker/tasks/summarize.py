@@ -10,7 +10,6 @@ For models too small to be trusted with a summary in words of their own.
 
 import math
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,7 +20,7 @@ from worker.engine.protocol import Sampling
 from worker.handler import Outcome
 from worker.leases import HeldLease
 from worker.prompts.chat import Prompt, make_task_prompt
-from worker.prompts.library import PromptLibrary
+from worker.prompts.library import PromptLibrary, fresh_mark
 from worker.store import BlockingStore
 from worker.tasks.generate import ChatModel, Draft
 from worker.tasks.memory import in_language
@@ -185,7 +184,7 @@ class Summarizer:
         chat_model = self._chat_model
         rendered = self._library.render(
             name,
-            mark=f"====={secrets.token_hex(8)}=====",
+            mark=fresh_mark(),
             most=str(MAX_POINTS),
             what=what,
             task_request=task_request,

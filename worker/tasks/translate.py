@@ -3,7 +3,6 @@
 Through a translation model if there is one, else through the chat model's prompt.
 """
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,9 +14,9 @@ from worker.engine.protocol import Sampling
 from worker.handler import Outcome, RunEndedError
 from worker.leases import HeldLease
 from worker.prompts.chat import Prompt, make_task_prompt
-from worker.prompts.library import PromptLibrary
+from worker.prompts.library import PromptLibrary, fresh_mark
 from worker.store import BlockingStore
-from worker.tasks.generate import ChatModel, Draft
+from worker.tasks.generate import SMALL, ChatModel, Draft
 from worker.tasks.languages import Identified, are_same, identify, sentences_of
 from worker.tasks.masking import Piece, Sentence, has_words, take_apart
 from worker.tasks.memory import Remembering
@@ -29,9 +28,6 @@ WHOLE_LINE_CHARS = 300
 """So long a line is one piece for a chat model, which does better with more around."""
 GROWTH, ROOM = 2, 32
 """A translation has at most so many times the tokens of its source, and so many more."""
-SMALL = 1_000_000_000
-"""Below so many parameters a chat model's translations are not to be relied on; see docs/tasks.md
-for what was measured."""
 NOTHING_TO_TRANSLATE = "There is nothing to translate in that: no words."
 
 
@@ -116,7 +112,7 @@ class Translator:
         return within_blanks(words, self._ask(words.strip(), task_request, draft))
 
     def _ask(self, sentence: str, task_request: TranslationRequest, draft: Draft) -> str:
-        mark = f"====={secrets.token_hex(8)}====="
+        mark = fresh_mark()
         languages = (task_request.source, task_request.target, mark)
         prompt = prompt_for(sentence, languages, self._library, self._chat_model)
         # The likeliest words: a translation is right or wrong, not one among many.

@@ -1,7 +1,6 @@
 """Texts that somebody wants to have written: drafts by form and tone, and texts continued."""
 
 import dataclasses
-import secrets
 
 from shared.jobs import Job
 from shared.replies import Done, Failed
@@ -10,7 +9,7 @@ from worker.engine.protocol import Sampling
 from worker.handler import Outcome
 from worker.leases import HeldLease
 from worker.prompts.chat import make_continuation, make_task_prompt
-from worker.prompts.library import PromptLibrary
+from worker.prompts.library import PromptLibrary, fresh_mark
 from worker.prompts.template import RenderedPrompt
 from worker.store import BlockingStore
 from worker.tasks.generate import ChatModel, Draft
@@ -54,7 +53,7 @@ class Composer:
         """Write a draft. See ``works.Work``."""
         job = held.lease.job
         task = job.task if isinstance(job.task, Write) else Write(Form.EMAIL)
-        rendered = rendered_for(task, job.text, self._library, secrets.token_hex(8))
+        rendered = rendered_for(task, job.text, self._library, fresh_mark())
         system = f"{rendered.system}{in_language(job)}"
         rendered = dataclasses.replace(rendered, system=system)
         chat_model = self._chat_model
@@ -83,14 +82,14 @@ class Composer:
         return Outcome(Done(draft.text.rstrip()))
 
 
-def rendered_for(task: Write, about: str, library: PromptLibrary, nonce: str) -> RenderedPrompt:
+def rendered_for(task: Write, about: str, library: PromptLibrary, mark: str) -> RenderedPrompt:
     """The prompt for a draft.
 
     Args:
         task: what is to be written.
         about: what it is about, in the person's words; may be empty for a reply.
         library: the prompts.
-        nonce: a random text, which nobody can have written into a message.
+        mark: what stands around the message that is replied to.
     """
     tone = f", {task.tone} in tone" if task.tone else ""
     length = LENGTHS[task.length]
@@ -104,7 +103,7 @@ def rendered_for(task: Write, about: str, library: PromptLibrary, nonce: str) ->
         tone=tone,
         length=length,
         about=f" It should say: {about}" if about else "",
-        mark=f"====={nonce}=====",
+        mark=mark,
     )
 
 

@@ -8,12 +8,11 @@ import asyncio
 from dataclasses import dataclass
 
 from bots.discord.parse.payloads import DiscordPlace, origin_of
-from bots.discord.parse.requests import AWAY
 from bots.discord.views.settings import SettingsPage, settings_text
 from bots.incoming.preference_form import FormError, Values, preferences_of
 from bots.incoming.preferences import NOT_ADMIN, Editor, PreferenceCache
 from bots.incoming.privacy import forget_user
-from bots.incoming.reception import LEDGER_AWAY, Reception
+from bots.incoming.reception import AWAY, LEDGER_AWAY, Reception
 from shared.jobs import Origin
 from shared.ledger import quotas
 from shared.logs import get_logger

@@ -7,35 +7,29 @@ they are not kept while Redis is away: who asked is there to be told, and can as
 import asyncio
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bots.discord.handlers.learning import LearningFetcher, pinned_text
 from bots.discord.parse import requests
 from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
-from bots.discord.parse.requests import AWAY, Reaction, TaskRequest, UserRequest
+from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.attachments import DEFAULT_BOUNDS, Bounds
 from bots.incoming.intake import MUTE_WORDS, Incoming, unasked
-from bots.incoming.intents.parser import parse_words
+from bots.incoming.intents.parser import parse_lesson
 from bots.incoming.policy import is_for_us
-from bots.incoming.reception import LEDGER_AWAY, Reception
+from bots.incoming.reception import AWAY, LEDGER_AWAY, TOO_MUCH, Reception
 from shared.errors import EmptyMessageError, PlatformError, RefusedError
-from shared.jobs import Job, Origin, job_id
-from shared.ledger import documents, status
+from shared.jobs import Job, Origin
+from shared.ledger import documents
 from shared.logs import get_logger
 from shared.replies import Failed
 from shared.tasks import Learn
 
 log = get_logger(__name__)
 
-TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
 OPTED_OUT = "Whoever wrote that message does not want me to work with it."
-REFUSED_STATE = "refused"
-NONCE_CHARS = 25
-PIN_WAIT_S = 120.0
-"""Pinned messages are learned one after the other, and none waits longer for the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ class DiscordAutomationHandlers:
             if task_request.file is not None:
                 incoming = await self._with_lesson(incoming, task_request.file)
             job = await self._reception.receive(incoming)
-            is_taken = job is not None or await self._is_known(incoming.origin)
+            is_taken = job is not None or await self._reception.is_known(incoming.origin)
         except LEDGER_AWAY as error:
             log.warning("command_not_accepted", error=type(error).__name__)
             return AWAY
@@ -104,7 +98,7 @@ class DiscordAutomationHandlers:
         source = facts if facts.files else facts.replied_source
         if not source.files or not is_for_us(incoming.situation):
             return False
-        if not isinstance(parse_words(incoming.text).task, Learn):
+        if parse_lesson(incoming.text) is None:
             return False
         try:
             if source.author != facts.author and await self._has_opted_out(
@@ -114,7 +108,9 @@ class DiscordAutomationHandlers:
                 await self._reception.receive(dataclasses.replace(incoming, refusal=refusal))
                 return True
             # Discord tells of a message again after a gap: nothing is fetched twice.
-            if not await self._is_known(requests.lesson_origin(source, source.files[-1], facts)):
+            if not await self._reception.is_known(
+                requests.lesson_origin(source, source.files[-1], facts)
+            ):
                 async for lesson in self._library.lessons(source, asked=facts):
                     await self._reception.receive(lesson)
         except LEDGER_AWAY as error:
@@ -171,21 +167,15 @@ class DiscordAutomationHandlers:
         for facts in pins.new:
             lessons = [lesson async for lesson in self._library.lessons(facts, asked=facts)]
             for lesson in filter(None, [pinned_text(facts), *lessons]):
-                if not await self._is_learned(lesson if is_told else unasked(lesson)):
+                if not await self._reception.receive_in_turn(
+                    lesson if is_told else unasked(lesson)
+                ):
                     return  # too much at once: the rest comes with the next change
-            await self._library.note_pin(place, facts.message, is_pinned=True)
+            await self._store.note_pin(origin_of(place, facts.message), is_pinned=True)
         for message in pins.gone:
-            await self._store.run(documents.forget(origin_of(place, message)))
-            await self._library.note_pin(place, message, is_pinned=False)
-
-    async def _is_learned(self, lesson: Incoming) -> bool:
-        job = await self._reception.receive(lesson)
-        if job is None:
-            return await self._is_known(lesson.origin)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PIN_WAIT_S):
-                await self._reception.wait_delivered(job.id)
-        return True
+            gone = origin_of(place, message)
+            await self._store.run(documents.forget(gone))
+            await self._store.note_pin(gone, is_pinned=False)
 
     async def _receive(self, incoming: Incoming) -> Job | None:
         try:
@@ -204,14 +194,7 @@ class DiscordAutomationHandlers:
     async def _has_opted_out(self, origin: Origin, user: str) -> bool:
         return user in await self._store.opted_out(origin.tenant)
 
-    async def _is_known(self, origin: Origin) -> bool:
-        """Whether there is a job for it, and not a silent refusal."""
-        place = await self._store.run(status.queue_position(job_id(origin)))
-        return place is not None and place.state != REFUSED_STATE
-
     async def _tell_away(self, origin: Origin) -> None:
         """Say without the ledger that nothing was learned."""
-        nonce = hashlib.sha256(f"{origin.channel}:{origin.message}".encode()).hexdigest()
         with contextlib.suppress(PlatformError):
-            client = self._surface.connected()
-            await client.say(int(origin.channel), AWAY, nonce[:NONCE_CHARS])
+            await self._surface.connected().say(origin, AWAY)

@@ -2,12 +2,12 @@
 
 from bots.discord.handlers.account import Caller
 from bots.discord.parse.payloads import origin_of
-from bots.discord.parse.requests import AWAY, Reaction
+from bots.discord.parse.requests import Reaction
 from bots.discord.sdk.surface import DiscordSurface
 from bots.discord.views.buttons import ButtonAction, DiscordButtonPress
 from bots.incoming.answer_actions import Actor, AnswerActions, Feedback
 from bots.incoming.intake import Incoming
-from bots.incoming.reception import LEDGER_AWAY
+from bots.incoming.reception import AWAY, LEDGER_AWAY
 from shared.errors import PlatformError
 from shared.jobs import job_id
 from shared.logs import get_logger

@@ -7,7 +7,6 @@ import base64
 import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 from bots.discord.parse import requests
 from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
@@ -21,7 +20,6 @@ from shared.errors import (
     PlatformError,
     RefusedError,
 )
-from shared.ledger import keys
 from shared.logs import get_logger
 from shared.tasks import Learn
 
@@ -94,20 +92,9 @@ class LearningFetcher:
             # What we have written ourselves is no evidence for anything.
             if not facts.is_ours and str(facts.author) not in opted_out
         }
-        members: Any = await self._store.client.smembers(_key(place))
-        known = {member.decode() for member in members}
+        known = await self._store.pinned(tenant_of(place), str(place.channel))
         new = tuple(facts for message, facts in now.items() if message not in known)
         return PinChanges(new, tuple(int(message) for message in known - set(now)))
-
-    async def note_pin(self, place: DiscordPlace, message: int, *, is_pinned: bool) -> None:
-        """A pinned message is learned, or forgotten.
-
-        Raises:
-            redis.RedisError, TimeoutError: Redis is away.
-        """
-        client = self._store.client
-        changed: Any = client.sadd if is_pinned else client.srem
-        await changed(_key(place), str(message))
 
 
 def pinned_text(facts: Facts) -> Incoming | None:
@@ -120,7 +107,3 @@ def pinned_text(facts: Facts) -> Incoming | None:
 def tenant_of(place: DiscordPlace) -> str:
     """Whose data is there."""
     return origin_of(place, 0).tenant
-
-
-def _key(place: DiscordPlace) -> str:
-    return keys.pins(tenant_of(place), str(place.channel))

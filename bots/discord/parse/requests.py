@@ -42,7 +42,6 @@ MAX_DAYS = 365
 NEW_WORDS = "/new"
 """What ``bots.incoming.intake`` reads as the wish to begin afresh."""
 
-AWAY = "I cannot take anything right now. Please try again in a minute."
 NO_WORDS = "There is no text in that message, and nothing that I could work on."
 NOTHING_TO_LEARN = "Attach a file, or write the text that I am to learn."
 HELP = """\

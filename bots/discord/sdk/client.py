@@ -1,6 +1,7 @@
 """discord.py's client on the addresses of the settings, handing on what it hears as plain data."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from bots.discord.sdk.convert import Readable, channels_of, facts_of, may_read, 
 from bots.discord.sdk.errors import translated
 from bots.discord.views.buttons import DiscordButtonPress
 from shared.errors import UndeliverableError
+from shared.jobs import Origin
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -35,6 +37,8 @@ MAX_PINS = 250
 """Of a channel: docs.discord.com, Message, Pin Message."""
 DOWNLOAD_S = 30.0
 CHUNK_BYTES = 1 << 16
+NONCE_CHARS = 25
+"""Discord takes no longer one: docs.discord.com, Message, Create Message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,15 +333,22 @@ class Client(discord.AutoShardedClient):
                     raise UndeliverableError(f"the file answers {response.status}")
                 return await _read_at_most(response, max_bytes)
 
-    async def say(self, channel: int, text: str, nonce: str) -> None:
-        """Post a message that is nobody's answer.
+    async def say(self, origin: Origin, text: str) -> None:
+        """Post a sentence about a message that the ledger knows nothing of.
+
+        Discord shows it once, also if another process says the same of that message.
 
         Raises:
             PlatformError: Discord does not take it.
         """
         with translated():
-            place = self.get_partial_messageable(channel)
-            await place.send(text, nonce=nonce, allowed_mentions=NOBODY)
+            place = self.get_partial_messageable(int(origin.channel))
+            await place.send(text, nonce=_nonce_of(origin), allowed_mentions=NOBODY)
+
+
+def _nonce_of(origin: Origin) -> str:
+    name = f"{origin.channel}:{origin.message}"
+    return hashlib.sha256(name.encode()).hexdigest()[:NONCE_CHARS]
 
 
 async def _wait_for_day(num_left: int, reset_after_s: float) -> None:

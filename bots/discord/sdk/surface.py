@@ -20,6 +20,7 @@ from bots.discord.sdk.content import content_of, files_of, nonces_of, reference_
 from bots.discord.sdk.errors import translated
 from bots.discord.sdk.webhook import ORIGINAL, TicketOverError, Webhook, is_good
 from bots.render.discord import is_beginning_of, render_for_discord
+from shared import streaming_cadence
 from shared.errors import MessageGoneError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Audience, Job, Origin
 from shared.ledger.rate_budget import Bucket
@@ -28,12 +29,8 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 T = TypeVar("T")
 
-EDIT_EVERY_S = 1.0
 PER_MINUTE, BURST, RESERVE = 60.0, 5, 1
 """Discord documents no figures, and tells its limits with each answer; this is what people see."""
-NOTICE_EVERY_S = 0.5
-TYPING_EVERY_S = 8.0
-"""Discord shows "is typing" for ten seconds."""
 SEARCH_LIMIT = 300
 NOT_THERE_CODES = (10003, 50001, 50013)
 """Unknown channel, missing access, missing permissions: a command is called there all the same."""
@@ -68,9 +65,7 @@ class Target:
 class DiscordSurface:
     """Discord as delivery sees it."""
 
-    edit_every_s = EDIT_EVERY_S
-    busy_every_s: float | None = TYPING_EVERY_S
-    notice_every_s: float | None = NOTICE_EVERY_S
+    cadence = streaming_cadence.DISCORD
 
     def __init__(self, max_parts: int = MAX_PARTS) -> None:
         self._max_parts = max_parts

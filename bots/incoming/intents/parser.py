@@ -17,7 +17,7 @@ from bots.incoming.intents.common import Parsed, Said
 from shared.languages import find_language
 from shared.tasks import Ask, Form, Learn, Length, Opt, Translate, Write
 
-__all__ = ["HELP", "Parsed", "parse_command", "parse_words"]
+__all__ = ["HELP", "Parsed", "parse_command", "parse_lesson", "parse_words"]
 
 Phrase = Callable[[Said], Parsed | None]
 PHRASES: tuple[Phrase, ...] = (
@@ -82,6 +82,15 @@ def parse_words(text: str, *, in_thread: bool = False) -> Parsed:
             if found := phrase(said):
                 return found
     return Parsed(None, text)
+
+
+def parse_lesson(text: str) -> Parsed | None:
+    """What a message to us wants to be learned; None if it does not ask for that.
+
+    The same as ``parse_words`` finds, without looking for anything else.
+    """
+    lessons = map(other.lesson, _readings(text.strip(), in_thread=False))
+    return next(filter(None, lessons), None)
 
 
 def _readings(text: str, *, in_thread: bool) -> Iterator[Said]:

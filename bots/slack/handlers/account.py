@@ -5,8 +5,8 @@ from typing import assert_never
 
 from bots.adapter import Link
 from bots.incoming.privacy import forget_user
-from bots.incoming.reception import LEDGER_AWAY
-from bots.slack.handlers.ack import TOO_MUCH, AckReply, mrkdwn
+from bots.incoming.reception import LEDGER_AWAY, TOO_MUCH
+from bots.slack.handlers.ack import AckReply, mrkdwn
 from bots.slack.handlers.settings import SettingsWindow, SlackSettingsHandlers
 from bots.slack.parse.commands import HELP, Command
 from bots.slack.parse.text import Identity

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bots.incoming.reception import LEDGER_AWAY
+from bots.incoming.reception import AWAY, LEDGER_AWAY
 from bots.render.slack import render_for_slack
 from bots.slack.sdk.errors import translated
 from bots.slack.sdk.screen import respond
@@ -17,8 +17,6 @@ log = get_logger(__name__)
 
 ACK_S = 2.0
 """Slack gives up after three."""
-TOO_MUCH = "You are asking faster than I may answer. Please wait a minute and try again."
-AWAY = "I cannot take anything right now. Please try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,21 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from bots.incoming.intake import Incoming
-from bots.incoming.intents.parser import parse_words
-from bots.incoming.policy import is_for_us
+from bots.incoming.intents.parser import parse_lesson
 from bots.incoming.reception import Reception
 from bots.slack.files import Downloads
 from bots.slack.handlers.history import SlackHistory
 from bots.slack.parse import automation, events
 from bots.slack.parse.automation import SlackAutomationRules
+from bots.slack.parse.events import EventType
 from bots.slack.parse.payloads import Json, SharedFile, read_file, read_files
 from bots.slack.parse.text import Identity, permalink
 from bots.slack.sdk.history import History
 from shared.errors import PlatformError, RefusedError
-from shared.jobs import Origin, job_id
-from shared.ledger import status
+from shared.jobs import Origin
 from shared.logs import get_logger
-from shared.tasks import Learn
 
 log = get_logger(__name__)
-
-REFUSED_STATE = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +48,33 @@ class SlackAutomationHandlers:
         self._learning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Message -> held while its files are fetched: a mention comes as two events."""
 
-    async def take(self, body: Json) -> bool:
-        """Take a flag or a sign for silence; False if the event tells of no reaction.
+    async def react(self, event: Json, team: str) -> None:
+        """Take a reaction that is a flag or a sign for silence.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
-        event: Json = body.get("event", {})
-        if event.get("type") != automation.REACTION_ADDED:
-            return False
-        team = events.team_of(body, self._me)
         if sign := automation.silence(event, team):
             origin, is_muted = sign
             await self._reception.mute(origin, is_muted=is_muted)
         if event.get("user") != self._me.user_id and (incoming := automation.flagged(event, team)):
             await self._reception.receive(incoming)
-        return True
 
     async def teach(self, body: Json, incoming: Incoming) -> bool:
-        """Learn the files of a message that asks for it; False if it does not, or has none.
+        """Learn the files of a message to us that asks for it; False if it does not, or has none.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: as ``take``.
+            redis.RedisError, TimeoutError, OSError: as ``react``.
         """
-        if not is_for_us(incoming.situation):
-            return False
-        parsed = parse_words(incoming.text)
-        if not isinstance(parsed.task, Learn) or parsed.text:
+        lesson = parse_lesson(incoming.text)
+        if lesson is None or lesson.text:
             return False
         event: Json = body["event"]
         try:
             files = await self._files_of(event, incoming.origin)
         except PlatformError as error:
             log.warning("files_not_listed", error=type(error).__name__)
-            return event.get("type") == events.MENTION  # the same message comes with its files
+            return event.get("type") == EventType.MENTION  # the same message comes with its files
         await self.learn(incoming.origin, files)
         return bool(files)
 
@@ -105,7 +94,7 @@ class SlackAutomationHandlers:
         place = origin.thread if origin.thread != origin.message else ""
         link = permalink(self._me, origin.channel, origin.message, place)
         for file in files:
-            if await self.is_known(automation.taught(origin, file, None).origin):
+            if await self._reception.is_known(automation.taught(origin, file, None).origin):
                 continue
             try:
                 task = await self._sources.downloads.lesson(file, link)
@@ -114,20 +103,11 @@ class SlackAutomationHandlers:
             else:
                 yield automation.taught(origin, file, task)
 
-    async def is_known(self, origin: Origin) -> bool:
-        """Whether there is a job for an act, and not a silent refusal.
-
-        Raises:
-            redis.RedisError, TimeoutError: the ledger could not be asked in time.
-        """
-        place = await self._reception.store.run(status.queue_position(job_id(origin)))
-        return place is not None and place.state != REFUSED_STATE
-
     async def overhear(self, body: Json, incoming: Incoming) -> None:
         """Rate or translate a person's message where that is switched on.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: as ``take``.
+            redis.RedisError, TimeoutError, OSError: as ``react``.
         """
         origin = incoming.origin
         # What is said to us is answered, in whatever language.
@@ -155,7 +135,7 @@ class SlackAutomationHandlers:
             edited_at_s: when it was changed, in seconds since 1970.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: as ``take``.
+            redis.RedisError, TimeoutError, OSError: as ``react``.
         """
         event: Json = body["event"]
         origin = events.origin_of(body, self._me)
@@ -174,7 +154,7 @@ class SlackAutomationHandlers:
         A mention's first event leaves its files out.
         """
         files = event.get("files")
-        if not files and event.get("type") == events.MENTION:
+        if not files and event.get("type") == EventType.MENTION:
             message = await self._sources.history.message(origin.channel, origin.message)
             files = read_files((message or {}).get("files"))
         if files:

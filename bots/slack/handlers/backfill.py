@@ -3,9 +3,8 @@
 Slack sends nothing to an app that has no connection, and gives up after some minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from bots.incoming.backfill import MAX_MESSAGES, BackfillWindow, look_through
 from bots.slack.parse import events
@@ -22,6 +21,9 @@ MAX_CONVERSATIONS = 200
 MAX_THREADS = 50
 """The same, of threads that we take part in: their messages are in no channel's history."""
 SEPARATOR = ":"
+Taker = Callable[[Json, float], Awaitable[None]]
+"""Takes a message as the event that told, or should have told, of it; and when it was found, in
+seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,6 @@ class BackfillSpan:
     conversation: Conversation
     after_s: float
     thread: str = ""
-
-
-class Taker(Protocol):
-    """Who is told of what was found."""
-
-    async def __call__(self, body: Json, *, is_found: bool, now_s: float) -> None:
-        """Take a message as the event that told, or should have told, of it."""
-        ...
 
 
 def thread_name(channel: str, thread: str) -> str:
@@ -104,5 +98,5 @@ class SlackBackfill:
                 message, conversation.id, self._me, is_direct=conversation.is_direct
             )
             if body is not None:
-                await take(body, is_found=True, now_s=window.seen.now_s)
+                await take(body, window.seen.now_s)
         return len(messages)

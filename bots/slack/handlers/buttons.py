@@ -18,7 +18,6 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-SESSION_STOPPED = "agent_session_stopped"
 STOP_REACTIONS = frozenset({"black_square_for_stop", "octagonal_sign"})
 
 
@@ -50,9 +49,6 @@ class SlackButtonHandlers:
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked.
         """
-        if event.get("type") == SESSION_STOPPED:
-            await self._halt(event, team)
-            return True
         if event.get("reaction") not in STOP_REACTIONS or not event.get("item_ts"):
             return False
         channel, user = str(event.get("item_channel")), str(event.get("user") or "")
@@ -65,10 +61,13 @@ class SlackButtonHandlers:
             self._prompt_ack.spawn(self._whisper(job.origin, user, said))
         return True
 
-    async def _halt(self, event: Json, team: str) -> None:
+    async def halt(self, event: Json, team: str) -> None:
         """Stop what somebody has stopped by Slack's own button: the answers that were streamed.
 
         Nothing was, if none had been begun; then all that they wait for in that place ends.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: as ``react``.
         """
         channel, user = str(event.get("channel") or ""), str(event.get("user") or "")
         thread = str(event.get("thread_ts") or "")

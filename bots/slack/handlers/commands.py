@@ -10,8 +10,9 @@ from bots.adapter import Link
 from bots.incoming.intake import Incoming
 from bots.incoming.intents.parser import HELP as OF_TASKS
 from bots.incoming.intents.parser import Parsed
+from bots.incoming.reception import TOO_MUCH
 from bots.slack.handlers.account import SlackAccountHandlers
-from bots.slack.handlers.ack import TOO_MUCH, AckReply, PromptAck
+from bots.slack.handlers.ack import AckReply, PromptAck
 from bots.slack.handlers.automation import SlackAutomationHandlers
 from bots.slack.handlers.history import ChannelAccess
 from bots.slack.parse import commands, shortcuts
@@ -107,6 +108,6 @@ class SlackCommandHandlers:
 
     async def _receive(self, incoming: Incoming, *, is_public: bool = False) -> AckReply:
         job = await self._reception.receive(incoming)
-        if job is not None or await self._automation_handlers.is_known(incoming.origin):
+        if job is not None or await self._reception.is_known(incoming.origin):
             return AckReply(is_public=is_public)
         return AckReply(TOO_MUCH)

@@ -5,26 +5,22 @@ what is pinned with what was learned: one channel after the other, one message a
 """
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
-from typing import Any
 
 from bots.incoming.intake import Incoming, unasked
 from bots.incoming.reception import LEDGER_AWAY, Reception
 from bots.slack.handlers.automation import SlackAutomationHandlers, Sources
 from bots.slack.parse import automation, events
+from bots.slack.parse.events import EventType
 from bots.slack.parse.payloads import Json, read_file, read_files
 from bots.slack.parse.text import Identity
 from shared.errors import PlatformError
 from shared.jobs import Origin, Platform
-from shared.ledger import documents, keys
+from shared.ledger import documents
 from shared.logs import get_logger
 
 log = get_logger(__name__)
-
-PIN_WAIT_S = 120.0
-"""Messages that were found are learned in turn, and none waits longer for the one before."""
 
 
 class SlackPins:
@@ -51,21 +47,20 @@ class SlackPins:
         """Something may have been pinned, or taken down, without our hearing of it."""
         self._is_due.set()
 
-    async def take(self, body: Json) -> bool:
-        """Take what an event says of a pin; False if it is about something else.
+    async def take(self, body: Json) -> None:
+        """Take what an event says of a pin.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
         """
-        event: Json = body.get("event", {})
+        event: Json = body["event"]
         origin = automation.pin_origin(event, events.team_of(body, self._me))
         if origin is None:
-            return False
-        if event["type"] == automation.PIN_REMOVED:
+            return
+        if event["type"] == EventType.PIN_REMOVED:
             await self._forget(origin)
         elif origin.channel in self._channels:
             await self._learn_now(origin)
-        return True
 
     async def run(self) -> None:
         """Compare whenever that is due, until cancelled."""
@@ -83,8 +78,7 @@ class SlackPins:
         found = [automation.pinned_of(item, channel, self._me.team_id) for item in pinned]
         now = {pin.origin.message: pin for pin in found if pin}
         here = Origin(Platform.SLACK, self._me.team_id, channel, "", "", "")
-        members: Any = await self._store.client.smembers(_key(here))
-        known = {member.decode() for member in members}
+        known = await self._store.pinned(here.tenant, here.channel)
         for message in sorted(known - set(now)):
             await self._forget(dataclasses.replace(here, message=message))
         opted_out = await self._store.opted_out(here.tenant)
@@ -98,7 +92,7 @@ class SlackPins:
             if message := await self._message(origin):
                 async for lesson in self._lessons(origin, message):
                     await self._reception.receive(lesson)
-                await self._note(origin)
+                await self._store.note_pin(origin, is_pinned=True)
         except PlatformError as error:
             log.warning("pin_not_learned", error=type(error).__name__)
 
@@ -113,21 +107,11 @@ class SlackPins:
             if message is None:
                 return
             async for lesson in self._lessons(origin, message):
-                if not await self._is_taken(unasked(lesson)):
+                if not await self._reception.receive_in_turn(unasked(lesson)):
                     return
-            await self._note(origin)
+            await self._store.note_pin(origin, is_pinned=True)
         except PlatformError as error:
             log.warning("pin_not_learned", error=type(error).__name__)
-
-    async def _is_taken(self, lesson: Incoming) -> bool:
-        """Whether there is a job for it now, which has ended if that did not take too long."""
-        job = await self._reception.receive(lesson)
-        if job is None:
-            return await self._automation_handlers.is_known(lesson.origin)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PIN_WAIT_S):
-                await self._reception.wait_delivered(job.id)
-        return True
 
     async def _message(self, origin: Origin) -> Json | None:
         """A pinned message; None if nothing is to be learned from it.
@@ -151,15 +135,6 @@ class SlackPins:
         async for lesson in self._automation_handlers.lessons(origin, files):
             yield lesson
 
-    async def _note(self, origin: Origin) -> None:
-        added: Any = self._store.client.sadd(_key(origin), origin.message)
-        await added
-
     async def _forget(self, origin: Origin) -> None:
         await self._store.run(documents.forget(origin))
-        removed: Any = self._store.client.srem(_key(origin), origin.message)
-        await removed
-
-
-def _key(origin: Origin) -> str:
-    return keys.pins(origin.tenant, origin.channel)
+        await self._store.note_pin(origin, is_pinned=False)

@@ -6,8 +6,8 @@ from typing import Any
 
 from bots.incoming.preference_form import FormError
 from bots.incoming.preferences import NOT_ADMIN, Editor, PreferenceCache
-from bots.incoming.reception import LEDGER_AWAY
-from bots.slack.handlers.ack import ACK_S, AWAY, mrkdwn
+from bots.incoming.reception import AWAY, LEDGER_AWAY
+from bots.slack.handlers.ack import ACK_S, mrkdwn
 from bots.slack.handlers.people import People
 from bots.slack.sdk.screen import Screen
 from bots.slack.views.components import notice

@@ -12,6 +12,7 @@ from bots.incoming.attachments import DEFAULT_BOUNDS, Bounds
 from bots.incoming.context import Meant
 from bots.incoming.intake import Incoming
 from bots.slack.parse.commands import ACT
+from bots.slack.parse.events import EventType
 from bots.slack.parse.payloads import Json, SharedFile, is_timestamp, read_body
 from shared.jobs import Audience, Origin, Platform
 from shared.languages import language_of_flag
@@ -21,7 +22,6 @@ from shared.tasks import Learn, Quoted, Tag, Translate
 TAG, TRANSLATE, PIN, LEARN, REACTION = "tag", "translate", "pin", "learn", "reaction"
 SILENCE = {"mute": True, "speaker": False, "sound": False, "loud_sound": False}
 """Slack's names of 🔇, 🔈, 🔉 and 🔊 -> whether we are to be silent."""
-PIN_ADDED, PIN_REMOVED, REACTION_ADDED = "pin_added", "pin_removed", "reaction_added"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ def silence(event: Json, team: str) -> tuple[Origin, bool] | None:
 
 
 def pin_origin(event: Json, team: str) -> Origin | None:
-    """Where a message stands that was pinned, or is no longer; None if the event says neither."""
+    """Where a message stands that was pinned, or is no longer; None if it is no message."""
     channel, ts = event.get("item_channel"), event.get("item_ts")
-    if event.get("type") not in {PIN_ADDED, PIN_REMOVED} or not channel or not is_timestamp(ts):
+    if not channel or not is_timestamp(ts):
         return None
     return Origin(
         platform=Platform.SLACK,
@@ -114,7 +114,7 @@ def pinned_of(item: Json, channel: str, team: str) -> Pinned | None:
     docs.slack.dev/reference/methods/pins.list
     """
     event = {
-        "type": PIN_ADDED,
+        "type": EventType.PIN_ADDED,
         "user": str(item.get("created_by") or ""),
         # Who takes a message down and pins it again has it learned again.
         "event_ts": str(item.get("created") or ""),

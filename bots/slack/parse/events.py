@@ -5,18 +5,58 @@ become the same Incoming, so the ledger sees one message.
 """
 # Pure. Uses babel.
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
-from bots.slack.parse.payloads import Json, is_timestamp, read_body
+from bots.slack.parse.payloads import CHANGED, Json, is_timestamp, read_body
 from bots.slack.parse.text import USER_MENTION, Identity, plain_text
 from shared.jobs import Origin, Platform
 
 PERSONS_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
 """Subtypes that a person's own message may have; all others are edits, notices or bots."""
-MENTION = "app_mention"
-MESSAGE_TYPES = frozenset({"message", MENTION})
-UNINSTALLED, TOKENS_REVOKED = "app_uninstalled", "tokens_revoked"
 DELETED = "message_deleted"
+
+
+class EventType(StrEnum):
+    """The types of events that something is done about."""
+
+    MESSAGE = "message"
+    MENTION = "app_mention"
+    REACTION_ADDED = "reaction_added"
+    PIN_ADDED = "pin_added"
+    PIN_REMOVED = "pin_removed"
+    HOME_OPENED = "app_home_opened"
+    SESSION_STOPPED = "agent_session_stopped"
+    """Somebody pressed Slack's own Stop."""
+    UNINSTALLED = "app_uninstalled"
+    TOKENS_REVOKED = "tokens_revoked"
+
+
+MESSAGE_TYPES = frozenset({EventType.MESSAGE, EventType.MENTION})
+
+
+@dataclass(frozen=True, slots=True)
+class EventName:
+    """Which event this is, and of which message it tells."""
+
+    id: str
+    """The same in each copy of it."""
+    message: str = ""
+    """The same in both events that tell of a mention; empty if it tells of no new message."""
+    is_mention: bool = False
+    """Whether it is the one of the two that leaves the message's files out."""
+
+
+def name_of(body: Json) -> EventName:
+    """The name of an event."""
+    event: Json = body.get("event", {})
+    is_new = event.get("type") in MESSAGE_TYPES and event.get("subtype") not in {CHANGED, DELETED}
+    channel, ts = event.get("channel"), event.get("ts")
+    message = f"{team_named_in(body)} {channel} {ts}" if is_new and channel and ts else ""
+    is_mention = message != "" and event.get("type") == EventType.MENTION
+    return EventName(str(body.get("event_id")), message, is_mention)
 
 
 def is_persons_event(body: Json) -> bool:
@@ -54,8 +94,8 @@ def edited(body: Json) -> tuple[Json, float] | None:
 def is_farewell(body: Json) -> bool:
     """Whether we were taken out of a workspace."""
     event: Json = body.get("event", {})
-    is_revoked = event.get("type") == TOKENS_REVOKED and bool(event.get("is_bot_revoked"))
-    return event.get("type") == UNINSTALLED or is_revoked
+    is_revoked = event.get("type") == EventType.TOKENS_REVOKED and bool(event.get("is_bot_revoked"))
+    return event.get("type") == EventType.UNINSTALLED or is_revoked
 
 
 def team_of(body: Json, me: Identity) -> str:
@@ -106,7 +146,7 @@ def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
     situation = Situation(
         is_from_person=is_from_person(event, me),
         is_direct=is_direct_message(event),
-        mentions_us=me.user_id in mentioned or event.get("type") == MENTION,
+        mentions_us=me.user_id in mentioned or event.get("type") == EventType.MENTION,
         mentions_others=bool(mentioned - {me.user_id}),
     )
     return Incoming(

@@ -18,9 +18,9 @@ from aiohttp import web
 from slack_bolt import BoltResponse
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
@@ -28,6 +28,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bots.slack.event_gate import EventGate
+from bots.slack.parse.events import EventType, name_of
 from bots.slack.parse.payloads import Json, read_body
 from bots.slack.sdk.client import Account, SlackAccess, make_client, socket_faults
 from bots.slack.sdk.errors import translated
@@ -45,8 +46,10 @@ EVENT_ID = "event_id"
 FORM = "application/x-www-form-urlencoded"
 Authorize = Callable[..., Awaitable[AuthorizeResult]]
 """Bolt calls it with those of its arguments that it names, such as ``team_id``."""
-IsTaken = Callable[[Json, Callable[[], Awaitable[BoltResponse]]], Awaitable[bool]]
+IsTaken = Callable[[AsyncBoltRequest], Awaitable[bool]]
 """See ``EventsApp._is_taken``."""
+KNOWN = "known"
+"""Where the context of Bolt's request has an event as ``read_body`` leaves it."""
 JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 
 
@@ -86,22 +89,15 @@ class EventsApp:
     ) -> None:
         self._access = access
         self._event_handler = event_handler
-        self._event_gate = EventGate()
+        self._gate = EventGate()
         self._app = AsyncApp(
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
             process_before_response=True,
             request_verification_enabled=False,  # it trips over odd requests; see _is_signed
         )
-        self._app.event("app_mention")(self._on_event)
-        self._app.event("message")(self._on_event)
-        self._app.event("reaction_added")(self._on_event)
-        self._app.event("app_home_opened")(self._on_event)
-        self._app.event("app_uninstalled")(self._on_event)
-        self._app.event("tokens_revoked")(self._on_event)
-        self._app.event("pin_added")(self._on_event)
-        self._app.event("pin_removed")(self._on_event)
-        self._app.event("agent_session_stopped")(self._on_event)
+        for kind in EventType:
+            self._app.event(kind.value)(self._on_event)
         self._app.command(ANY)(self._on_command)
         self._app.shortcut(ANY)(self._on_shortcut)
         self._app.action(ANY)(self._on_action)
@@ -130,28 +126,32 @@ class EventsApp:
             return web.Response(status=400)
         if EVENT_ID not in bolt_request.body:
             return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
-        is_taken = await self._is_taken(
-            bolt_request.body, lambda: self._app.async_dispatch(bolt_request)
-        )
+        is_taken = await self._is_taken(bolt_request)
         return web.Response(status=HTTPStatus.OK if is_taken else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def _is_taken(self, body: Json, hand_on: Callable[[], Awaitable[BoltResponse]]) -> bool:
+    async def close(self) -> None:
+        """End what is being done about events."""
+        await self._gate.close()
+
+    async def _is_taken(self, request: AsyncBoltRequest) -> bool:
         """Take an event when it is its turn, by handing it on to Bolt unless it is of a flood."""
-
-        async def take() -> bool:
-            if self._event_handler.is_unwanted(body):
-                return True
-            response = await hand_on()
-            return response.status == HTTPStatus.OK
-
-        return await self._event_gate.let_in(str(body[EVENT_ID]), take)
-
-    async def _on_event(self, body: dict[str, Any]) -> BoltResponse | None:
-        """Hand an event on; Bolt acknowledges it only if that goes well."""
-        known = read_body(body)
+        known: Json | None = request.context.get(KNOWN)
         if known is None:
             log.warning("event_malformed")
-        elif not await self._event_handler.hear(known):
+            return True  # it is no better when it comes again
+
+        async def handle() -> bool:
+            if self._event_handler.is_unwanted(known):
+                return True
+            response = await self._app.async_dispatch(request)
+            return response.status == HTTPStatus.OK
+
+        return await self._gate.take(name_of(known), handle)
+
+    async def _on_event(self, context: AsyncBoltContext) -> BoltResponse | None:
+        """Hand an event on; Bolt acknowledges it only if that goes well."""
+        known: Json | None = context.get(KNOWN)
+        if known is not None and not await self._event_handler.hear(known):
             return BoltResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
         return None
 
@@ -218,7 +218,7 @@ class _Handler(AsyncSocketModeHandler):
         try:
             if EVENT_ID not in req.payload:
                 await super().handle(client, req)
-            elif await self._is_taken(req.payload, lambda: run_async_bolt_app(self.app, req)):
+            elif await self._is_taken(_socket_event(req.payload)):
                 seen = SocketModeResponse(envelope_id=req.envelope_id)
                 await client.send_socket_mode_response(seen)
         except (aiohttp.ClientError, OSError) as error:
@@ -279,6 +279,11 @@ def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool
         return False
 
 
+def _socket_event(payload: dict[str, Any]) -> AsyncBoltRequest:
+    """An event that came in over a socket as Bolt wants it."""
+    return AsyncBoltRequest(mode="socket_mode", body=payload, context={KNOWN: read_body(payload)})
+
+
 def _read_event(raw: bytes) -> AsyncBoltRequest | None:
     """The body of an event as Bolt wants it; None if it is none of Slack's.
 
@@ -290,7 +295,7 @@ def _read_event(raw: bytes) -> AsyncBoltRequest | None:
         return None
     if body is None:
         return None
-    return AsyncBoltRequest(body=json.dumps(body), headers=JSON_HEADERS)
+    return AsyncBoltRequest(body=json.dumps(body), headers=JSON_HEADERS, context={KNOWN: body})
 
 
 def _read_form(raw: bytes) -> AsyncBoltRequest | None:

@@ -18,9 +18,7 @@ Find = Callable[[str], Awaitable[Account | None]]
 class MultiSurface:
     """The surfaces of all workspaces. See ``surface.Surface``."""
 
-    edit_every_s = SlackSurface.edit_every_s
-    busy_every_s = SlackSurface.busy_every_s
-    notice_every_s = SlackSurface.notice_every_s
+    cadence = SlackSurface.cadence
 
     def __init__(
         self, access: SlackAccess, budget: SharedRateBudget, find: Find, max_parts: int = MAX_PARTS

@@ -29,6 +29,7 @@ from bots.slack.sdk.uploads import NOT_READY, Pictures, Show
 from bots.slack.stream_text import StreamedPart, answer_thread, is_after, is_direct
 from bots.slack.views.buttons import Look, name_of_emoji, with_controls
 from bots.slack.views.components import with_image
+from shared import streaming_cadence
 from shared.errors import ElsewhereError
 from shared.jobs import Audience, Job, Origin
 from shared.ledger.rate_budget import Bucket
@@ -62,12 +63,7 @@ class Buttons:
         return await show(with_controls(content, controls, job_id, self._look))
 
 
-EDIT_EVERY_S = 1.0
-BUSY_EVERY_S = 1800.0
-"""Slack ends a session's work by itself after an hour."""
 PLACEHOLDER = "…"
-NOTICE_EVERY_S = 3.0
-"""``chat.update`` is good for 50 calls a minute in a workspace; answers need most of them."""
 METADATA_TYPE = "parley_answer"
 SEARCH_LIMIT = 100
 HARMLESS: Mapping[str, Any] = {"parse": "none", "link_names": False}
@@ -79,9 +75,7 @@ UNFETCHED: Mapping[str, Any] = {"unfurl_links": False, "unfurl_media": False}
 class SlackSurface:
     """Slack as delivery sees it."""
 
-    edit_every_s = EDIT_EVERY_S
-    busy_every_s: float | None = BUSY_EVERY_S
-    notice_every_s: float | None = NOTICE_EVERY_S
+    cadence = streaming_cadence.SLACK
 
     def __init__(
         self,

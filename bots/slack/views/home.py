@@ -16,7 +16,7 @@ from shared.preference_layers import Resolved
 from shared.preferences import ReplyPlace, shown
 
 HOUR_MS = 3600 * 1000
-HOME_OPENED, HOME_TAB, MESSAGES_TAB = "app_home_opened", "home", "messages"
+HOME_TAB, MESSAGES_TAB = "home", "messages"
 PROMPTS_TITLE = "What can I do for you?"
 PROMPTS = (
     {"title": "Write an announcement", "message": "Write an announcement about "},
@@ -38,8 +38,8 @@ class Opening:
 
 
 def read_opening(event: Json) -> Opening | None:
-    """What an event says of it; None if it says nothing of the kind."""
-    if event.get("type") != HOME_OPENED or not event.get("user"):
+    """What the event that tells of it says; None if it does not say whose tab it is."""
+    if not event.get("user"):
         return None
     return Opening(str(event["user"]), str(event.get("channel") or ""), str(event.get("tab") or ""))
 

@@ -10,11 +10,9 @@ from transformers import AutoModel
 
 from shared.errors import ModelUnavailableError
 from worker.engine.encoders.common import default_encoder, load_tokenizer, token_ids_of
-from worker.engine.encoders.lora_training import LogisticHead, fit_logistic, sentence_vectors
-from worker.sentiment.ratings import LABELS, Label
+from worker.engine.encoders.lora_training import LogisticHead, sentence_vectors
 
 HEAD_FILE = "frozen_head.safetensors"
-WEIGHTS = Path(__file__).parents[2] / "sentiment" / "data" / HEAD_FILE
 MAX_TOKENS = 128
 
 
@@ -34,23 +32,12 @@ class FrozenEncoder:
         return sentence_vectors(self._model, token_ids, self._tokenizer.pad_token_id)
 
 
-def labels_by(head: LogisticHead, vectors: torch.Tensor) -> list[Label]:
-    """The class of each vector."""
-    return [LABELS[number] for number in head.classes(vectors)]
-
-
-def fit_head(vectors: torch.Tensor, labels: Sequence[Label], strength: float) -> LogisticHead:
-    """A head fitted to labelled vectors."""
-    classes = [LABELS.index(label) for label in labels]
-    return fit_logistic(vectors, classes, len(LABELS), strength)
-
-
 def save_head(head: LogisticHead, file: Path) -> None:
     """Write a head."""
     save_file({"weight": head.weight.contiguous(), "bias": head.bias.contiguous()}, file)
 
 
-def load_head(file: Path = WEIGHTS) -> LogisticHead:
+def load_head(file: Path) -> LogisticHead:
     """Read a head.
 
     Raises:

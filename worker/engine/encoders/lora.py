@@ -18,12 +18,13 @@ from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
 from worker.engine.encoders.common import load_tokenizer, mean_pooled
-from worker.sentiment.ratings import LABELS
 
 SCALING = 2.0
 """What the adapter adds is doubled, as is usual: alpha is twice the rank."""
 HEAD_WIDTH = 64
-NUM_OUTPUTS = 1 + len(LABELS)
+NUM_CLASSES = 3
+"""Below, at and above the middle of the scale."""
+NUM_OUTPUTS = 1 + NUM_CLASSES
 """The score, and a logit for each class, which only training looks at."""
 DROPOUT = 0.1
 
@@ -90,7 +91,7 @@ class AdaptedEncoder(nn.Module):
             cues: (batch, num_cues), float32.
 
         Returns:
-            (batch, NUM_OUTPUTS), float32: the score, then the logits in the order of ``LABELS``.
+            (batch, NUM_OUTPUTS), float32: the score, then the logits of the classes.
         """
         states = self.encoder(input_ids=token_ids, attention_mask=mask).last_hidden_state
         return self.rated(mean_pooled(states, mask), cues)

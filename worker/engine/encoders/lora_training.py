@@ -1,6 +1,6 @@
 """Trains the sentiment adapter, and the plain logistic head that it is measured against.
 
-Only tensors and numbers: what the texts are and where they come from is ``worker.sentiment``'s.
+Only tensors and numbers: what the texts are and where they come from, who calls this knows.
 """
 
 import math

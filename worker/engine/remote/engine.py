@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import openai
@@ -17,7 +18,7 @@ import openai
 from shared.errors import EngineError, EngineLostError, ParleyError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
-from worker.engine.detokenize import StopTexts
+from worker.engine.detokenize import Arrival, pieces_of
 from worker.engine.protocol import Request, RequestLimits
 from worker.engine.remote.server import Server
 from worker.engine.remote.tokenizer import asked_by
@@ -77,22 +78,15 @@ class RemoteGeneration:
     def __iter__(self) -> Iterator[str]:
         """Pieces of text as they come. See ``generation.Generation``."""
         request = self._answer.request
-        stops = StopTexts(request.stop)
+        cancel = partial(self._engine.cancel, request.id)
+        self.finish_reason = yield from pieces_of(self._arrivals(), request.stop, cancel)
+
+    def _arrivals(self) -> Iterator[Arrival]:
         while True:
             event = self._answer.inbox.get()
             if event.error:
                 raise event.error
-            if piece := stops.push(event.text):
-                yield piece
-            if stops.is_stopped:
-                self._engine.cancel(request.id)
-                self.finish_reason = FinishReason.STOP
-                return
-            if event.is_last:
-                if piece := stops.flush():
-                    yield piece
-                self.finish_reason = event.finish_reason
-                return
+            yield Arrival(event.text, event.is_last, event.finish_reason)
 
 
 class RemoteEngine:

@@ -1,12 +1,13 @@
 """Text that may be shown: whole characters, and nothing of a stop text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.detokenize import REPLACEMENT, StopTexts, TextStream
+from shared.replies import FinishReason
+from worker.engine.detokenize import REPLACEMENT, Arrival, StopTexts, TextStream, pieces_of
 
 ANY_TEXT = st.text(alphabet=st.characters(codec="utf-8", exclude_characters=REPLACEMENT))
 FLAG = "\U0001f1e9\U0001f1ea"
@@ -166,3 +167,34 @@ def test_stop_texts_without_any_let_everything_through() -> None:
     stops = StopTexts(())
 
     assert [stops.push("\nUs"), stops.push("er:"), stops.flush()] == ["\nUs", "er:", ""]
+
+
+def test_an_answer_ends_with_its_last_arrival_and_with_what_was_held_back() -> None:
+    arrivals = [
+        Arrival("one En", is_last=False, finish_reason=None),
+        Arrival("", is_last=True, finish_reason=FinishReason.LENGTH),
+    ]
+    cancelled: list[str] = []
+
+    def read() -> Iterator[str]:
+        reason = yield from pieces_of(arrivals, ["End"], lambda: cancelled.append("x"))
+        assert reason is FinishReason.LENGTH
+
+    assert "".join(read()) == "one En"
+    assert cancelled == []
+
+
+def test_an_answer_ends_before_a_stop_text_and_nothing_after_it_is_read() -> None:
+    def arrive() -> Iterator[Arrival]:
+        yield Arrival("one En", is_last=False, finish_reason=None)
+        yield Arrival("d two", is_last=False, finish_reason=None)
+        raise EOFError
+
+    cancelled: list[str] = []
+
+    def read() -> Iterator[str]:
+        reason = yield from pieces_of(arrive(), ["End"], lambda: cancelled.append("x"))
+        assert reason is FinishReason.STOP
+
+    assert "".join(read()) == "one "
+    assert cancelled == ["x"]

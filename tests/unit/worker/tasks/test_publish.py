@@ -6,8 +6,9 @@ import redis
 from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger import keys, lifecycle
 from shared.ledger.lifecycle import Claimant, JobLimits
+from shared.streaming_cadence import MOST_SNAPSHOTS_PER_S, SNAPSHOT_EVERY_S
 from worker.store import BlockingStore
-from worker.tasks.generate import MOST_PER_S, SNAPSHOT_EVERY_S, SnapshotPublisher
+from worker.tasks.generate import SnapshotPublisher
 
 STEP_S = 0.01
 SECONDS = 4
@@ -36,4 +37,4 @@ def test_all_answers_together_are_published_at_a_bounded_rate(
             seen.add(client.get(keys.snapshot(job.id)))
 
     assert len(seen) == pytest.approx(SECONDS / every_s, abs=1)
-    assert len(seen) * num_written <= (SECONDS + 1) * MOST_PER_S
+    assert len(seen) * num_written <= (SECONDS + 1) * MOST_SNAPSHOTS_PER_S

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.incoming.context import LastHours, Meant, SinceAsker, Wanted, WholeThread
-from bots.incoming.intents.parser import HELP, Parsed, parse_command, parse_words
+from bots.incoming.intents.parser import HELP, Parsed, parse_command, parse_lesson, parse_words
 from shared.tasks import (
     Ask,
     Complete,
@@ -188,6 +188,13 @@ CHATS = [
 @pytest.mark.parametrize("words", CHATS)
 def test_what_is_not_clearly_a_task_stays_a_chat(words: str) -> None:
     assert parse_words(words) == Parsed(None, words)
+
+
+@pytest.mark.parametrize("words", [words for words, _ in TASKS] + CHATS)
+def test_a_lesson_is_found_alone_as_it_is_among_all_tasks(words: str) -> None:
+    parsed = parse_words(words)
+
+    assert parse_lesson(words) == (parsed if isinstance(parsed.task, Learn) else None)
 
 
 @given(st.text())

@@ -51,6 +51,38 @@ def test_what_may_be_ours_is_known_without_the_ledger(
     assert (may_be_ours(incoming), needs_lookup(incoming)) == (may_be, asks)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"type": "app_mention"},
+        {"type": "app_mention", "team": "T1"},
+        {"subtype": "file_share", "files": [{"id": "F1"}]},
+        {"subtype": "bot_message", "bot_id": "B1"},
+        {"thread_ts": "1699999999.000100"},
+    ],
+)
+def test_events_that_tell_of_one_message_name_the_same(event: dict[str, object]) -> None:
+    name = events.name_of({**body(**event), "event_id": "Ev1"})
+
+    is_mention = event.get("type") == "app_mention"
+    assert name == events.EventName("Ev1", "T1 C1 1700000000.000100", is_mention)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"subtype": "message_changed", "message": {"text": "y"}, "previous_message": {"text": "x"}},
+        {"subtype": "message_deleted", "deleted_ts": "1699999999.000100"},
+        {"type": "reaction_added"},
+        {"type": "app_mention", "ts": None},
+        {"channel": None},
+    ],
+)
+def test_events_that_tell_of_no_new_message_name_none(event: dict[str, object]) -> None:
+    assert events.name_of({**body(**event), "event_id": "Ev1"}) == events.EventName("Ev1")
+
+
 def test_a_deletion_names_the_same_job_as_the_message() -> None:
     written = events.origin_of(body(thread_ts="1699999999.000100"), ME)
     deleted = events.deleted_origin(

@@ -1,0 +1,139 @@
+"""Models that rate how a text sounds: ours, or any sequence classification model.
+
+Texts in, ratings out. What runs them is ``worker.engine.encoders.classifier``, which knows scores
+and classes and nothing of sentiment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import ModelUnavailableError
+from worker.engine.devices import pick_device
+from worker.engine.encoders.classifier import (
+    ADAPTER_FILE,
+    AdaptedClassifier,
+    ForeignClassifier,
+    load_adapted_classifier,
+    load_foreign_classifier,
+)
+from worker.engine.encoders.common import DEFAULT
+from worker.sentiment.cleaning import clean
+from worker.sentiment.features import VaderLexicon, cues_of
+from worker.sentiment.ratings import (
+    Boundaries,
+    Classifier,
+    Rating,
+    likeliest,
+    rating_of,
+    score_of,
+    values_of,
+)
+
+SETTING = "PARLEY_SENTIMENT_MODEL"
+DATA = Path(__file__).parent / "data"
+"""What ``parley train sentiment`` has written, and comes with Parley."""
+CLEAR_FOREIGN = 3.2
+"""A model that is not calibrated on the scale has to be sure: 0.9 for the one class, 0.1 other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierChoice:
+    """Which model, and where; the words of the settings."""
+
+    model: str = DEFAULT
+    device: str = "auto"
+
+
+def load_classifier(choice: ClassifierChoice) -> Classifier:
+    """Load the chosen model.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read, or its classes are no sentiments.
+    """
+    device = pick_device(choice.device)
+    trained = Path(choice.model).expanduser() / ADAPTER_FILE
+    if choice.model == DEFAULT or trained.is_file():
+        weights = DATA / ADAPTER_FILE if choice.model == DEFAULT else trained
+        return _ours(*load_adapted_classifier(weights, device))
+    return _foreign(load_foreign_classifier(choice.model, device, SETTING))
+
+
+def load_plain(choice: ClassifierChoice) -> Classifier:
+    """The same model without what is done to make it fast, to measure what that gains.
+
+    Ours is as it was trained: float32, the adapter beside the layers. Raises as
+    ``load_classifier``.
+    """
+    if choice.model == DEFAULT:
+        device = pick_device(choice.device)
+        return _ours(*load_adapted_classifier(DATA / ADAPTER_FILE, device, is_plain=True))
+    return load_classifier(choice)
+
+
+class OurSentimentClassifier:
+    """Ours: what a text says to the adapted encoder, and VADER's cues beside it."""
+
+    name = "all-MiniLM-L6-v2 with Parley's adapter"
+
+    def __init__(
+        self, model: AdaptedClassifier, lexicon: VaderLexicon, boundaries: Boundaries
+    ) -> None:
+        self._model = model
+        self._lexicon = lexicon
+        self._boundaries = boundaries
+
+    def rate(self, texts: Sequence[str]) -> list[Rating]:
+        """A rating for each text, in their order."""
+        return [rating_of(score, self._boundaries) for score in self.scores(texts)]
+
+    def scores(self, texts: Sequence[str]) -> list[float]:
+        """The mean that people would give each text, from -4 to 4 or a little beyond."""
+        read = [readable(self._lexicon, text) for text in texts]
+        return self._model.scores(read, cues_of(self._lexicon, texts))
+
+
+def readable(lexicon: VaderLexicon, text: str) -> str:
+    """A text as our model's tokenizer gets it."""
+    return lexicon.with_words_for_emoji(clean(text))
+
+
+def _ours(model: AdaptedClassifier, notes: Mapping[str, str]) -> OurSentimentClassifier:
+    boundaries = Boundaries(*(float(notes[name]) for name in ("negative", "positive", "clear")))
+    return OurSentimentClassifier(model, VaderLexicon(), boundaries)
+
+
+class ForeignSentimentClassifier:
+    """A sequence classification model of somebody else's, whose classes are sentiments."""
+
+    def __init__(self, model: ForeignClassifier, values: tuple[float, ...]) -> None:
+        """``values``: where each class lies on the scale."""
+        self.name = model.name
+        self._model = model
+        self._values = values
+        self._boundaries = Boundaries(clear=CLEAR_FOREIGN)
+
+    def rate(self, texts: Sequence[str]) -> list[Rating]:
+        """A rating for each text, in their order."""
+        return [self._rating(found) for found in self._model.probabilities(texts)]
+
+    def _rating(self, probabilities: Sequence[float]) -> Rating:
+        rating = rating_of(score_of(probabilities, self._values), self._boundaries)
+        has_neutral = any(value == 0 for value in self._values)
+        if not has_neutral:
+            return rating
+        label = likeliest(probabilities, self._values)
+        is_clear = rating.is_clear and rating.label is label
+        return Rating(rating.score, label, is_clear)
+
+
+def _foreign(model: ForeignClassifier) -> ForeignSentimentClassifier:
+    values = values_of(model.class_names)
+    if values is None:
+        listed = ", ".join(model.class_names[number] for number in sorted(model.class_names))
+        raise ModelUnavailableError(
+            f"{SETTING} names {model.name}, whose classes are called {listed}: Parley needs names "
+            "such as positive, neutral and negative, or 1 star to 5 stars. Give it a model whose "
+            "config.json names them so under id2label."
+        )
+    return ForeignSentimentClassifier(model, values)
