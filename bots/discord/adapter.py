@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bots.adapter import Link, all_or_none
 from bots.discord.handlers.account import Caller, DiscordAccountHandlers
-from bots.discord.handlers.attachments import Files
+from bots.discord.handlers.attachments import DiscordAttachmentFetcher
 from bots.discord.handlers.automation import DiscordAutomationHandlers, DiscordAutomationRules
 from bots.discord.handlers.buttons import DiscordButtonHandlers
 from bots.discord.parse.payloads import (
@@ -77,7 +77,7 @@ class DiscordAdapter:
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = ReadMarks(reception.store, Platform.DISCORD)
-        self._files = Files(surface, self._marks, automation_rules.files)
+        self._files = DiscordAttachmentFetcher(surface, self._marks, automation_rules.files)
         self._inbox = Inbox(reception, keeping.spool, self._say)
         self._deaf_shards: set[int] = set()
         """Shards that do not hear, or have not yet looked for what they did not hear."""

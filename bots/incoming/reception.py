@@ -72,7 +72,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class FileSource:
     """How a platform's adapter gets what came with a message."""
 
     learn: Callable[[Incoming], Awaitable[bool]]
@@ -146,7 +146,7 @@ class Reception:
         return await self.threads.mute_at(origin, self._retention_ms(origin), is_muted=is_muted)
 
     async def receive(
-        self, incoming: Incoming, age_s: float = 0.0, files: Files | None = None
+        self, incoming: Incoming, age_s: float = 0.0, files: FileSource | None = None
     ) -> Job | None:
         """Record a message that is for us; the job if it is a new one that ends visibly.
 

@@ -7,7 +7,7 @@ from bots.adapter import Link
 from bots.incoming.backfill import BackfillWindow
 from bots.incoming.intake import Incoming
 from bots.incoming.read_marks import ReadMarks
-from bots.incoming.reception import Files
+from bots.incoming.reception import FileSource
 from bots.slack.files import Downloads
 from bots.slack.handlers.account import SlackAccountHandlers
 from bots.slack.handlers.ack import PromptAck
@@ -184,8 +184,8 @@ class Workspace:
         if origin is not None and events.is_from_person(body["event"], self._me):
             await self._answer_actions.edited(events.to_incoming(body, origin, self._me))
 
-    def _files_of(self, body: Json, incoming: Incoming) -> Files:
+    def _files_of(self, body: Json, incoming: Incoming) -> FileSource:
         fetch = functools.partial(self._attaching.with_files, body)
         has_files = self._attaching.may_have_files(body, incoming)
         learn = functools.partial(self._automation_handlers.teach, body)
-        return Files(learn, fetch if has_files else None)
+        return FileSource(learn, fetch if has_files else None)

@@ -13,7 +13,7 @@ from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import MAX_BOTS_IN_A_ROW, Situation
 from bots.incoming.preferences import Editor, PreferenceCache
-from bots.incoming.reception import Files, Reception
+from bots.incoming.reception import FileSource, Reception
 from bots.metrics import Metrics
 from bots.store import AsyncStore
 from shared.jobs import Attachment, Job, Kind, Origin, Platform, PromptOverrides
@@ -159,7 +159,7 @@ class Luggage:
         self.asks_to_learn = asks_to_learn
         self.num_learned = 0
         self.num_fetched = 0
-        self.files = Files(self.learn, self.fetch)
+        self.files = FileSource(self.learn, self.fetch)
 
     async def learn(self, incoming: Incoming) -> bool:
         del incoming

@@ -17,7 +17,7 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 
-class Files:
+class DiscordAttachmentFetcher:
     """Fetches files, and keeps the messages that they hang at from being taken for seen."""
 
     def __init__(self, surface: DiscordSurface, marks: ReadMarks, bounds: Bounds) -> None:
