@@ -10,7 +10,13 @@ import redis
 from shared.cli.embedded_redis import embedded_redis
 from shared.ledger import keys
 from tests.fakes.tiny_model import save_tiny_model
+from tests.leftovers import Guard, check_clients
 from tests.running import RunningModule
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make what a test leaves behind an error of that test."""
+    config.pluginmanager.register(Guard(), "leftovers")
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +44,12 @@ def quiet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def quiet_redis(quiet_server: str) -> str:
-    """The same, empty."""
+def quiet_redis(quiet_server: str) -> Iterator[str]:
+    """The same, empty; a test that leaves a connection to it open fails."""
     with redis.Redis.from_url(quiet_server) as client:
         client.flushall()
-    return quiet_server
+    yield quiet_server
+    check_clients(quiet_server)
 
 
 @pytest.fixture

@@ -52,6 +52,11 @@ class RunningModule:
         return self._process
 
     @property
+    def pid(self) -> int | None:
+        """None before it is started."""
+        return self._process.pid if self._process else None
+
+    @property
     def output(self) -> str:
         return "\n".join(self.lines)
 
@@ -79,6 +84,7 @@ class RunningModule:
         """SIGTERM, as a supervisor would; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGCONT)  # a test that failed may have frozen it
             try:
                 self.process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:

@@ -20,7 +20,8 @@ def scribe(quiet_redis: str) -> Iterator[Scribe]:
 
 
 @pytest.fixture(params=[Platform.SLACK, Platform.DISCORD])
-async def town(request: pytest.FixtureRequest) -> AsyncIterator[Town]:
-    """Each platform in turn."""
+async def town(request: pytest.FixtureRequest, quiet_redis: str) -> AsyncIterator[Town]:
+    """Each platform in turn; its bots end before it is seen who is left on Redis."""
+    del quiet_redis
     async with town_of(request.param) as found:
         yield found

@@ -32,14 +32,16 @@ RENDER = {Platform.SLACK: render_for_slack, Platform.DISCORD: render_for_discord
 
 
 @pytest.fixture
-async def slack_town() -> AsyncIterator[SlackTown]:
+async def slack_town(quiet_redis: str) -> AsyncIterator[SlackTown]:
+    del quiet_redis
     async with town_of(Platform.SLACK) as found:
         assert isinstance(found, SlackTown)
         yield found
 
 
 @pytest.fixture
-async def discord_town() -> AsyncIterator[DiscordTown]:
+async def discord_town(quiet_redis: str) -> AsyncIterator[DiscordTown]:
+    del quiet_redis
     async with town_of(Platform.DISCORD) as found:
         assert isinstance(found, DiscordTown)
         yield found

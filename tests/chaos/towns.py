@@ -3,25 +3,30 @@
 Bots reach the platform's Web API through a proxy that can hold bytes back; events come directly.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Protocol
 
+import redis.asyncio
 import yarl
 
 from shared.jobs import Origin, Platform
+from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings as DiscordSettings
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
 NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 ALICE = "U0ALICE"
+POLL_S = 0.02
 POST, EDIT = "POST", "EDIT"
 DISCORD_MESSAGES = "/channels/{channel_id}/messages"
 DISCORD_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
@@ -36,6 +41,8 @@ class Town(Protocol):
     proxy: TcpProxy
     ready_event: str
     """What bots log when they are connected."""
+    started: list[RunningModule]
+    """Bots that were started here. They do not outlive the platform, whatever a test does."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -104,6 +111,7 @@ class SlackTown:
     def __init__(self, slack: FakeSlack, proxy: TcpProxy) -> None:
         self.slack = slack
         self.proxy = proxy
+        self.started: list[RunningModule] = []
         self._num_places = 0
         slack.add_user(ALICE, "alice")
 
@@ -177,6 +185,7 @@ class DiscordTown:
     def __init__(self, discord: FakeDiscord, proxy: TcpProxy) -> None:
         self.discord = discord
         self.proxy = proxy
+        self.started: list[RunningModule] = []
         self._alice = discord.add_user("alice")
         self._guild = discord.add_guild("team", members=[self._alice])
 
@@ -247,11 +256,23 @@ async def town_of(platform: Platform) -> AsyncIterator[Town]:
     if platform is Platform.SLACK:
         async with FakeSlack() as slack:
             with _proxy_to(slack.base_url) as proxy:
-                yield SlackTown(slack, proxy)
+                async with _emptied(SlackTown(slack, proxy)) as town:
+                    yield town
     else:
         async with FakeDiscord(settings=DiscordSettings(rate_limit=None)) as discord:
             with _proxy_to(discord.api_url) as proxy:
-                yield DiscordTown(discord, proxy)
+                async with _emptied(DiscordTown(discord, proxy)) as town:
+                    yield town
+
+
+@asynccontextmanager
+async def _emptied(town: Town) -> AsyncIterator[Town]:
+    """The same; its bots are stopped at the end."""
+    try:
+        yield town
+    finally:
+        for bots in town.started:
+            await asyncio.to_thread(bots.stop)
 
 
 @contextlib.contextmanager
@@ -263,10 +284,24 @@ def _proxy_to(url: str) -> Iterator[TcpProxy]:
 async def start_bots_in(
     town: Town, redis_url: str, others: Mapping[str, str] = NO_OTHERS
 ) -> RunningModule:
-    """A bots process that listens. The caller stops or kills it."""
+    """A bots process that listens to people and to workers. The town stops it at its end."""
     settings = {**town.settings, "PARLEY_REDIS_URL": redis_url, **others}
     port = {"PARLEY_HTTP_PORT": str(free_port())}
-    return await start_bots({**settings, **port}, town.ready_event)
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        num_before = await _num_listeners(client, town)
+        bots = await start_bots({**settings, **port}, town.ready_event)
+        town.started.append(bots)
+        # A nudge that comes before is lost, and a test writes too little to make up for it.
+        async with asyncio.timeout(PATIENCE_S):
+            while await _num_listeners(client, town) <= num_before:  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(POLL_S)
+    return bots
+
+
+async def _num_listeners(client: redis.asyncio.Redis, town: Town) -> int:
+    """How many processes hear that a text has changed, frozen ones too."""
+    ((_, number),) = await client.pubsub_numsub(keys.nudge(town.platform))
+    return int(number)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from shared.ledger.celery import build_celery, publish
 from shared.ledger.lifecycle import JobLimits
 from shared.ledger.status import Status
 from shared.replies import Done, Final, Snapshot
+from tests.celery_apps import close
 from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 from worker.store import BlockingStore, open_store
@@ -40,7 +41,7 @@ class Desk:
 
     def close(self) -> None:
         self.store.client.connection_pool.disconnect()
-        self._app.close()
+        close(self._app)
 
     @property
     def client(self) -> redis.Redis:

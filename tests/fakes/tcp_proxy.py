@@ -50,6 +50,7 @@ class TcpProxy:
         # Closing a listener does not wake the thread that waits on it.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(JOIN_S)  # or it would add a connection after the others are cut
         self._listener.close()
         self.resume()
         self.reset()

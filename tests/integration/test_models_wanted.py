@@ -10,12 +10,13 @@ import redis
 from shared.jobs import CHAT_QUEUE, Job, Kind, Origin, Platform, PromptOverrides, make_job
 from shared.ledger import keys, lifecycle
 from shared.ledger import status as operating
-from shared.ledger.celery import build_celery, publish
+from shared.ledger.celery import publish
 from shared.ledger.lifecycle import Ready
 from shared.ledger.presentation import read_final
 from shared.ledger.status import WorkerReport, WorkerState
 from shared.replies import Done, Final
 from shared.tasks import Tag
+from tests.celery_apps import celery_at
 from tests.integration.ledger_steps import (
     LIMITS,
     accept,
@@ -142,7 +143,7 @@ def test_a_worker_without_the_chat_queue_loads_no_chat_model_and_takes_the_rest(
         rating = accept(store, overheard)
         assert question
         assert rating
-        with build_celery(own_redis) as app:
+        with celery_at(own_redis) as app:
             for ready in (question, rating):
                 publish(app, ready)
 
@@ -164,7 +165,7 @@ def answered(store: BlockingStore, redis_url: str, model: str, number: int) -> t
     stream = keys.outbox(origin.outbox)
     ready = store.run(lifecycle.accept(job, LIMITS)).ready
     assert ready
-    with build_celery(redis_url) as app:
+    with celery_at(redis_url) as app:
         publish(app, ready)
     wait_for(lambda: store.client.hget(keys.job(job.id), "state") == b"done")
     entries: Any = store.client.xrevrange(stream, count=1)

@@ -26,14 +26,16 @@ def scribe(quiet_redis: str) -> Iterator[Scribe]:
 
 
 @pytest.fixture
-async def slack_town() -> AsyncIterator[SlackTown]:
+async def slack_town(quiet_redis: str) -> AsyncIterator[SlackTown]:
+    del quiet_redis
     async with town_of(Platform.SLACK) as found:
         assert isinstance(found, SlackTown)
         yield found
 
 
 @pytest.fixture
-async def discord_town() -> AsyncIterator[DiscordTown]:
+async def discord_town(quiet_redis: str) -> AsyncIterator[DiscordTown]:
+    del quiet_redis
     async with town_of(Platform.DISCORD) as found:
         assert isinstance(found, DiscordTown)
         yield found

@@ -6,11 +6,12 @@ import redis
 
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import keys, lifecycle
-from shared.ledger.celery import build_celery, publish
+from shared.ledger.celery import publish
 from shared.ledger.lifecycle import JobLimits
 from shared.ledger.presentation import read_final
 from shared.replies import Done, Failed, Final, Tagged
 from shared.tasks import Report, Tag, Task
+from tests.celery_apps import celery_at
 from tests.running import RunningModule
 from worker.store import BlockingStore
 
@@ -28,7 +29,7 @@ def answer_to(redis_url: str, store: BlockingStore, text: str, task: Task) -> Fi
     start = last[0][0] if last else b"0"
     accepted = store.run(lifecycle.accept(job, LIMITS))
     assert accepted.ready
-    with build_celery(redis_url) as app:
+    with celery_at(redis_url) as app:
         publish(app, accepted.ready)
     streams: Any = store.client.xread({OUTBOX: start}, count=1, block=BLOCK_MS)
     assert streams, "the worker says nothing"

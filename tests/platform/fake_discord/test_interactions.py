@@ -19,7 +19,7 @@ async def test_commands_menus_and_buttons_reach_the_bot_and_are_answered(
 
     @bot.tree.context_menu(name="Explain")
     async def explain(interaction: discord.Interaction, message: discord.Message) -> None:
-        view = discord.ui.View()
+        view = discord.ui.View(timeout=None)
         view.add_item(discord.ui.Button(label="Stop", custom_id="stop"))
         await interaction.response.send_message(f"about {message.content}", view=view)
 
