@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bots.adapter import Link, all_or_none
-from bots.discord.handlers.account import Caller, DiscordAccountHandlers
+from bots.discord.handlers.account import DiscordAccountHandlers
 from bots.discord.handlers.attachments import DiscordAttachmentFetcher
 from bots.discord.handlers.automation import DiscordAutomationHandlers, DiscordAutomationRules
 from bots.discord.handlers.buttons import DiscordButtonHandlers
 from bots.discord.parse.payloads import (
     DIRECT_MARK,
+    Caller,
     DiscordPlace,
     Facts,
     id_at,

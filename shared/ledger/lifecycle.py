@@ -162,13 +162,14 @@ def accept(
         *_quota_words(origin, quotas),
     )
 
-    def read(raw: Raw) -> Accepted:
-        word = text_of(raw[0])
-        if word == "refused":
-            return Accepted(is_new=raw[2] == 1, refused=text_of(raw[1]))
-        return Accepted(is_new=word == "accepted", ready=_ready(raw[1:]))
+    return Call(scripts.ACCEPT, args, _accepted)
 
-    return Call(scripts.ACCEPT, args, read)
+
+def _accepted(raw: Raw) -> Accepted:
+    word = text_of(raw[0])
+    if word == "refused":
+        return Accepted(is_new=raw[2] == 1, refused=text_of(raw[1]))
+    return Accepted(is_new=word == "accepted", ready=_ready(raw[1:]))
 
 
 NO_ALLOWANCE = AskAllowance(1, 1, 1, 1)

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 import redis
 
-from bots.discord.handlers.account import FORGET_QUESTION, SAVED
+from bots.discord.handlers.account import SAVED
+from bots.discord.views.settings import FORGET_QUESTION
 from bots.incoming.preferences import NOT_ADMIN, OVERTAKEN
 from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots

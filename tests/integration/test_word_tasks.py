@@ -21,11 +21,11 @@ from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.seq2seq import Pair, load_seq2seq
 from worker.handler import Handler, Outcome
+from worker.handlers import text_handlers_of
 from worker.leases import HeldLease
 from worker.prompts.library import read_library
 from worker.store import BlockingStore
 from worker.tasks.generate import ChatModel
-from worker.wordings import text_handlers_of
 
 LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 NUMBERS = itertools.count(1)

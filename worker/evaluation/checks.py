@@ -12,7 +12,7 @@ from shared.tasks import Form, Length, Write
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ComprehensionCheck:
     """A question that a passage answers with one word."""
 
     passage: str
@@ -21,21 +21,25 @@ class Reading:
 
 
 READINGS = (
-    Reading("The office in Lyon opens at 9.", "When does the office in Lyon open?", "9"),
-    Reading("Ana leads the search team.", "Who leads the search team?", "Ana"),
-    Reading("The backup runs every Sunday.", "On which day does the backup run?", "Sunday"),
-    Reading("Refunds take 14 days.", "How many days do refunds take?", "14"),
-    Reading("The new logo is green.", "Which colour is the new logo?", "green"),
-    Reading("The party is on the roof.", "Where is the party?", "roof"),
-    Reading("Ben sold the old server to Oslo.", "To which city was it sold?", "Oslo"),
-    Reading("We use PostgreSQL for orders.", "Which database holds orders?", "PostgreSQL"),
-    Reading("Visitors need a badge.", "What do visitors need?", "badge"),
-    Reading("The train leaves from platform 4.", "From which platform?", "4"),
+    ComprehensionCheck("The office in Lyon opens at 9.", "When does the office in Lyon open?", "9"),
+    ComprehensionCheck("Ana leads the search team.", "Who leads the search team?", "Ana"),
+    ComprehensionCheck(
+        "The backup runs every Sunday.", "On which day does the backup run?", "Sunday"
+    ),
+    ComprehensionCheck("Refunds take 14 days.", "How many days do refunds take?", "14"),
+    ComprehensionCheck("The new logo is green.", "Which colour is the new logo?", "green"),
+    ComprehensionCheck("The party is on the roof.", "Where is the party?", "roof"),
+    ComprehensionCheck("Ben sold the old server to Oslo.", "To which city was it sold?", "Oslo"),
+    ComprehensionCheck(
+        "We use PostgreSQL for orders.", "Which database holds orders?", "PostgreSQL"
+    ),
+    ComprehensionCheck("Visitors need a badge.", "What do visitors need?", "badge"),
+    ComprehensionCheck("The train leaves from platform 4.", "From which platform?", "4"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Drafting:
+class DraftingCheck:
     """A draft that is asked for, and the words that it has to hold."""
 
     task: Write
@@ -44,11 +48,13 @@ class Drafting:
 
 
 DRAFTINGS = (
-    Drafting(Write(Form.EMAIL), "the meeting with Ana on Friday at 10", ("Ana", "Friday", "10")),
-    Drafting(Write(Form.ANNOUNCEMENT), "the office in Lyon closes in May", ("Lyon", "May")),
-    Drafting(Write(Form.AD), "Lumo, a lamp for 30 euros", ("Lumo", "30")),
-    Drafting(Write(Form.NEWS), "a new bridge over the Elbe in Dresden", ("Elbe", "Dresden")),
-    Drafting(
+    DraftingCheck(
+        Write(Form.EMAIL), "the meeting with Ana on Friday at 10", ("Ana", "Friday", "10")
+    ),
+    DraftingCheck(Write(Form.ANNOUNCEMENT), "the office in Lyon closes in May", ("Lyon", "May")),
+    DraftingCheck(Write(Form.AD), "Lumo, a lamp for 30 euros", ("Lumo", "30")),
+    DraftingCheck(Write(Form.NEWS), "a new bridge over the Elbe in Dresden", ("Elbe", "Dresden")),
+    DraftingCheck(
         Write(Form.EMAIL, "friendly", Length.SHORT), "Ben's birthday on Monday", ("Ben", "Monday")
     ),
 )
@@ -58,7 +64,7 @@ MIN_SENTENCE_CHARS = 20
 """A greeting may come twice."""
 
 
-def is_read(answer: str, reading: Reading) -> bool:
+def is_read(answer: str, reading: ComprehensionCheck) -> bool:
     """Whether an answer holds the word that the passage has."""
     return re.search(rf"\b{re.escape(reading.answer)}\b", answer, re.IGNORECASE) is not None
 

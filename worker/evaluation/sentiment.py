@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.engine.encoders.baseline import HEAD_FILE, FrozenEncoder, load_head
 from worker.engine.encoders.common import DEFAULT
-from worker.engine.encoders.frozen_head import HEAD_FILE, FrozenEncoder, load_head
 from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.sentiment.classifier import DATA, ClassifierChoice, load_classifier, load_plain
 from worker.sentiment.corpus import Domain, read_held_out, read_labelled

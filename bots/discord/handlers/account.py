@@ -5,56 +5,22 @@ prefers.
 """
 
 import asyncio
-from dataclasses import dataclass
 
-from bots.discord.parse.payloads import DiscordPlace, origin_of
-from bots.discord.views.settings import SettingsPage, settings_text
+from bots.discord.parse.payloads import Caller
+from bots.discord.views.settings import SettingsPage, Sheet, settings_text
 from bots.incoming.preference_form import FormError, Values, preferences_of
 from bots.incoming.preferences import NOT_ADMIN, Editor, PreferenceCache
 from bots.incoming.privacy import forget_user
 from bots.incoming.reception import AWAY, LEDGER_AWAY, Reception
-from shared.jobs import Origin
 from shared.ledger import quotas
 from shared.logs import get_logger
-from shared.preferences import Scope, Stored, scopes_of
+from shared.preferences import Scope, scopes_of
 
 log = get_logger(__name__)
 
 READ_S = 1.5
 """A form has to be shown within three seconds, and cannot be promised."""
 SAVED = "Saved. It holds from now on."
-FORGET_QUESTION = (
-    "Shall I delete what I keep of you here: our conversations, your questions, what you said of "
-    "answers, and how your messages were rated? It cannot be undone. My messages in the channels "
-    "stay."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls a command, presses a button or sends a form, and where."""
-
-    place: DiscordPlace
-    user: int
-    roles: frozenset[int] = frozenset()
-    manages_channel: bool = False
-    manages_server: bool = False
-
-    @property
-    def origin(self) -> Origin:
-        """The person in that place."""
-        return origin_of(self.place, 0, self.user)
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A form to be filled in."""
-
-    page: SettingsPage
-    is_for_server: bool
-    """Whether it is the whole server's settings; else the channel's."""
-    stored: Stored
-    """What is preferred now."""
 
 
 class DiscordAccountHandlers:

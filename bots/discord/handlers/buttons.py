@@ -1,7 +1,6 @@
 """What people do on Discord with an answer: its buttons, a reaction, /stop, a reworded question."""
 
-from bots.discord.handlers.account import Caller
-from bots.discord.parse.payloads import origin_of
+from bots.discord.parse.payloads import Caller, origin_of
 from bots.discord.parse.requests import Reaction
 from bots.discord.sdk.surface import DiscordSurface
 from bots.discord.views.buttons import ButtonAction, DiscordButtonPress

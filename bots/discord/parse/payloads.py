@@ -174,3 +174,19 @@ def to_incoming(facts: Facts) -> Incoming:
         roles=frozenset(map(str, facts.roles)),
         bot=origin.user if facts.is_from_bot and facts.author not in our_ids else "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls a command, presses a button or sends a form, and where."""
+
+    place: DiscordPlace
+    user: int
+    roles: frozenset[int] = frozenset()
+    manages_channel: bool = False
+    manages_server: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """The person in that place."""
+        return origin_of(self.place, 0, self.user)

@@ -6,7 +6,6 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from bots.discord.handlers.account import FORGET_QUESTION, Sheet
 from bots.discord.sdk.client import NOBODY
 from bots.discord.sdk.interactions import (
     AWAY,
@@ -18,7 +17,7 @@ from bots.discord.sdk.interactions import (
     say_instead,
 )
 from bots.discord.views import settings as forms
-from bots.discord.views.settings import Field, SettingsPage
+from bots.discord.views.settings import FORGET_QUESTION, Field, SettingsPage, Sheet
 
 CHANNEL, SERVER = "channel", "server"
 SCOPES = {CHANNEL: "This channel", SERVER: "Server"}

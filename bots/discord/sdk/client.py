@@ -14,12 +14,13 @@ import discord.gateway
 import discord.http
 import yarl
 
-from bots.discord.handlers.account import Caller, DiscordAccountHandlers
-from bots.discord.parse.payloads import DiscordPlace, Facts, Spot
+from bots.discord.parse.payloads import Caller, DiscordPlace, Facts, Spot
 from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.convert import Readable, channels_of, facts_of, may_read, place_of
 from bots.discord.sdk.errors import translated
 from bots.discord.views.buttons import DiscordButtonPress
+from bots.discord.views.settings import SettingsPage, Sheet
+from bots.incoming.preference_form import Values
 from shared.errors import UndeliverableError
 from shared.jobs import Origin
 from shared.logs import get_logger
@@ -51,11 +52,39 @@ class DiscordAccess:
     """None: as Discord says."""
 
 
+class AccountHandlers(Protocol):
+    """What people want for themselves, and of the settings. What is returned is theirs alone."""
+
+    async def quota(self, caller: Caller) -> str:
+        """What a person and the channel have used today, and what they may use."""
+        ...
+
+    async def forget(self, caller: Caller) -> str:
+        """Delete what is kept of a person."""
+        ...
+
+    def may_edit(self, caller: Caller, *, is_for_server: bool) -> bool:
+        """Whether a person may change the settings of their channel, or of their server."""
+        ...
+
+    async def settings(self, caller: Caller) -> str:
+        """What is preferred in a channel and its server."""
+        ...
+
+    async def open(self, caller: Caller, page: SettingsPage, *, is_for_server: bool) -> Sheet | str:
+        """A form, in time to be shown; or why there is none."""
+        ...
+
+    async def save(self, caller: Caller, sheet: Sheet, values: Values) -> str:
+        """Take a form that was filled in."""
+        ...
+
+
 class DiscordEventHandler(Protocol):
     """Who is told what is heard, and asked before a session is begun."""
 
     @property
-    def account_handlers(self) -> DiscordAccountHandlers:
+    def account_handlers(self) -> AccountHandlers:
         """What people want for themselves or of the settings."""
         ...
 

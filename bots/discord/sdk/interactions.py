@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import discord
 
-from bots.discord.handlers.account import Caller
-from bots.discord.parse.payloads import DiscordPlace
+from bots.discord.parse.payloads import Caller, DiscordPlace
 from bots.discord.parse.requests import TaskRequest, UserRequest
 from bots.discord.sdk.client import NOBODY, Client
 from bots.discord.sdk.convert import place_of, roles_of

@@ -11,7 +11,15 @@ from enum import StrEnum
 
 from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, ROLE_QUOTA, ROLES, WHEN
 from shared.languages import name_of
-from shared.preferences import SWITCHABLE, Preferences, Quota, ReplyPlace, WhenToSpeak, shown
+from shared.preferences import (
+    SWITCHABLE,
+    Preferences,
+    Quota,
+    ReplyPlace,
+    Stored,
+    WhenToSpeak,
+    shown,
+)
 
 
 class SettingsPage(StrEnum):
@@ -29,6 +37,24 @@ TITLES = {
     SettingsPage.QUOTAS: "How much may be used a day",
     SettingsPage.ROLES: "What roles may use a day",
 }
+
+
+FORGET_QUESTION = (
+    "Shall I delete what I keep of you here: our conversations, your questions, what you said of "
+    "answers, and how your messages were rated? It cannot be undone. My messages in the channels "
+    "stay."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A form to be filled in."""
+
+    page: SettingsPage
+    is_for_server: bool
+    """Whether it is the whole server's settings; else the channel's."""
+    stored: Stored
+    """What is preferred now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import torch
 from worker.engine.cpu.block_allocator import Blocks
 from worker.engine.cpu.model import AttentionSpan, Cache, Stepper
 from worker.engine.cpu.sampler import SamplingChoice, choose
-from worker.engine.cpu.scheduler import Cabinet, CachedSequence, PrefillPace, chunks, runs
+from worker.engine.cpu.scheduler import Cabinet, CachedSequence, PrefillBudget, chunks, runs
 from worker.engine.prefix_sharing import LABEL_PREFIX_CHARS
 
 IDLE_S = 0.1
@@ -101,7 +101,7 @@ class LeanBatch:
         self._sizes = sizes
         self._eos = frozenset(eos_token_ids)
         self._cabinet = Cabinet(Blocks(sizes.cache_tokens, sizes.largest_block))
-        self._pace = PrefillPace()
+        self._pace = PrefillBudget()
         self._waiting: deque[_Asked] = deque()
         self._active: list[_Writing] = []
         self._calls: queue.SimpleQueue[_Asked | str | None] = queue.SimpleQueue()

@@ -128,7 +128,7 @@ def _num_shared(held: CachedSequence, tokens: Sequence[int]) -> int:
     return low
 
 
-class PrefillPace:
+class PrefillBudget:
     """How many tokens of prompts a step may take, so that those who are written to do not wait."""
 
     def __init__(self) -> None:

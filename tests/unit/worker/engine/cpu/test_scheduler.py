@@ -10,7 +10,7 @@ from worker.engine.cpu.scheduler import (
     BlockPlacement,
     Cabinet,
     CachedSequence,
-    PrefillPace,
+    PrefillBudget,
     chunks,
     runs,
 )
@@ -136,7 +136,7 @@ def test_sequences_side_by_side_are_one_run() -> None:
 
 
 def test_prompts_take_what_the_steps_of_others_can_bear() -> None:
-    pace = PrefillPace()
+    pace = PrefillBudget()
     assert pace.budget(0) == LARGEST_CHUNK
     for _ in range(30):
         pace.note(16, 0, 0.050)
@@ -146,7 +146,7 @@ def test_prompts_take_what_the_steps_of_others_can_bear() -> None:
 
 
 def test_what_a_step_costs_without_prompts_is_measured_now_and_then() -> None:
-    pace = PrefillPace()
+    pace = PrefillBudget()
     pace.note(16, 0, 0.05)
     budgets = []
     for _ in range(20):
@@ -158,7 +158,7 @@ def test_what_a_step_costs_without_prompts_is_measured_now_and_then() -> None:
 
 
 def test_a_step_for_few_says_nothing_of_one_for_many() -> None:
-    pace = PrefillPace()
+    pace = PrefillBudget()
     pace.note(0, 500, 0.5)  # a token of a prompt costs a millisecond
     for _ in range(10):
         pace.note(2, 0, 0.01)
