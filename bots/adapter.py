@@ -49,7 +49,7 @@ class Wiring:
     """None where nobody's share is limited: at one's own terminal."""
     max_chars: int
     wake: Callable[..., None]
-    """``broker.publish`` with its app: blocks."""
+    """``ledger.celery.publish`` with its app: blocks."""
     metrics: Metrics
     preference_cache: PreferenceCache | None = None
     """What workspaces and channels prefer; None at one's own terminal."""

@@ -24,7 +24,7 @@ class Waker:
     """Calls ``publish`` in a thread of its own, which does not outlive the process."""
 
     def __init__(self, publish: Callable[..., None]) -> None:
-        """``publish``: as ``broker.publish`` with its app."""
+        """``publish``: as ``ledger.celery.publish`` with its app."""
         self._publish = publish
         self._waiting: queue.Queue[Ready] = queue.Queue(MAX_WAITING)
         self._thread: threading.Thread | None = None

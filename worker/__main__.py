@@ -107,7 +107,7 @@ def serve(
     Args:
         settings: the worker's.
         patience: with parts of it that say nothing.
-        chat_models: what makes its chat model; see ``minds.mind_of``.
+        chat_models: what makes its chat model; see ``chat_model.chat_model_of``.
     """
     if settings.redis_url is None:
         raise SettingsError(

@@ -49,7 +49,7 @@ class Seq2SeqTranslating:
     def translate(
         self, sentences: Sequence[str], source: str, target: str, held: HeldLease
     ) -> list[str]:
-        """See ``translating.Translating``."""
+        """See ``translate.Translating``."""
         from worker.engine.seq2seq import Pair  # noqa: PLC0415 - the same
 
         return self._model.translate(sentences, Pair(source, target), lambda: held.is_over)

@@ -36,7 +36,7 @@ class _Known:
 
 
 class SharedRateBudget:
-    """The shared budget. For one event loop. See ``pace.Budget``."""
+    """The shared budget. For one event loop. See ``turns.RateBudget``."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store

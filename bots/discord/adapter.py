@@ -54,7 +54,7 @@ class Keeping:
 
 
 class DiscordAdapter:
-    """Discord's way in. See ``library.client.Hearer``."""
+    """Discord's way in. See ``sdk.client.DiscordEventHandler``."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ log = get_logger(__name__)
 NUM_SOCKETS = 2
 """Slack refreshes connections now and then; with two, one of them is always open."""
 FIND_S = 0.8
-"""Of the three seconds that Slack waits; ``promptness.ACK_S`` is for what comes after it."""
+"""Of the three seconds that Slack waits; ``ack.ACK_S`` is for what comes after it."""
 
 
 @dataclass(frozen=True, slots=True)

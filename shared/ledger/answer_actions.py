@@ -1,6 +1,6 @@
 """What people do with an answer: stop it, have it written again, take the question back.
 
-The steps of ``shared.ledger.lua.verbs`` as calls; ``bots.incoming.answer_actions`` runs them.
+The steps of ``shared.ledger.answer_actions`` as calls; ``bots.incoming.answer_actions`` runs them.
 
 What people do with an answer: stop it, have it written again, ask something else instead.
 

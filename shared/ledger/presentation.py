@@ -1,6 +1,6 @@
 """An answer on its way to its channel: who may show it now, and what has been posted of it.
 
-The steps of ``shared.ledger.lua.showing`` as calls; ``bots.delivery.manager`` runs them.
+The steps of ``shared.ledger.presentation`` as calls; ``bots.delivery.manager`` runs them.
 
 The steps of an answer: who may show it now, and what has been posted of it.
 """

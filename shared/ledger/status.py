@@ -1,6 +1,6 @@
 """What workers say of themselves, what people who wait are told, and what operators ask and do.
 
-The steps of ``shared.ledger.lua.operating`` as calls for either side and for the command line.
+The steps of ``shared.ledger.status`` as calls for either side and for the command line.
 
 What workers say of themselves, what people who wait are told, and what operators ask and do.
 """

@@ -31,7 +31,7 @@ class PacedGeneration:
     finish_reason: FinishReason | None = None
 
     def __iter__(self) -> Iterator[str]:
-        """Words. See ``generation.Generation``."""
+        """Words. See ``protocol.Generation``."""
         while self.num_tokens < self.request.max_new_tokens:
             if self.is_over.wait(self.pause_s):
                 return
@@ -48,13 +48,13 @@ class PacedEngine:
         self._running: dict[str, PacedGeneration] = {}
 
     def submit(self, request: Request) -> PacedGeneration:
-        """Begin an answer. See ``generation.Engine``."""
+        """Begin an answer. See ``protocol.Engine``."""
         generation = PacedGeneration(request, self._pause_s)
         self._running[request.id] = generation
         return generation
 
     def cancel(self, request_id: str) -> None:
-        """End an answer. See ``generation.Engine``."""
+        """End an answer. See ``protocol.Engine``."""
         if generation := self._running.pop(request_id, None):
             generation.is_over.set()
 
@@ -73,7 +73,7 @@ class PacedEngine:
 def paced_chat_model(
     settings: Settings, tokens_per_s: float, _abandon: Callable[[], None]
 ) -> Iterator[tuple[str, ChatModel]]:
-    """As ``minds.mind_of``, without a model."""
+    """As ``chat_model.chat_model_of``, without a model."""
     engine = PacedEngine(tokens_per_s)
     limits = RequestLimits(CONTEXT_TOKENS, settings.max_new_tokens)
     try:

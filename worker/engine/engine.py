@@ -102,7 +102,7 @@ class BatchGeneration:
         return len(self._running.token_ids)
 
     def __iter__(self) -> Iterator[str]:
-        """Pieces of text as they come. See ``generation.Generation``."""
+        """Pieces of text as they come. See ``protocol.Generation``."""
         request = self._running.request
         cancel = partial(self._engine.cancel, request.id)
         self.finish_reason = yield from pieces_of(self._arrivals(), request.stop, cancel)
@@ -182,7 +182,7 @@ class BatchingEngine:
             batch.bury(0 if self._is_lost else STOP_TIMEOUT_S)
 
     def submit(self, request: Request) -> BatchGeneration:
-        """Add a request to the batch. See ``generation.Engine``."""
+        """Add a request to the batch. See ``protocol.Engine``."""
         num_prompt = len(request.prompt_ids)
         if num_prompt + request.max_new_tokens > self.limits.max_total_tokens:
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
@@ -196,7 +196,7 @@ class BatchingEngine:
         return BatchGeneration(self, running)
 
     def cancel(self, request_id: str) -> None:
-        """Stop writing an answer. See ``generation.Engine``."""
+        """Stop writing an answer. See ``protocol.Engine``."""
         with self._lock:
             running = self._running.get(request_id)
             if running is None:
@@ -363,7 +363,7 @@ def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
 
 
 def _lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """Batches of our own engine for processors; see ``lean.batches.prepare``."""
+    """Batches of our own engine for processors; see ``cpu.load.prepare``."""
     return prepare(loaded, options.max_requests, options.cache_tokens)
 
 

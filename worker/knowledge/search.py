@@ -24,7 +24,7 @@ class Found:
 
     stored: StoredPassage
     score: float
-    """What passages are ordered by; see ``evidence.fused``."""
+    """What passages are ordered by; see ``relevance.fused``."""
 
 
 @dataclass(frozen=True, slots=True)

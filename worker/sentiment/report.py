@@ -129,7 +129,7 @@ class Reporter:
         self._now_s = now_s
 
     def report(self, held: HeldLease) -> Outcome:
-        """Draw a channel's mood. See ``works.Work``.
+        """Draw a channel's mood. See ``handler.Handler``.
 
         Raises:
             NothingRatedError: nothing was rated there.

@@ -48,7 +48,7 @@ class Tagger:
         self._now_s = now_s
 
     def tag(self, held: HeldLease) -> Outcome:
-        """Rate a message. See ``works.Work``."""
+        """Rate a message. See ``handler.Handler``."""
         job = held.lease.job
         rating = self._rate(job.text)
         rated = self._rated(job, rating)

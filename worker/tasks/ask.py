@@ -88,7 +88,7 @@ class Asking:
         self._options = manner
 
     def ask(self, held: HeldLease) -> Outcome:
-        """Answer from the documents. See ``works.Work``."""
+        """Answer from the documents. See ``handler.Handler``."""
         job = held.lease.job
         findings = self._find(job)
         if not findings.num_visible:

@@ -38,7 +38,7 @@ class Answerer:
         self._options = manner
 
     def answer(self, held: HeldLease) -> Outcome:
-        """Write an answer. See ``works.Work``."""
+        """Write an answer. See ``handler.Handler``."""
         lease = held.lease
         draft = Draft(self._store, self._chat_model.engine, held, lease.shown)
         try:
@@ -58,7 +58,7 @@ class Answerer:
         return Outcome(Done(answer, finish_reason), memory)
 
     def forget(self, held: HeldLease) -> Outcome:
-        """Clear the conversation. See ``works.Work``."""
+        """Clear the conversation. See ``handler.Handler``."""
         del held
         return Outcome(Done(FORGOTTEN), ConversationMemory(forget=True))
 

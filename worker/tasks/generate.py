@@ -131,7 +131,7 @@ class Draft:
 
         Raises:
             PromptTooLongError: it can never fit.
-            RunEndedError, EngineError, InterruptedError: as of ``works.Work``.
+            RunEndedError, EngineError, InterruptedError: as of ``handler.Handler``.
         """
         lease = self._held.lease
         self._num_requests += 1

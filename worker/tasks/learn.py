@@ -24,7 +24,7 @@ class Learner:
         self._max_upload_mb = max_upload_mb
 
     def learn(self, held: HeldLease) -> Outcome:
-        """Take a document in for its channel. See ``works.Work``."""
+        """Take a document in for its channel. See ``handler.Handler``."""
         job = held.lease.job
         task = job.task
         if not isinstance(task, Learn):

@@ -21,7 +21,7 @@ class Opter:
         self._store = store
 
     def opt(self, held: HeldLease) -> Outcome:
-        """Note what a person wants, for everywhere in their workspace. See ``works.Work``."""
+        """Note what a person wants, for everywhere in their workspace. See ``handler.Handler``."""
         job = held.lease.job
         is_out = job.task.is_out if isinstance(job.task, Opt) else True
         people = keys.opted_out(job.origin.tenant)

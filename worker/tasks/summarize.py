@@ -124,7 +124,7 @@ class Summarizer:
         self._is_quoting = is_quoting
 
     def summarize(self, held: HeldLease) -> Outcome:
-        """Write a summary. See ``works.Work``."""
+        """Write a summary. See ``handler.Handler``."""
         job = held.lease.job
         task = job.task
         if not isinstance(task, Summarize) or not task.messages:

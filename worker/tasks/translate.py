@@ -69,7 +69,7 @@ class Translator:
         self._model = model
 
     def translate(self, held: HeldLease) -> Outcome:
-        """Write a translation. See ``works.Work``."""
+        """Write a translation. See ``handler.Handler``."""
         lease = held.lease
         task = lease.job.task
         if not isinstance(task, Translate):

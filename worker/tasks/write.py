@@ -50,7 +50,7 @@ class Composer:
         self._remembering = remembering
 
     def write(self, held: HeldLease) -> Outcome:
-        """Write a draft. See ``works.Work``."""
+        """Write a draft. See ``handler.Handler``."""
         job = held.lease.job
         task = job.task if isinstance(job.task, Write) else Write(Form.EMAIL)
         rendered = rendered_for(task, job.text, self._library, fresh_mark())
@@ -69,7 +69,7 @@ class Composer:
         return Outcome(Done(answer, written.finish_reason), memory)
 
     def complete(self, held: HeldLease) -> Outcome:
-        """Continue a text, as a base model does. See ``works.Work``."""
+        """Continue a text, as a base model does. See ``handler.Handler``."""
         job, chat_model = held.lease.job, self._chat_model
         task = job.task if isinstance(job.task, Complete) else Complete()
         prompt = make_continuation(

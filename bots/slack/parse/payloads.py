@@ -95,7 +95,7 @@ class SharedFile:
 
 
 def read_file(file: Json) -> SharedFile:
-    """A file as ``events.read_files`` leaves it."""
+    """A file as ``payloads.read_files`` leaves it."""
     size = file.get("size")
     return SharedFile(
         id=str(file["id"]),

@@ -44,7 +44,7 @@ def with_controls(
     """What a message says with its buttons, as arguments of Slack's methods.
 
     Args:
-        content: as ``blocks.with_image`` makes it.
+        content: as ``components.with_image`` makes it.
         controls: which buttons.
         job_id: whose answer it is.
         look: how feedback is asked for.

@@ -1,6 +1,6 @@
 """A low-rank adapter and a small head on the first layers of a text encoder: the sentiment model.
 
-Trained by ``engine.adapter_training`` and read by ``engine.classifier``; what is trained fits into
+Trained by ``encoders.lora_training`` and read by ``encoders.classifier``; what is trained fits into
 a file of less than 2 MB, the encoder below it stays as it was (Hu et al., "LoRA", 2021).
 """
 

@@ -76,7 +76,7 @@ class RemoteGeneration:
         return self._answer.num_tokens
 
     def __iter__(self) -> Iterator[str]:
-        """Pieces of text as they come. See ``generation.Generation``."""
+        """Pieces of text as they come. See ``protocol.Generation``."""
         request = self._answer.request
         cancel = partial(self._engine.cancel, request.id)
         self.finish_reason = yield from pieces_of(self._arrivals(), request.stop, cancel)
@@ -134,7 +134,7 @@ class RemoteEngine:
             self._loop.close()
 
     def submit(self, request: Request) -> RemoteGeneration:
-        """Ask the server. See ``generation.Engine``."""
+        """Ask the server. See ``protocol.Engine``."""
         num_prompt = len(request.prompt_ids)
         if num_prompt + request.max_new_tokens > self.limits.max_total_tokens:
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
@@ -145,7 +145,7 @@ class RemoteEngine:
         return RemoteGeneration(self, answer)
 
     def cancel(self, request_id: str) -> None:
-        """Stop writing an answer. See ``generation.Engine``."""
+        """Stop writing an answer. See ``protocol.Engine``."""
         with self._lock:
             answer = self._running.pop(request_id, None)
         if answer is None:

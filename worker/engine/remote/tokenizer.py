@@ -29,7 +29,7 @@ class ServerPrompt:
 
 @dataclass(frozen=True, slots=True)
 class PlainTokenizer:
-    """Reads no language: bytes in threes. See ``generation.Tokenizer``."""
+    """Reads no language: bytes in threes. See ``protocol.Tokenizer``."""
 
     chat_template: str = MARK
     all_special_tokens: list[str] = field(default_factory=lambda: [MARK])
