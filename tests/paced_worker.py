@@ -1,6 +1,7 @@
 """A worker that writes at a pace which no machine exceeds: ``python -m tests.paced_worker``.
 
-Tests that stop, reword or look at an answer while it is written need one that is not over before.
+Tests that stop, reword or look at an answer while it is written need one that is not over before;
+all others want theirs soon. See ``tests.fakes.paced_model``.
 """
 
 import os
@@ -8,11 +9,10 @@ import sys
 
 from shared.logs import configure_logs
 from shared.settings import read_settings
-from tests.chaos.faulty_worker import slow
+from tests.fakes.paced_model import paced_mind
 from worker.__main__ import serve
 
 if __name__ == "__main__":
     settings = read_settings(os.environ)
     configure_logs(settings.log_level)
-    slow()
-    sys.exit(serve(settings))
+    sys.exit(serve(settings, chat_models=paced_mind))

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from shared.cli.processes import die_with_parent, python_module
+from tests.forks import PARENTS, WORKER, Forked, find_forker
 from tests.patience import PATIENCE_S
 
 STOP_TIMEOUT_S = 15.0
@@ -22,32 +23,44 @@ class RunningModule:
     """``python -m MODULE`` with settings of its own, its output read line by line."""
 
     def __init__(self, *module: str, settings: Mapping[str, str]) -> None:
-        self._command = python_module(*module)
+        self._module = module
         self._settings = settings
         self._changed = threading.Condition()
         self.lines: list[str] = []
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
+        self._output: TextIO | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command,
-            env={**clean_environment(), "PYTHONPATH": str(ROOT), **self._settings},
-            cwd=tempfile.gettempdir(),  # where there is no .env of a developer
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - it calls one function of libc
-        )
+        environment = {**clean_environment(), "PYTHONPATH": str(ROOT), **self._settings}
+        read_end, write_end = os.pipe()
+        self._output = os.fdopen(read_end, encoding="utf-8")
+        try:
+            if forker := find_forker(self._module[0], self._settings):
+                self._process = forker.fork(self._module, environment, write_end, write_end)
+            else:
+                self._process = subprocess.Popen(
+                    python_module(*self._module),
+                    env=environment,
+                    cwd=tempfile.gettempdir(),  # where there is no .env of a developer
+                    stdin=subprocess.DEVNULL,
+                    stdout=write_end,
+                    stderr=write_end,
+                    preexec_fn=die_with_parent(),  # noqa: PLW1509 - it calls one function of libc
+                )
+        finally:
+            os.close(write_end)
         self._reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End it, soon: a worker's Celery takes two seconds to see that it is asked to."""
+        if PARENTS.get(self._module[0]) is WORKER:
+            self.kill()
         self.stop()
 
     @property
-    def process(self) -> "subprocess.Popen[str]":
+    def process(self) -> "subprocess.Popen[bytes] | Forked":
         assert self._process is not None, "not started"
         return self._process
 
@@ -90,16 +103,42 @@ class RunningModule:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self._reader.join(STOP_TIMEOUT_S)
-        if self.process.stdout:
-            self.process.stdout.close()
+        if self._output:
+            self._output.close()
         return self.process.wait()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        assert self._output is not None
+        for line in self._output:
             with self._changed:
                 self.lines.append(line.rstrip("\n"))
                 self._changed.notify_all()
+
+
+def run_module(module: str, settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run one of our processes to its end."""
+    environment = {**clean_environment(), "PYTHONPATH": str(ROOT), **settings}
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        if forker := find_forker(module, settings):
+            forked = forker.fork((module,), environment, output.fileno(), errors.fileno())
+            try:
+                code = forked.wait(PATIENCE_S)
+            finally:
+                forked.kill()
+                forked.wait()
+        else:
+            code = subprocess.run(
+                python_module(module),
+                env=environment,
+                cwd=tempfile.gettempdir(),  # where there is no .env of a developer
+                stdout=output,
+                stderr=errors,
+                timeout=PATIENCE_S,
+                check=False,
+            ).returncode
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(module, code, output.read(), errors.read())
 
 
 def clean_environment() -> dict[str, str]:

@@ -14,6 +14,7 @@ import redis.asyncio
 
 from bots.delivery.manager import Delivery
 from bots.delivery.surface import OutboxEntry
+from bots.store import Client
 from shared.errors import CodecError
 from shared.ledger import keys, presentation
 from shared.logs import get_logger
@@ -44,7 +45,7 @@ class Outbox:
         self._channel = keys.nudge(name)
         self._delivery = delivery
         # A client of its own: its reads block for longer than others may take.
-        self._client = redis.asyncio.Redis.from_url(
+        self._client = Client.from_url(
             redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True, health_check_interval=5
         )
 
@@ -112,7 +113,7 @@ class Outbox:
             await self._keep()
             if num_free := self._delivery.num_free:
                 await self._take_over(min(READ_COUNT, num_free))
-            await asyncio.sleep(CLAIM_EVERY_S)
+            await _pause(CLAIM_EVERY_S)
 
     async def _take_over(self, most: int) -> None:
         answer: Any = await self._client.xautoclaim(
@@ -133,7 +134,7 @@ class Outbox:
     async def _look(self) -> None:
         while not _is_cancelled():
             await self._delivery.pick_up_waiting(self._name)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await _pause(LOOK_EVERY_S)
 
     async def _take(self, entries: list[tuple[bytes, dict[bytes, bytes] | None]]) -> None:
         for entry_id, fields in entries:
@@ -165,6 +166,12 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return bool(task and task.cancelling())
+
+
+async def _pause(seconds: float) -> None:
+    """Wait, unless this task has been asked to end."""
+    if not _is_cancelled():
+        await asyncio.sleep(seconds)
 
 
 def _pairs(streams: Any) -> Any:  # noqa: ANN401 - a list of pairs in RESP2, a dict in RESP3

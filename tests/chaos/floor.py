@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from tests.e2e.conftest import ALICE, CHANNEL
+from tests.e2e.conftest import ALICE, CHANNEL, running_bots
 from tests.e2e.test_slack import answers, wait_whole
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
@@ -63,11 +63,9 @@ async def served(slack: FakeSlack, redis_url: str, settings: BothSettings) -> As
     """Run bots and a worker on this Redis."""
     slack.max_retries = 60  # Slack goes on for minutes; the fake does each second
     for_bots, for_worker = ({**each, "PARLEY_REDIS_URL": redis_url} for each in settings)
-    with (
-        RunningModule("worker", settings=for_worker) as worker,
-        RunningModule("bots", settings=for_bots) as bots,
-    ):
-        await asyncio.to_thread(worker.wait_for_event, "worker_ready")
-        await asyncio.to_thread(bots.wait_for_event, "slack_ready")
-        await slack.wait_for_connections(1)
-        yield Floor(slack, bots, worker)
+    with RunningModule("tests.paced_worker", settings=for_worker) as worker:
+        async with running_bots(for_bots) as bots:
+            await asyncio.to_thread(worker.wait_for_event, "worker_ready")
+            await asyncio.to_thread(bots.wait_for_event, "slack_ready")
+            await slack.wait_for_connections(1)
+            yield Floor(slack, bots, worker)

@@ -16,10 +16,11 @@ from shared.ledger.lifecycle import JobLimits
 from tests.chaos.floor import BothSettings, served
 from tests.compose import PASSWORDS, Machine, read_service
 from tests.e2e.conftest import ALICE, CHANNEL
-from tests.e2e.test_start_up_faults import run_module
+from tests.fakes.paced_model import SLOWLY
 from tests.fakes.slack_server import FakeSlack
 from tests.patience import PATIENCE_S
 from tests.redis_servers import DURABLE, RedisServer, replicated_redis
+from tests.running import run_module
 
 LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 ANSWER_S = 10.0
@@ -103,7 +104,7 @@ async def test_row_10_full_redis_takes_nothing_new_and_ends_nobody(
 ) -> None:
     with RedisServer(tmp_path / "redis") as store:
         async with served(slack, store.url, both_settings) as floor:
-            running = await floor.ask("being answered when it fills up")
+            running = await floor.ask(f"being answered {SLOWLY} when it fills up")
             await floor.wait_text(running)
             with store.connect() as client:
                 client.config_set("maxmemory", 1)
@@ -226,7 +227,7 @@ async def test_row_12_people_are_answered_once_through_a_failover(
     careful = ({**for_bots, "PARLEY_REDIS_REPLICAS": "1"}, for_worker)
     with replicated_redis(tmp_path) as pair:
         async with served(slack, pair.url, careful) as floor:
-            running = await floor.ask("being answered when the master dies")
+            running = await floor.ask(f"being answered {SLOWLY} when the master dies")
             await floor.wait_text(running)
             pair.replication.pause()
             meanwhile = await floor.ask("asked while the replica lags")
@@ -245,7 +246,7 @@ async def test_row_36_redis_that_ends_for_want_of_disk_forgets_nothing_it_took(
 ) -> None:
     with RedisServer(tmp_path / "redis") as store:
         async with served(slack, store.url, both_settings) as floor:
-            running = await floor.ask("being answered when the disk fills up")
+            running = await floor.ask(f"being answered {SLOWLY} when the disk fills up")
             await floor.wait_text(running)
             store.leave_room(num_bytes=4096)
             queued = await floor.ask("may be taken just before")

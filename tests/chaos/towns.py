@@ -39,14 +39,18 @@ class Town(Protocol):
 
     platform: Platform
     proxy: TcpProxy
-    ready_event: str
-    """What bots log when they are connected."""
+    last_event: str
+    """What bots log last before they connect, or just after."""
     started: list[RunningModule]
     """Bots that were started here. They do not outlive the platform, whatever a test does."""
 
     @property
     def settings(self) -> dict[str, str]:
         """Settings of bots that come through the proxy."""
+        ...
+
+    def num_sessions(self) -> int:
+        """How many sessions bots have begun; they hear from the first on."""
         ...
 
     def add_place(self) -> str:
@@ -106,7 +110,7 @@ class SlackTown:
     """A workspace."""
 
     platform = Platform.SLACK
-    ready_event = "slack_ready"
+    last_event = "slack_ready"
 
     def __init__(self, slack: FakeSlack, proxy: TcpProxy) -> None:
         self.slack = slack
@@ -122,6 +126,9 @@ class SlackTown:
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
         }
+
+    def num_sessions(self) -> int:
+        return self.slack.num_connections_opened
 
     def add_place(self) -> str:
         self._num_places += 1
@@ -180,7 +187,7 @@ class DiscordTown:
     """A guild."""
 
     platform = Platform.DISCORD
-    ready_event = "discord_ready"
+    last_event = "commands_synced"  # discord.py is ready two seconds after the last guild
 
     def __init__(self, discord: FakeDiscord, proxy: TcpProxy) -> None:
         self.discord = discord
@@ -197,6 +204,9 @@ class DiscordTown:
             "PARLEY_DISCORD_GATEWAY_URL": self.discord.gateway_url,
             "DISCORD_TOKEN": self.discord.token,
         }
+
+    def num_sessions(self) -> int:
+        return self.discord.gateway_status()["identifies"]
 
     def add_place(self) -> str:
         return str(self.discord.add_channel(self._guild, "place").id)
@@ -287,14 +297,16 @@ async def start_bots_in(
     """A bots process that listens to people and to workers. The town stops it at its end."""
     settings = {**town.settings, "PARLEY_REDIS_URL": redis_url, **others}
     port = {"PARLEY_HTTP_PORT": str(free_port())}
+    num_before = town.num_sessions()
     async with redis.asyncio.Redis.from_url(redis_url) as client:
-        num_before = await _num_listeners(client, town)
-        bots = await start_bots({**settings, **port}, town.ready_event)
+        num_listeners = await _num_listeners(client, town)
+        bots = await start_bots({**settings, **port}, town.last_event)
         town.started.append(bots)
         # A nudge that comes before is lost, and a test writes too little to make up for it.
         async with asyncio.timeout(PATIENCE_S):
-            while await _num_listeners(client, town) <= num_before:  # noqa: ASYNC110 - another process sets no event
+            while await _num_listeners(client, town) <= num_listeners:  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(POLL_S)
+    await town.wait_for(lambda: town.num_sessions() > num_before)
     return bots
 
 

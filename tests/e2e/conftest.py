@@ -1,6 +1,7 @@
 """Bots processes beside the fake platforms."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 
@@ -84,6 +85,16 @@ async def stop_bots(bots: RunningModule) -> None:
     """Stop, and look whether anything went wrong that a person did not see."""
     await asyncio.to_thread(bots.stop)
     assert "Traceback" not in bots.output, bots.output
+
+
+@contextlib.asynccontextmanager
+async def running_bots(settings: dict[str, str]) -> AsyncIterator[RunningModule]:
+    """A bots process, for as long as the block runs; the platform sees it go."""
+    bots = await start_bots(settings)
+    try:
+        yield bots
+    finally:
+        await asyncio.to_thread(bots.stop)
 
 
 @pytest.fixture

@@ -148,7 +148,6 @@ async def test_mentions_are_answered_without_the_message_content_intent(
         await stop_bots(bots)
 
 
-@pytest.mark.timeout(180)  # 2,500 tokens, one after the other
 async def test_long_answers_are_cut_into_messages_within_the_limit(
     discord_server: FakeDiscord,
     place: Place,
@@ -158,7 +157,7 @@ async def test_long_answers_are_cut_into_messages_within_the_limit(
 ) -> None:
     alone = {"PARLEY_REDIS_URL": own_redis}
     wordy = {**worker_settings, **alone, "PARLEY_MAX_NEW_TOKENS": "2500"}
-    with RunningModule("worker", settings=wordy) as talker:
+    with RunningModule("tests.paced_worker", settings=wordy) as talker:
         await asyncio.to_thread(talker.wait_for_event, "worker_ready")
         bots = await start_bots({**discord_settings, **alone})
         try:

@@ -33,7 +33,7 @@ async def test_buttons_of_before_a_restart_work(
 
         bots = await start_bots(settings)
         try:
-            await server.wait_until_connected()
+            await server.wait_for(lambda: server.gateway_status()["identifies"] == 2)
             num_edits = len(answer.edits)
             await town.press(answer, alice, "retry")
             await town.answer(lambda m: len(m.edits) > num_edits and is_over(m))

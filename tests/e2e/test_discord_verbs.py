@@ -3,6 +3,7 @@
 One bots process and one worker for all tests; each test has a server of its own.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.discord_model import Channel, Interaction, Message, User
 from tests.fakes.discord_server import FakeDiscord
 from tests.fakes.discord_settings import Settings
+from tests.fakes.paced_model import SLOWLY
 from tests.patience import PATIENCE_S
 from tests.redis_servers import frozen
 from tests.running import RunningModule
@@ -73,10 +75,10 @@ class Town:
     bob: User
     moderator: User
 
-    async def ask(self, where: Channel | None = None) -> Message:
+    async def ask(self, how: str = "") -> Message:
         """Let Alice ask."""
-        mention = f"<@{self.discord.bot_user_id}> tell me something"
-        return await self.discord.say(where or self.here, self.alice, mention)
+        mention = f"<@{self.discord.bot_user_id}> tell me something {how}"
+        return await self.discord.say(self.here, self.alice, mention)
 
     async def answer(self, condition: Callable[[Message], bool]) -> Message:
         """The one answer in the channel, once it is so."""
@@ -141,7 +143,7 @@ def is_over(message: Message) -> bool:
 async def test_an_answer_has_a_stop_button_while_it_is_written_and_others_when_it_is_over(
     town: Town,
 ) -> None:
-    asked = await town.ask()
+    asked = await town.ask(SLOWLY)
 
     running = await town.answer(is_running)
     answer = await town.answer(is_over)
@@ -151,7 +153,7 @@ async def test_an_answer_has_a_stop_button_while_it_is_written_and_others_when_i
 
 
 async def test_stop_ends_an_answer_and_leaves_what_was_written(town: Town) -> None:
-    await town.ask()
+    await town.ask(SLOWLY)
     answer = await town.answer(is_running)
 
     await town.press(answer, town.alice, "stop")
@@ -162,7 +164,7 @@ async def test_stop_ends_an_answer_and_leaves_what_was_written(town: Town) -> No
 
 
 async def test_only_who_asked_or_a_moderator_may_stop(town: Town) -> None:
-    await town.ask()
+    await town.ask(SLOWLY)
     answer = await town.answer(is_running)
 
     refused = await town.press(answer, town.bob, "stop")
@@ -199,7 +201,7 @@ async def test_a_thumb_is_noted_and_that_is_said_to_whoever_pressed_it(
 
 
 async def test_a_stop_sign_of_who_asked_stops_and_of_others_does_not(town: Town) -> None:
-    asked = await town.ask()
+    asked = await town.ask(SLOWLY)
     answer = await town.answer(is_running)
 
     await town.discord.react(answer, town.bob, "⏹️")
@@ -219,7 +221,7 @@ async def test_a_stop_sign_of_who_asked_stops_and_of_others_does_not(town: Town)
 
 
 async def test_the_stop_command_stops_what_somebody_asked_here(town: Town) -> None:
-    await town.ask()
+    await town.ask(SLOWLY)
     await town.answer(is_running)
 
     called = await town.discord.call_command(town.here, town.alice, "stop")
@@ -272,7 +274,9 @@ async def test_replies_are_left_alone_after_a_sign_of_silence_until_we_are_menti
     await town.discord.react(answer, town.bob, "🔇")
     with redis.Redis.from_url(redis_server) as client:
         pattern = keys.muted(f"discord:{town.here.guild_id}:{town.here.id}:*")
-        await town.discord.wait_for(lambda: list(client.scan_iter(pattern)))
+        async with asyncio.timeout(PATIENCE_S):
+            while not list(client.scan_iter(pattern)):  # noqa: ASYNC110 - it happens in Redis
+                await asyncio.sleep(0.02)
     say, here, alice = town.discord.say, town.here, town.alice
     await say(here, alice, "go on", reply_to=answer, mentions=[])
     mention = f"<@{town.discord.bot_user_id}> go on"

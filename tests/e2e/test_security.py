@@ -36,15 +36,26 @@ async def test_other_bots_are_never_answered_whatever_they_do(
 
 
 async def test_a_prompt_longer_than_the_cache_gets_a_sentence_and_harms_nobody(
-    slack: FakeSlack, slack_bots: RunningModule, worker: RunningModule
+    slack: FakeSlack,
+    slack_settings: dict[str, str],
+    worker_settings: dict[str, str],
+    own_redis: str,
 ) -> None:
-    call = f"<@{slack.bot_user_id}>"
-    # the small model reads bytes: more of them than its 8,192 tokens of cache, under the limit
-    # of 20,000 characters that is asked first
-    huge = await slack.say(CHANNEL, ALICE, f"{call} {'x' * 15_000}")
-    usual = await slack.say(CHANNEL, BOB, f"{call} and I?")
+    alone = {"PARLEY_REDIS_URL": own_redis}
+    with RunningModule("worker", settings={**worker_settings, **alone}) as worker:
+        bots = await start_bots({**slack_settings, **alone}, "slack_ready")
+        try:
+            await asyncio.to_thread(worker.wait_for_event, "worker_ready")
+            await slack.wait_for_connections(1)
+            call = f"<@{slack.bot_user_id}>"
+            # the small model reads bytes: more of them than its 8,192 tokens of cache, under the
+            # limit of 20,000 characters that is asked first
+            huge = await slack.say(CHANNEL, ALICE, f"{call} {'x' * 15_000}")
+            usual = await slack.say(CHANNEL, BOB, f"{call} and I?")
 
-    await asyncio.to_thread(slack_bots.wait_for_event, "job_delivered", 2)
+            await asyncio.to_thread(bots.wait_for_event, "job_delivered", 2)
+        finally:
+            await stop_bots(bots)
 
     said = {answer.thread_ts: answer.text for answer in answers(slack, CHANNEL)}
     assert "tokens long for this model" in said[huge.ts]

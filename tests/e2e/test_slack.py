@@ -11,6 +11,7 @@ from tests.e2e.conftest import (
     start_bots,
     stop_bots,
 )
+from tests.fakes.paced_model import SLOWLY
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
 from tests.patience import PATIENCE_S
@@ -42,7 +43,7 @@ async def wait_whole(
 async def test_mention_is_answered_in_its_thread_streamed_in_one_message(
     slack: FakeSlack, slack_bots: RunningModule
 ) -> None:
-    asked = await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something")
+    asked = await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something {SLOWLY}")
 
     (answer,) = await wait_whole(slack, CHANNEL)
 
@@ -80,7 +81,7 @@ async def test_direct_message_is_streamed_in_its_thread_and_all_of_them_are_one_
 
 
 async def test_slacks_own_stop_ends_an_answer(slack: FakeSlack, slack_bots: RunningModule) -> None:
-    asked = await slack.say(DIRECT, ALICE, "tell me something long")
+    asked = await slack.say(DIRECT, ALICE, f"tell me something {SLOWLY}")
     await slack.wait_for(
         lambda: any(m.stream and not m.stream.is_stopped for m in answers(slack, DIRECT)),
         timeout_s=PATIENCE_S,
@@ -225,7 +226,7 @@ async def test_failing_auth_test_loses_no_message(
 async def test_answer_is_posted_again_if_its_beginning_was_deleted(
     slack: FakeSlack, slack_bots: RunningModule
 ) -> None:
-    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something")
+    await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> tell me something {SLOWLY}")
     begun = await slack.wait_for_message(CHANNEL, user=slack.bot_user_id)
     await slack.delete_message(CHANNEL, begun.ts)
 

@@ -24,6 +24,7 @@ from bots.slack.views.account import STOPPED
 from shared.jobs import Origin, Platform, job_id
 from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
+from tests.fakes.paced_model import SLOWLY
 from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_settings import Settings
@@ -68,8 +69,8 @@ class Room:
     slack: FakeSlack
     id: str
 
-    async def ask(self, words: str = "tell me something") -> Message:
-        """Let Alice ask."""
+    async def ask(self, words: str = f"tell me something {SLOWLY}") -> Message:
+        """Let Alice ask, so that there is time to stop the answer."""
         return await self.slack.say(self.id, ALICE, f"<@{self.slack.bot_user_id}> {words}")
 
     def answers(self) -> list[Message]:
@@ -108,10 +109,9 @@ class Room:
         await self.slack.wait_for(found)
         return found()[0]
 
-    async def ask_and_stop(self) -> Message:
-        """Let Alice ask, and stop: an answer that is over soon."""
-        await self.ask()
-        await self.press(await self.answer(is_running), ALICE, "stop")
+    async def answered(self) -> Message:
+        """Let Alice ask what is answered soon; the whole answer."""
+        await self.ask("tell me something")
         return await self.answer(is_over)
 
 
@@ -191,7 +191,7 @@ async def test_a_stop_sign_as_a_reaction_stops_the_answer(room: Room) -> None:
 
 
 async def test_somebody_elses_stop_sign_is_answered_with_a_sentence(room: Room) -> None:
-    answer = await room.ask_and_stop()
+    answer = await room.answered()
 
     await room.slack.react(room.id, answer.ts, BOB, "black_square_for_stop")
     await room.told(BOB, NOT_YOURS_TO_STOP)
@@ -220,7 +220,9 @@ async def test_the_command_stops_all_that_its_user_asked_there(room: Room) -> No
 
 
 async def test_retry_writes_the_answer_again_in_the_same_message(room: Room) -> None:
-    first = await room.ask_and_stop()
+    await room.ask()
+    await room.press(await room.answer(is_running), ALICE, "stop")
+    first = await room.answer(is_over)
 
     await room.press(first, ALICE, "retry")
 
@@ -229,7 +231,7 @@ async def test_retry_writes_the_answer_again_in_the_same_message(room: Room) -> 
 
 
 async def test_only_the_asker_and_an_administrator_may_retry(room: Room) -> None:
-    answer = await room.ask_and_stop()
+    answer = await room.answered()
     num_edits = len(answer.edits)
 
     await room.press(answer, BOB, "retry")
@@ -239,7 +241,7 @@ async def test_only_the_asker_and_an_administrator_may_retry(room: Room) -> None
 
 
 async def test_feedback_is_noted_and_the_latest_word_counts(room: Room, redis_server: str) -> None:
-    answer = await room.ask_and_stop()
+    answer = await room.answered()
     job = job_of(answer)
 
     await room.press(answer, BOB, "feedback", f"good:{job}")
@@ -254,7 +256,7 @@ async def test_feedback_is_noted_and_the_latest_word_counts(room: Room, redis_se
 
 
 async def test_a_button_of_an_unknown_answer_is_answered_with_a_sentence(room: Room) -> None:
-    answer = await room.ask_and_stop()
+    answer = await room.answered()
 
     await room.press(answer, ALICE, "retry", "nosuchjob")
 
@@ -281,8 +283,7 @@ async def test_the_answer_follows_a_reworded_question(room: Room, redis_server: 
 
 
 async def test_the_answer_goes_with_its_question(room: Room) -> None:
-    question = await room.ask()
-    await room.press(await room.answer(is_running), ALICE, "stop")
+    question = await room.ask("tell me something")
     answer = await room.answer(is_over)
 
     await room.slack.delete_message(room.id, question.ts)
@@ -294,7 +295,7 @@ async def test_the_answer_goes_with_its_question(room: Room) -> None:
 
 
 async def test_a_button_is_acknowledged_in_time_however_slow_slack_is(room: Room) -> None:
-    answer = await room.ask_and_stop()
+    answer = await room.answered()
     room.slack.delay("users.info", 4.0, times=10)
     try:
         someone = "U0NEWBY"
@@ -308,8 +309,7 @@ async def test_a_button_is_acknowledged_in_time_however_slow_slack_is(room: Room
 async def test_where_slack_knows_no_feedback_buttons_there_are_plain_ones(room: Room) -> None:
     room.slack.refused_blocks = frozenset({"context_actions"})
     try:
-        await room.ask()
-        await room.press(await room.answer(is_running), ALICE, "stop")
+        await room.ask("tell me something")
 
         answer = await room.answer(lambda m: buttons_of(m) == ["retry", "good", "bad"])
         await room.press(answer, ALICE, "good")
@@ -324,13 +324,15 @@ async def test_where_slack_knows_no_feedback_buttons_there_are_plain_ones(room: 
 async def test_a_thread_is_silent_after_a_sign_at_its_answer_until_it_is_mentioned(
     room: Room, redis_server: str
 ) -> None:
-    question = await room.ask()
+    question = await room.ask("tell me something")
     answer = await room.answer(is_over)
 
     await room.slack.react(room.id, answer.ts, BOB, "mute")
     with redis.Redis.from_url(redis_server) as client:
         muted = keys.muted(f"slack:{TEAM}:{room.id}:{question.ts}")
-        await room.slack.wait_for(lambda: client.exists(muted))
+        async with asyncio.timeout(PATIENCE_S):
+            while not client.exists(muted):  # noqa: ASYNC110 - it happens in Redis
+                await asyncio.sleep(0.02)
     await room.slack.say(room.id, ALICE, "go on", thread_ts=question.ts)
     mention = f"<@{room.slack.bot_user_id}> go on"
     asked = await room.slack.say(room.id, ALICE, mention, thread_ts=question.ts)

@@ -1,8 +1,6 @@
 """Bad input at start: one sentence and an exit code of its own each, never a traceback."""
 
 import socket
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,23 +9,9 @@ import redis.backoff
 import redis.retry
 
 from shared.cli.embedded_redis import find_redis_server
-from shared.cli.processes import python_module, running, start
+from shared.cli.processes import running, start
 from tests.e2e.conftest import free_port
-from tests.patience import PATIENCE_S
-from tests.running import clean_environment
-
-
-def run_module(module: str, settings: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run one of our processes to its end."""
-    return subprocess.run(
-        python_module(module),
-        env={**clean_environment(), **settings},
-        cwd=tempfile.gettempdir(),  # where there is no .env of a developer
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+from tests.running import run_module
 
 
 @pytest.mark.parametrize("module", ["bots", "worker"])

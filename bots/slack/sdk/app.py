@@ -91,6 +91,7 @@ class EventsApp:
         self._event_handler = event_handler
         self._gate = EventGate()
         self._app = AsyncApp(
+            name="parley",  # or it looks for one in all the source files of the stack, for 0.1 s
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
             process_before_response=True,
