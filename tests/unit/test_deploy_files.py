@@ -17,6 +17,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.incoming.intents import parser
@@ -25,6 +26,7 @@ from bots.slack.parse.commands import OUR_NAME
 from bots.slack.views import ask
 from shared.errors import SettingsError
 from shared.settings import KEYS, read_settings
+from tests.pins import OF_TORCH, image_python
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -41,6 +43,13 @@ SLACK_LIBRARY = [
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 OUR_SERVICES = [name for name in SERVICES if name != "redis"]
+OUR_IMAGES = ("bots", "worker")
+LOCKS = (*OUR_IMAGES, "models")
+IMAGE_PYTHON = {
+    "python_full_version": image_python(),
+    "python_version": image_python().rpartition(".")[0],
+}
+"""What markers of requirements are told: the tests may run on another one."""
 EXACT_IMAGE = re.compile(r"[\w./-]+:\d+\.\d+\.\d+(-[\w.-]+)?")
 PLATFORM_PREFIXES = ("SLACK_", "DISCORD_")
 
@@ -74,12 +83,12 @@ def lineage(name: str) -> Iterator[str]:
 
 
 def installed_with(requirements: Iterable[str]) -> set[str]:
-    """Every distribution that pip would bring, as the installed ones declare it."""
+    """Every distribution that pip would bring to an image, as the installed ones declare it."""
     waiting = [(Requirement(text), "") for text in requirements]
     seen: set[tuple[str, str]] = set()
     while waiting:
         needed, extra = waiting.pop()
-        if needed.marker and not needed.marker.evaluate({"extra": extra}):
+        if needed.marker and not needed.marker.evaluate({"extra": extra, **IMAGE_PYTHON}):
             continue
         name = canonicalize_name(needed.name)
         new = {(name, wanted) for wanted in ("", *needed.extras)} - seen
@@ -236,7 +245,60 @@ def test_the_bots_image_brings_no_model_library() -> None:
     assert {"slack-sdk", "discord-py", "redis"} <= brought
     assert brought & {"torch", "transformers", "accelerate", "numpy"} == set()
     installs = [line for stage in lineage("bots") for line in re.findall("pip install.*", stage)]
-    assert installs == ["pip install -c constraints.txt '.[bots]'"]
+    assert installs == [
+        "pip install --no-deps --require-hashes -r locks/bots.txt",
+        "pip install --no-deps --no-build-isolation '.[bots]' && pip check",
+    ]
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """A lock file: each distribution with its version, then its hashes."""
+    entries = re.findall(r"^(\S+)==(\S+)((?: \\\n    \S+)+)$", lock_text(name), re.MULTILINE)
+    return {
+        canonicalize_name(name): [version, *rest.split()[1::2]] for name, version, rest in entries
+    }
+
+
+def lock_text(name: str) -> str:
+    return (ROOT / "locks" / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("image", OUR_IMAGES)
+def test_the_lock_of_an_image_has_what_the_project_needs_and_nothing_else(image: str) -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][image]]
+    lock = {name: Version(version) for name, (version, *_) in locked(image).items()}
+    needed = {name for name in installed_with(wanted) if not OF_TORCH.fullmatch(name)}
+
+    assert set(lock) == needed | {Requirement(text).name for text in build}
+    for requirement in map(Requirement, [*wanted, *build]):
+        name = canonicalize_name(requirement.name)
+        assert name == "torch" or lock[name] in requirement.specifier
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_the_versions_of_make_and_a_hash_for_each(name: str) -> None:
+    constraints = map(Requirement, (ROOT / "constraints.txt").read_text().splitlines())
+    pinned: dict[str, str] = {
+        canonicalize_name(each.name): str(each.specifier) for each in constraints
+    }
+
+    entries = locked(name)
+
+    assert len(re.findall("^\\w", lock_text(name), re.MULTILINE)) == len(entries)
+    for distribution, (version, *hashes) in entries.items():
+        assert pinned[distribution] == f"=={version}"
+        assert hashes
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each) for each in hashes)
+
+
+def test_every_lock_is_installed_with_its_hashes() -> None:
+    text = "\n".join(stages().values())
+
+    installed = re.findall(r"pip install --no-deps --require-hashes -r locks/(\w+)\.txt", text)
+
+    assert sorted(installed) == sorted(LOCKS)
+    assert {file.stem for file in (ROOT / "locks").iterdir()} == set(LOCKS)
 
 
 def test_every_file_copied_into_an_image_is_let_through_to_the_builder() -> None:
@@ -411,7 +473,7 @@ def test_commit_hooks_are_those_of_make_lint_in_the_same_versions() -> None:
     repos = yaml.safe_load(config.read_text())["repos"]
     hooks = {hook["id"] for repo in repos for hook in repo["hooks"]}
     constraints = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = dict(line.split("==") for line in constraints if "==" in line)
+    pinned = dict(line.partition(";")[0].split("==") for line in constraints if "==" in line)
     revisions = {repo["hooks"][0]["id"]: repo["rev"] for repo in repos if repo["repo"] != "local"}
 
     assert hooks == {

@@ -1,9 +1,12 @@
 """The worker's checks: what a model runs in; one that is not needed is not looked for."""
 
+from pathlib import Path
+
 import pytest
 
 from shared.settings import Settings
 from worker import doctor
+from worker.engine.gguf import DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,19 @@ def test_device_numbers_and_engine_are_said(
     doctor.report(settings)
 
     assert f"cpu, float32; PARLEY_ENGINE is {engine}" in capsys.readouterr().out
+
+
+def test_a_damaged_file_of_the_default_model_is_said_before_it_is_converted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / DEFAULT_MODEL.module
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / DEFAULT_MODEL.file).write_bytes(b"GGUF and nothing more")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = Settings.model_validate({"PARLEY_CACHE_DIR": str(tmp_path / "cache")})
+
+    assert doctor.report(settings) == 1
+
+    said = capsys.readouterr().out
+    assert f"FAIL  model          {DEFAULT_MODEL.file} is damaged or not the file" in said

