@@ -27,7 +27,7 @@ TIMEOUT_S = 2
 REPLICA_WAIT_MS = 500
 
 
-class Client(redis.asyncio.Redis):
+class RedisClient(redis.asyncio.Redis):
     """redis-py's client, which in Python 3.11 may forget a cancellation that meets it as it sends.
 
     It sends through ``asyncio.wait_for`` (github.com/python/cpython/issues/86296). A task that went
@@ -169,7 +169,7 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
             # whoever asked; redis-py's own way takes seconds and does not end when it is told to.
             retry=Retry(NoBackoff(), 1),
         )
-        client = Client(connection_pool=pool)
+        client = RedisClient(connection_pool=pool)
         info: Any = await client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error

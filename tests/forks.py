@@ -166,6 +166,10 @@ class Forker:
         """Its process id."""
         return self._process.pid
 
+    def fileno(self) -> int:
+        """The descriptor of the socket on which it is told what to fork."""
+        return self._orders.fileno()
+
     def fork(
         self, module: Sequence[str], environment: Mapping[str, str], output: int, errors: int
     ) -> Forked:
@@ -207,7 +211,22 @@ def _forker_of(modules: Sequence[str]) -> Forker:
     """The process of this session that has imported these; it ends with the session."""
     forker = Forker(modules, {**os.environ, "OMP_NUM_THREADS": "1", **OFFLINE})
     atexit.register(forker.close)
+    _FORKERS.append(forker)
     return forker
+
+
+_FORKERS: list[Forker] = []
+"""Those of this session."""
+
+
+def session_files() -> set[int]:
+    """The file descriptors that stay open as long as the session: one for each that forks."""
+    return {forker.fileno() for forker in _FORKERS}
+
+
+def session_processes() -> set[int]:
+    """The processes of this session that fork."""
+    return {forker.pid for forker in _FORKERS}
 
 
 class _Parent:

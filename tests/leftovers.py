@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.forks import session_files, session_processes
 from tests.running import RunningModule
 
 GRACE_S = 3.0
@@ -92,15 +93,21 @@ def look() -> Things:
 
 
 def _children() -> dict[int, str]:
-    """Live processes that this one has started. A zombie holds nothing."""
+    """Live processes that this one has started or had forked. A zombie holds nothing."""
+    forkers = session_processes()
+    started = [pid for thread in _names(THREADS) for pid in _started_by(f"{THREADS}/{thread}")]
+    forked = [pid for forker in forkers for pid in _started_by(f"/proc/{forker}/task/{forker}")]
     found = {}
-    for thread in _names(THREADS):
-        for pid in map(int, _read(f"{THREADS}/{thread}/children").split()):
-            if _is_alive(pid):
-                command = _command(pid)
-                if not any(words in command for words in OF_PYTHON):
-                    found[pid] = command
+    for pid in {*started, *forked} - forkers:
+        if _is_alive(pid):
+            command = _command(pid)
+            if not any(words in command for words in OF_PYTHON):
+                found[pid] = command
     return found
+
+
+def _started_by(thread: str) -> list[int]:
+    return [int(word) for word in _read(f"{thread}/children").split()]
 
 
 def _is_alive(pid: int) -> bool:
@@ -123,7 +130,8 @@ def _open_files() -> frozenset[File]:
     for name in _names(FILES):
         with contextlib.suppress(OSError):  # the one that lists them is closed by now
             found.add((int(name), os.readlink(f"{FILES}/{name}")))  # noqa: PTH115 - likewise
-    return frozenset(found)
+    kept = session_files()
+    return frozenset(file for file in found if file[0] not in kept)
 
 
 def _names(folder: str) -> list[str]:

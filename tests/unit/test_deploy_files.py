@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bots.incoming.intents import parser
 from bots.slack.parse import shortcuts
 from bots.slack.parse.commands import OUR_NAME
+from bots.slack.parse.events import EventType
 from bots.slack.views import ask
 from shared.errors import SettingsError
 from shared.settings import KEYS, read_settings
@@ -413,15 +414,7 @@ def methods_called() -> set[str]:
 
 def events_handled() -> set[str]:
     """The types of event that the adapter has a listener of its own for."""
-    return {
-        node.args[0].value
-        for node in SLACK_LIBRARY
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "event"
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, str)
-    }
+    return {event.value for event in EventType}
 
 
 def test_slacks_scopes_are_those_that_the_adapter_needs() -> None:

@@ -38,19 +38,19 @@ WISH = 2.0
 Vector = Mapping[str, float]
 
 
-def most_central(texts: Sequence[str], num: int, task_request: str = "") -> list[int]:
+def most_central(texts: Sequence[str], num: int, wish: str = "") -> list[int]:
     """The numbers of the texts that stand for the others, in their order.
 
     Args:
         texts: the messages.
         num: how many are chosen at most.
-        task_request: what is wanted of them, if anything.
+        wish: what is wanted of them, if anything.
     """
     words = [WORD.findall(text.casefold()) for text in texts]
     rarity = _rarity(words)
     vectors = [_vector(of_one, rarity) for of_one in words]
     centre = _sum(vectors)
-    wanted = _vector(WORD.findall(task_request.casefold()), rarity)
+    wanted = _vector(WORD.findall(wish.casefold()), rarity)
     worth = {
         number: _cosine(vector, centre) + WISH * _cosine(vector, wanted)
         for number, vector in enumerate(vectors)
@@ -133,8 +133,8 @@ class Summarizer:
         points: Sequence[Point] = ()
         if not self._is_quoting:
             draft = Draft(self._store, self._chat_model.engine, held)
-            task_request = f" What matters: {job.text}" if job.text else ""
-            points = self._points(messages, task.what, f"{task_request}{in_language(job)}", draft)
+            wish = f" What matters: {job.text}" if job.text else ""
+            points = self._points(messages, task.what, f"{wish}{in_language(job)}", draft)
         if points:
             return Outcome(Done(shown(task.what, messages, points)))
         texts = [message.text for message in task.messages]
@@ -142,17 +142,17 @@ class Summarizer:
         return Outcome(Done(quoted(task.what, messages, chosen or list(messages)[:MAX_POINTS])))
 
     def _points(
-        self, messages: Mapping[int, Quoted], what: str, task_request: str, draft: Draft
+        self, messages: Mapping[int, Quoted], what: str, wish: str, draft: Draft
     ) -> list[Point]:
         points: list[Point] = []
-        room = self._room("summarize", "messages", what, task_request)
+        room = self._room("summarize", "messages", what, wish)
         for part in self._parts(messages, room):
-            answer = self._ask("summarize", draft, what, task_request, messages=numbered(part))
+            answer = self._ask("summarize", draft, what, wish, messages=numbered(part))
             points += points_in(answer, part)
         for _ in range(MAX_ROUNDS):
             if len(points) <= MAX_POINTS:
                 break
-            joined = self._joined(points, messages, what, task_request, draft)
+            joined = self._joined(points, messages, what, wish, draft)
             if not joined or len(joined) >= len(points):
                 break
             points = joined
@@ -163,31 +163,31 @@ class Summarizer:
         points: Sequence[Point],
         messages: Mapping[int, Quoted],
         what: str,
-        task_request: str,
+        wish: str,
         draft: Draft,
     ) -> list[Point]:
         """Fewer points that say the same; only numbers that they had count."""
         joined: list[Point] = []
         lines = {number: listed([point]) for number, point in enumerate(points)}
-        for numbers in self._fitting(lines, self._room("merge", "points", what, task_request)):
+        for numbers in self._fitting(lines, self._room("merge", "points", what, wish)):
             some = [points[number] for number in numbers]
             known = {number: messages[number] for point in some for number in point.numbers}
-            answer = self._ask("merge", draft, what, task_request, points=listed(some))
+            answer = self._ask("merge", draft, what, wish, points=listed(some))
             joined += points_in(answer, known)
         return joined
 
-    def _ask(self, name: str, draft: Draft, what: str, task_request: str, **data: str) -> str:
-        prompt = self._prompt(name, what, task_request, **data)
+    def _ask(self, name: str, draft: Draft, what: str, wish: str, **data: str) -> str:
+        prompt = self._prompt(name, what, wish, **data)
         return draft.write(prompt, Sampling(), is_shown=False).text
 
-    def _prompt(self, name: str, what: str, task_request: str, **data: str) -> Prompt:
+    def _prompt(self, name: str, what: str, wish: str, **data: str) -> Prompt:
         chat_model = self._chat_model
         rendered = self._library.render(
             name,
             mark=fresh_mark(),
             most=str(MAX_POINTS),
             what=what,
-            task_request=task_request,
+            wish=wish,
             **data,
         )
         return make_task_prompt(rendered, chat_model.tokenizer, chat_model.limits, MAX_NEW_TOKENS)
@@ -212,10 +212,10 @@ class Summarizer:
         if some:
             yield some
 
-    def _room(self, name: str, field: str, what: str, task_request: str) -> int:
+    def _room(self, name: str, field: str, what: str, wish: str) -> int:
         """How many tokens of messages or points fit into one prompt."""
         limits = self._chat_model.limits
-        empty = self._prompt(name, what, task_request, **{field: ""})
+        empty = self._prompt(name, what, wish, **{field: ""})
         used = len(empty.token_ids) + empty.max_new_tokens + SPARE_TOKENS
         return max(1, limits.max_total_tokens - used)
 
