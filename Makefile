@@ -6,14 +6,24 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 N ?= 500
 SEED ?= 7
+# Most tests wait most of their time: twice as many processes as a small machine has cores.
+PROCESSES ?= 4
+# A file is one process's, and tests/ordering.py says which begins first.
+# What Python compiles is kept, as each of these processes would compile it again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+FAST_TESTS := tests/unit tests/test_architecture.py tests/test_house.py $(addprefix tests/chaos/test_, \
+	checker.py expectation.py model.py plan.py report.py rows_are_all_here.py)
 
-.PHONY: demo test chaos screenshots lint lock install format clean
+.PHONY: demo test test-fast chaos screenshots lint lock install format clean
 
 demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker and model.
 	@$(BIN)/parley chat
 
-test: $(VENV)/.installed-dev ## Run every test.
-	$(BIN)/pytest -n 2 --dist loadfile
+test: $(VENV)/.installed-dev ## Run every test; the twenty slowest stand at the end.
+	$(PYTEST) -n $(PROCESSES) --durations=20
+
+test-fast: $(VENV)/.installed-dev ## The tests that start nothing: under a minute.
+	$(PYTEST) -n 2 $(FAST_TESTS)
 
 chaos: $(VENV)/.installed-dev ## Kill everything at random under load: N=10000 SEED=7 BASELINE=1.
 	@$(BIN)/python -m tests.chaos --messages $(N) --seed $(SEED) $(if $(BASELINE),--baseline)

@@ -9,9 +9,10 @@ import redis
 
 from shared.cli.embedded_redis import embedded_redis
 from shared.ledger import keys
-from tests.fakes.tiny_model import save_tiny_model
 from tests.leftovers import Guard, check_clients
 from tests.running import RunningModule
+
+pytest_plugins = ["tests.ordering"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,12 +63,16 @@ def own_redis(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small real chat model."""
+    from tests.fakes.tiny_model import save_tiny_model  # noqa: PLC0415 - seconds of import
+
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def endless_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, but its answers always have full length."""
+    from tests.fakes.tiny_model import save_tiny_model  # noqa: PLC0415 - the same
+
     return save_tiny_model(tmp_path_factory.mktemp("models") / "endless", ends=False)
 
 

@@ -16,7 +16,6 @@ from tests.chaos.ledger_view import LedgerView
 from tests.chaos.plan import Deed, Event
 from tests.chaos.processes import Child, Household
 from tests.chaos.slack_side import SlackSide
-from tests.chaos.systems import LEASE_S
 
 POLL_S = 0.05
 BUSY_WAIT_S = 1.0
@@ -44,6 +43,8 @@ class Nemesis:
     ledger: LedgerView | None
     diary: Path
     """A file that says what was done when."""
+    lease_s: float
+    """A frozen worker stays so for longer."""
     kills: list[Kill] = field(default_factory=list)
     _due: list[Event] = field(default_factory=list)
     _thaws: set[asyncio.Task[None]] = field(default_factory=set)
@@ -82,7 +83,7 @@ class Nemesis:
             case Deed.KILL_WORKER:
                 await self._kill_worker(await self._victim(house.workers, event), pause_s)
             case Deed.FREEZE_WORKER:
-                self._freeze(await self._victim(house.workers, event), LEASE_S + pause_s)
+                self._freeze(await self._victim(house.workers, event), self.lease_s + pause_s)
             case Deed.FREEZE_BOTS:
                 self._freeze(await self._victim(house.bots, event), PRESENTER_S + pause_s)
             case Deed.KILL_BOTS | Deed.KILL_ALL_BOTS:

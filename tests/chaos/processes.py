@@ -150,13 +150,22 @@ class Child:
         elif time.monotonic() >= self._start_at_s:
             self.start()
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM."""
+        if self._process is not None:
+            self.thaw()
+            self._process.terminate()
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL to what does not end."""
+        self.ask_to_stop()
+        self.see_end()
+
+    def see_end(self) -> None:
+        """Wait until it has ended; SIGKILL it, and what it has started, if it takes too long."""
         if self._process is None:
             return
-        self.thaw()
         with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT_S)
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -239,6 +248,10 @@ class Household:
                 await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Stop everybody, Redis last."""
-        for child in reversed(list(self.children)):
-            child.stop()
+        """Stop everybody at once, Redis last."""
+        served = [*self.bots, *self.workers]
+        for child in served:
+            child.ask_to_stop()
+        for child in served:
+            child.see_end()
+        self.redis.child.stop()

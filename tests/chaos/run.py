@@ -36,8 +36,8 @@ START_TIMEOUT_S = 120.0
 HEAL_TIMEOUT_S = 200.0
 SETTLE_TIMEOUT_S = 150.0
 """How long after the last fault the last answer may take."""
-QUIET_S = LEASE_S + 5
-"""After the last answer: the time in which a second one would come."""
+QUIET_AFTER_LEASE_S = 5
+"""After the last answer and a lease: the time in which a second answer would come."""
 POLL_S = 0.2
 MAX_PEOPLE, MESSAGES_PER_PERSON = 40, 25
 PROGRESS_EVERY_S = 15.0
@@ -54,6 +54,8 @@ class Options:
     num_workers: int = 2
     num_bots: int = 2
     in_flight: int = 24
+    lease_s: float = LEASE_S
+    """How long a worker that says nothing is waited for."""
     is_calm: bool = False
     """Whether nothing goes wrong, to measure the machine."""
     say: Callable[[str], None] = lambda _text: None
@@ -109,7 +111,7 @@ class Run:
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
                 while self.driver.open_questions:  # noqa: ASYNC110 - polled, as it is looked at
                     await asyncio.sleep(POLL_S)
-        await asyncio.sleep(QUIET_S)
+        await asyncio.sleep(self.options.lease_s + QUIET_AFTER_LEASE_S)
 
     async def _tell_progress(self) -> None:
         while True:
@@ -194,6 +196,7 @@ async def run(options: Options, make_system: Callable[[Surroundings], System]) -
             discord,
             options.num_workers,
             options.num_bots,
+            options.lease_s,
         )
         system = make_system(given)
         household = Household(redis_server, system.workers, system.bots)
@@ -202,7 +205,11 @@ async def run(options: Options, make_system: Callable[[Surroundings], System]) -
         stack.push_async_callback(ledger.close)
         sides = (SlackSide(slack, options.num_people), DiscordSide(discord, options.num_people))
         nemesis = Nemesis(
-            household, *sides, ledger if system.has_ledger else None, folder / "deeds.log"
+            household,
+            *sides,
+            ledger if system.has_ledger else None,
+            folder / "deeds.log",
+            options.lease_s,
         )
         load = Load(
             options.num_messages,

@@ -34,6 +34,8 @@ class Surroundings:
     discord: FakeDiscord
     num_workers: int
     num_bots: int
+    lease_s: float = LEASE_S
+    """Parley's PARLEY_LEASE_S."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class System:
 
 
 def parley(given: Surroundings) -> System:
-    """Parley with its default settings, but for a small model and no limits on people."""
+    """Parley with its defaults, but for a small model, the lease and no limits on people."""
     common = {
         "PARLEY_REDIS_URL": given.redis_url,
         "PARLEY_CACHE_DIR": str(given.folder / "cache"),
@@ -69,6 +71,7 @@ def parley(given: Surroundings) -> System:
         "PARLEY_TEMPERATURE": "0",
         "PARLEY_SYSTEM_PROMPT": SYSTEM_PROMPT,
         "PARLEY_MAX_TURNS": str(MAX_TURNS),
+        "PARLEY_LEASE_S": str(given.lease_s),
     }
     bots = {
         **common,

@@ -10,6 +10,8 @@ from tests.chaos.run import Options, run
 from tests.chaos.systems import parley
 
 SEED = 7
+LEASE_S = 5.0
+"""Half of Parley's default: every wait of the run for a lease's end is half as long."""
 
 
 def say(text: str) -> None:
@@ -18,7 +20,9 @@ def say(text: str) -> None:
 
 @pytest.mark.timeout(600)
 async def test_row_03_random_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
-    result = await run(Options(num_messages=500, seed=SEED, folder=tmp_path, say=say), parley)
+    options = Options(num_messages=500, seed=SEED, folder=tmp_path, lease_s=LEASE_S, say=say)
+
+    result = await run(options, parley)
 
     line = closing_line(result)
     assert result.num_broken == 0, line

@@ -2,18 +2,20 @@
 
 import base64
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from shared.jobs import Job, Kind, Origin, Platform, Turn, make_job
 from shared.ledger.lifecycle import Lease
 from shared.replies import Done
 from shared.tasks import Ask, Learn
 from tests.chaos.forward_passes import load
-from worker.engine.encoders.embedder import Embedder
-from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.encoders.protocol import Embedding, Vectors
+from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
 from worker.engine.protocol import Engine, Generation, Request, Sampling
 from worker.handler import Handler
 from worker.knowledge.search import Search
@@ -52,6 +54,24 @@ class Overheard:
         self.engine.close()
 
 
+@dataclass(slots=True)
+class Remembering:
+    """An embedding model that computes each text once: tests learn and ask the same ones often."""
+
+    embedding: Embedding
+    vectors: dict[str, Vectors] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.embedding.name
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
+        if new:
+            self.vectors.update(zip(new, self.embedding.embed(new), strict=True))
+        return np.stack([self.vectors[text] for text in texts])
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Two ways to answer over one library."""
@@ -73,7 +93,8 @@ class Desk:
 def open_mind(model: Path) -> Iterator[ChatModel]:
     """A small chat model whose requests are overheard; its engine ends with the block."""
     loaded = load(model)
-    engine = BatchingEngine(loaded, EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS))
+    options = EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS)
+    engine = BatchingEngine(loaded, options, kind_for("auto", loaded))
     try:
         engine.open()
         yield ChatModel(Overheard(engine), loaded.tokenizer, engine.limits, loaded.num_parameters)
@@ -81,7 +102,7 @@ def open_mind(model: Path) -> Iterator[ChatModel]:
         engine.close()
 
 
-def make_desk(store: BlockingStore, embedder: Embedder, chat_model: ChatModel) -> Desk:
+def make_desk(store: BlockingStore, embedder: Embedding, chat_model: ChatModel) -> Desk:
     """A desk over what is in this Redis."""
     library = DocumentStore(store.client)
     search = Search(library, lambda: embedder)

@@ -6,24 +6,41 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from matplotlib.image import imread
 
 from shared.cli.processes import python_module
 from shared.errors import SettingsError
-from tests.running import clean_environment
+from shared.settings import Settings, read_settings
+from tests.fakes.tiny_encoder import save_tiny_encoder
+from tests.patience import PATIENCE_S
+from tests.running import RunningModule, clean_environment
+from worker import commands
+from worker.benches.engine import Waits, bench_engine
+from worker.evaluation.report import Evaluation
+
+NUM_NEW = 8
+"""Tokens of an answer."""
 
 
-def bench(
-    folder: Path, model: Path | str, *words: str
-) -> "tuple[dict[str, Any], subprocess.CompletedProcess[str]]":
-    """What a bench has measured, if it came to an end, and how it ended."""
-    environment = {
-        **clean_environment(),
+def settings_of(folder: Path, model: Path | str) -> dict[str, str]:
+    return {
         "PARLEY_MODEL": str(model),
         "PARLEY_DEVICE": "cpu",
         "PARLEY_CACHE_TOKENS": "16384",
         "PARLEY_DATA_DIR": str(folder),
     }
+
+
+def read(settings: dict[str, str]) -> Settings:
+    return read_settings(settings, env_file=None)
+
+
+def bench(
+    folder: Path, model: Path | str, *words: str, **others: str
+) -> "tuple[dict[str, Any], subprocess.CompletedProcess[str]]":
+    """What a bench has measured, if it came to an end, and how it ended."""
+    environment = {**clean_environment(), **settings_of(folder, model), **others}
     run = subprocess.run(
         python_module("shared.cli", "bench", *words, "--json"),
         env=environment,
@@ -37,11 +54,12 @@ def bench(
 
 
 def test_each_engine_is_measured_beside_one_at_a_time(endless_model: Path, tmp_path: Path) -> None:
-    options = ("--at-once", "1", "--at-once", "3", "--new-tokens", "6", "--repeats", "1")
+    settings = read(settings_of(tmp_path, endless_model))
+    waits = Waits(settle_s=0.3, before_s=1.0)
 
-    measured, run = bench(tmp_path, endless_model, "engine", *options)
+    found = bench_engine(settings, counts=[1, 3], num_new=6, repeats=1, waits=waits)
 
-    assert run.returncode == 0, run.stderr
+    measured = as_told(found)
     assert set(measured) == {
         *("model", "one_at_a_time", "static_batches", "transformers", "lean"),
         *("ratios", "bandwidth_gb_per_s"),
@@ -55,14 +73,33 @@ def test_each_engine_is_measured_beside_one_at_a_time(endless_model: Path, tmp_p
     assert measured["ratios"]["one_at_a_time"] == {"1": 1.0}
 
 
+def as_told(found: Evaluation) -> dict[str, Any]:
+    """What ``--json`` says of it."""
+    told: dict[str, Any] = json.loads(json.dumps(found.figures))
+    return told
+
+
+def test_the_engines_of_a_model_that_is_not_there_end_with_a_sentence(tmp_path: Path) -> None:
+    options = ("--at-once", "1", "--at-once", "3", "--new-tokens", "6", "--repeats", "1")
+
+    measured, run = bench(tmp_path, "/there/is/none", "engine", *options)
+
+    assert (measured, run.returncode) == ({}, 66)
+    assert "PARLEY_MODEL names /there/is/none" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_the_whole_way_is_measured_beside_the_bare_engine(
-    endless_model: Path, tmp_path: Path
+    endless_model: Path, own_redis: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--concurrency", "3", "--new-tokens", "8", "--repeats", "1")
+    sizes = {"PARLEY_MAX_NEW_TOKENS": str(NUM_NEW), "PARLEY_CONCURRENCY": "3"}
+    settings = {**settings_of(tmp_path, endless_model), **sizes, "PARLEY_QUEUES": "chat"}
+    load = load_on_a_paced_worker({**settings, "PARLEY_REDIS_URL": own_redis}, tmp_path)
 
-    measured, run = bench(tmp_path, endless_model, "serve", *options)
+    code = commands.run(read(settings), ["bench", "serve", str(load), "--json"])
 
-    assert run.returncode == 0, run.stderr
+    assert code == 0
+    measured = json.loads(capsys.readouterr().out.splitlines()[-1])  # below what the engine logs
     assert measured["tokens_per_s"] > 0
     assert set(measured["ratios"]) == {"engine", "one_at_a_time", "llama_cpp"}
     assert measured["ratios"]["engine"] > 0
@@ -73,8 +110,21 @@ def test_the_whole_way_is_measured_beside_the_bare_engine(
     assert measured["alone"]["tokens_per_s"] > 0
 
 
+def load_on_a_paced_worker(settings: dict[str, str], folder: Path) -> Path:
+    """The file that ``python -m bots load`` writes, as ``parley bench serve`` has it written."""
+    out = folder / "load.json"
+    with (
+        RunningModule("worker", "paced", "100", settings=settings),
+        RunningModule("bots", "load", "3", "1", str(out), settings=settings) as load,
+    ):
+        assert load.process.wait(PATIENCE_S) == 0, load.output
+    return out
+
+
 def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: Path) -> None:
-    measured, run = bench(tmp_path, "/there/is/none", "serve")
+    options = ("--concurrency", "3", "--new-tokens", "8", "--repeats", "1")
+
+    measured, run = bench(tmp_path, "/there/is/none", "serve", *options)
 
     assert measured == {}
     assert run.returncode == 66
@@ -96,11 +146,11 @@ def plot(folder: Path, said: str) -> "subprocess.CompletedProcess[str]":
 
 
 def plotted(folder: Path, measured: "dict[str, Any]") -> bytes:
-    """The picture of what was measured."""
-    (folder / "said.json").write_text(json.dumps(measured))
-    ran = plot(folder, "said.json")
-    assert ran.returncode == 0, ran.stderr
-    return (folder / "picture.png").read_bytes()
+    """The picture of what was measured, without a process for it."""
+    said, picture = folder / "said.json", folder / "picture.png"
+    said.write_text(json.dumps(measured))
+    assert commands.run(read({}), ["bench", "plot", str(said), str(picture)]) == 0
+    return picture.read_bytes()
 
 
 def test_the_whole_way_is_measured_and_drawn_by_how_many_ask(
@@ -118,19 +168,24 @@ def test_the_whole_way_is_measured_and_drawn_by_how_many_ask(
         assert point["last_text_ms"]["p50"] <= point["last_text_ms"]["p95"]
         assert set(point["memory_mb"]) == {"bots", "redis", "worker 1"}
     faster = [{**point, "tokens_per_s": 2 * point["tokens_per_s"]} for point in measured["load"]]
-    picture = plotted(tmp_path, measured)
+    (tmp_path / "said.json").write_text(run.stdout)
+    drawn = plot(tmp_path, "said.json")
+    assert drawn.returncode == 0, drawn.stderr
+    picture = (tmp_path / "picture.png").read_bytes()
     assert imread(io.BytesIO(picture)).shape == (600, 960, 4)
     assert plotted(tmp_path, {"load": faster}) != picture
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
     (tmp_path / "said.json").write_text("[1, 2]")
-    for name in ("said.json", "none.json"):
-        ran = plot(tmp_path, name)
 
-        assert ran.returncode == SettingsError.exit_code
-        assert f"{name} is not what `parley bench load --json`" in ran.stderr
-        assert "Traceback" not in ran.stderr
+    ran = plot(tmp_path, "said.json")
+
+    assert ran.returncode == SettingsError.exit_code
+    assert "said.json is not what `parley bench load --json`" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    with pytest.raises(SettingsError, match=r"none\.json is not what `parley bench load --json`"):
+        commands.run(read({}), ["bench", "plot", str(tmp_path / "none.json"), "picture.png"])
 
 
 def test_what_waits_is_measured_while_nobody_answers(tmp_path: Path) -> None:
@@ -148,7 +203,7 @@ def test_what_waits_is_measured_while_nobody_answers(tmp_path: Path) -> None:
 def test_more_workers_are_measured_that_compute_nothing(tmp_path: Path) -> None:
     options = ("--workers", "1", "--workers", "2", "--slots", "2", "--repeats", "1")
 
-    measured, run = bench(tmp_path, "none", "scale", *options, "--tokens-per-s", "50")
+    measured, run = bench(tmp_path, "none", "scale", *options, "--tokens-per-s", "200")
 
     assert run.returncode == 0, run.stderr
     one, two = measured["scale"]
@@ -160,7 +215,10 @@ def test_more_workers_are_measured_that_compute_nothing(tmp_path: Path) -> None:
 
 
 def test_finding_passages_is_measured_by_how_many_there_are(tmp_path: Path) -> None:
-    measured, run = bench(tmp_path, "none", "retrieval", "--passages", "20")
+    encoder = str(save_tiny_encoder(tmp_path / "encoder"))
+    options = ("retrieval", "--passages", "20")
+
+    measured, run = bench(tmp_path, "none", *options, PARLEY_EMBEDDING_MODEL=encoder)
 
     assert run.returncode == 0, run.stderr
     ((size, figures),) = measured.items()
@@ -170,7 +228,9 @@ def test_finding_passages_is_measured_by_how_many_there_are(tmp_path: Path) -> N
 
 
 def test_ratings_are_measured_together_and_one_at_a_time(tmp_path: Path) -> None:
-    measured, run = bench(tmp_path, "none", "sentiment")
+    encoder = str(save_tiny_encoder(tmp_path / "encoder"))
+
+    measured, run = bench(tmp_path, "none", "sentiment", PARLEY_SENTIMENT_MODEL=encoder)
 
     assert run.returncode == 0, run.stderr
     assert set(measured["messages_per_s"]) == {"batched", "one_at_a_time", "one_at_a_time_alike"}

@@ -18,6 +18,7 @@ from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.knowledge_desk import (
     Desk,
+    Remembering,
     held_for,
     lesson,
     make_desk,
@@ -26,7 +27,8 @@ from tests.integration.knowledge_desk import (
     question,
     run,
 )
-from worker.engine.encoders.embedder import Embedder, load_embedder
+from worker.engine.encoders.embedder import load_embedder
+from worker.engine.encoders.protocol import Embedding
 from worker.handler import Outcome
 from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
 from worker.knowledge.documents import Document, DocumentBlock, Section
@@ -55,8 +57,8 @@ CODE_WORD = "The code word of the finance channel is HALIBUT, and nobody else ma
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return load_embedder("default", "cpu")
+def embedder() -> Embedding:
+    return Remembering(load_embedder("default", "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def chat_model(endless_model: Path) -> Iterator[ChatModel]:
 
 
 @pytest.fixture
-def desk(store: BlockingStore, embedder: Embedder, chat_model: ChatModel) -> Desk:
+def desk(store: BlockingStore, embedder: Embedding, chat_model: ChatModel) -> Desk:
     return make_desk(store, embedder, chat_model)
 
 
@@ -177,7 +179,7 @@ def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:
     assert library.read(list(record.passages), below)
 
 
-def test_team_and_everywhere_are_seen_from_channels(desk: Desk, embedder: Embedder) -> None:
+def test_team_and_everywhere_are_seen_from_channels(desk: Desk, embedder: Embedding) -> None:
     for place in ("slack:T1", "slack:T2:C1", "discord:T1", ""):
         at = parse_place(place) if place else EVERYWHERE
         sent = submission(f"Tea is served at {place}.", f"{place}.md", at)
@@ -194,7 +196,7 @@ def test_team_and_everywhere_are_seen_from_channels(desk: Desk, embedder: Embedd
     assert seen("C9", "T9") == {"Tea is served at ."}
 
 
-def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedder) -> None:
+def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedding) -> None:
     embedded: list[str] = []
 
     def embed(texts: list[str]) -> object:
@@ -249,7 +251,7 @@ def test_what_a_message_taught_is_forgotten_with_the_message(
     assert [record.message for record in desk.library.records().values()] == ["17.2"]
 
 
-def test_vectors_of_two_models_are_not_mixed(desk: Desk, embedder: Embedder) -> None:
+def test_vectors_of_two_models_are_not_mixed(desk: Desk, embedder: Embedding) -> None:
     desk.library.put(submission("Tea is at four."), embedder.embed, "another-model")
 
     with pytest.raises(NoKnowledgeError, match=r"another-model.*knowledge remove --all"):
@@ -259,7 +261,7 @@ def test_vectors_of_two_models_are_not_mixed(desk: Desk, embedder: Embedder) -> 
 
 
 def test_emptied_library_takes_another_model(
-    desk: Desk, store: BlockingStore, embedder: Embedder
+    desk: Desk, store: BlockingStore, embedder: Embedding
 ) -> None:
     desk.library.put(submission("Tea is at four."), embedder.embed, "another-model")
 

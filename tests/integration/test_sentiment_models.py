@@ -3,21 +3,16 @@
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    PreTrainedTokenizerFast,
-)
 
 from shared.errors import ModelUnavailableError, StartupError
 from shared.settings import read_settings
+from tests.fakes.tiny_encoder import save_tiny_encoder
 from worker.commands import run
 from worker.engine.encoders.common import default_encoder
 from worker.engine.encoders.lora import NUM_CLASSES, AdapterShape, new_adapted
@@ -40,7 +35,6 @@ from worker.sentiment.training import TrainingOptions, train_sentiment
 
 CHOICE = ClassifierChoice(device="cpu")
 TEXTS = ["I love it!", "I hate it.", "A door.", "Not bad at all, really, I was surprised 🎉", ""]
-WORDS = ["[PAD]", "[UNK]", "good", "bad", "day"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,33 +80,8 @@ def test_rating_nothing_is_nothing(ours: Classifier) -> None:
     assert ours.rate([]) == []
 
 
-def save_foreign(folder: Path, labels: Sequence[str], *, is_safe: bool = True) -> Path:
-    """A small real sequence classification model; its first words decide."""
-    backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # no types
-        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]"
-    )
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(3)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        id2label=dict(enumerate(labels)),
-    )
-    model = BertForSequenceClassification(config)
-    model.save_pretrained(folder)
-    if not is_safe:
-        (folder / "model.safetensors").unlink()
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    return folder
-
-
 def test_another_model_takes_our_models_place(tmp_path: Path) -> None:
-    place = save_foreign(tmp_path, ["negative", "neutral", "positive"])
+    place = save_tiny_encoder(tmp_path, ["negative", "neutral", "positive"])
 
     classifier = load_classifier(ClassifierChoice(str(place), "cpu"))
 
@@ -126,8 +95,8 @@ def test_another_model_takes_our_models_place(tmp_path: Path) -> None:
 
 def test_the_same_model_with_its_classes_swapped_says_the_opposite(tmp_path: Path) -> None:
     names = ["negative", "positive"]
-    straight = save_foreign(tmp_path / "straight", names)
-    swapped = save_foreign(tmp_path / "swapped", names[::-1])
+    straight = save_tiny_encoder(tmp_path / "straight", names)
+    swapped = save_tiny_encoder(tmp_path / "swapped", names[::-1])
 
     scores = [
         load_classifier(ClassifierChoice(str(place), "cpu")).rate(["good"])[0].score
@@ -148,7 +117,7 @@ def test_the_same_model_with_its_classes_swapped_says_the_opposite(tmp_path: Pat
 def test_model_that_cannot_be_used_is_refused_with_a_sentence(
     tmp_path: Path, labels: list[str], sentence: str, *, is_safe: bool
 ) -> None:
-    place = save_foreign(tmp_path, labels, is_safe=is_safe)
+    place = save_tiny_encoder(tmp_path, labels, is_safe=is_safe)
 
     with pytest.raises(ModelUnavailableError, match="PARLEY_SENTIMENT_MODEL") as caught:
         load_classifier(ClassifierChoice(str(place), "cpu"))

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import ModelUnavailableError
@@ -63,15 +64,30 @@ NUM_RUNNING = 16
 LONG_TOKENS = 1500
 NEW_TOKENS = 600
 """Of a running answer; another follows it."""
-SETTLE_S, BEFORE_S = 2.0, 3.0
 
 
-def stretch(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> float:
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long it is written before the long prompt comes."""
+
+    settle_s: float = 2.0
+    """All prompts are read by then."""
+    before_s: float = 3.0
+    """What is measured is how much comes in a while."""
+
+
+WAITS = Waits()
+
+
+def stretch(
+    engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], waits: Waits = WAITS
+) -> float:
     """The time between pieces while the long prompt is read, over that before.
 
     Args:
         engine: with room for ``NUM_RUNNING`` answers and one more.
         prompts: short ones; used in turns.
+        waits: before the long one.
     """
     tenant = secrets.token_hex(4)
     times_s: list[float] = []
@@ -91,9 +107,9 @@ def stretch(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> float
     for writer in writers:
         writer.start()
     try:
-        time.sleep(SETTLE_S)  # all prompts are read by then
+        time.sleep(waits.settle_s)
         begun_s, num_begun = time.perf_counter(), len(times_s)
-        time.sleep(BEFORE_S)  # what is measured is how much comes in a while
+        time.sleep(waits.before_s)
         before = (len(times_s) - num_begun) / (time.perf_counter() - begun_s)
         num_tokens = min(LONG_TOKENS, engine.limits.max_total_tokens // 2)
         prompt = (prompts[0] * (num_tokens // len(prompts[0]) + 1))[:num_tokens]
@@ -120,7 +136,12 @@ Figures = dict[str, float]
 
 
 def bench_engine(
-    settings: Settings, *, counts: Sequence[int], num_new: int, repeats: int
+    settings: Settings,
+    *,
+    counts: Sequence[int],
+    num_new: int,
+    repeats: int,
+    waits: Waits = WAITS,
 ) -> Evaluation:
     """Measure each engine that can compute the model.
 
@@ -129,6 +150,7 @@ def bench_engine(
         counts: how many requests at once.
         num_new: tokens of each answer.
         repeats: of which the median counts.
+        waits: before a long prompt comes among running answers.
     """
     loaded = load_model(choice_of(settings.model, settings), say)
     prompts = [_prompt(loaded, number) for number in range(max(counts))]
@@ -153,7 +175,7 @@ def bench_engine(
         own_bytes = loaded.num_linear_weights * loaded.model.dtype.itemsize
         weight_bytes = {ONE_AT_A_TIME: own_bytes}
         for name, engine in engines.items():
-            ways[name] = _measures(engine, prompts, counts, num_new)
+            ways[name] = _measures(engine, prompts, counts, num_new, waits)
             weight_bytes[name] = engine.weight_bytes
         rounds = []
         for number in range(repeats + 1):
@@ -164,11 +186,16 @@ def bench_engine(
 
 
 def _measures(
-    engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], counts: Sequence[int], num_new: int
+    engine: BatchingEngine,
+    prompts: Sequence[tuple[int, ...]],
+    counts: Sequence[int],
+    num_new: int,
+    waits: Waits,
 ) -> Callable[[], Figures]:
     def measure() -> Figures:
         rates = {str(count): _rate(engine, prompts[:count], num_new) for count in counts}
-        second_turn, long_prompt = _second_turn(engine, prompts[0]), stretch(engine, prompts)
+        second_turn = _second_turn(engine, prompts[0])
+        long_prompt = stretch(engine, prompts, waits)
         return {**rates, "second_turn": second_turn, "long_prompt": long_prompt}
 
     return measure

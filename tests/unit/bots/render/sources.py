@@ -8,6 +8,7 @@ task list is ☐ or ☑. A table is taken as code, as which it is shown, without
 and without that head where it is said again in another part.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -35,15 +36,20 @@ def squeeze(text: str) -> str:
     return BLANKS.sub("", text).replace(RULE, "")
 
 
-def source_of(markdown: str) -> Said:
-    """What a text says, by the parser's own reading."""
+@functools.cache
+def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     parser.disable(["reference", "html_block", "html_inline"])
     parser.normalizeLink = lambda url: url  # type: ignore[method-assign]  # hook
     parser.normalizeLinkText = lambda url: url  # type: ignore[method-assign,assignment]  # hook
+    return parser
+
+
+def source_of(markdown: str) -> Said:
+    """What a text says, by the parser's own reading."""
     text, code = "", ""
     is_in_table = False
-    tokens = parser.parse(markdown)
+    tokens = _parser().parse(markdown)
     for before, token in zip([None, None, *tokens], tokens, strict=False):
         is_in_table = (is_in_table and token.type != "table_close") or token.type == "table_open"
         if token.type in {"fence", "code_block"}:
