@@ -55,7 +55,7 @@ class Overheard:
 
 
 @dataclass(slots=True)
-class Remembering:
+class EmbeddingCache:
     """An embedding model that computes each text once: tests learn and ask the same ones often."""
 
     embedding: Embedding

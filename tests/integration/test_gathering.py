@@ -82,7 +82,7 @@ async def test_a_task_is_accepted_with_the_messages_that_it_works_on(
 
 
 @pytest.mark.parametrize(
-    ("gatherer", "code"),
+    ("history_reader", "code"),
     [(Shown([]), "nothing_there"), (Shown(None), "place_unreadable"), (None, "place_unreadable")],
 )
 async def test_a_task_without_its_messages_ends_in_a_sentence(

@@ -19,7 +19,7 @@ from shared.jobs import Turn
 from tests.injections.make import Attempt, make
 from tests.integration.knowledge_desk import (
     Desk,
-    Remembering,
+    EmbeddingCache,
     channel_of_number,
     lesson,
     make_desk,
@@ -63,7 +63,7 @@ class Answered:
 
 @pytest.fixture(scope="module")
 def desk(quiet_server: str, endless_model: Path) -> Iterator[Desk]:
-    embedder = Remembering(load_embedder("default", "cpu"))
+    embedder = EmbeddingCache(load_embedder("default", "cpu"))
     with redis.Redis.from_url(quiet_server) as client, open_mind(endless_model) as chat_model:
         client.flushall()
         yield make_desk(BlockingStore(client), embedder, chat_model)

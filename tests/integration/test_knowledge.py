@@ -18,7 +18,7 @@ from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.knowledge_desk import (
     Desk,
-    Remembering,
+    EmbeddingCache,
     held_for,
     lesson,
     make_desk,
@@ -58,7 +58,7 @@ CODE_WORD = "The code word of the finance channel is HALIBUT, and nobody else ma
 
 @pytest.fixture(scope="module")
 def embedder() -> Embedding:
-    return Remembering(load_embedder("default", "cpu"))
+    return EmbeddingCache(load_embedder("default", "cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_to_begin_afresh_is_done_with_the_conversation_of_the_place(
 
 
 @pytest.mark.parametrize(
-    ("wish", "task"),
+    ("task_request", "task"),
     [
         (requests.ask("why?"), Ask()),
         (requests.translate("French", "Good morning"), Translate("fr")),
@@ -115,7 +115,7 @@ def test_a_command_becomes_a_job_of_its_kind(task_request: TaskRequest, task: ob
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "task_request",
     [
         requests.translate("klingonese", "Hi"),
         requests.learn(None, "  "),
@@ -128,7 +128,7 @@ def test_what_cannot_be_done_is_said_at_once(task_request: TaskRequest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "is_empty"),
+    ("task_request", "is_empty"),
     [
         (requests.ask(" "), True),
         (requests.write("\n", Form.AD, "", Length.SHORT), True),

@@ -7,7 +7,7 @@ from bots.discord.views.buttons import ButtonAction, id_of, is_stop_sign, job_of
 JOB = "abcdefghij234567abcd"
 
 
-@pytest.mark.parametrize("verb", ButtonAction)
+@pytest.mark.parametrize("button_action", ButtonAction)
 def test_a_button_is_known_by_its_id_alone(button_action: ButtonAction) -> None:
     assert id_of(button_action, JOB) == f"parley:{button_action.value}:{JOB}"
     assert len(id_of(button_action, JOB)) <= 100
