@@ -22,7 +22,7 @@ from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
 from worker import doctor
 from worker.celery_worker import add_tasks, make_tough, queues_of, run_celery, worker_arguments
-from worker.chat_model import Minds, chat_model_of
+from worker.chat_model import ChatModels, chat_model_of
 from worker.console import say
 from worker.handlers import handlers_of
 from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, Heartbeat, Ticker, sweep
@@ -96,11 +96,11 @@ class _Parts:
     life: Heartbeat
     shutdown: Shutdown
     patience: Patience
-    chat_models: Minds
+    chat_models: ChatModels
 
 
 def serve(
-    settings: Settings, patience: Patience = PATIENCE, chat_models: Minds = chat_model_of
+    settings: Settings, patience: Patience = PATIENCE, chat_models: ChatModels = chat_model_of
 ) -> int:
     """Load the model and run jobs until a signal; returns the exit code.
 
@@ -199,7 +199,7 @@ def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], N
             Ticker("leases", keeper.interval_s, keeper.renew_all),
             Ticker("look", PAUSE_S, listener.listen),
             Ticker("sweep", SWEEP_EVERY_S, lambda: sweep(store, wake)),
-            Ticker("wedge", CHECK_EVERY_S, watchdog.check),
+            Ticker("watchdog", CHECK_EVERY_S, watchdog.check),
         ):
             stack.enter_context(ticker)
         parts.life.become(WorkerState.READY)

@@ -10,7 +10,7 @@ from worker.console import say
 from worker.tasks.generate import ChatModel
 
 log = get_logger("worker")
-Minds = Callable[
+ChatModels = Callable[
     [Settings, float, Callable[[], None]], AbstractContextManager[tuple[str, ChatModel]]
 ]
 """What makes a worker's chat model; see ``chat_model_of``."""

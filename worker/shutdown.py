@@ -37,7 +37,7 @@ class Shutdown:
         self._hand_back = hand_back
         self._forced_after_s = forced_after_s
         self._requests: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._wait, name="departure", daemon=True)
+        self._thread = threading.Thread(target=self._wait, name="shutdown", daemon=True)
         self.is_asked = False
         """Whether this worker is ending."""
         self.is_abandoned = False

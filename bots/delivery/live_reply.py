@@ -198,7 +198,7 @@ class LiveReply:
                 if text is None:
                     return True
                 pieces = self._so_far(text)
-                turnstile = await self._posts.show(pieces, is_final=False, is_paid=bool(bucket))
+                lock = await self._posts.show(pieces, is_final=False, is_paid=bool(bucket))
                 if self._posts.may_cover:
                     await self._uncover()
         except UndeliverableError as error:
@@ -212,9 +212,9 @@ class LiveReply:
             elif self._posts.has_doubtful_posts:
                 asyncio.get_running_loop().call_later(DOUBT_S, self._changed.set)
             return True
-        self._shows_text |= text != self._notice and turnstile is PresentationLock.GO
-        self._is_quiet = turnstile is PresentationLock.OVER
-        return turnstile not in {PresentationLock.THEIRS, PresentationLock.UNKNOWN}
+        self._shows_text |= text != self._notice and lock is PresentationLock.GO
+        self._is_quiet = lock is PresentationLock.OVER
+        return lock not in {PresentationLock.THEIRS, PresentationLock.UNKNOWN}
 
     async def _uncover(self) -> None:
         """Show the ending again, if there is one, that we may have covered with an older text."""
@@ -298,10 +298,10 @@ class LiveReply:
             try:
                 bucket = self._posts.bucket(Rank.ENDING)
                 async with self._tools.turns.turn(self._place, lambda: Rank.ENDING, bucket):
-                    turnstile = await self._posts.show(parts, is_final=True)
-                if turnstile is PresentationLock.GO:
+                    lock = await self._posts.show(parts, is_final=True)
+                if lock is PresentationLock.GO:
                     return reply.code if isinstance(reply, Failed) else "done"
-                if turnstile is not PresentationLock.BUSY:
+                if lock is not PresentationLock.BUSY:
                     await self._posts.clear_strays()
                     return ""
                 await asyncio.sleep(BUSY_WAIT_S)

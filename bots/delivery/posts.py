@@ -120,8 +120,8 @@ class Posts:
         show = await self._store.run(
             presentation.show(job_id, name, is_final=is_final, num_parts=len(parts))
         )
-        if show.turnstile is not PresentationLock.GO:
-            return show.turnstile
+        if show.lock is not PresentationLock.GO:
+            return show.lock
         self._held_at_s = asked_at_s
         try:
             async with self._holding():

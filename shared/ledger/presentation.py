@@ -178,7 +178,7 @@ class PartState(StrEnum):
 class Show:
     """Permission to show a job, with the message ids of the parts that are posted."""
 
-    turnstile: PresentationLock
+    lock: PresentationLock
     parts: tuple[str, ...]
 
 

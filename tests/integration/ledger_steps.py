@@ -103,7 +103,7 @@ def show(
 ) -> Shown:
     """Whether this process may show a job, and its parts."""
     shown = store.run(presentation.show(job.id, me, is_final=is_final, num_parts=num_parts))
-    return (str(shown.turnstile), *shown.parts)
+    return (str(shown.lock), *shown.parts)
 
 
 def deliver(store: BlockingStore, job: Job) -> None:

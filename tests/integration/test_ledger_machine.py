@@ -198,7 +198,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(target=posts, job=accepted, me=st.sampled_from(["b1", "b2"]), is_final=st.booleans())
     def begin_to_show(self, job: Job, me: str, *, is_final: bool) -> Post:
-        """Ask for the turnstile; what it answers is carried out later, or never: a crash."""
+        """Ask for the lock; what it answers is carried out later, or never: a crash."""
         show = self.store.run(presentation.show(job.id, me, is_final=is_final, num_parts=1))
         self.num_shows += 1
         self.latest_show[job.id, me] = self.num_shows
@@ -260,7 +260,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return name
 
     def may_call(self, post: Post) -> bool:
-        """Whether a bots process holds the turnstile, without which it calls no platform.
+        """Whether a bots process holds the lock, without which it calls no platform.
 
         A process does one thing at a time for a job: what it began before is forgotten.
         """

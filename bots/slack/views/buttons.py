@@ -19,7 +19,7 @@ from bots.slack.views.components import MAX_SECTION_CHARS, cut, section
 PREFIX = "parley:"
 STOP, RETRY, GOOD, BAD = "stop", "retry", "good", "bad"
 FEEDBACK = "feedback"
-VERBS = frozenset({STOP, RETRY, GOOD, BAD})
+ACTIONS = frozenset({STOP, RETRY, GOOD, BAD})
 LABELS = {STOP: "Stop", RETRY: "Retry", GOOD: "👍", BAD: "👎"}
 HINTS = {
     STOP: "Stop this answer",
@@ -101,7 +101,7 @@ class SlackButtonPress:
 
     button_action: str
     value: str
-    """The job, for one of ``VERBS``."""
+    """The job, for one of ``ACTIONS``."""
     user: str
     channel: str
     """Empty where it stood in no conversation, but in a view."""

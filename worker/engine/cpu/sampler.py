@@ -1,4 +1,4 @@
-"""Choosing the next tokens of all sequences, each in its own manner.
+"""Choosing the next tokens of all sequences, each in its own choice.
 
 A seed's draw depends on the seed and on how many tokens were drawn with it, and on nothing else.
 """
@@ -40,22 +40,22 @@ class SamplingChoice:
         return (int.from_bytes(digest) >> 11) / 2**53
 
 
-def choose(logits: Tensor, manners: Sequence[SamplingChoice]) -> list[int]:
+def choose(logits: Tensor, choices: Sequence[SamplingChoice]) -> list[int]:
     """The next token of each row.
 
     Args:
         logits: (num_rows, num_vocabulary).
-        manners: one a row.
+        choices: one a row.
     """
     chosen: list[int] = logits.argmax(-1).tolist()
-    drawing = [row for row, manner in enumerate(manners) if not manner.is_greedy]
+    drawing = [row for row, choice in enumerate(choices) if not choice.is_greedy]
     if not drawing:
         return chosen
-    picked = [manners[row] for row in drawing]
-    temperatures = torch.tensor([manner.temperature for manner in picked]).unsqueeze(1)
+    picked = [choices[row] for row in drawing]
+    temperatures = torch.tensor([choice.temperature for choice in picked]).unsqueeze(1)
     scaled = logits[drawing].float() / temperatures
-    draws = torch.tensor([manner.draw() for manner in picked]).unsqueeze(1)
-    limits = torch.tensor([manner.top_p for manner in picked]).unsqueeze(1)
+    draws = torch.tensor([choice.draw() for choice in picked]).unsqueeze(1)
+    limits = torch.tensor([choice.top_p for choice in picked]).unsqueeze(1)
     tokens, has_all = _nucleus(scaled, limits, draws, min(NUM_LIKELY, scaled.size(1)))
     rest = (~has_all).nonzero().flatten()
     if len(rest):
