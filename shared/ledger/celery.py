@@ -1,7 +1,7 @@
 """Celery as the wake-up call: one app, built by a function, for both sides.
 
 A message carries a job's id and nothing else, as JSON. The ledger owns redelivery, so tasks are
-acknowledged before they run. Each setting's reason is in docs/architecture.md.
+acknowledged before they run. Each setting's reason is in docs/ledger.md.
 """
 
 import celery

@@ -168,6 +168,30 @@ def test_relative_links_lead_to_what_is_there(document: Path) -> None:
     assert broken == []
 
 
+PATHS = re.compile(r"`((?:bots|worker|shared|tests|docs|deploy)/[\w/.-]*\w/?)`")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [each for each in DOCUMENTS if each.name != "CHANGELOG.md"],  # it says what was
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_file_that_a_document_names_is_there(document: Path) -> None:
+    named = PATHS.findall(document.read_text(encoding="utf-8"))
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_contributing_says_for_thirty_changes_which_file_to_open() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| ([^|]+) \| (`[^|]+`) \|$", page.partition("## Where things are")[2], re.MULTILINE
+    )
+
+    assert len(rows) >= 30
+    assert [wish for wish, files in rows if not PATHS.findall(files)] == []
+
+
 def log_events() -> set[str]:
     """The event of every log line that our code writes."""
     return {
