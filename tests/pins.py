@@ -22,7 +22,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-PYPROJECT, CONSTRAINTS, LOCKS = ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / "locks"
+PYPROJECT, CONSTRAINTS, LOCKS = (
+    ROOT / "pyproject.toml",
+    ROOT / "constraints.txt",
+    ROOT / "deploy" / "locks",
+)
 STAMP = Path(sys.prefix) / ".pins"
 """In the virtual environment: the state of the files that was found to fit."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -171,7 +175,7 @@ def write_lock(name: str, requirements: Iterable[str], *words: str) -> None:
         text = compiled([*wanted, *omit, "--generate-hashes"], python)
     head = f"# Written by `make lock` for the {name} of the images: change nothing here.\n"
     (LOCKS / f"{name}.txt").write_text(head + text)
-    say(f"wrote locks/{name}.txt")
+    say(f"wrote deploy/locks/{name}.txt")
 
 
 if __name__ == "__main__":

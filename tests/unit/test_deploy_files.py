@@ -247,7 +247,7 @@ def test_the_bots_image_brings_no_model_library() -> None:
     assert brought & {"torch", "transformers", "accelerate", "numpy"} == set()
     installs = [line for stage in lineage("bots") for line in re.findall("pip install.*", stage)]
     assert installs == [
-        "pip install --no-deps --require-hashes -r locks/bots.txt",
+        "pip install --no-deps --require-hashes -r deploy/locks/bots.txt",
         "pip install --no-deps --no-build-isolation '.[bots]' && pip check",
     ]
 
@@ -261,7 +261,7 @@ def locked(name: str) -> dict[str, list[str]]:
 
 
 def lock_text(name: str) -> str:
-    return (ROOT / "locks" / f"{name}.txt").read_text()
+    return (ROOT / "deploy" / "locks" / f"{name}.txt").read_text()
 
 
 @pytest.mark.parametrize("image", OUR_IMAGES)
@@ -296,10 +296,12 @@ def test_a_lock_has_the_versions_of_make_and_a_hash_for_each(name: str) -> None:
 def test_every_lock_is_installed_with_its_hashes() -> None:
     text = "\n".join(stages().values())
 
-    installed = re.findall(r"pip install --no-deps --require-hashes -r locks/(\w+)\.txt", text)
+    installed = re.findall(
+        r"pip install --no-deps --require-hashes -r deploy/locks/(\w+)\.txt", text
+    )
 
     assert sorted(installed) == sorted(LOCKS)
-    assert {file.stem for file in (ROOT / "locks").iterdir()} == set(LOCKS)
+    assert {file.stem for file in (ROOT / "deploy" / "locks").iterdir()} == set(LOCKS)
 
 
 def test_every_file_copied_into_an_image_is_let_through_to_the_builder() -> None:
