@@ -13,14 +13,8 @@ from shared.cli.processes import python_module
 from shared.errors import SettingsError
 from shared.settings import Settings, read_settings
 from tests.fakes.tiny_encoder import save_tiny_encoder
-from tests.patience import PATIENCE_S
-from tests.running import RunningModule, clean_environment
+from tests.running import clean_environment
 from worker import commands
-from worker.benches.engine import Waits, bench_engine
-from worker.evaluation.report import Evaluation
-
-NUM_NEW = 8
-"""Tokens of an answer."""
 
 
 def settings_of(folder: Path, model: Path | str) -> dict[str, str]:
@@ -54,12 +48,11 @@ def bench(
 
 
 def test_each_engine_is_measured_beside_one_at_a_time(endless_model: Path, tmp_path: Path) -> None:
-    settings = read(settings_of(tmp_path, endless_model))
-    waits = Waits(settle_s=0.3, before_s=1.0)
+    options = ("--at-once", "1", "--at-once", "3", "--new-tokens", "6", "--repeats", "1")
 
-    found = bench_engine(settings, counts=[1, 3], num_new=6, repeats=1, waits=waits)
+    measured, run = bench(tmp_path, endless_model, "engine", *options)
 
-    measured = as_told(found)
+    assert run.returncode == 0, run.stderr
     assert set(measured) == {
         *("model", "one_at_a_time", "static_batches", "transformers", "lean"),
         *("ratios", "bandwidth_gb_per_s"),
@@ -73,12 +66,6 @@ def test_each_engine_is_measured_beside_one_at_a_time(endless_model: Path, tmp_p
     assert measured["ratios"]["one_at_a_time"] == {"1": 1.0}
 
 
-def as_told(found: Evaluation) -> dict[str, Any]:
-    """What ``--json`` says of it."""
-    told: dict[str, Any] = json.loads(json.dumps(found.figures))
-    return told
-
-
 def test_the_engines_of_a_model_that_is_not_there_end_with_a_sentence(tmp_path: Path) -> None:
     options = ("--at-once", "1", "--at-once", "3", "--new-tokens", "6", "--repeats", "1")
 
@@ -90,16 +77,13 @@ def test_the_engines_of_a_model_that_is_not_there_end_with_a_sentence(tmp_path: 
 
 
 def test_the_whole_way_is_measured_beside_the_bare_engine(
-    endless_model: Path, own_redis: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    endless_model: Path, tmp_path: Path
 ) -> None:
-    sizes = {"PARLEY_MAX_NEW_TOKENS": str(NUM_NEW), "PARLEY_CONCURRENCY": "3"}
-    settings = {**settings_of(tmp_path, endless_model), **sizes, "PARLEY_QUEUES": "chat"}
-    load = load_on_a_paced_worker({**settings, "PARLEY_REDIS_URL": own_redis}, tmp_path)
+    options = ("--concurrency", "3", "--new-tokens", "8", "--repeats", "1")
 
-    code = commands.run(read(settings), ["bench", "serve", str(load), "--json"])
+    measured, run = bench(tmp_path, endless_model, "serve", *options)
 
-    assert code == 0
-    measured = json.loads(capsys.readouterr().out.splitlines()[-1])  # below what the engine logs
+    assert run.returncode == 0, run.stderr
     assert measured["tokens_per_s"] > 0
     assert set(measured["ratios"]) == {"engine", "one_at_a_time", "llama_cpp"}
     assert measured["ratios"]["engine"] > 0
@@ -108,17 +92,6 @@ def test_the_whole_way_is_measured_beside_the_bare_engine(
     assert set(measured["memory_mb"]) == {"bots", "redis", "worker 1"}
     assert measured["concurrency"] == 3
     assert measured["alone"]["tokens_per_s"] > 0
-
-
-def load_on_a_paced_worker(settings: dict[str, str], folder: Path) -> Path:
-    """The file that ``python -m bots load`` writes, as ``parley bench serve`` has it written."""
-    out = folder / "load.json"
-    with (
-        RunningModule("worker", "paced", "100", settings=settings),
-        RunningModule("bots", "load", "3", "1", str(out), settings=settings) as load,
-    ):
-        assert load.process.wait(PATIENCE_S) == 0, load.output
-    return out
 
 
 def test_the_whole_way_without_a_model_ends_with_the_workers_sentence(tmp_path: Path) -> None:

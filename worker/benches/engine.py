@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import ModelUnavailableError
@@ -66,28 +65,18 @@ NEW_TOKENS = 600
 """Of a running answer; another follows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long it is written before the long prompt comes."""
-
-    settle_s: float = 2.0
-    """All prompts are read by then."""
-    before_s: float = 3.0
-    """What is measured is how much comes in a while."""
+SETTLE_S = 2.0
+"""All prompts are read by then."""
+BEFORE_S = 3.0
+"""How much comes in a while is measured for so long, before the long prompt."""
 
 
-WAITS = Waits()
-
-
-def stretch(
-    engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], waits: Waits = WAITS
-) -> float:
+def stretch(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> float:
     """The time between pieces while the long prompt is read, over that before.
 
     Args:
         engine: with room for ``NUM_RUNNING`` answers and one more.
         prompts: short ones; used in turns.
-        waits: before the long one.
     """
     tenant = secrets.token_hex(4)
     times_s: list[float] = []
@@ -107,9 +96,9 @@ def stretch(
     for writer in writers:
         writer.start()
     try:
-        time.sleep(waits.settle_s)
+        time.sleep(SETTLE_S)
         begun_s, num_begun = time.perf_counter(), len(times_s)
-        time.sleep(waits.before_s)
+        time.sleep(BEFORE_S)
         before = (len(times_s) - num_begun) / (time.perf_counter() - begun_s)
         num_tokens = min(LONG_TOKENS, engine.limits.max_total_tokens // 2)
         prompt = (prompts[0] * (num_tokens // len(prompts[0]) + 1))[:num_tokens]
@@ -141,7 +130,6 @@ def bench_engine(
     counts: Sequence[int],
     num_new: int,
     repeats: int,
-    waits: Waits = WAITS,
 ) -> Evaluation:
     """Measure each engine that can compute the model.
 
@@ -150,7 +138,6 @@ def bench_engine(
         counts: how many requests at once.
         num_new: tokens of each answer.
         repeats: of which the median counts.
-        waits: before a long prompt comes among running answers.
     """
     loaded = load_model(choice_of(settings.model, settings), say)
     prompts = [_prompt(loaded, number) for number in range(max(counts))]
@@ -175,7 +162,7 @@ def bench_engine(
         own_bytes = loaded.num_linear_weights * loaded.model.dtype.itemsize
         weight_bytes = {ONE_AT_A_TIME: own_bytes}
         for name, engine in engines.items():
-            ways[name] = _measures(engine, prompts, counts, num_new, waits)
+            ways[name] = _measures(engine, prompts, counts, num_new)
             weight_bytes[name] = engine.weight_bytes
         rounds = []
         for number in range(repeats + 1):
@@ -190,12 +177,11 @@ def _measures(
     prompts: Sequence[tuple[int, ...]],
     counts: Sequence[int],
     num_new: int,
-    waits: Waits,
 ) -> Callable[[], Figures]:
     def measure() -> Figures:
         rates = {str(count): _rate(engine, prompts[:count], num_new) for count in counts}
         second_turn = _second_turn(engine, prompts[0])
-        long_prompt = stretch(engine, prompts, waits)
+        long_prompt = stretch(engine, prompts)
         return {**rates, "second_turn": second_turn, "long_prompt": long_prompt}
 
     return measure
