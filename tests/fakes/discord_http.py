@@ -26,6 +26,7 @@ from tests.fakes.discord_model import RequestRecord, UploadedFile
 from tests.fakes.discord_rates import VIA, BucketKey, RateLimiter, too_many_requests
 from tests.fakes.discord_settings import Json
 from tests.fakes.discord_world import World
+from tests.fakes.late_answers import pause
 
 API_PREFIX = "/api/v10"
 _CLOUDFLARE_BAN = "<html><title>Access denied</title>error code: 1015</html>"
@@ -109,7 +110,7 @@ class Pipeline:
         if self._take(FaultKind.BAD_GATEWAY_AFTER, record):
             return web.Response(status=502, text=_BAD_GATEWAY, content_type="text/html")
         if delay := self._take(FaultKind.DELAY_AFTER, record):
-            await asyncio.sleep(delay.delay_s)
+            await pause(request, delay.delay_s)
         return response
 
     def _take(self, kind: FaultKind, record: RequestRecord) -> Fault | None:

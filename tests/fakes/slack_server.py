@@ -24,6 +24,7 @@ from typing import Self
 from aiohttp import web
 
 from tests.fakes import slack_events as events
+from tests.fakes.late_answers import pause
 from tests.fakes.slack_calls import ApiError, Call, read_call
 from tests.fakes.slack_control import add_control_routes
 from tests.fakes.slack_delivery import Delivery, Dispatcher, HttpAnswer, HttpPoster, Transport
@@ -300,7 +301,7 @@ class FakeSlack(Settings, People, FaultPlan):
         if self._take_fault(call.method, FaultKind.ERROR_AFTER):
             answer = refused(None, SERVER_ERROR, None)
         if delay := self._take_fault(call.method, FaultKind.DELAY_AFTER):
-            await asyncio.sleep(delay.delay_s)
+            await pause(request, delay.delay_s)
         record.answer, record.status = answer.body, answer.status
         self._changes.touch()
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))} | answer.headers
