@@ -1,4 +1,4 @@
-"""One line a check, for ``parley doctor``. Pure but for printing."""
+"""The checks of ``parley doctor``, printed one per line. Pure but for printing."""
 
 import sys
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ MARKS = {True: "ok  ", False: "FAIL", None: "note"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, and what was found or what to do."""
+    """One check: its subject, whether it passed, and the finding or what to do."""
 
     name: str
     passed: bool | None
-    """None: worth knowing, not a fault."""
+    """None is a warning: worth knowing, not a fault."""
     finding: str
 
     @classmethod
@@ -29,12 +29,12 @@ class Check:
 
     @classmethod
     def warn(cls, name: str, finding: str) -> Self:
-        """Something worth knowing."""
+        """A warning: worth knowing, not a fault."""
         return cls(name, passed=None, finding=finding)
 
 
 def print_checks(checks: Sequence[Check]) -> int:
-    """Print them; returns the exit code, 1 if any failed."""
+    """Print the checks; return the exit code, which is 1 if any failed."""
     for check in checks:
         sys.stdout.write(f"{MARKS[check.passed]}  {check.name:<14} {check.finding}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Everything that can go wrong on purpose.
+"""Parley's exceptions, all below ``ParleyError``.
 
 ParleyError
 ├── RefusedError              the user's request cannot be served; ``sentence`` is what they read
@@ -22,17 +22,17 @@ ParleyError
 │   ├── QuotaError
 │   └── DeadlineError
 ├── PlatformError             Slack or Discord
-│   ├── UndeliverableError        the channel is gone, or we may not write there: do not retry
-│   │   ├── MessageGoneError          our message cannot be edited any more, but another be posted
-│   │   └── ElsewhereError            we, or whom it is for, are not in that place
-│   └── PlatformUnavailableError  try again later, in doubt whether it took effect
-│       ├── PlatformSilentError       no answer came; it may take effect only after later calls
-│       └── RateLimitedError          it did not; the platform says how long to wait
-├── CodecError                a document that is not ours, of another version, or lacks a field
+│   ├── UndeliverableError        the channel is gone or closed to the bot: do not retry
+│   │   ├── MessageGoneError          the message cannot be edited any more; post another one
+│   │   └── ElsewhereError            the bot, or the person addressed, is not in the channel
+│   └── PlatformUnavailableError  try again later; it may have taken effect
+│       ├── PlatformSilentError       no answer; it may take effect only after later calls
+│       └── RateLimitedError          it took no effect; the platform says how long to wait
+├── CodecError                not Parley's document, another version, or lacks a field
 ├── ModelError                the model or its engine
-│   └── EngineError               generation failed, also after the engine was rebuilt
-│       └── EngineLostError           and not by this request: another worker may well answer it
-└── StartupError              the process cannot start; ``exit_code`` tells a supervisor which
+│   └── EngineError               generation failed, even after the engine was rebuilt
+│       └── EngineLostError           not this request's fault: another worker may answer it
+└── StartupError              the process cannot start; ``exit_code`` says why
     ├── SettingsError
     ├── RedisUnavailableError
     ├── ModelUnavailableError
@@ -50,11 +50,11 @@ from shared.replies import Failed
 
 
 class ParleyError(Exception):
-    """Base of all of Parley's own errors."""
+    """The base class of Parley's own errors."""
 
 
 class RefusedError(ParleyError):
-    """The request cannot be served as it is; nobody is at fault but the request."""
+    """The request cannot be served as it is; the fault lies in the request."""
 
     code: ClassVar[str] = "refused"
 
@@ -64,12 +64,12 @@ class RefusedError(ParleyError):
         return str(self)
 
     def to_reply(self, text: str = "") -> Failed:
-        """The visible outcome, with what had been written before."""
+        """The reply that the person sees, below any text that was already written."""
         return Failed(code=self.code, sentence=self.sentence, text=text)
 
 
 class EmptyMessageError(RefusedError):
-    """A mention with nothing beside it."""
+    """A mention without any text."""
 
     code = "empty"
 
@@ -92,7 +92,7 @@ class MessageTooLongError(RefusedError):
 
 
 class PromptTooLongError(RefusedError):
-    """A message that does not fit the model's context even without any history."""
+    """A message that does not fit the model's context even without history."""
 
     code = "prompt_too_long"
 
@@ -104,7 +104,7 @@ class PromptTooLongError(RefusedError):
 
 
 class TooManyMessagesError(RefusedError):
-    """One person's messages come faster than ``PARLEY_USER_MESSAGES_PER_MIN``."""
+    """One person sends messages faster than ``PARLEY_USER_MESSAGES_PER_MIN``."""
 
     code = "user_rate"
 
@@ -116,7 +116,7 @@ class TooManyMessagesError(RefusedError):
 
 
 class ChannelBusyError(RefusedError):
-    """A channel's messages come faster than ``PARLEY_CHANNEL_MESSAGES_PER_MIN``."""
+    """A channel receives messages faster than ``PARLEY_CHANNEL_MESSAGES_PER_MIN``."""
 
     code = "channel_rate"
 
@@ -128,7 +128,7 @@ class ChannelBusyError(RefusedError):
 
 
 class TooManyOpenError(RefusedError):
-    """One person has ``PARLEY_MAX_OPEN_PER_USER`` questions waiting for their answers."""
+    """One person has ``PARLEY_MAX_OPEN_PER_USER`` unanswered questions."""
 
     code = "open_jobs"
 
@@ -152,7 +152,7 @@ class QueueFullError(RefusedError):
 
 
 class PlaceUnreadableError(RefusedError):
-    """The messages that a task works on cannot be read."""
+    """The messages that a task needs cannot be read."""
 
     code = "place_unreadable"
 
@@ -186,7 +186,7 @@ class TranslationPairError(RefusedError):
 
 
 class NotAMemberError(RefusedError):
-    """Somebody asks about a place that they are not in."""
+    """A person asks about a channel that they are not a member of."""
 
     code = "not_a_member"
 
@@ -198,7 +198,7 @@ class NotAMemberError(RefusedError):
 
 
 class NoThreadError(RefusedError):
-    """A thread is meant, and there is none."""
+    """The request needs a thread, and there is none."""
 
     code = "no_thread"
 
@@ -209,7 +209,7 @@ class NoThreadError(RefusedError):
 
 
 class TaskOffError(RefusedError):
-    """A task that is switched off where it was asked for."""
+    """A task that is disabled in this channel."""
 
     code = "task_off"
 
@@ -221,7 +221,7 @@ class TaskOffError(RefusedError):
 
 
 class QuotaError(RefusedError):
-    """A person or a channel has used up what they may use in a day."""
+    """A person or a channel has used up its quota of the day."""
 
     code = "quota"
 
@@ -246,7 +246,7 @@ class FileTooLargeError(RefusedError):
 
 
 class FileUnavailableError(RefusedError):
-    """The platform does not hand out a file that is to be learned."""
+    """The platform does not deliver a file that was to be learned."""
 
     code = "file_unavailable"
 
@@ -261,13 +261,13 @@ class UnreadableDocumentError(RefusedError):
 
 
 class NoKnowledgeError(RefusedError):
-    """Documents cannot be searched, or there are none."""
+    """Document search is unavailable, or there are no documents."""
 
     code = "no_knowledge"
 
 
 class DeadlineError(RefusedError):
-    """The job's time ran out before its answer was whole."""
+    """The job's deadline passed before its answer was complete."""
 
     code = "deadline"
 
@@ -282,37 +282,37 @@ class PlatformError(ParleyError):
 
 
 class UndeliverableError(PlatformError):
-    """The place is gone or closed to us: trying again cannot help."""
+    """The channel is gone or closed to the bot: trying again cannot help."""
 
 
 class MessageGoneError(UndeliverableError):
-    """Our message was deleted, or can no longer be edited; another one may be posted."""
+    """The bot's message was deleted, or can no longer be edited; another one may be posted."""
 
 
 class ElsewhereError(UndeliverableError):
-    """We, or the person whom it is for, are not in that place."""
+    """The bot, or the person addressed, is not in that channel."""
 
 
 class PlatformUnavailableError(PlatformError):
-    """A passing fault; whether the call took effect is unknown."""
+    """A temporary fault; whether the call took effect is unknown."""
 
 
 class PlatformSilentError(PlatformUnavailableError):
-    """No answer in time: the call may yet take effect, even after calls that are made later."""
+    """No answer in time: the call may still take effect, even after calls that are made later."""
 
 
 class RateLimitedError(PlatformUnavailableError):
-    """Too much was asked of the platform: nothing was done, and nothing will be for a while."""
+    """The platform's rate limit was hit: the call had no effect, nor will others for a while."""
 
     def __init__(
         self, retry_after_s: float, *, is_everywhere: bool = False, is_shared: bool = False
     ) -> None:
-        """How long, and for whom.
+        """How long to wait, and which calls and processes it affects.
 
         Args:
-            retry_after_s: so long.
-            is_everywhere: not only for this kind of call, or in this place.
-            is_shared: other processes have been told.
+            retry_after_s: the time to wait.
+            is_everywhere: not only for this kind of call, or in this channel.
+            is_shared: the other processes know it already.
         """
         super().__init__(f"rate limited for {retry_after_s:g} s")
         self.retry_after_s = retry_after_s
@@ -321,7 +321,7 @@ class RateLimitedError(PlatformUnavailableError):
 
 
 class CodecError(ParleyError):
-    """A document that is not ours, is of another version, or lacks a field."""
+    """A document that is not Parley's, is of another version, or lacks a field."""
 
 
 class ModelError(ParleyError):
@@ -329,11 +329,11 @@ class ModelError(ParleyError):
 
 
 class EngineError(ModelError):
-    """Generation failed for good."""
+    """Generation failed permanently."""
 
 
 class EngineLostError(EngineError):
-    """The engine is beyond repair; nothing is known against the requests that end with it."""
+    """The engine cannot be repaired; its failed requests are not known to be at fault."""
 
     def __init__(self, why: str = "The engine is lost.") -> None:
         super().__init__(why)
@@ -372,13 +372,13 @@ class PlatformUnreachableError(StartupError):
 
 
 class PortInUseError(StartupError):
-    """``PARLEY_HTTP_PORT`` is taken."""
+    """``PARLEY_HTTP_PORT`` is in use."""
 
     exit_code = 73
 
 
 class RedisUnavailableError(StartupError):
-    """Redis cannot be reached, or must not be used as it is set up."""
+    """Redis cannot be reached, or its configuration is not safe for jobs."""
 
     exit_code = 69
 

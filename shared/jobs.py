@@ -1,4 +1,4 @@
-"""The unit of work: one message that Parley has accepted and owes an answer.
+"""The job: one message that Parley has accepted and must answer.
 
 Pure data. Built by ``bots.incoming.intake``, carried by the ledger as JSON, run by
 ``worker.runner``.
@@ -17,7 +17,7 @@ JOB_ID_LENGTH = 20
 
 
 class Platform(StrEnum):
-    """Where a message came from."""
+    """The platform a message came from."""
 
     SLACK = "slack"
     DISCORD = "discord"
@@ -25,12 +25,12 @@ class Platform(StrEnum):
 
 
 class Kind(StrEnum):
-    """What is to be done with a message."""
+    """The kind of job: what the worker does with the message."""
 
     CHAT = "chat"
     """Answer it."""
     NEW = "new"
-    """Forget the conversation so far and say so."""
+    """Forget the conversation so far and confirm it."""
     ASK = "ask"
     TRANSLATE = "translate"
     SUMMARIZE = "summarize"
@@ -48,22 +48,22 @@ class Kind(StrEnum):
 
     @property
     def queue(self) -> str:
-        """The Celery queue this kind waits in."""
+        """The Celery queue of this kind."""
         return QUEUES.get(self, CHAT_QUEUE)
 
     @property
     def is_answered(self) -> bool:
-        """Whether somebody waits for what comes of it."""
+        """Whether a person waits for the result."""
         return self is not Kind.TAG
 
 
 CHAT_QUEUE, TAG_QUEUE, INDEX_QUEUE = "chat", "tag", "index"
 QUEUES = {Kind.TAG: TAG_QUEUE, Kind.REPORT: TAG_QUEUE, Kind.LEARN: INDEX_QUEUE}
-"""Kinds that wait for something else than the chat model."""
+"""The queues of kinds that need something other than the chat model."""
 
 
 def chat_queue(model: str) -> str:
-    """The queue of those who want one model; only workers that run it take from it."""
+    """The queue of jobs that ask for one model; only workers that run it consume it."""
     return f"{CHAT_QUEUE}:{model}"
 
 
@@ -72,12 +72,12 @@ class Audience(StrEnum):
 
     CHANNEL = "channel"
     ASKER = "asker"
-    """Only the person who asked, in the same place if the platform can do that."""
+    """Only the person who asked; in the same channel if the platform can do that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a message came from, which is also where its answer goes."""
+    """The origin of a message, which is also where its answer is posted."""
 
     platform: Platform
     team: str
@@ -87,51 +87,50 @@ class Origin:
     """The conversation inside the channel; empty where the channel is one conversation.
 
     On Slack the timestamp of the thread's first message, on Discord the id of the message that
-    began a chain of replies.
-    """
+    began a chain of replies."""
     message: str
     """The platform's id of the message being answered."""
     user: str
     act: str = ""
-    """What somebody did with the message, or instead of writing one: a command, a menu, a reaction.
+    """The interaction: a command, a menu item or a reaction.
 
-    Empty for a message that is answered because it was written. Each act is a job and a
-    conversation of its own.
-    """
+    Empty for a message that is answered because it was written. Each interaction is a job and a
+    conversation of its own."""
     audience: Audience = Audience.CHANNEL
     ticket: str = ""
-    """What the platform wants to have back with an answer to a command; good for some minutes."""
+    """The platform's token for answering a command; valid for some minutes."""
     parent: str = ""
-    """The channel that a thread hangs in, where a thread is a channel of its own; else empty.
+    """The parent channel of a thread, where a thread is a channel of its own; else empty.
 
-    Who is in the thread sees that channel, and not the other way round.
-    """
+    Members of the thread can read that channel, but not the reverse."""
 
     @property
     def conversation(self) -> str:
-        """The key under which turns are remembered and kept in order; never read across."""
-        # On Slack each question in a direct message may have a thread; all of them are one talk.
+        """The key under which turns are remembered and ordered; never read across keys."""
+        # On Slack each question in a direct message may have a thread; all of them are one
+        # conversation.
         is_direct = self.platform is Platform.SLACK and self.channel.startswith("D")
         channel, thread = self.channel, "" if is_direct else self.thread
         if self.parent:
-            # On Discord a thread has the id of the message that it hangs at: their talk is one.
+            # On Discord a thread has the id of the message it starts from: both are one
+            # conversation.
             channel, thread = self.parent, self.channel
         place = f"{self.platform}:{self.team}:{channel}:{thread}"
         return f"{place}:{self.message}:{self.act}" if self.act else place
 
     @property
     def tenant(self) -> str:
-        """Whose data it is: nothing computed for one tenant is shared with another."""
+        """The tenant that owns the data: nothing computed for one tenant is shared with another."""
         return f"{self.platform}:{self.team}"
 
     @property
     def asker(self) -> str:
-        """The person, as limits know them."""
+        """The key of the person for rate limits and quotas."""
         return f"{self.tenant}:{self.user}"
 
     @property
     def outbox(self) -> str:
-        """The stream that carries finished replies back: one a platform, one a console session."""
+        """The stream of finished replies: one per platform, one per console session."""
         if self.platform is Platform.CONSOLE:
             return f"{self.platform}:{self.channel}"
         return self.platform.value
@@ -145,12 +144,12 @@ class Turn:
     """``user`` or ``assistant``."""
     text: str
     job: str = ""
-    """The id of the job that left it here, which takes it away again if it is run anew."""
+    """The id of the job that added it; a new run of that job removes it first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptOverrides:
-    """How a channel wants to be answered, where that differs from the worker's own settings."""
+    """A channel's overrides of the worker's own prompt settings."""
 
     system_prompt: str | None = None
     language: str = ""
@@ -158,23 +157,23 @@ class PromptOverrides:
     retention_ms: int | None = None
     """How long the conversation is remembered."""
     model: str = ""
-    """The name of the model that is to write; empty for whichever worker is free."""
+    """The name of the model that must answer; empty for any free worker's."""
     is_threaded: bool = False
-    """Whether the answer goes into a thread, where that is not what people there are used to."""
+    """Whether the answer goes into a thread, where that is not the platform's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message."""
+    """A file attached to a message."""
 
     name: str
-    """With its ending."""
+    """The file name with its extension."""
     content: str = ""
-    """Its bytes as base64, until it is read; empty if it was not fetched."""
+    """The bytes as base64, until they are parsed; empty if the file was not fetched."""
     text: str = ""
-    """What was read of it."""
+    """The text extracted from it."""
     note: str = ""
-    """A sentence for the asker: why it was not read, or not whole."""
+    """A sentence for the asker: why it was not read, or only in part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,26 +184,27 @@ class Job:
     kind: Kind
     origin: Origin
     text: str
-    """What the person wrote, cleaned of control characters and of the mention that called us."""
+    """The message text without control characters and without the mention that addressed the bot.
+    """
     late_s: float = 0.0
-    """How long ago it was written when it was found, if nobody was there to hear it; else 0."""
+    """The message's age in seconds if backfill found it; 0 if it arrived live."""
     task: Task | None = None
-    """What is asked for besides an answer; its kind is the job's."""
+    """What the job asks for besides an answer; the job's kind matches it."""
     attachments: tuple[Attachment, ...] = ()
-    """Files that are a part of the question."""
+    """Files that belong to the question."""
     num_retries: int = 0
-    """How often somebody wanted another answer to it."""
+    """How many times a person asked for another answer."""
     manner: PromptOverrides | None = None
-    """How its channel wants to be answered; None: as the worker's settings say."""
+    """The channel's prompt overrides; None: the worker's settings apply."""
 
     @property
     def is_unasked(self) -> bool:
-        """Whether nobody waits for an answer: an empty one is not shown, and none is begun."""
+        """Whether no person waits for the answer: if it is empty, nothing is posted."""
         return isinstance(self.task, Translate | Learn) and self.task.is_unasked
 
 
 def job_id(origin: Origin) -> str:
-    """The name of the job for a message; the same message always gets the same name.
+    """The id of the job for a message; the same message always gets the same id.
 
     Made from platform, team, channel and message, never from an event's id: Slack delivers one
     mention as two events with different ids and the same message timestamp.
@@ -219,19 +219,19 @@ def job_id(origin: Origin) -> str:
 def make_job(
     kind: Kind, origin: Origin, text: str, late_s: float = 0.0, task: Task | None = None
 ) -> Job:
-    """A job for this message, named after it."""
+    """A job for this message, with the id that ``job_id`` gives."""
     return Job(job_id(origin), kind, origin, text, late_s, task)
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Where a job stands that may not have been begun."""
+    """The position in the queue of a job that may not have started."""
 
     state: str
     num_ahead: int
     wait_ms: int | None
-    """Until it is begun, as far as can be told; None before anything has been measured."""
+    """The expected time until the job starts; None before anything has been measured."""
     num_ready: int
     """Workers that answer now."""
     num_alive: int
-    """Workers that are there, loading ones too."""
+    """Live workers, including those that are still loading."""

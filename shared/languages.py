@@ -1,6 +1,6 @@
-"""Languages by the names, codes and flags that people use for them. Pure; data from Unicode's CLDR.
+"""Languages by name, code and flag. Pure; the data is from Unicode's CLDR.
 
-Both sides ask it: ``bots`` for the language that somebody wants, ``worker`` for a language's name.
+``bots`` looks up the language that a person asks for, ``worker`` the name of a language.
 """
 # Pure. Uses babel.
 
@@ -25,13 +25,13 @@ ALIASES = {
     "simplified chinese": "zh",
     "tagalog": FILIPINO,
 }
-"""Names in use that CLDR gives as alternatives, which Babel leaves out."""
+"""Alternative names in CLDR, which Babel leaves out."""
 OLD_CODES = {"iw": "he", "in": "id", "ji": "yi", "tl": FILIPINO}
 """Codes that ISO 639 has replaced."""
 SLACK_COUNTRIES = frozenset({"cn", "de", "es", "fr", "gb", "it", "jp", "kr", "ru", "uk", "us"})
-"""Countries whose flag Slack calls by the country alone (emoji-data's short names)."""
+"""Countries whose flag Slack names by the country code alone (emoji-data's short names)."""
 NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
-"""Territories of CLDR in which nobody writes one language."""
+"""Territories of CLDR without one common language."""
 REGIONAL_A = 0x1F1E6
 """REGIONAL INDICATOR SYMBOL LETTER A: two such letters are a flag (Unicode TR 51)."""
 NUM_LETTERS = 26
@@ -58,7 +58,7 @@ def find_language(words: str) -> str | None:
 
 
 def read_names() -> None:
-    """Read all names, which takes some 0.3 s: for who must not wait when the first is asked for."""
+    """Load all names, which costs some 0.3 s, so that the first lookup need not wait."""
     _by_english_name()
     _by_own_name()
 
@@ -69,7 +69,7 @@ def name_of(code: str) -> str:
 
 
 def languages_like(beginning: str, most: int) -> list[tuple[str, str]]:
-    """Languages to choose from: English names and codes, those that begin so first."""
+    """Suggestions of languages, as English names and codes; names with that prefix first."""
     words = _fold(beginning)
     names = [name for name in _by_english_name() if words in name]
     names.sort(key=lambda name: (not name.startswith(words), name))
@@ -78,7 +78,7 @@ def languages_like(beginning: str, most: int) -> list[tuple[str, str]]:
 
 
 def language_of_flag(flag: str) -> str | None:
-    """The language that most people write where a flag flies, by CLDR's likely subtags.
+    """The main written language of a flag's country, by CLDR's likely subtags.
 
     Args:
         flag: the emoji, such as 🇫🇷, or its name on a platform: ``flag-fr``, ``flag_fr``, ``fr``.
@@ -87,12 +87,12 @@ def language_of_flag(flag: str) -> str | None:
     if country not in Locale(ENGLISH).territories or country in NO_COUNTRIES:
         return None
     likely = get_global("likely_subtags").get(f"und_{country}")
-    # English is CLDR's answer for the whole world, and left out where it is a country's too.
+    # CLDR answers English for the whole world; it is left out where it is a country's language too.
     return str(likely).partition("_")[0] if likely else ENGLISH
 
 
 def _language_of_clear_flag(word: str) -> str | None:
-    """Of a flag that is no word as well: ``us`` and ``it`` are."""
+    """The language of a flag whose name is not also a word: ``us`` and ``it`` are words."""
     return None if word.isascii() and "flag" not in word else language_of_flag(word)
 
 
@@ -130,12 +130,12 @@ def _by_english_name() -> dict[str, str]:
 
 @cache
 def _by_own_name() -> dict[str, str]:
-    """What each language calls itself. Reading all of them takes some 0.3 s, once."""
+    """Each language's own name. Loading all of them costs some 0.3 s, once."""
     names = {code: Locale(code).languages.get(code) for code in sorted(_codes())}
     return {_fold(name): code for code, name in names.items() if name}
 
 
 def _fold(words: str) -> str:
-    """Without case, accents and blanks around: ``Francais`` is French too."""
+    """Lower-case the text and strip accents and outer blanks: ``Francais`` is French too."""
     parts = unicodedata.normalize("NFKD", words.casefold())
     return "".join(char for char in parts if not unicodedata.combining(char)).strip()

@@ -1,8 +1,8 @@
-"""Structured logs: one JSON line an event, to standard output, without tokens or message texts.
+"""Structured logs: one JSON line per event on standard output, without tokens or message texts.
 
-Everything that looks like a Slack or Discord token is blotted out, in our lines and in foreign
-libraries' alike. Foreign libraries log from WARNING up: at DEBUG discord.py and slack_sdk write
-whole bodies, and Bolt writes the body of a badly signed request at INFO.
+Anything that looks like a Slack or Discord token is redacted, in Parley's lines and in libraries'
+alike. Libraries log from WARNING up: at DEBUG discord.py and slack_sdk write whole bodies, and Bolt
+writes the body of a badly signed request at INFO.
 """
 
 import logging
@@ -24,12 +24,12 @@ BLOT = "[secret]"
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict | str) -> str:
-    """Blot out anything that looks like a credential, wherever in the finished line it stands."""
+    """Redact anything that looks like a credential, anywhere in the finished line."""
     return SECRETS.sub(BLOT, str(line))
 
 
 def configure_logs(level: str, stream: TextIO | None = None) -> None:
-    """Send our logs and foreign warnings, as JSON lines, to standard output or a stream."""
+    """Send Parley's logs and libraries' warnings, as JSON lines, to standard output or a stream."""
     shared_steps: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,

@@ -1,7 +1,7 @@
-"""What holds in a channel, of three layers of preferences: the closest that speaks counts. Pure.
+"""The three layers of preferences, resolved for a channel: the most specific one wins. Pure.
 
-They are the operator's settings, the workspace's preferences and the channel's. None means that the
-layer below decides.
+The layers are the operator's settings, the workspace's preferences and the channel's. None defers
+to the layer below.
 """
 # Pure. Uses babel.
 
@@ -26,7 +26,7 @@ HOUR_MS = 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """The operator's settings: what holds where nobody prefers anything."""
+    """The operator's settings: the lowest layer."""
 
     channels: Mapping[str, WhenToSpeak] = field(default_factory=dict)
     """``PARLEY_AUTO_REPLY_CHANNELS``."""
@@ -38,13 +38,13 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What holds in a channel."""
+    """The resolved preferences of a channel."""
 
     when_to_speak: WhenToSpeak = WhenToSpeak.MENTIONS
     reply_place: ReplyPlace | None = None
-    """None is as the platform's people are used to: a thread on Slack, the channel on Discord."""
+    """None is the platform's default: a thread on Slack, the channel on Discord."""
     model: str = ""
-    """Empty: whichever worker is free writes with its own."""
+    """Empty: any free worker answers with its own model."""
     system_prompt: str | None = None
     """None: ``PARLEY_SYSTEM_PROMPT`` of the worker."""
     language: str = ""
@@ -59,7 +59,7 @@ class Resolved:
 
     @property
     def manner(self) -> PromptOverrides | None:
-        """What a worker has to know of it; None if nothing differs from its own settings."""
+        """The overrides that the worker needs; None if nothing differs from its own settings."""
         is_threaded = self.reply_place is ReplyPlace.THREAD
         manner = PromptOverrides(
             self.system_prompt, self.language, self.retention_ms, self.model, is_threaded
@@ -67,7 +67,7 @@ class Resolved:
         return None if manner == PromptOverrides() else manner
 
     def quota_of(self, roles: frozenset[str]) -> Quota:
-        """The quota of a person who has these roles."""
+        """The quota of a person with these roles."""
         of_roles = [self.role_quotas[role] for role in roles if role in self.role_quotas]
         return Quota(
             _most_generous([quota.messages for quota in of_roles], self.user_quota.messages),
@@ -78,15 +78,15 @@ class Resolved:
 def resolve(
     workspace: Preferences, channel: Preferences, fallback: Fallback, channel_id: str = ""
 ) -> Resolved:
-    """What holds in a channel.
+    """Resolve the preferences of a channel.
 
     Args:
         workspace: its preferences.
-        channel: the channel's, which go first.
-        fallback: the operator's settings, which go last.
+        channel: the channel's preferences, which win.
+        fallback: the operator's settings, which come last.
         channel_id: the platform's, as settings name it.
     """
-    # A channel that the operator has named is spoken of more closely than the whole workspace.
+    # A channel that the operator names is more specific than the whole workspace's preferences.
     named = fallback.channels.get(channel_id)
     when = _first(channel.when_to_speak, named, workspace.when_to_speak)
     hours = _first(channel.retention_hours, workspace.retention_hours)

@@ -1,7 +1,7 @@
-"""What a workspace and its channels prefer, in plain data. Pure.
+"""The preferences of a workspace and its channels, in plain data. Pure.
 
-``shared.preference_layers`` says what holds of it, ``shared.ledger.preferences`` keeps it,
-``bots.incoming.preferences`` has it at hand.
+``shared.preference_layers`` resolves them, ``shared.ledger.preferences`` stores them,
+``bots.incoming.preferences`` caches them.
 """
 # Pure. Uses babel.
 
@@ -23,25 +23,25 @@ MAX_ROLES = 50
 MODEL_NAME = re.compile(r"[\w.:/+-]{1,100}")
 """Names of folders and of hubs; a queue is named after it."""
 ALWAYS_ON = frozenset({Kind.CHAT, Kind.NEW, Kind.OPT})
-"""Cannot be switched off: an answer, to be forgotten, to be left out."""
+"""Kinds that cannot be disabled: chat, forgetting, opting out."""
 SWITCHABLE = tuple(kind for kind in Kind if kind not in ALWAYS_ON)
 
 
 class PreferenceError(ValueError):
-    """A preference that makes no sense; the sentence says what is wrong with which."""
+    """An invalid preference; the sentence says what is wrong with which."""
 
 
 class WhenToSpeak(StrEnum):
-    """Which messages of a channel are answered. Commands always are, and direct messages."""
+    """Which messages of a channel are answered. Commands and direct messages always are."""
 
     ALWAYS = "always"
-    """Every message of a person, but what is said to somebody else."""
+    """Every message of a person, except those addressed to other people."""
     QUESTIONS = "questions"
-    """Mentions and whatever goes on with an answer, and questions to nobody else."""
+    """Mentions, follow-ups to an answer, and questions not addressed to another person."""
     MENTIONS = "mentions"
-    """Mentions and whatever goes on with an answer."""
+    """Mentions and follow-ups to an answer."""
     OFF = "off"
-    """Nothing but commands."""
+    """Only commands."""
 
 
 class ReplyPlace(StrEnum):
@@ -55,11 +55,11 @@ class ReplyPlace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """A span of every day in which only mentions, direct messages and commands are answered."""
+    """A daily time span in which only mentions, direct messages and commands are answered."""
 
     start: time
     end: time
-    """Exclusive. Before ``start``: the span goes over midnight. Equal to it: the whole day."""
+    """Exclusive. Before ``start``: the span crosses midnight. Equal to it: the whole day."""
     zone: str
     """IANA name of the time zone, such as ``Europe/Berlin``."""
 
@@ -67,7 +67,7 @@ class QuietHours:
         """Check the zone.
 
         Raises:
-            PreferenceError: there is none of this name.
+            PreferenceError: there is no zone of this name.
         """
         try:
             zoneinfo.ZoneInfo(self.zone)
@@ -77,22 +77,22 @@ class QuietHours:
             ) from None
 
     def covers(self, moment: datetime) -> bool:
-        """Whether a moment, which knows its own zone, lies in the span."""
+        """Whether a moment, which carries its own zone, lies in the span."""
         now = moment.astimezone(zoneinfo.ZoneInfo(self.zone)).time()
         if self.start < self.end:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
 
     def __str__(self) -> str:
-        """As people write it: ``22:00-07:00 Europe/Berlin``."""
+        """The text form: ``22:00-07:00 Europe/Berlin``."""
         return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
 
 
 def parse_quiet_hours(text: str) -> QuietHours:
-    """Quiet hours as people write them: ``22:00-07:00 Europe/Berlin``; without a zone it is UTC.
+    """Parse quiet hours such as ``22:00-07:00 Europe/Berlin``; without a zone it is UTC.
 
     Raises:
-        PreferenceError: they cannot be read.
+        PreferenceError: they cannot be parsed.
     """
     span, _, zone = text.strip().partition(" ")
     start, _, end = span.partition("-")
@@ -107,11 +107,11 @@ def parse_quiet_hours(text: str) -> QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What may be used in a day; 0 is without limit, None as the layer below says."""
+    """A daily quota; 0 is unlimited, None defers to the layer below."""
 
     messages: int | None = None
     tokens: int | None = None
-    """Those that the model reads and those that it writes."""
+    """Prompt tokens plus generated tokens."""
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -128,35 +128,34 @@ NO_QUOTA = Quota()
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a workspace or a channel prefers; None is as the layer below says."""
+    """The preferences of a workspace or a channel; None defers to the layer below."""
 
     when_to_speak: WhenToSpeak | None = None
     model: str | None = None
-    """The name of the model that writes, as ``parley status`` shows it; empty for any."""
+    """The name of the model that answers, as ``parley status`` shows it; empty for any."""
     reply_place: ReplyPlace | None = None
     system_prompt: str | None = None
     language: str | None = None
-    """ISO 639-1 code of the language that answers are in; empty for that of the question."""
+    """ISO 639-1 code of the language of answers; empty for that of the question."""
     retention_hours: float | None = None
-    """How long a silent conversation is remembered."""
+    """How long an idle conversation is remembered."""
     tasks_off: frozenset[Kind] | None = None
-    """Of ``SWITCHABLE``."""
+    """Disabled kinds, out of ``SWITCHABLE``."""
     quiet_hours: QuietHours | None = None
     user_quota: Quota = NO_QUOTA
-    """Of each person."""
+    """The quota of each person."""
     channel_quota: Quota = NO_QUOTA
-    """Of each channel."""
+    """The quota of each channel."""
     role_quotas: Mapping[str, Quota] = field(default_factory=dict)
     """Role, by the platform's id -> quota of each person who has it, in place of ``user_quota``.
 
-    Of several roles of a person the most generous counts.
-    """
+    Of several roles of a person the most generous counts."""
 
     def __post_init__(self) -> None:
         """Check the bounds.
 
         Raises:
-            PreferenceError: one is broken.
+            PreferenceError: a value is out of bounds.
         """
         if self.system_prompt is not None and len(self.system_prompt) > MAX_SYSTEM_PROMPT_CHARS:
             raise PreferenceError(
@@ -186,7 +185,7 @@ NO_PREFERENCES = Preferences()
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Preferences as they are kept."""
+    """Preferences with their version, as they are stored."""
 
     preferences: Preferences = NO_PREFERENCES
     version: int = 0
@@ -195,7 +194,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What preferences are of: a whole workspace, or one channel of it."""
+    """The scope of preferences: a whole workspace, or one channel of it."""
 
     tenant: str
     """As ``Origin.tenant``."""
@@ -204,17 +203,17 @@ class Scope:
 
     @property
     def name(self) -> str:
-        """What it is kept under."""
+        """The field that it is stored under."""
         return f"{self.tenant}|{self.channel}"
 
 
 def scopes_of(origin: Origin) -> tuple[Scope, Scope]:
-    """The workspace and the channel of an origin; a thread's channel is the one it hangs in."""
+    """The workspace and the channel of an origin; a thread belongs to its parent channel."""
     return Scope(origin.tenant), Scope(origin.tenant, origin.parent or origin.channel)
 
 
 def changes(before: Preferences, after: Preferences) -> tuple[tuple[str, str, str], ...]:
-    """The fields that differ, each with what it was and what it is, as people read them."""
+    """The fields that differ, each with its old and its new value, as people read them."""
     names = [part.name for part in dataclasses.fields(Preferences)]
     return tuple(
         (name, shown(getattr(before, name)), shown(getattr(after, name)))

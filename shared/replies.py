@@ -1,4 +1,4 @@
-"""What a worker says about a job: the text so far, then exactly one ending.
+"""The replies of a worker to a job: snapshots of the text so far, then exactly one final reply.
 
 Pure data. Written by ``worker.tasks.generate``, shown by ``bots.delivery.manager``.
 """
@@ -22,7 +22,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"
     """The answer reached ``PARLEY_MAX_NEW_TOKENS`` or the end of the model's context."""
     CANCELLED = "cancelled"
-    """Somebody stopped it."""
+    """A person stopped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Picture:
     """An image that belongs to an answer."""
 
     name: str
-    """Of the file, with its ending."""
+    """The file name with its extension."""
     content: str
     """The bytes of a PNG, as base64: at most ``MAX_PICTURE_CHARS``."""
     description: str
-    """What it shows, for people who do not see it."""
+    """The alternative text, for people who do not see the image."""
 
 
 MAX_PICTURE_CHARS = 400_000
@@ -52,26 +52,26 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """There is no (whole) answer, and why."""
+    """There is no answer or only part of one, and why."""
 
     code: str
     """A word for logs and metrics: never shown, never holds a person's text."""
     sentence: str
-    """What the person reads."""
+    """The sentence that the person reads."""
     text: str = ""
-    """What had been written of the answer, if anything; shown above the sentence."""
+    """The part of the answer that was written, if any; shown above the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A message was rated. Nobody waits for it."""
+    """The rating of a message. Nothing is posted for it but a reaction."""
 
     label: str
     """``positive``, ``neutral`` or ``negative``."""
     reaction: str = ""
-    """The emoji with which the message is marked; empty for none."""
+    """The emoji to add to the message; empty for none."""
     was: str = ""
-    """The emoji with which it was marked before its text was changed, and no more."""
+    """The emoji that the previous text of the message had; to be removed."""
 
 
 Final = Done | Failed | Tagged

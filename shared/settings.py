@@ -1,6 +1,6 @@
 """Every setting, read once in each process's composition root from a mapping that is a parameter.
 
-Names that other tools rely on (``SLACK_*``, ``DISCORD_TOKEN``) are theirs; all else starts with
+Names that other tools define (``SLACK_*``, ``DISCORD_TOKEN``) are unchanged; all others start with
 ``PARLEY_``. A missing, malformed or unknown ``PARLEY_`` key stops start-up with a sentence that
 names it.
 """
@@ -551,22 +551,22 @@ class Settings(pydantic.BaseModel):
 
     @property
     def runs_slack(self) -> bool:
-        """Whether there is what the Slack adapter needs."""
+        """Whether all that the Slack adapter needs is set."""
         return self.slack_bot_token is not None or self.is_installed
 
     @property
     def is_installed(self) -> bool:
-        """Whether workspaces install the Slack app by themselves."""
+        """Whether workspaces install the Slack app themselves, through OAuth."""
         return self.slack_client_id is not None
 
     @property
     def runs_discord(self) -> bool:
-        """Whether there is what the Discord adapter needs."""
+        """Whether all that the Discord adapter needs is set."""
         return self.discord_token is not None
 
     @property
     def fallback(self) -> Fallback:
-        """What holds where no workspace and no channel prefers anything."""
+        """The lowest layer of preferences: applies where no workspace or channel sets its own."""
         return Fallback(
             channels=self.auto_reply_channels,
             answer_bots=self.answer_bots,
@@ -649,7 +649,7 @@ KEYS = tuple(str(field.alias) for field in Settings.model_fields.values())
 def read_settings(environ: Mapping[str, str], env_file: Path | None = ENV_FILE) -> Settings:
     """Read and check the settings; the environment goes before the file.
 
-    An empty value counts as absent, as Compose and shells set it.
+    An empty value counts as absent, because Compose and shells set it that way.
 
     Raises:
         SettingsError: a key is missing, malformed or unknown. The sentence names the key and never

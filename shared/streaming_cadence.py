@@ -1,65 +1,67 @@
-"""How often an answer is shown while it is written, and who waits for it is told where it stands.
+"""The cadence of streaming: how often answers are edited, and queue notices updated.
 
-All numbers stand here because they hold together: a worker publishes the text so far to Redis, the
-bots look at it when a message may be edited again, and a platform takes only so many edits. What
-all bots processes together may ask of a platform is ``shared.ledger.rate_budget``'s. Pure.
+All numbers stand here because they depend on each other: a worker publishes snapshots to Redis, the
+bots read them when a message may be edited again, and a platform allows only so many edits. The
+rate limit of all bots processes together is in ``shared.ledger.rate_budget``. Pure.
 """
 # Pure.
 
 from dataclasses import dataclass
 
 SNAPSHOT_EVERY_S = 0.2
-"""A worker publishes the text of one answer so often. Bots edit at most once a second a message;
+"""The interval between a worker's snapshots of one answer. Bots edit at most once a second a
+message;
 the console shows every snapshot."""
 MOST_SNAPSHOTS_PER_S = 40
-"""Of all answers of a worker together: each is a call to Redis, which costs the engine its time.
+"""The limit of all answers of a worker together: each is a call to Redis, which costs the engine
+time.
 With 160 a second the engine kept less than three quarters of its speed (docs/performance.md)."""
 
 NOTICE_AFTER_S = 3.0
-"""Who gets an answer sooner is not told to wait."""
+"""No queue notice is shown for an answer that starts sooner."""
 NOTICE_EVERY_S = 3.0
-"""How often one person who waits is told where the question stands, at the most."""
+"""The shortest interval between two queue notices for one question."""
 LONGEST_NOTICE_EVERY_S = 8.0
-"""And at the least: well below ``keys.PRESENTER_LIFETIME_MS``, since who tells somebody to wait is
-known to do so."""
+"""The longest interval: well below ``keys.PRESENTER_LIFETIME_MS``, since each notice renews its
+process's claim to show the job."""
 NOTICE_S_PER_JOB = 0.05
-"""Who is far behind is told less often."""
+"""Each job ahead lengthens the interval by this."""
 NOTICES_AT_ONCE = 20
-"""Notices of one process before ``Cadence.notice_every_s`` holds."""
+"""The burst of notices of one process before ``Cadence.notice_every_s`` applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """How often a platform is asked to show something."""
+    """How often a platform may be asked to show something."""
 
     edit_every_s: float
-    """The shortest time between two edits of one message; the first text and the ending need not
+    """The shortest time between two edits of one message; the first text and the final one need not
     wait for it."""
     busy_every_s: float | None = None
-    """How often it is shown that an answer is coming, before its first text; None for never."""
+    """The interval of the typing indicator before the first text; None for none."""
     notice_every_s: float | None = None
-    """How often people who wait may be told where they stand, all of them together; None where it
-    is not for us to tell them."""
+    """The shortest time between two queue notices, all people together; None where the platform
+    shows none."""
 
 
 SLACK = Cadence(
-    # ``chat.update`` is good for 50 calls a minute in a workspace: one answer alone may use them
-    # up, and several share them by their budget (docs.slack.dev/apis/web-api/rate-limits, tier 3).
+    # ``chat.update`` allows 50 calls a minute in a workspace: one answer alone may use them up, and
+    # several share them by their budget (docs.slack.dev/apis/web-api/rate-limits, tier 3).
     edit_every_s=1.0,
-    # Slack ends a session's work by itself after an hour.
+    # Slack clears a session's status by itself after an hour.
     busy_every_s=1800.0,
     # The same calls as edits; answers need most of them.
     notice_every_s=3.0,
 )
 DISCORD = Cadence(
-    # A channel takes some five messages or edits in five seconds.
+    # A channel allows some five messages or edits in five seconds.
     edit_every_s=1.0,
     # Discord shows "is typing" for ten seconds.
     busy_every_s=8.0,
-    # Discord counts each channel by itself: a notice takes nothing from answers elsewhere.
+    # Discord counts each channel separately: a notice costs answers elsewhere nothing.
     notice_every_s=0.5,
 )
 CONSOLE = Cadence(
-    # A terminal takes every snapshot, shows that it waits by itself, and has one person.
+    # A terminal accepts every snapshot, shows a spinner by itself, and has one person.
     edit_every_s=0.0,
 )

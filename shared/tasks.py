@@ -1,7 +1,7 @@
-"""What a job asks for besides an answer to its text, in plain data.
+"""The tasks of jobs, in plain data: what a job asks for besides an answer to its text.
 
-Made by ``bots`` from words, commands, menus and reactions; done by ``worker``. A job without one is
-a chat.
+``bots`` makes them from intents, commands, menus and reactions; ``worker`` runs them. A job without
+a task is a chat.
 """
 # Pure.
 
@@ -12,16 +12,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A message that somebody wrote in a channel: data for a task, never an instruction."""
+    """A quoted channel message: data for a task, never an instruction."""
 
     author: str
-    """The name that people see."""
+    """The author's display name."""
     text: str
-    """Plain text, as a job's."""
+    """Plain text, like a job's."""
     link: str = ""
-    """Where it stands; empty if the platform has no address for it."""
+    """The message's URL; empty if the platform has none for it."""
     written_at_s: float = 0.0
-    """In seconds since 1970."""
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +38,24 @@ class Translate:
     to: str
     """ISO 639-1 code of the language, such as ``fr``."""
     is_unasked: bool = False
-    """Nobody asked for it: where the text is in that language already the answer is empty, and
+    """No person asked for it: where the text is in that language already the answer is empty, and
     nothing is shown."""
     type: Literal["translate"] = "translate"
 
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """Summarize messages; the text says what is wanted of the summary, if anything."""
+    """Summarize messages; the job's text says what the summary should cover, if anything."""
 
     messages: tuple[Quoted, ...]
-    """The oldest first; none of people who opted out."""
+    """Oldest first; without messages of people who opted out."""
     what: str
     """Names them in the answer's heading: ``this thread``, ``the last 4 hours``."""
     type: Literal["summarize"] = "summarize"
 
 
 class Form(StrEnum):
-    """What is to be written."""
+    """The form of a text to write."""
 
     EMAIL = "email"
     ANNOUNCEMENT = "announcement"
@@ -65,7 +65,7 @@ class Form(StrEnum):
 
 
 class Length(StrEnum):
-    """How much of it."""
+    """The length of a text to write."""
 
     SHORT = "short"
     MEDIUM = "medium"
@@ -93,7 +93,7 @@ class Complete:
     top_p: float = 1.0
     max_new_tokens: int = 50
     seed: int | None = None
-    """The same seed writes the same text again; None: another one each time."""
+    """The same seed gives the same text again; None: a different text each time."""
     type: Literal["complete"] = "complete"
 
 
@@ -102,17 +102,17 @@ class Tag:
     """Rate the text's sentiment, for the report and perhaps a reaction. Owes no answer."""
 
     author: str
-    """The name that people see."""
+    """The author's display name."""
     link: str = ""
     written_at_s: float = 0.0
     edited_at_s: float = 0.0
-    """When the text was changed, in seconds since 1970; 0 if it is the first one."""
+    """When the text was edited, in seconds since 1970; 0 for the original text."""
     type: Literal["tag"] = "tag"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Draw how the channel has felt lately."""
+    """Plot the channel's recent sentiment."""
 
     days: int = 30
     type: Literal["report"] = "report"
@@ -120,22 +120,22 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Take a document into what questions in this channel are answered from."""
+    """Add a document to those that questions in this channel are answered from."""
 
     name: str
-    """The file's, with its ending, which says what it is."""
+    """The file name; its extension gives the format."""
     content: str
     """The file's bytes as base64; empty for a document whose text is the job's."""
     link: str = ""
-    """Where people find it."""
+    """The document's URL for people."""
     is_unasked: bool = False
-    """Nobody asked for it now: the answer is empty, and nothing is shown."""
+    """No person asked for it: the answer is empty, and nothing is shown."""
     type: Literal["learn"] = "learn"
 
 
 @dataclass(frozen=True, slots=True)
 class Opt:
-    """Leave the asker's messages out of summaries, ratings and what is learned, or no longer."""
+    """Opt out: exclude the asker's messages from summaries, ratings, documents; or undo it."""
 
     is_out: bool
     type: Literal["opt"] = "opt"

@@ -1,4 +1,4 @@
-"""Composition root of a worker: settings, model, engine, Celery.
+"""The composition root of a worker: settings, model, engine, Celery.
 
 ``python -m worker`` runs one; ``python -m worker doctor`` prints its checks. Its other commands are
 in ``worker.commands``.
@@ -39,7 +39,7 @@ log = get_logger("worker")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the worker, or one of its commands; returns the exit code."""
+    """Run the worker, or one of its commands; return the exit code."""
     try:
         settings = read_settings(os.environ)
         configure_logs(settings.log_level)
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str]) -> int:
             case ["doctor"]:
                 return doctor.report(settings)
             case words:
-                from worker import commands  # noqa: PLC0415 - only who asks for one pays for it
+                from worker import commands  # noqa: PLC0415 - a worker needs no commands
 
-                configure_logs(settings.log_level, sys.stderr)  # standard output is the result's
+                configure_logs(settings.log_level, sys.stderr)  # standard output is for the result
                 return commands.run(settings, words)
     except StartupError as error:
         say(str(error))
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a part that says nothing is taken for stuck, and when it is not waited for."""
+    """Timeouts: when a silent part counts as stuck, and when the process is forced to exit."""
 
     stall_timeout_s: float = 120.0
     """One step of a large model on a slow CPU takes tens of seconds; none takes two minutes."""
@@ -82,12 +82,12 @@ class Patience:
 
 PATIENCE = Patience()
 NO_MODEL = "no chat model"
-"""What a worker says that takes nothing for the chat model."""
+"""The model name that a worker without a chat model reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What a worker has before its model is loaded."""
+    """The parts of a worker that exist before its model is loaded."""
 
     settings: Settings
     redis_url: str
@@ -102,12 +102,12 @@ class _Parts:
 def serve(
     settings: Settings, patience: Patience = PATIENCE, chat_models: ChatModels = chat_model_of
 ) -> int:
-    """Load the model and run jobs until a signal; returns the exit code.
+    """Load the model and run jobs until a signal; return the exit code.
 
     Args:
         settings: the worker's.
-        patience: with parts of it that say nothing.
-        chat_models: what makes its chat model; see ``chat_model.chat_model_of``.
+        patience: the timeouts for its silent parts.
+        chat_models: the factory of its chat model; see ``chat_model.chat_model_of``.
     """
     if settings.redis_url is None:
         raise SettingsError(
@@ -136,17 +136,17 @@ def serve(
         with contextlib.suppress(SystemExit):
             is_well = _load_and_answer(parts)
     if shutdown.is_abandoned:
-        # The end of the interpreter may wait for a thread that never comes back from the model.
+        # At exit the interpreter may wait for a thread that never returns from the model.
         sys.stdout.flush()
         os._exit(EXIT_FORCED)
     return 0 if is_well else StartupError.exit_code
 
 
 def _load_and_answer(parts: _Parts) -> bool:
-    """Load what is needed and run jobs; whether a signal ended that."""
+    """Load what is needed and run jobs; return whether a signal ended that."""
 
     def abandon() -> None:
-        """End this worker, which is of no use any more; its supervisor starts another."""
+        """End this worker, which cannot answer any more; its supervisor starts another."""
         parts.shutdown.abandon()
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -157,7 +157,7 @@ def _load_and_answer(parts: _Parts) -> bool:
 
 @contextlib.contextmanager
 def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[ChatModel]:
-    """The chat model, for as long as the block takes."""
+    """The loaded chat model, while the block runs."""
     with parts.chat_models(parts.settings, parts.patience.stall_timeout_s, abandon) as (
         model,
         chat_model,
@@ -167,7 +167,7 @@ def _loaded(parts: _Parts, abandon: Callable[[], None]) -> Iterator[ChatModel]:
 
 
 def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], None]) -> bool:
-    """Run jobs until a signal; whether it was one that ended that."""
+    """Run jobs until Celery ends; return whether a signal ended it."""
     settings, store, keeper = parts.settings, parts.store, parts.keeper
     app = build_celery(parts.redis_url)
     queues = queues_of(parts.life.model, settings.queues)
@@ -178,7 +178,7 @@ def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], N
     claimant = Claimant(_name(), "", settings.lease_ms, settings.max_attempts)
     rater = _rater(settings)
     if settings.sentiment_channels:
-        rater.open()  # a model that cannot be loaded is to be seen now
+        rater.open()  # a model that cannot be loaded must fail now
     handlers = handlers_of(settings, store, chat_model, parts.life.model, rater)
     runner = TaskRunner(store, handlers, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
@@ -209,7 +209,7 @@ def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], N
 
 
 def _rater(settings: Settings) -> Rater:
-    """The sentiment model, which is loaded when it is needed."""
+    """The sentiment model, loaded at its first use."""
 
     def load() -> Classifier:
         from worker.sentiment.classifier import (  # noqa: PLC0415 - as of the chat model
@@ -228,7 +228,7 @@ def _name() -> str:
 
 
 def _quiet_foreign_loggers() -> None:
-    """Transformers' batching writes previews of prompts, with a handler of its own."""
+    """Silence Transformers' batching, which logs previews of prompts with a handler of its own."""
     batching = logging.getLogger("ContinuousBatchingLogger")
     batching.setLevel(logging.CRITICAL)
 

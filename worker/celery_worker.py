@@ -1,11 +1,8 @@
-"""The Celery app of a worker: the shared broker settings, and our tasks by name.
+"""The Celery worker in this process: tasks by name, our signal handlers, restarts after faults.
 
-Built by a function, so that importing this module does nothing.
-
-Celery's consumer in this process: signals are ours, and whatever it stumbles over, it goes on.
-
-Uses Celery's own places for that: bootsteps, the setting ``worker_consumer``, and the lists of
-errors after which a consumer connects anew instead of ending its worker.
+Everything is built by functions, so that importing this module does nothing. It uses Celery's own
+extension points: bootsteps, the setting ``worker_consumer``, and the lists of errors after which a
+consumer reconnects instead of ending its worker.
 """
 
 import signal
@@ -25,13 +22,13 @@ from shared.preferences import MODEL_NAME
 
 
 def add_tasks(app: celery.Celery, run: Callable[[str], None]) -> None:
-    """Let every kind of job run by its task's name; the argument is the job's id."""
+    """Register a task for every kind of job, by its name; the argument is the job's id."""
     for kind in Kind:
         app.task(name=kind.task_name)(run)
 
 
 def queues_of(model: str, chosen: Collection[str]) -> list[str]:
-    """What a worker takes from: what its model is wanted for before what any may write.
+    """The queues a worker consumes: its own model's before those for any model.
 
     Args:
         model: the name of the worker's.
@@ -43,7 +40,7 @@ def queues_of(model: str, chosen: Collection[str]) -> list[str]:
 
 
 def worker_arguments(concurrency: int, queues: Sequence[str]) -> list[str]:
-    """The command line of a Celery worker with so many threads that takes from these queues.
+    """The command line of a Celery worker with so many threads that consumes these queues.
 
     Remote control is off, so gossip, mingle and heartbeat would only fill Redis.
     """
@@ -64,21 +61,23 @@ log = get_logger(__name__)
 
 RECONNECT_FIRST_S = 0.5
 RECONNECT_LONGEST_S = 2.0
-"""Celery's own waits grow to 30 s, and nothing is answered until the last of them is over."""
+"""Celery's own waits grow to 30 s, and no job is answered until the last of them is over."""
 STEADY_S = 60.0
-"""A consumer that ran for so long and ended is a first failure again."""
+"""After a consumer ran for so long, the next failure counts as the first again."""
 RESTARTS = 6
-"""After so many failures in a row the process ends, after 0.5 + 1 + 2 + 4 + 8 + 16 s of waiting."""
+"""After so many failures in a row the process ends, having waited 0.5 + 1 + 2 + 4 + 8 + 16 s."""
 FIRST_RESTART_S = 0.5
 PAUSE_S = 0.1
 
 
 class ToughConsumer(Consumer):
-    """Connects anew, soon, after any fault, as Celery's does after a connection's.
+    """A consumer that reconnects soon after any fault; Celery's does so only after a connection's.
 
-    A message that is not Celery's, such as a bare JSON list, ends a worker otherwise: it is taken
-    from the queue, its reading raises, and no consumer expects that. Celery restarts a consumer at
-    most five times a second and then waits for a second each time, so this is no busy loop.
+    Otherwise a message that is not Celery's, such as a bare JSON list, ends the worker: it is
+    removed
+    from the queue, decoding it raises, and no consumer expects that. Celery restarts a consumer at
+    most
+    five times a second and then waits for a second each time, so this is no busy loop.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
@@ -103,15 +102,15 @@ def _note_no_connection(error: Exception, interval_s: float) -> None:
 
 
 def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
-    """Let the workers of this app survive, and call this at each signal that asks them to end."""
+    """Make the workers of this app survive faults; call ``on_signal`` at each signal to end."""
     app.conf.worker_consumer = ToughConsumer
     app.conf.broker_channel_error_retry = True
 
     class Signals(bootsteps.StartStopStep):
-        """Comes after Celery's own handlers and before the first connection."""
+        """The step after Celery's own signal handlers and before the first connection."""
 
         def start(self, parent: object) -> None:
-            """All of them end the worker in Celery's warm way, and ``on_signal`` hears of it.
+            """Have every signal start Celery's warm shutdown, and call ``on_signal``.
 
             Celery's second SIGINT waits for every task, and its SIGHUP starts another program.
             """
@@ -134,13 +133,13 @@ def run_celery(
     is_asked: Callable[[], bool],
     first_wait_s: float = FIRST_RESTART_S,
 ) -> bool:
-    """Run Celery until a signal ends it, again and again if something else does.
+    """Run Celery until a signal ends it; restart it if anything else does.
 
     Args:
-        app: whose worker to run.
+        app: the app whose worker runs.
         arguments: its command line.
         is_asked: whether this process is to end.
-        first_wait_s: how long to wait after a first failure; then twice as long each time.
+        first_wait_s: the wait after a first failure; doubled each time.
 
     Returns:
         Whether it was a signal; False if it failed ``RESTARTS`` times in a row.
@@ -160,7 +159,7 @@ def run_celery(
 
 
 def _run_once(app: celery.Celery, arguments: list[str]) -> object:
-    """Celery's exit code: 0 after a signal. What runs is waited for."""
+    """Run Celery once; return its exit code, 0 after a signal. Waits for running tasks."""
     try:
         app.worker_main(arguments)
     except SystemExit as end:
@@ -171,7 +170,7 @@ def _run_once(app: celery.Celery, arguments: list[str]) -> object:
 
 
 def _pause(wait_s: float, is_asked: Callable[[], bool]) -> None:
-    """Wait, but not for an ``Event``: the signal handler must not set what we hold."""
+    """Wait without an ``Event``: the signal handler must not set an event whose lock we hold."""
     deadline_s = time.monotonic() + wait_s
     while time.monotonic() < deadline_s and not is_asked():
         time.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""The chat model of a worker: one in its own process, or one that a server runs."""
+"""The chat model of a worker: in its own process, or on a remote server."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,18 +13,18 @@ log = get_logger("worker")
 ChatModels = Callable[
     [Settings, float, Callable[[], None]], AbstractContextManager[tuple[str, ChatModel]]
 ]
-"""What makes a worker's chat model; see ``chat_model_of``."""
+"""The factory of a worker's chat model; see ``chat_model_of``."""
 
 
 def chat_model_of(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
 ) -> AbstractContextManager[tuple[str, ChatModel]]:
-    """The model's name and the model, for as long as the block takes.
+    """The model's name and the model, while the block runs.
 
     Args:
         settings: the worker's.
         stall_timeout_s: how long a step of the engine may take.
-        abandon: called once if the engine is beyond repair.
+        abandon: called once if the engine cannot be repaired.
 
     Raises:
         ModelUnavailableError: there is no such model.

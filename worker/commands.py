@@ -1,7 +1,6 @@
-"""The worker's commands: documents in and out, evaluations, training.
+"""The worker's commands: documents, evaluations, benches, training.
 
-``parley ingest``, ``parley eval`` and the like end here; each command loads what it needs by
-itself.
+``parley ingest``, ``parley eval`` and the like run here; each command loads what it needs itself.
 """
 
 import dataclasses
@@ -262,7 +261,7 @@ def train_sentiment(
 
 
 def make_app() -> typer.Typer:
-    """All commands."""
+    """The command line with all commands."""
     app = typer.Typer(
         name="parley", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
     )
@@ -275,7 +274,7 @@ def make_app() -> typer.Typer:
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code.
+    """Run one command; return the exit code.
 
     Raises:
         StartupError: it cannot be run; the sentence says why.
@@ -283,6 +282,6 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
     command = typer.main.get_command(make_app())
     try:
         command.main(list(arguments), prog_name="parley", obj=settings)
-    except SystemExit as end:  # its way to end after help, a usage error and success alike
+    except SystemExit as end:  # typer exits so after help, a usage error and success alike
         return end.code if isinstance(end.code, int) else 1
     return 0

@@ -1,9 +1,9 @@
-"""What a worker says to the person who starts it, as opposed to what it logs."""
+"""The worker's messages to the person who starts it, as opposed to its logs."""
 
 import sys
 
 
 def say(sentence: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     sys.stderr.write(f"parley: {sentence}\n")
     sys.stderr.flush()

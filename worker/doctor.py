@@ -1,4 +1,4 @@
-"""The worker's checks for ``parley doctor``: the models, where they would run, and the prompts."""
+"""The worker's checks for ``parley doctor``: the models, their devices, and the prompts."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ MILLION = 1_000_000
 
 
 def report(settings: Settings) -> int:
-    """Print one line a check; the exit code is 1 if one failed."""
+    """Print one line per check; the exit code is 1 if one failed."""
     return print_checks(
         [
             _check_model(settings),
@@ -29,7 +29,7 @@ def report(settings: Settings) -> int:
 
 
 def _silent(_sentence: str) -> None:
-    """Progress is nobody's business here."""
+    """Discard progress."""
 
 
 def _check_model(settings: Settings) -> Check:
@@ -61,7 +61,7 @@ def _check_own_model(settings: Settings) -> Check:
 
 
 def _check_source() -> Check:
-    """The file that the default model will be made from."""
+    """Check the file that the default model will be made from."""
     try:
         find_source(DEFAULT_MODEL)
     except ParleyError as error:
@@ -104,7 +104,7 @@ def _check_device(settings: Settings) -> Check:
 
 
 def _check(name: str, find: Callable[[], str]) -> Check:
-    """What is found, or the fault that stands in its way."""
+    """Run a check; report its finding, or the fault."""
     try:
         return Check.ok(name, find())
     except ParleyError as error:

@@ -1,4 +1,4 @@
-"""What a task is to the loop that runs jobs: a lease goes in, an outcome comes out."""
+"""The interface between ``worker.runner`` and the tasks: from a lease to an ``Outcome``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from shared.replies import Final
 from worker.leases import HeldLease
 
 NO_MEMORY = ConversationMemory()
-"""The conversation stays as it is."""
+"""Leaves the conversation unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has come to."""
+    """The outcome of a run."""
 
     reply: Final
     memory: ConversationMemory = NO_MEMORY
@@ -26,15 +26,14 @@ class RunEndedError(ParleyError):
     def __init__(self, text: str) -> None:
         super().__init__("The run had to end.")
         self.text = text
-        """What had been written by then."""
+        """The text written by then."""
 
 
 Handler = Callable[[HeldLease], Outcome]
-"""Does what a kind of job asks for.
+"""Runs one kind of job.
 
 Raises:
     RefusedError: it cannot be done as it was asked.
     RunEndedError: the run had to end.
-    EngineError: the engine died of it.
-    InterruptedError: the engine has ended; the job is not to blame.
-"""
+    EngineError: this request made the engine fail.
+    InterruptedError: the engine has ended; the job is not to blame."""

@@ -1,7 +1,4 @@
-"""What a worker does for each kind of job, put together from the settings.
-
-The tasks of words, put together: which kind of job is done by what.
-"""
+"""The handlers of each kind of job, built from the settings."""
 
 import dataclasses
 import time
@@ -34,10 +31,10 @@ from worker.tasks.write import Composer
 
 
 class Seq2SeqTranslating:
-    """A translation model as translations use it."""
+    """The local translation model as a ``translate.Translating``."""
 
     def __init__(self, name: str, device: str) -> None:
-        """Load it.
+        """Load the model.
 
         Raises:
             ModelUnavailableError: it cannot be found or read.
@@ -69,7 +66,7 @@ def translating_model(settings: Settings) -> Translating | None:
 def text_handlers_of(
     settings: Settings, store: BlockingStore, chat_model: ChatModel, library: PromptLibrary
 ) -> dict[Kind, Handler]:
-    """What is done for each kind of job that is about words.
+    """The handlers of the kinds that work on text.
 
     Raises:
         ModelUnavailableError: the translation model cannot be found or read.
@@ -89,20 +86,20 @@ def text_handlers_of(
 
 
 WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind.WRITE)
-"""Kinds whose answers are the chat model's words."""
+"""Kinds whose answers the chat model writes."""
 
 
 def handlers_of(
     settings: Settings, store: BlockingStore, chat_model: ChatModel | None, model: str, rater: Rater
 ) -> Mapping[Kind, Handler]:
-    """What is done for each kind of job.
+    """The handlers of all kinds of job.
 
     Args:
         settings: the worker's.
         store: its Redis.
-        chat_model: the chat model; None where the worker takes nothing for it.
+        chat_model: the chat model; None where the worker runs no kind that needs it.
         model: that model's name.
-        rater: the sentiment model, loaded when it is needed.
+        rater: the sentiment model, loaded at its first use.
     """
     search = Search(DocumentStore(store.client), lambda: _load_embedding(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
@@ -121,7 +118,7 @@ def handlers_of(
 def _written(
     settings: Settings, store: BlockingStore, chat_model: ChatModel, search: Search
 ) -> dict[Kind, Handler]:
-    """What needs the chat model, or is said in its conversations."""
+    """The handlers that need the chat model or its conversations."""
     sampling = Sampling(settings.temperature, settings.top_p)
     remembering = Remembering(settings.max_turns, settings.retention_ms)
     manner = ChatOptions(settings.system_prompt, sampling, remembering)
@@ -148,7 +145,7 @@ def _written(
 
 
 def _naming(handler: Handler, own_model: str) -> Handler:
-    """The same work; its answer says so where the channel wants another model than the worker's."""
+    """Wrap a handler: its answer says so where the channel prefers another model."""
 
     def named(held: HeldLease) -> Outcome:
         outcome = handler(held)

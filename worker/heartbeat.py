@@ -1,7 +1,4 @@
-"""What a worker does for everybody while it is there: its sign of life, and the sweep.
-
-Something done again and again on a thread of its own, whatever happens.
-"""
+"""The heartbeat of a worker and the sweep of the ledger, each repeated on a thread of its own."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +21,7 @@ SWEEP_MAX_JOBS = 500
 
 
 class Heartbeat:
-    """Says in Redis that this worker is there, whether it answers, and what it runs."""
+    """Reports in Redis that this worker is alive, its state, and its model."""
 
     def __init__(
         self,
@@ -37,23 +34,23 @@ class Heartbeat:
         self._store = store
         self._name = name
         self.model = model
-        """What it answers with; its setting until it is loaded."""
+        """The name of its model; its setting until the model is loaded."""
         self._slots = slots
         self._num_running = num_running
         self._state = WorkerState.LOADING
         self._is_gone = False
 
     def give(self) -> None:
-        """Be known as alive for the next ``WORKER_LIFETIME_MS``; after a goodbye, no more."""
+        """Count as alive for the next ``WORKER_LIFETIME_MS``; does nothing after ``withdraw``."""
         if self._is_gone:
             return
         report = WorkerReport(self._name, self._state, self.model, self._slots, self._num_running())
         self._store.run(status.sign_of_life(report))
 
     def become(self, state: WorkerState) -> None:
-        """Let everybody know at once; if Redis is away, with the next sign of life.
+        """Publish a new state at once; if Redis is away, with the next heartbeat.
 
-        Whoever is stopping does not become ready any more.
+        A stopping worker does not become ready again.
         """
         if self._state is not WorkerState.STOPPING:
             self._state = state
@@ -63,7 +60,7 @@ class Heartbeat:
             log.warning("state_not_told", state=state, error=type(error).__name__)
 
     def withdraw(self) -> None:
-        """Say goodbye, so that nobody waits for this worker; Redis forgets it soon anyway."""
+        """Remove this worker, so that no job waits for it; Redis forgets it soon anyway."""
         self._is_gone = True
         try:
             self._store.run(status.farewell(self._name))
@@ -79,9 +76,9 @@ def sweep(store: BlockingStore, publish: Callable[[Ready], None]) -> None:
 
 
 class Ticker:
-    """Calls something again and again on a thread of its own until it is stopped.
+    """Calls a function periodically on a thread of its own until it is stopped.
 
-    Redis may be away for a while: such a turn is skipped, the next one comes.
+    Redis may be away for a while: such a call is skipped, the next one comes.
     """
 
     def __init__(self, name: str, interval_s: float, tick: Callable[[], None]) -> None:
@@ -96,7 +93,7 @@ class Ticker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop ticking and wait for the last turn."""
+        """Stop ticking and wait for the last call."""
         self._is_stopping.set()
         self._thread.join()
 
@@ -107,6 +104,6 @@ class Ticker:
             except (redis.RedisError, kombu.exceptions.KombuError, OSError) as error:
                 log.warning("tick_failed", ticker=self._thread.name, error=type(error).__name__)
             except Exception:
-                # Without its tickers a worker loses every job it has: whatever it was, go on.
+                # Without its tickers a worker loses every job it has: go on after any error.
                 log.exception("tick_crashed", ticker=self._thread.name)
             self._is_stopping.wait(self._interval_s)

@@ -1,8 +1,7 @@
-"""Keeps the leases of the jobs that this process runs, and tells a run when it must end.
+"""The lease keeper of this process: renews its jobs' leases, and tells a run when it must end.
 
-Hears at once that something has happened to a job that may run here: it was stopped, or changed.
-
-Word that gets lost does no harm: each renewal of a lease tells the same, a little later.
+A listener learns at once that a job which may run here was stopped or changed. A lost message does
+no harm: each renewal of a lease reports the same, a little later.
 """
 
 import threading
@@ -20,33 +19,33 @@ from worker.store import BlockingStore
 
 RENEWALS_PER_LEASE = 4
 STUCK_AFTER_TURNS = 48
-"""After so many turns, which is twelve leases, a run that must end will never do so."""
+"""After so many turns, which is twelve leases, a run that was told to end will never do so."""
 MS = 1000
 
 
 class Ending(StrEnum):
-    """Why a run must end before it is done."""
+    """Why a run must end early."""
 
     LOST = "lost"
-    """Another run has the lease, or the job is over."""
+    """Another run has the lease, or the job is closed."""
     EXPIRED = "expired"
-    """The job's deadline is over."""
+    """The job's deadline has passed."""
     CANCELLED = "cancelled"
-    """Somebody stopped the answer."""
+    """A person stopped the answer."""
     STOPPED = "stopped"
-    """This worker ends: the job is handed back."""
+    """This worker shuts down: the job is handed back."""
 
 
 class HeldLease:
-    """A lease while it is kept. It ends at most once; what is registered is told of it."""
+    """A lease while it is renewed. It ends at most once, and notifies its listeners."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.ending: Ending | None = None
         self.num_tokens = 0
-        """What the model has read and written for it so far."""
+        """The tokens read and generated for it so far."""
         self.num_turns_over = 0
-        """For how many turns of the keeper its run should have ended."""
+        """The keeper's turns since its run should have ended."""
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -56,7 +55,7 @@ class HeldLease:
         return self.ending is not None
 
     def when_over(self, listener: Callable[[], None]) -> None:
-        """Call this once when the run must end; at once if it must already."""
+        """Register a listener for the end of the run; called at once if it has ended already."""
         with self._lock:
             if self.ending is None:
                 self._listeners.append(listener)
@@ -100,17 +99,17 @@ class LeaseKeeper:
 
     @property
     def num_kept(self) -> int:
-        """How many jobs this process runs now."""
+        """The number of jobs that this process runs now."""
         return len(self._held)
 
     @property
     def is_closed(self) -> bool:
-        """Whether this process takes no more jobs."""
+        """Whether this process accepts no more jobs."""
         return self._is_closed
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a run goes on long after it was told to end."""
+        """Whether a run continues long after it was told to end."""
         return any(held.num_turns_over > STUCK_AFTER_TURNS for held in self._present())
 
     @property
@@ -119,9 +118,10 @@ class LeaseKeeper:
         return self._lease_ms / MS / RENEWALS_PER_LEASE
 
     def renew_all(self) -> None:
-        """Renew every lease once; tell those that are over.
+        """Renew every lease once; tell the runs whose lease is over to end.
 
-        Each renewal gives a whole lease more. If a run does not say in that time why it ended, the
+        Each renewal extends by a whole lease. If a run does not report in that time why it ended,
+        the
         sweep does.
         """
         for held in self._present():
@@ -131,7 +131,7 @@ class LeaseKeeper:
             self._renew(held)
 
     def look(self, job_id: str) -> None:
-        """Renew the leases of one job at once: something has happened to it."""
+        """Renew the leases of one job at once, because its state changed."""
         for held in self._present():
             if held.lease.job.id == job_id and not held.is_over:
                 self._renew(held)
@@ -147,12 +147,12 @@ class LeaseKeeper:
                 held.end(Ending.EXPIRED)
 
     def close(self) -> None:
-        """Take nothing new: leases that come from now on are handed back at once."""
+        """Accept no more jobs: a lease that comes from now on is handed back at once."""
         with self._lock:
             self._is_closed = True
 
     def hand_back(self) -> None:
-        """Let every run end now and give its job back."""
+        """End every run now and give its job back."""
         for held in self._present():
             held.end(Ending.STOPPED)
 
@@ -162,7 +162,7 @@ class LeaseKeeper:
 
 
 LISTEN_S = 0.5
-"""A turn's longest time, which is also how long the end of a worker may wait for it."""
+"""A turn's longest time, which is also how long a worker's shutdown may wait for it."""
 PAUSE_S = 0.01
 
 
@@ -174,7 +174,7 @@ def _pubsub(client: redis.Redis) -> redis.client.PubSub:
 
 
 class Listener:
-    """Listens on one connection; ``listen`` is to be called again and again, by one thread."""
+    """Listens on one connection; one thread has to call ``listen`` repeatedly."""
 
     def __init__(self, store: BlockingStore, keeper: LeaseKeeper) -> None:
         self._store = store
@@ -182,10 +182,10 @@ class Listener:
         self._pubsub: redis.client.PubSub | None = None
 
     def listen(self) -> None:
-        """Wait a little for word of one job, and let its run look at its lease.
+        """Wait a little for the id of a changed job, and have its run check its lease.
 
         Raises:
-            redis.RedisError, OSError: Redis is away; the next call begins anew.
+            redis.RedisError, OSError: Redis is away; the next call reconnects.
         """
         try:
             if self._pubsub is None:
@@ -199,7 +199,7 @@ class Listener:
             raise
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._pubsub is not None:
             self._pubsub.close()
             self._pubsub = None

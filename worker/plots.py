@@ -1,4 +1,4 @@
-"""What all plots share: ink, plain axes, a picture's bytes. No display, no state."""
+"""The common style of all plots: colours, plain axes, PNG bytes. No display, no state."""
 
 import io
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 INK, FAINT, LINE = "#333333", "#dddddd", "#1b3a57"
 BLUE, GREY, RED = "#2166ac", "#bdbdbd", "#d6604d"
-"""Blue and red of ColorBrewer's RdBu, which people who see no red or green can tell apart."""
+"""Blue and red of ColorBrewer's RdBu, which red-green colour-blind people can tell apart."""
 DOTS_PER_INCH = 120
 
 
@@ -20,7 +20,7 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
 
 
 def make_plain(axes: Axes) -> None:
-    """Leave away what says nothing."""
+    """Remove the frame and ticks that carry no data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -28,7 +28,7 @@ def make_plain(axes: Axes) -> None:
 
 
 def png_of(figure: Figure) -> bytes:
-    """The picture."""
+    """The figure as PNG bytes."""
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()

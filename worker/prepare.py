@@ -1,4 +1,4 @@
-"""``python -m worker.prepare``: makes the default model ready, with progress on standard error.
+"""``python -m worker.prepare``: converts the default model, with progress on standard error.
 
 A program of its own that imports next to nothing, because it runs at every start.
 """
@@ -13,7 +13,7 @@ from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
 
 
 def main() -> int:
-    """Convert the default model if it is the one to be used and has not been; the exit code."""
+    """Convert the default model if it is configured and not converted yet; return the exit code."""
     try:
         settings = read_settings(os.environ)
         if settings.model == "default" and settings.engine != "openai":

@@ -1,12 +1,10 @@
-"""The task of every kind of job: claim, wait for one's turn, work, finish.
+"""The runner of jobs: claim, wait for the gate, run the handler, finish.
 
 A task may run twice for a job: the lease decides which run counts. Whatever goes wrong, the job is
 finished with a sentence or given back, and the slot is free for the next one.
 
-Many at a time, or one alone: whoever must be alone waits for the others and keeps new ones out.
-
-A readers-writer gate that prefers the writer. Knows neither jobs nor the engine; who waits is told
-by its caller when to give up.
+A job that must run alone in its batch passes ``ExclusiveGate``: a readers-writer lock that prefers
+the writer and knows neither jobs nor the engine; its callers say when to stop waiting.
 """
 
 import contextlib
@@ -34,7 +32,7 @@ from worker.store import BlockingStore
 
 
 class ExclusiveGate:
-    """A place for many, or for one alone. Thread-safe."""
+    """A readers-writer lock: many runs together, or one alone. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -44,14 +42,14 @@ class ExclusiveGate:
 
     @contextmanager
     def entering(self, *, alone: bool, is_over: Callable[[], bool]) -> Iterator[bool]:
-        """Be inside while the block runs.
+        """Hold the gate while the block runs.
 
         Args:
-            alone: whether nobody else may be inside.
-            is_over: whether to wait no longer; asked again after each ``wake``.
+            alone: whether no other run may hold it.
+            is_over: whether to stop waiting; asked again after each ``wake``.
 
         Yields:
-            Whether we are inside; False if it was over before.
+            Whether the gate is held; False if it was over before.
         """
         with self._changed:
             has_entered = self._wait_alone(is_over) if alone else self._wait_together(is_over)
@@ -62,7 +60,7 @@ class ExclusiveGate:
                 self._leave(alone=alone)
 
     def wake(self) -> None:
-        """Let everybody who waits ask again whether it is over."""
+        """Have every waiting run ask ``is_over`` again."""
         with self._changed:
             self._changed.notify_all()
 
@@ -82,7 +80,7 @@ class ExclusiveGate:
         )
         self._num_waiting_for_exclusive -= 1
         if is_over():
-            self._changed.notify_all()  # those whom we kept out
+            self._changed.notify_all()  # the runs that waited for this one
             return False
         self._has_exclusive_run = True
         return True
@@ -103,7 +101,7 @@ FINISH_ATTEMPTS = 10
 FINISH_RETRY_S = 1.0
 TOKEN_BYTES = 8
 BLAMELESS = (redis.RedisError, OSError, EngineLostError)
-"""Faults of the surroundings: an attempt that ends with one does not count against the job."""
+"""External faults: an attempt that ends with one does not count against the job."""
 
 
 class TaskRunner:
@@ -118,15 +116,15 @@ class TaskRunner:
         publish: Callable[[Ready], None],
         deadline_s: float,
     ) -> None:
-        """Store what is needed.
+        """Store the dependencies.
 
         Args:
             store: the ledger.
-            handlers: what is done for each kind of job.
-            keeper: of the leases.
+            handlers: the handler of each kind of job.
+            keeper: renews the leases.
             claimant: this worker; its token is replaced at each run.
-            publish: wakes somebody for a job.
-            deadline_s: a job's longest time, as told to whoever waited for it in vain.
+            publish: hands a job to Celery.
+            deadline_s: a job's longest time, named in the sentence for a passed deadline.
         """
         self._store = store
         self._handlers = handlers
@@ -136,10 +134,10 @@ class TaskRunner:
         self._publish = publish
         self._exclusive_gate = ExclusiveGate()
         self.num_taken = 0
-        """How many ids have come from Celery so far."""
+        """The number of ids that have come from Celery so far."""
 
     def run(self, job_id: str) -> None:
-        """Run one job. Never raises: a task that does takes its thread's slot with it."""
+        """Run one job. Never raises: a task that does would lose its thread's slot."""
         self.num_taken += 1
         started_s = time.monotonic()
         if not JOB_ID.fullmatch(job_id):
@@ -181,10 +179,10 @@ class TaskRunner:
             return _word(outcome.reply) if finished.counted else "lost"
 
     def _claim(self, job_id: str, claimant: Claimant) -> Claimed:
-        """Take the lease. What was claimed and could not be read, or not be heard, is given back.
+        """Take the lease. Give the job back if it cannot be decoded, or Redis's reply is lost.
 
         Raises:
-            CodecError: the job, or something remembered, is of another version.
+            CodecError: the job, or a remembered turn, is of another version.
             redis.RedisError, OSError: Redis is away.
         """
         try:
@@ -197,7 +195,7 @@ class TaskRunner:
             raise
 
     def _work(self, held: HeldLease) -> Outcome | None:
-        """Wait for one's turn, and do what the job's kind asks for; None if the run had to end."""
+        """Wait for the gate and run the kind's handler; None if the run had to end."""
         lease = held.lease
         held.when_over(self._exclusive_gate.wake)
         with self._exclusive_gate.entering(
@@ -210,7 +208,7 @@ class TaskRunner:
             return self._handlers[lease.job.kind](held)
 
     def _expired(self, held: HeldLease, text: str) -> Outcome | None:
-        """What is said about a run that had to end with so much text; None for nothing."""
+        """The outcome of a run that had to end with this text; None for none."""
         if held.ending is Ending.CANCELLED:
             return Outcome(Done(text.strip(), FinishReason.CANCELLED))
         if held.ending is not Ending.EXPIRED:
@@ -218,13 +216,13 @@ class TaskRunner:
         return Outcome(DeadlineError(self._deadline_s).to_reply(text.strip()))
 
     def _give_back(self, held: HeldLease, *, is_blamed: bool) -> None:
-        """Let the job be run again, by whoever comes first."""
+        """Give the job back, to be run by any worker."""
         lease = held.lease
         call = lifecycle.release(lease.job.id, lease.token, is_blamed=is_blamed)
         self._hand_on(self._store.run(call))
 
     def _finish(self, held: HeldLease, outcome: Outcome) -> Finished:
-        """Finish, again and again while Redis is away: the answer is too dear to write it twice."""
+        """Finish, with retries while Redis is away: the answer is too expensive to write twice."""
         lease = held.lease
         job = outcome.memory.job or _lighter(lease.job)
         memory = dataclasses.replace(outcome.memory, job=job)
@@ -238,7 +236,7 @@ class TaskRunner:
         return self._store.run(call)
 
     def _hand_on(self, ready: Ready | None) -> None:
-        """Wake somebody for a job; if that fails the sweep will."""
+        """Hand a job to Celery; if that fails the sweep will."""
         if ready is None:
             return
         try:
@@ -248,7 +246,7 @@ class TaskRunner:
 
 
 def _lighter(job: Job) -> Job | None:
-    """The job without the file that it brought, which nobody needs now; None if it has none."""
+    """The job without its file, which is not needed any more; None if it has none."""
     task = job.task
     if not isinstance(task, Learn) or not task.content:
         return None

@@ -1,6 +1,6 @@
-"""How a worker ends: takes nothing new, finishes what it has for a while, hands back the rest.
+"""A worker's shutdown: accept no jobs, finish running ones for a while, hand back the rest.
 
-Asked for by signals, any number of times; knows neither Celery nor the engine.
+Requested by signals, any number of times; knows neither Celery nor the engine.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ log = get_logger(__name__)
 
 LEAVE_AGAIN_S = 0.2
 FORCED_AFTER_S = 10.0
-"""What has been handed back ends within this time, or the process does without waiting for it."""
+"""Handed-back runs end within this time, or the process ends without waiting for them."""
 EXIT_FORCED = StartupError.exit_code
 
 
 class Shutdown:
-    """Waits on a thread of its own until the worker is asked to end; asked again, it hurries."""
+    """Waits on a thread of its own for a shutdown request; a second request shortens the wait."""
 
     def __init__(
         self,
@@ -39,25 +39,26 @@ class Shutdown:
         self._requests: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._wait, name="shutdown", daemon=True)
         self.is_asked = False
-        """Whether this worker is ending."""
+        """Whether this worker is shutting down."""
         self.is_abandoned = False
-        """Whether it ends because it is of no use any more; then it ends with ``EXIT_FORCED``."""
+        """Whether it ends because it cannot answer any more; then it ends with ``EXIT_FORCED``."""
 
     def open(self) -> None:
         """Start waiting."""
         self._thread.start()
 
     def ask(self) -> None:
-        """End; the second time, hand back what still runs at once.
+        """Request the shutdown; the second time, hand back running jobs at once.
 
-        May be called in a signal handler, also in the midst of another call: a ``SimpleQueue`` is
-        made for that, an ``Event`` is not.
+        May be called in a signal handler, even during another call: a ``SimpleQueue`` is made for
+        that, an
+        ``Event`` is not.
         """
         self.is_asked = True
         self._requests.put(None)
 
     def abandon(self) -> None:
-        """End at once: this process can answer nothing any more."""
+        """End at once: this process can answer no more jobs."""
         self.is_abandoned = True
         self.ask()
         self.ask()
@@ -65,7 +66,7 @@ class Shutdown:
     def _wait(self) -> None:
         self._requests.get()
         log.info("worker_stopping")
-        # Whatever holds up the steps below, Redis or a lock: the end comes in time.
+        # Whatever delays the steps below, Redis or a lock: the timer ends the process in time.
         latest_s = self._stop_s + 2 * self._forced_after_s
         last_resort = threading.Timer(latest_s, _force)
         last_resort.daemon = True
@@ -75,16 +76,17 @@ class Shutdown:
             self._requests.get(timeout=self._stop_s)
         self._hand_back()
         # A thread that is stuck in foreign code cannot be ended, and would be waited for. Leases
-        # that it still holds run out.
+        # that it still holds expire.
         time.sleep(self._forced_after_s)
         _force()
 
 
 def leave_at_sigterm(shutdown: Shutdown) -> None:
-    """Until Celery has handlers of its own, and they are ours: leave the loading of the model.
+    """Abort the loading of the model at SIGTERM, until Celery's signal handlers are in place.
 
-    Python drops what is raised while an object is deleted, and then the loading would just go on:
-    it is raised again and again, until ``stay`` is called.
+    Python drops what is raised while an object is deleted, and the loading would continue: it is
+    raised
+    repeatedly, until ``stay`` is called.
     """
 
     def leave(number: int, _frame: object) -> None:
@@ -98,7 +100,7 @@ def leave_at_sigterm(shutdown: Shutdown) -> None:
 
 
 def stay() -> None:
-    """The loading has been left, or has come to its end."""
+    """Stop the repeated raising: the loading has been aborted or has ended."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 

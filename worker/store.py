@@ -1,4 +1,4 @@
-"""The worker's Redis client, and how it runs the ledger's calls: blocking, thread-safe."""
+"""The worker's Redis client, which runs the ledger's calls: blocking, thread-safe."""
 
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
 T = TypeVar("T")
 TIMEOUT_S = 5
 MAX_CONNECTIONS = 64
-"""More threads than that wait for one another's millisecond."""
+"""More threads than that wait for a connection, each for a millisecond."""
 
 
 class BlockingStore:
@@ -31,10 +31,10 @@ class BlockingStore:
 
 
 def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
-    """Connect and check that this Redis may be trusted with jobs.
+    """Connect and check that this Redis is safe for jobs.
 
     Raises:
-        RedisUnavailableError: it does not answer, or could lose what it is told.
+        RedisUnavailableError: it does not answer, or could lose data.
     """
     try:
         pool = redis.BlockingConnectionPool.from_url(

@@ -1,7 +1,7 @@
-"""Notices a worker that looks alive and is of no use any more.
+"""The watchdog: ends a worker that looks alive but cannot work any more.
 
-It is deaf if jobs lie in Celery's queue, it has a free slot, and none comes: Celery hands out at
-once what it has. It is stuck if a run that must end does not, and so keeps its slot for ever.
+It is deaf if jobs lie in Celery's queue, it has a free slot, and none arrives: Celery delivers at
+once. It is stuck if a run that must end does not, and so keeps its slot for ever.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ log = get_logger(__name__)
 
 CHECK_EVERY_S = 1.0
 DEAF_AFTER_CHECKS = 30
-"""Counts, and no clock: a process that was frozen for an hour has missed no job. Celery's consumer
-may be away for some seconds itself, after Redis was."""
+"""Counted in checks, not time: a process that was frozen for an hour has missed no job. Celery's
+consumer may be disconnected for some seconds itself, after Redis was."""
 
 
 class EngineWatchdog:
-    """Looks again and again, and calls ``on_wedged`` once."""
+    """Checks the worker when called, and calls ``on_stall`` once."""
 
     def __init__(
         self,
@@ -30,10 +30,11 @@ class EngineWatchdog:
         num_slots: int,
         deaf_after_checks: int = DEAF_AFTER_CHECKS,
     ) -> None:
-        """Store what is needed.
+        """Store the dependencies.
 
         ``num_taken`` counts the jobs that have come from Celery, ``num_waiting`` those that it
-        could hand out.
+        could
+        deliver.
         """
         self._keeper = keeper
         self._num_taken = num_taken
@@ -46,7 +47,7 @@ class EngineWatchdog:
         self._is_over = False
 
     def check(self) -> None:
-        """Look once."""
+        """Run one check."""
         if self._is_over:
             return
         if self._keeper.is_stuck:
@@ -55,11 +56,11 @@ class EngineWatchdog:
             self._end("Celery hands out nothing")
 
     def _is_deaf(self) -> bool:
-        """Whether a job lay in the queue for nothing, once too often in a row."""
+        """Whether a job waited in the queue beside a free slot for too many checks in a row."""
         num_taken = self._num_taken()
         is_idle = num_taken == self._taken_before and self._keeper.num_kept < self._num_slots
         self._taken_before = num_taken
-        is_idle = is_idle and not self._keeper.is_closed  # who is ending takes none on purpose
+        is_idle = is_idle and not self._keeper.is_closed  # a shutdown accepts none
         is_in_vain = is_idle and self._num_waiting() > 0
         self._num_in_vain = self._num_in_vain + 1 if is_in_vain else 0
         return self._num_in_vain >= self._deaf_after_checks

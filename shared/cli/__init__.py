@@ -1,4 +1,4 @@
 """The ``parley`` command: starts Redis, the worker and the bots as processes of their own.
 
-Knows them by their command lines alone and imports neither.
+Starts them by their command lines alone and imports neither.
 """

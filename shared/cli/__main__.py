@@ -1,4 +1,4 @@
-"""Where ``parley`` begins: nothing here but what lets Ctrl-C end the start of it quietly."""
+"""The entry point of ``parley``: only what lets Ctrl-C end the imports quietly."""
 
 import signal
 

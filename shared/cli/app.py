@@ -85,7 +85,7 @@ HANDED_ON = {
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
-"""A command that another process has: its options and its help are that one's."""
+"""Context settings of a command that another process implements: it parses options and help."""
 
 
 @app.command(context_settings=HANDED_ON, add_help_option=False)
@@ -173,7 +173,7 @@ def status(
 
 
 def _group(name: str, explanation: str) -> typer.Typer:
-    """A command that has commands of its own."""
+    """A group of subcommands."""
     group = typer.Typer(no_args_is_help=True, help=explanation)
     app.add_typer(group, name=name)
     return group
@@ -327,7 +327,7 @@ def _run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> None:
 
 
 def _hand_on(command: str, context: typer.Context, *words: str, to: str = "worker") -> None:
-    """Run a command of another process's, with the Redis that Parley runs on."""
+    """Run a command of another process, with the Redis that Parley runs on."""
     settings = _settings()
     arguments = [command, *words, *context.args]
     with redis_beside(settings, is_needed=command in NEED_REDIS) as env:

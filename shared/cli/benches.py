@@ -1,10 +1,8 @@
-"""``parley bench scale``: workers that compute nothing, and how all the rest keeps up with them.
+"""``parley bench`` ``scale``, ``serve``, ``load``, ``ingest``, ``startup``: the measurements.
 
-``parley bench serve``, ``load`` and ``ingest``: what they measure has a Redis of its own.
-
-For ``serve`` and ``load`` there is a worker and a load of questions; for ``ingest`` nobody answers.
-
-``parley bench startup``: how long until a command, Redis, a worker or a chat is there.
+Each has a Redis of its own. ``scale`` starts workers that compute nothing; ``serve`` and ``load``
+start a worker and send questions; for ``ingest`` no worker runs; ``startup`` measures how long it
+takes until a command, Redis, a worker or a chat is ready.
 """
 
 import contextlib
@@ -31,23 +29,23 @@ ANSWER_TOKENS = 96
 
 @dataclass(frozen=True, slots=True)
 class ScalingOrder:
-    """What is to be measured."""
+    """The parameters of ``parley bench scale``."""
 
     workers: tuple[int, ...]
-    """How many processes, one measurement each."""
+    """The numbers of processes, one measurement each."""
     slots: int
-    """Answers at once of each."""
+    """Answers at once of each worker."""
     tokens_per_s: float
-    """Of each answer."""
+    """The rate of each answer."""
     repeats: int
     as_json: bool
 
 
 def bench_scaling(order: ScalingOrder) -> int:
-    """Measure what more workers are good for; returns the exit code.
+    """Measure throughput by the number of workers; return the exit code.
 
     Raises:
-        StartupError: something could not start; its own sentence says why.
+        StartupError: a process could not start; its own sentence says why.
     """
     measured = [_scaled(order, count) for count in order.workers]
     for one in measured:
@@ -112,30 +110,29 @@ def _scaled(order: ScalingOrder, count: int) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class ServingOrder:
-    """What is to be measured."""
+    """The parameters of ``parley bench serve`` and ``load``."""
 
     conversations: tuple[int, ...]
     """How many at once; several are measured one after the other."""
     new_tokens: int
-    """The most of an answer."""
+    """The most tokens of an answer."""
     repeats: int
     as_json: bool
 
 
 def bench_serving(settings: Settings, order: ServingOrder) -> int:
-    """Measure the whole way of a message beside the bare engine; returns the exit code.
+    """Measure the whole path of a message beside the bare engine; return the exit code.
 
-    The worker ends before the bare engine is measured, which would share the processor with it
-    else.
+    The worker ends before the bare engine is measured, because they would share the processor.
 
     Raises:
-        StartupError: something could not start; a worker's own sentence says why.
+        StartupError: a process could not start; a worker's own sentence says why.
     """
     return _measured(settings, order, "serve")
 
 
 def bench_load(settings: Settings, order: ServingOrder) -> int:
-    """Measure it by how many conversations there are at once; returns the exit code.
+    """Measure throughput by the number of concurrent conversations; return the exit code.
 
     Raises:
         StartupError: as for ``bench_serving``.
@@ -144,9 +141,9 @@ def bench_load(settings: Settings, order: ServingOrder) -> int:
 
 
 def _measured(settings: Settings, order: ServingOrder, command: str) -> int:
-    """Ask a worker questions, and have a command of the worker's make figures of it.
+    """Send a worker questions, and have a command of the worker's report the figures.
 
-    With a Redis of its own, so that nobody's questions are among those that count.
+    With a Redis of its own, so that no other questions are counted.
     """
     sizes = {
         "PARLEY_MAX_NEW_TOKENS": str(order.new_tokens),
@@ -181,7 +178,7 @@ def _told(command: str, files: Sequence[Path], env: Mapping[str, str], *, as_jso
 
 
 def bench_ingesting(messages: int, per_s: int, *, as_json: bool) -> int:
-    """Measure how questions are taken while nobody answers; returns the exit code."""
+    """Measure how questions are accepted while no worker runs; return the exit code."""
     with (
         tempfile.TemporaryDirectory(prefix="parley-bench-") as name,
         embedded_redis(Path(name) / "redis") as url,
@@ -203,12 +200,12 @@ STAGES = {
 
 
 def bench_startup(repeats: int, *, as_json: bool) -> int:
-    """Measure it, each time from nothing; returns the exit code.
+    """Measure start-up times, each time from nothing; return the exit code.
 
-    The files of the model are in the system's cache: what is measured is not the disk.
+    The files of the model are in the system's cache: the disk is not measured.
 
     Raises:
-        ChildFailedError: something did not start; with its own exit code.
+        ChildFailedError: a process did not start; with its own exit code.
     """
     if code := run_in_terminal(python_module("worker.prepare"), os.environ):
         return code

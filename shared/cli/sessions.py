@@ -1,4 +1,4 @@
-"""What ``parley up`` and ``parley chat`` do: Redis, a worker and bots, for as long as it takes."""
+"""The sessions of ``parley up`` and ``parley chat``: Redis, a worker and bots, supervised."""
 
 import contextlib
 import os
@@ -18,21 +18,21 @@ from shared.settings import Settings
 log = get_logger(__name__)
 
 FINAL_EXIT_CODES = frozenset({66, 77, 78})
-"""No such model, bad token, bad setting: starting again cannot help."""
+"""No such model, bad token, bad setting: a restart cannot help."""
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 90.0
 STEADY_S = 60.0
-"""A child that ran so long begins again with the shortest wait."""
+"""A child that ran so long restarts with the shortest wait."""
 POLL_S = 0.1
 HAND_BACK_S = 12.0
-"""What a worker needs beyond ``PARLEY_STOP_S`` to hand back what it has not finished."""
+"""The time that a worker needs beyond ``PARLEY_STOP_S`` to hand back unfinished jobs."""
 SPOKEN = "parley: "
 READY = "_ready"
-"""In the log line of a process that has started."""
+"""Part of the log line of a process that is ready."""
 
 
 class ChildFailedError(StartupError):
-    """A child process ended with a fault that starting it again cannot mend."""
+    """A child process failed in a way that a restart cannot fix."""
 
     def __init__(self, sentence: str, exit_code: int) -> None:
         super().__init__(sentence)
@@ -41,12 +41,12 @@ class ChildFailedError(StartupError):
 
 @dataclass(slots=True)
 class Ward:
-    """A child that is started again when it dies."""
+    """A supervised child, restarted when it dies."""
 
     name: str
     spawn: Callable[[], subprocess.Popen[bytes]]
     log_file: Path | None = None
-    """Where it writes; None: beside us."""
+    """Its log file; None: beside us."""
     stop_timeout_s: float = STOP_TIMEOUT_S
     child: subprocess.Popen[bytes] = field(init=False)
     wait_s: float = FIRST_RESTART_S
@@ -62,7 +62,7 @@ class Ward:
         stop(self.child, self.stop_timeout_s)
 
     def look_after(self) -> int | None:
-        """Restart the child when its time has come; the exit code if that is no use."""
+        """Restart the child when it is time; return the exit code if a restart cannot help."""
         now_s = time.monotonic()
         if self.restart_at_s is not None:
             if now_s >= self.restart_at_s:
@@ -79,7 +79,7 @@ class Ward:
         return None
 
     def last_words(self) -> str:
-        """The sentence it ended with, if it was not written beside us."""
+        """Its last sentence, if it was not printed beside us."""
         if self.log_file is None:
             return ""
         lines = self.log_file.read_text(errors="replace").splitlines()
@@ -87,25 +87,26 @@ class Ward:
         return spoken[-1] if spoken else f"The {self.name} ended at once; {self.log_file} says why."
 
     def _died_young(self) -> bool:
-        """Whether it has never been ready, so that whoever chats would wait for nothing."""
+        """Whether it has never been ready, so that the person in the chat would wait in vain."""
         return self.log_file is not None and READY not in self.log_file.read_text(errors="replace")
 
 
 def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
     """Run Redis (if none is named), a worker, and bots or a chat in the terminal or both.
 
-    Ends with the chat, or where there is none at a signal. Beside a chat the other processes write
-    to files in the data folder.
+    Ends with the chat, or without one at a signal. Beside a chat the other processes write to files
+    in
+    the data folder.
 
     Raises:
-        StartupError: something could not start, and starting it again would not help.
+        StartupError: a process could not start, and a restart would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.ExitStack() as stack, _signals_raise():
         redis_url, redis_wards = _redis(settings, stack)
         env = with_setting("PARLEY_REDIS_URL", redis_url)
         if with_terminal:
-            env["PARLEY_STOP_S"] = "0"  # whoever leaves a chat does not wait for its answers
+            env["PARLEY_STOP_S"] = "0"  # the end of a chat does not wait for answers
 
         def ward(module: str, stop_timeout_s: float = STOP_TIMEOUT_S) -> Ward:
             log_file = settings.data_dir / f"{module}.log" if with_terminal else None
@@ -120,8 +121,8 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
             stack.callback(new.stop)
             return new
 
-        # Side by side, because each imports for seconds: the one that shows the progress of a
-        # conversion, the worker (which waits for it by a file lock), and the chat.
+        # Started in parallel, because each imports for seconds: the one that shows the progress of
+        # a conversion, the worker (which waits for it by a file lock), and the chat.
         preparing = start(python_module("worker.prepare"))
         stack.callback(stop, preparing)
         patience_s = STOP_TIMEOUT_S if with_terminal else settings.stop_s + HAND_BACK_S
@@ -139,8 +140,9 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
 def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, str]]:
     """An environment with the Redis that Parley runs on, for a command beside it.
 
-    That is the one that is named, the embedded one of a Parley that runs, or else the embedded one,
-    started for as long as the command takes.
+    It is the one that is named, the embedded one of a running Parley, or else the embedded one,
+    started
+    for the duration of the command.
 
     Raises:
         RedisUnavailableError: the embedded one does not start.
@@ -157,7 +159,7 @@ def redis_beside(settings: Settings, *, is_needed: bool) -> Iterator[dict[str, s
 
 
 def with_redis_that_runs(settings: Settings) -> dict[str, str]:
-    """The same, but nothing is started: without a Redis that runs, the environment as it is."""
+    """The same without starting any: if no Redis runs, the environment is unchanged."""
     running_url = None if settings.redis_url else find_embedded_url(settings.data_dir / "redis")
     if running_url:
         return with_setting("PARLEY_REDIS_URL", running_url)
@@ -165,10 +167,10 @@ def with_redis_that_runs(settings: Settings) -> dict[str, str]:
 
 
 def keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
-    """Look after the children until there is an exit code; returns it.
+    """Supervise the children until there is an exit code; return it.
 
     Raises:
-        ChildFailedError: starting one of them again is no use.
+        ChildFailedError: a restart of one of them cannot help.
     """
     while (ended := end()) is None:
         for ward in wards:
@@ -179,11 +181,11 @@ def keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
 
 
 def _never() -> None:
-    """The end of what only a signal ends."""
+    """Wait for a signal."""
 
 
 def _redis(settings: Settings, stack: contextlib.ExitStack) -> tuple[str, list[Ward]]:
-    """The URL of the Redis that is named; if none is, of one of our own, and its ward."""
+    """The URL of the named Redis; if none is named, of the embedded one, and its ``Ward``."""
     if settings.redis_url is not None:
         return settings.redis_url.get_secret_value(), []
     embedded = stack.enter_context(reserve_redis(settings.data_dir / "redis"))
@@ -195,7 +197,7 @@ def _redis(settings: Settings, stack: contextlib.ExitStack) -> tuple[str, list[W
 
 @contextlib.contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that every child is stopped."""
+    """Let SIGTERM and SIGHUP end us like Ctrl-C, so that every child is stopped."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The ledger's Lua: each script is one atomic step between the states of a job.
+"""The ledger in Redis: each Lua script is one atomic step between the states of a job.
 
     accept ─▶ waiting ─▶ queued ─▶ running ─▶ done ─▶ delivered
                  │          ▲         │         ▲
@@ -11,5 +11,6 @@ once a bots process has shown it. A message that load forbids is ``refused``, on
 deleted ``withdrawn``. Times are Redis's own clock in ms, so no machine's clock matters. Keys are
 built inside the scripts from ids, which a single Redis allows and a cluster does not.
 
-``jobs`` has the steps of a job, ``showing`` those of its answer, ``operating`` what operators ask.
+``lifecycle`` has the steps of a job, ``presentation`` those of its answer, ``status``
+those for operators.
 """

@@ -1,11 +1,8 @@
-"""What people do with an answer: stop it, have it written again, take the question back.
+"""The answer actions: stop an answer, have it written again, withdraw the question.
 
-The steps of ``shared.ledger.answer_actions`` as calls; ``bots.incoming.answer_actions`` runs them.
-
-What people do with an answer: stop it, have it written again, ask something else instead.
-
-A worker that may run the job is told to look at its lease at once (``LOOK``), so that what is
-stopped ends within one step of the engine.
+Lua steps and the calls that run them, for ``bots.incoming.answer_actions``. A worker that may run
+the job is told to check its lease at once (``LOOK``), so that a stopped answer ends within one step
+of the engine.
 """
 
 from dataclasses import dataclass
@@ -118,16 +115,16 @@ end
 
 
 class Did(StrEnum):
-    """What became of it."""
+    """The outcome of an action."""
 
     UNKNOWN = "unknown"
-    """The ledger knows no such job, or not any more."""
+    """The ledger does not know the job, or has forgotten it."""
     OVER = "over"
-    """It is too late for that."""
+    """The job is finished: too late."""
     BUSY = "busy"
-    """The answer is just being shown: ask again soon."""
+    """The answer is being shown right now: try again soon."""
     TOLD = "told"
-    """A worker has it in hand, and ends it at once."""
+    """A worker is running the job, and ends it at once."""
     STOPPED = "stopped"
     AGAIN = "again"
     WITHDRAWN = "withdrawn"
@@ -135,30 +132,30 @@ class Did(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a step did."""
+    """The effect of a step."""
 
     did: Did
     ready: Ready | None = None
     """The job that may run next, and has to be handed to Celery."""
     posted: tuple[str, ...] = ()
-    """The messages that stand and have to go."""
+    """The posted messages that have to be deleted."""
 
 
 Step = Call[Effect]
 
 
 def stop(job_id: str) -> Step:
-    """End an answer as it is by now."""
+    """End an answer with the text written so far."""
     return Call(STOP, (job_id, codec.encode(STOPPED)), _read)
 
 
 def again(job: Job, deadline_ms: int) -> Step:
-    """Run a job again, as it reads now, in the messages that it has."""
+    """Run a job again, with its text as it is now, in its existing messages."""
     return Call(AGAIN, (job.id, codec.encode(job), job.kind, deadline_ms), _read)
 
 
 def withdraw(job_id: str) -> Step:
-    """End a job whose message was deleted; what stands of its answer has to go."""
+    """End a job whose message was deleted; the posted parts of its answer have to go."""
     return Call(WITHDRAW, (job_id,), _read)
 
 

@@ -1,4 +1,4 @@
-"""A step of the ledger that either side can run with its own Redis client, and how to read answers.
+"""``Call``: a step of the ledger that either side runs with its own Redis client, and its reader.
 
 ``bots`` runs calls on an asyncio client, ``worker`` on a blocking one; neither writes a Redis
 command about a job itself.
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 Raw = list[bytes | int]
-"""What a script answers."""
+"""A script's raw answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Call(Generic[T]):
 
 
 def text_of(word: object) -> str:
-    """One word of an answer."""
+    """One word of an answer, as text."""
     return word.decode() if isinstance(word, bytes) else str(word)
 
 
 def is_one(raw: object) -> bool:
-    """Whether a step says that it was done."""
+    """Whether a step answered 1: it was done."""
     return raw == 1

@@ -1,4 +1,4 @@
-"""Celery as the wake-up call: one app, built by a function, for both sides.
+"""The Celery app, which only wakes workers: built by one function, for both sides.
 
 A message carries a job's id and nothing else, as JSON. The ledger owns redelivery, so tasks are
 acknowledged before they run. Each setting's reason is in docs/ledger.md.
@@ -12,7 +12,7 @@ from shared.ledger.lifecycle import Ready
 
 
 def build_celery(redis_url: str) -> celery.Celery:
-    """A Celery app on this Redis that becomes nobody's default."""
+    """A Celery app on this Redis that does not become the default app."""
     app = celery.Celery("parley", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -55,7 +55,8 @@ def publish(app: celery.Celery, *readies: Ready) -> None:
     """Wake workers for jobs, in one step. Blocking: never call it on an event loop.
 
     Raises:
-        kombu.exceptions.OperationalError: Redis is away; the sweep will publish the jobs again.
+        kombu.exceptions.OperationalError: Redis is unreachable; the sweep will publish the jobs
+        again.
     """
     with app.producer_or_acquire() as producer, producer.batch():
         for ready in readies:

@@ -1,8 +1,7 @@
-"""The one place where jobs, turns and replies become JSON and come back.
+"""The JSON codec of jobs, turns and replies; no other module encodes or decodes them.
 
 Every document carries a version, so that a worker that is older than its bots refuses what it
-cannot read instead of guessing. JSON from Redis is checked by pydantic and becomes our
-dataclasses at once.
+cannot read instead of guessing. pydantic validates JSON from Redis and builds Parley's dataclasses.
 """
 
 import functools
@@ -40,7 +39,7 @@ class _Envelope(pydantic.BaseModel):
 
 @functools.cache
 def _adapter(name: str) -> pydantic.TypeAdapter[Any]:
-    """Pydantic's reader and writer of one of our types, which takes a millisecond to make."""
+    """Pydantic's type adapter of one of our types, which takes a millisecond to build."""
     return pydantic.TypeAdapter(_TYPES[name])
 
 

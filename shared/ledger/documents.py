@@ -1,8 +1,6 @@
-"""How documents leave what questions are answered from: steps for either side's Redis client.
+"""The removal of documents from the knowledge store: each with all its passages, in one step.
 
-``worker.knowledge`` takes documents in and finds passages in them.
-
-Documents leave what questions are answered from, with all their passages, in one step.
+Calls for either side's Redis client. ``worker.knowledge`` adds documents and searches them.
 """
 
 from collections.abc import Sequence
@@ -72,14 +70,14 @@ NO_VECTOR_SETS = (
 
 
 def drop(document_ids: Sequence[str]) -> Call[int]:
-    """Remove documents with all their passages; answers how many there were."""
+    """Remove documents with all their passages; return their number."""
     return Call(DROP, tuple(document_ids), _number)
 
 
 def forget(origin: Origin) -> Call[int]:
-    """Remove what was learned from a message, because that was deleted or is pinned no more.
+    """Remove the documents learned from a message, because it was deleted or unpinned.
 
-    Answers how many documents that were.
+    Returns their number.
     """
     place = (origin.platform.value, origin.team, origin.channel, origin.message)
     return Call(FORGET, place, _number)

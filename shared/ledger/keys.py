@@ -8,55 +8,56 @@ Celery's own keys stand beside these: a list for each queue (``chat``), ``unacke
 PREFIX = "parley:"
 
 OPEN = PREFIX + "open"
-"""Sorted set: every job that is not finished -> when somebody must look at it, in ms."""
+"""Sorted set: every unfinished job -> when the sweep must check it, in ms."""
 
 QUEUE = PREFIX + "queue"
-"""Sorted set: every job that waits for a worker -> its number; a job's rank is its place."""
+"""Sorted set: every job that waits for a worker -> its number; a job's rank is its position."""
 
 SEQUENCE = PREFIX + "sequence"
 """String: how many jobs have been accepted so far, which numbers them."""
 
 DEAD = PREFIX + "dead"
-"""Sorted set: dead letters, the jobs whose attempts are used up -> when that was, in ms."""
+"""Sorted set: dead letters, the jobs whose attempts are used up -> when they failed, in ms."""
 
 SERVICE = PREFIX + "service"
-"""String: how long a worker has a job in hand, in ms; a moving average."""
+"""String: how long a worker runs a job, in ms; a moving average."""
 
 WAITED = PREFIX + "waited"
 """String: written before each wait for replicas, so that there is something to wait for."""
 
 LOOK = PREFIX + "look"
-"""Pub/sub channel: ids of jobs whose runs have to look at their leases at once."""
+"""Pub/sub channel: ids of jobs whose runs have to check their leases at once."""
 
 KNOWLEDGE = PREFIX + "knowledge"
-"""Hash: the embedding model of what was learned, and how often that has changed."""
+"""Hash: the embedding model of the documents, and how often it has changed."""
 
 LESSONS = PREFIX + "lessons"
-"""Set: ``platform|team|channel|message`` of each message that something was learned from."""
+"""Set: ``platform|team|channel|message`` of each message that a document was learned from."""
 
 DOCUMENTS = PREFIX + "documents"
 """Hash: every document that questions are answered from -> its title, its place, its passages."""
 
 VECTORS = PREFIX + "vectors"
-"""Vector set: the passages by what they are about, with their places."""
+"""Vector set: the passages' embeddings, with their places."""
 
 WORKERS = PREFIX + "workers"
-"""Sorted set: worker name -> when it was last alive, in ms."""
+"""Sorted set: worker name -> its latest heartbeat, in ms."""
 
 PREFERENCES = PREFIX + "preferences"
-"""Hash: ``PLATFORM:TEAM|CHANNEL`` -> what a channel, or with no channel a workspace, prefers."""
+"""Hash: ``PLATFORM:TEAM|CHANNEL`` -> the preferences of a channel, or without one of a workspace.
+"""
 
 PREFERENCES_CHANGES = PREFIX + "preferences_changes"
-"""String: how often one of them has been changed, so that nobody reads them all for nothing."""
+"""String: the number of changes of preferences, so that they are re-read only after a change."""
 
 PREFERENCES_NEWS = PREFIX + "preferences_news"
-"""Pub/sub channel: whose preferences have just been changed."""
+"""Pub/sub channel: the scope whose preferences have just changed."""
 
 AUDIT = PREFIX + "audit"
 """Stream: who changed which setting."""
 
 WAIT_MARK = "@WAIT@"
-"""Stands in a refusal for the seconds to wait, which are known when the message is refused."""
+"""The placeholder in a refusal for the seconds to wait, which are known when it is refused."""
 
 OUTBOX_GROUP = "bots"
 
@@ -65,79 +66,81 @@ DELIVERED_JOB_LIFETIME_MS = 24 * 3600 * 1000
 recognised. Slack redelivers for about 6 minutes, with Delayed Events for 24 hours."""
 
 DEAD_LIFETIME_MS = 30 * 24 * 3600 * 1000
-"""How long an operator has to look after a dead letter."""
+"""How long an operator can inspect a dead letter."""
 
 ENDING_LIFETIME_MS = 10 * 60 * 1000
-"""Longer than any process is frozen and lives on: its connections are dead by then."""
+"""Longer than any process freezes and resumes: its connections are dead by then."""
 
 TOLD_LIFETIME_MS = 60_000
-"""A person who asks too much is told so once in this time."""
+"""A person who hits a rate limit is told so once in this time."""
 
 UNKNOWN_WAIT_MS = 30_000
-"""What somebody is told to wait before anything has been measured."""
+"""The expected wait in a refusal before anything has been measured."""
 
 REFUSED_JOB_LIFETIME_MS = 120_000
-"""A message that was refused in silence is known again for so long: one mention on Slack is two
-events, and a look back overlaps what was seen by a minute."""
+"""How long a silently refused message is recognised: one mention on Slack is two events, and
+backfill
+overlaps what was seen by a minute."""
 
 SERVICE_SHARE = 0.2
-"""How much the latest job counts in the moving average."""
+"""The weight of the latest job in the moving average."""
 
 MAX_RATINGS = 100_000
-"""Rated messages that are kept of a channel: some 20 MB."""
+"""The rated messages kept per channel: some 20 MB."""
 
 RATING_LIFETIME_MS = 400 * 24 * 3600 * 1000
-"""A year, so that a month can be laid beside the same one of the year before, and some weeks."""
+"""A year and some weeks, so that a month can be compared with the same one of the year before."""
 
 MOOD_LOOK_EVERY_MS = 10 * 60 * 1000
-"""A drop that lasts half a day need not be seen at once."""
+"""How often a channel's sentiment is checked: a drop that lasts half a day is not urgent."""
 
 MOOD_ALERT_EVERY_MS = 24 * 3600 * 1000
-"""A channel is told of a drop at most so often."""
+"""The shortest time between two alerts about a drop in one channel."""
 
 MAX_AUDIT = 10_000
-"""Changes of settings that are remembered: years of them."""
+"""The changes of settings that are kept: years of them."""
 
 MAX_ASKED = 1_000
-"""Conversations of one person that are found again when they want to be forgotten."""
+"""The conversations of one person that can be found again when they want to be forgotten."""
 
 MAX_QUESTIONS = 1_000
-"""The same of questions."""
+"""The same for questions."""
 
 BOTS_HEARD_LIFETIME_MS = 3600 * 1000
-"""Bots that talked to us for too long are answered again after so long a silence."""
+"""Bots that reached the limit of answers in a row are answered again after so long a silence."""
 
 USED_LIFETIME_MS = 2 * 24 * 3600 * 1000
-"""What was used in a day is of no use after it; twice as long, for clocks that are put back."""
+"""The usage of a day is useless after it; twice as long, for clocks that are set back."""
 
 BUDGET_OVERDRAFT = 20
-"""Endings may be shown so many times as fast as a platform documents, until it says no."""
+"""Final replies may be shown this many times faster than a platform documents, until it refuses."""
 
 BUDGET_STRICT_MS = 10 * 60 * 1000
-"""For so long after it has said no, nothing goes beyond what it documents."""
+"""For so long after a refusal, no call exceeds what the platform documents."""
 
 OVERTAKEN_BY_MS = 2_000
 """Celery's queue is first in, first out: a job that is not claimed while one that was queued so
 much later is, has been lost on its way."""
 
 REPUBLISH_AFTER_MS = 5_000
-"""A job that was handed to Celery and not claimed by then may have been lost there."""
+"""A job that was handed to Celery and not claimed within this time may have been lost there."""
 
 REPUBLISH_AT_LATEST_MS = 60_000
 """While its queue is not empty a job is probably just waiting; this long, and no longer."""
 
 PRESENTER_LOCK_MS = 6_000
-"""A bots process that holds a job's message and died frees it after this. Renewed each third."""
+"""The lock of a bots process on a job's message; it expires if the process died. Renewed each
+third."""
 
 PRESENTER_LIFETIME_MS = 10_000
 """Partial answers are shown by one process; another one takes over after this silence."""
 
 WORKER_LIFETIME_MS = 10_000
-"""A worker that has not been heard of for this long is not alive."""
+"""A worker without a heartbeat for this long is not alive."""
 
 
 def job(job_id: str) -> str:
-    """Hash: the job, its state and everything the two sides note about it."""
+    """Hash: the job, its state and all that bots and worker note about it."""
     return f"{PREFIX}job:{job_id}"
 
 
@@ -147,12 +150,12 @@ def snapshot(job_id: str) -> str:
 
 
 def ending(job_id: str) -> str:
-    """String: a job's final reply, for a while: what a process that was frozen may have covered."""
+    """String: a job's final reply, for a while: a frozen process may have overwritten it."""
     return f"{PREFIX}ending:{job_id}"
 
 
 def feedback(asker: str) -> str:
-    """Hash: what a person said of answers: a job's id -> ``good`` or ``bad``."""
+    """Hash: a person's ratings of answers: a job's id -> ``good`` or ``bad``."""
     return f"{PREFIX}feedback:{asker}"
 
 
@@ -167,12 +170,12 @@ def transcript(conversation: str) -> str:
 
 
 def presence(conversation: str) -> str:
-    """String: exists while we take part in a conversation, so that follow-ups are ours."""
+    """String: exists while the bot takes part in a conversation, so that it answers follow-ups."""
     return f"{PREFIX}presence:{conversation}"
 
 
 def answer(platform: str, team: str, channel: str, message: str) -> str:
-    """String: one of our posted messages -> the thread it belongs to, so that replies go on."""
+    """String: a message the bot posted -> the thread it belongs to, so that replies continue it."""
     return f"{PREFIX}answer:{platform}:{team}:{channel}:{message}"
 
 
@@ -192,17 +195,17 @@ def asker(name: str) -> str:
 
 
 def bucket(scope: str, name: str) -> str:
-    """Hash: how many messages a person (``user``) or a channel (``channel``) has left now."""
+    """Hash: the rate limit bucket of a person (``user``) or a channel: messages left."""
     return f"{PREFIX}bucket:{scope}:{name}"
 
 
 def told(name: str) -> str:
-    """String: exists for a while after a person was told that they ask too much."""
+    """String: exists for a while after a person was told that they hit a rate limit."""
     return f"{PREFIX}told:{name}"
 
 
 def used(scope: str, name: str) -> str:
-    """Hash: what a person (``user``) or a channel has used on a day, whose number stands behind."""
+    """Hash: the usage of a person (``user``) or a channel on a day, whose number is appended."""
     return f"{PREFIX}used:{scope}:{name}"
 
 
@@ -217,52 +220,52 @@ def questions(person: str) -> str:
 
 
 def talk(conversation: str) -> str:
-    """List: who has spoken in a thread of ours since we were last spoken to, the latest first."""
+    """List: who has spoken in a bot's thread since it was last addressed, the latest first."""
     return f"{PREFIX}talk:{conversation}"
 
 
 def muted(conversation: str) -> str:
-    """String: exists while we are to be silent in a thread unless we are mentioned."""
+    """String: exists while the bot is muted in a thread unless it is mentioned."""
     return f"{PREFIX}muted:{conversation}"
 
 
 def bots_heard(place: str) -> str:
-    """Set: messages of other bots that we answered in a channel since a person spoke to us."""
+    """Set: messages of other bots that were answered in a channel since a person last spoke."""
     return f"{PREFIX}bots_heard:{place}"
 
 
 def seen(platform: str) -> str:
-    """Hash: channel -> the latest message of it that was seen; ``*`` -> when we last looked."""
+    """Hash: channel -> its latest message that was seen; ``*`` -> the latest check."""
     return f"{PREFIX}seen:{platform}"
 
 
 def threads(platform: str) -> str:
-    """Sorted set: the threads that we took part in lately -> when that was, in ms."""
+    """Sorted set: the threads that the bot took part in lately -> when that was, in ms."""
     return f"{PREFIX}threads:{platform}"
 
 
 def lookback(platform: str) -> str:
-    """String: exists while a process looks for messages that nobody heard."""
+    """String: exists while a process runs a backfill."""
     return f"{PREFIX}lookback:{platform}"
 
 
 def lookback_done(platform: str) -> str:
-    """String: when the latest look back that was finished had begun, in ms."""
+    """String: when the latest completed backfill had begun, in ms."""
     return f"{PREFIX}lookback_done:{platform}"
 
 
 def session_starts(name: str) -> str:
-    """Hash: how many new sessions this bot may begin with Discord now."""
+    """Hash: how many new sessions this bot may start with Discord now."""
     return f"{PREFIX}session_starts:{name}"
 
 
 def budget(name: str) -> str:
-    """Hash: how many calls are left of what a platform takes, for all processes together."""
+    """Hash: the calls left in a platform's rate limit, for all processes together."""
     return f"{PREFIX}budget:{name}"
 
 
 def opted_out(tenant: str) -> str:
-    """Set: people whose messages are read for nothing but their own questions."""
+    """Set: people who opted out: their messages are used only for their own questions."""
     return f"{PREFIX}opted_out:{tenant}"
 
 
@@ -272,27 +275,27 @@ def ratings(tenant: str, channel: str) -> str:
 
 
 def rated(tenant: str, channel: str) -> str:
-    """Hash: a rated message -> its entry in the stream, so that it is rated once and can go."""
+    """Hash: a rated message -> its stream entry, so that it is rated once and can be deleted."""
     return f"{PREFIX}rated:{tenant}:{channel}"
 
 
 def mood_looked_at(tenant: str, channel: str) -> str:
-    """String: exists for a while after somebody looked whether a channel's mood has dropped."""
+    """String: exists for a while after a check whether a channel's sentiment has dropped."""
     return f"{PREFIX}mood_looked_at:{tenant}:{channel}"
 
 
 def mood_alert(tenant: str, channel: str) -> str:
-    """String: the job that told a channel of a drop, for a day."""
+    """String: the job that alerted a channel of a drop, for a day."""
     return f"{PREFIX}mood_alert:{tenant}:{channel}"
 
 
 def installations(platform: str) -> str:
-    """Hash: workspaces that have installed our app -> what they gave us, sealed."""
+    """Hash: workspaces that have installed the app -> their credentials, encrypted."""
     return f"{PREFIX}installations:{platform}"
 
 
 def oauth_state(state: str) -> str:
-    """String: an installation that somebody has begun."""
+    """String: an installation that has begun."""
     return f"{PREFIX}oauth_state:{state}"
 
 
@@ -307,10 +310,10 @@ def claimed(queue: str) -> str:
 
 
 def worker(name: str) -> str:
-    """Hash: what a live worker runs, its state and slots; expires when it is silent."""
+    """Hash: a live worker's model, state and slots; expires without a heartbeat."""
     return f"{PREFIX}worker:{name}"
 
 
 def passage(passage_id: str) -> str:
-    """Hash: one passage of a document, with its place and its vector."""
+    """Hash: one passage of a document, with its place and its embedding."""
     return f"{PREFIX}passage:{passage_id}"

@@ -1,7 +1,8 @@
-"""The ledger: what may be asked of it about a job, as calls that either side runs.
+"""The lifecycle of a job, as calls that either side runs: accept, claim, renew, finish, sweep.
 
-The states and the scripts are in ``shared.ledger``. ``shared.ledger.presentation`` has the calls
-about an answer that is being shown, ``shared.ledger.status`` those of operators.
+The states are described in ``shared.ledger``, the scripts are in ``shared.ledger.lua.lifecycle``.
+``shared.ledger.presentation`` has the calls for showing an answer, ``shared.ledger.status`` those
+for operators.
 """
 
 import dataclasses
@@ -32,29 +33,29 @@ class Ready:
     id: str
     kind: Kind
     queue: str
-    """Of Celery: the kind's, or that of the model that the job wants."""
+    """The Celery queue: the kind's, or that of the model that the job wants."""
 
     @classmethod
     def read(cls, job_id: str, words: str) -> Self:
-        """A script's answer: ``kind queue``."""
+        """Parse a script's answer: ``kind queue``."""
         kind, _, queue = words.partition(" ")
         return cls(job_id, Kind(kind), queue)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message was recorded, or was known already, or was refused."""
+    """The outcome of ``accept``: recorded, known already, or refused."""
 
     is_new: bool
-    """Whether it ends in something visible from now on."""
+    """Whether this call made the ledger owe a visible answer."""
     ready: Ready | None = None
     refused: str = ""
-    """Why load forbids it: the code of the sentence, said or not; empty if it is not refused."""
+    """The code of the refusal that load caused, said or not; empty if it is not refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """The bounds a job lives under; times in ms."""
+    """The time limits of a job; in ms."""
 
     deadline_ms: int
     retention_ms: int
@@ -63,10 +64,10 @@ class JobLimits:
 
 @dataclass(frozen=True, slots=True)
 class AskAllowance:
-    """How much people may ask, so that one of them cannot take what is everybody's."""
+    """The rate limits of people, so that one of them cannot use up the capacity of all."""
 
     user_per_min: int
-    """Messages; as many at once, then evenly."""
+    """Messages: a burst of as many, then evenly."""
     channel_per_min: int
     max_open_per_user: int
     max_queue: int
@@ -74,7 +75,7 @@ class AskAllowance:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to run one job, and all that is needed for it."""
+    """The right to run one job, with everything the run needs."""
 
     job: Job
     token: str
@@ -83,7 +84,7 @@ class Lease:
     is_alone: bool
     """Whether nothing else may run in the same batch; then ``begin`` has to be called first."""
     shown: str
-    """What an earlier run had written: the answer goes on from here."""
+    """The text that an earlier run wrote: the answer continues it."""
     history: tuple[Turn, ...]
 
 
@@ -97,7 +98,7 @@ class Claimed:
 
 
 class Hold(StrEnum):
-    """What a renewal found."""
+    """The outcome of a renewal."""
 
     HELD = "held"
     LOST = "lost"
@@ -122,7 +123,7 @@ def accept(
     is_said_sparingly: bool = False,
     quotas: Quotas | None = None,
 ) -> Call[Accepted]:
-    """Record a message, once, unless its author, its channel or everybody asks too much.
+    """Record a message, once, unless a rate limit or quota refuses it.
 
     Args:
         job: the message.
@@ -130,7 +131,7 @@ def accept(
         allowance: None for people without limits.
         refusal: the job ends at once, with that reply.
         is_said_sparingly: whether the author reads that refusal at most once a minute.
-        quotas: what may be used in a day; None if this is not counted.
+        quotas: the daily quotas; None if this is not counted.
     """
     origin = job.origin
     bare = dataclasses.replace(job, text="", task=None, attachments=())
@@ -173,12 +174,12 @@ def _accepted(raw: Raw) -> Accepted:
 
 
 NO_ALLOWANCE = AskAllowance(1, 1, 1, 1)
-"""Stands in where nothing is limited; the script does not look at it then."""
+"""The placeholder where no rate limit applies; the script does not read it then."""
 
 
 @functools.lru_cache(maxsize=64)
 def _load_refusals(most: AskAllowance) -> tuple[str, ...]:
-    """In the order in which the script takes them; it puts the seconds in."""
+    """The refusals in the order of the script's checks; the script fills in the seconds."""
     wait = keys.WAIT_MARK
     refusals = (
         TooManyMessagesError(most.user_per_min, wait),
@@ -190,7 +191,7 @@ def _load_refusals(most: AskAllowance) -> tuple[str, ...]:
 
 
 def _quota_words(origin: Origin, quotas: Quotas | None) -> tuple[str | int, ...]:
-    """The counters with their limits, then what is said when one is used up."""
+    """The counters with their limits, then the refusals for each used-up quota."""
     if quotas is None:
         return ("",)
     user, channel = counted(origin)
@@ -213,7 +214,7 @@ def _quota_refusals(quotas: Quotas) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims: a run of a job in a worker."""
+    """The claimant: a run of a job in a worker."""
 
     worker: str
     token: str
@@ -222,7 +223,7 @@ class Claimant:
 
 
 def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
-    """Take the lease of a job, or end it if its time or its attempts are used up."""
+    """Take a job's lease, or end the job: its deadline passed or its attempts are used up."""
     args = (
         job_id,
         claimant.token,
@@ -255,12 +256,12 @@ def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
 
 
 def begin(job_id: str, token: str) -> Call[bool]:
-    """A job that was to run alone is alone now; False if the lease is another's."""
+    """Start a job that has to run alone; False if the lease is another's."""
     return Call(scripts.BEGIN, (job_id, token), is_one)
 
 
 def renew(job_id: str, token: str, lease_ms: int) -> Call[Hold]:
-    """Keep a lease."""
+    """Extend a lease."""
     return Call(scripts.RENEW, (job_id, token, lease_ms), lambda raw: Hold(text_of(raw)))
 
 
@@ -270,21 +271,21 @@ def release(job_id: str, token: str, *, is_blamed: bool) -> Call[Ready | None]:
 
 
 def publish_snapshot(job_id: str, token: str, snapshot: Snapshot) -> Call[bool]:
-    """Replace the text so far and nudge whoever shows it. False if the lease is lost."""
+    """Replace the text so far and notify the process that shows it. False if the lease is lost."""
     return Call(scripts.PUBLISH_SNAPSHOT, (job_id, token, codec.encode(snapshot)), is_one)
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationMemory:
-    """What finishing a job does to its conversation."""
+    """The changes to a conversation's memory when a job finishes."""
 
     turns: tuple[Turn, ...] = ()
     forget: bool = False
-    """Clear what was remembered first."""
+    """Clear the remembered turns first."""
     max_turns: int = 0
     retention_ms: int = 0
     job: Job | None = None
-    """How the job is kept from now on, if it held more than is needed to show its answer."""
+    """The job as it is stored from now on, if it held more than is needed to show its answer."""
 
 
 def finish(
@@ -292,7 +293,7 @@ def finish(
 ) -> Call[Finished]:
     """End a job: reply to the outbox, turns to the transcript, next job of the conversation up.
 
-    ``num_tokens``: what it took, those that were read and those that were written.
+    ``num_tokens``: prompt tokens plus generated tokens.
     """
     args: tuple[str | int, ...] = (
         job_id,
@@ -313,7 +314,7 @@ def finish(
 
 
 def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
-    """Find what is overdue: lost in Celery, its lease run out, or its deadline over."""
+    """Find overdue jobs: lost in Celery, lease expired, or deadline passed."""
 
     def read(raw: Raw) -> tuple[Ready, ...]:
         words = [text_of(word) for word in raw]
@@ -323,7 +324,7 @@ def sweep(max_jobs: int) -> Call[tuple[Ready, ...]]:
 
 
 STOPPED = Done("", FinishReason.CANCELLED)
-"""What ends an answer that was stopped before a word of it was written."""
+"""The reply of a job that was stopped before any of it was written."""
 EXPIRED = Failed(
     code="deadline", sentence="I could not answer this in time. Please ask again in a while."
 )

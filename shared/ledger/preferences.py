@@ -1,8 +1,7 @@
-"""Where preferences are kept: read, changed with nobody's change lost, and remembered who did it.
+"""The stored preferences: read, changed without losing a concurrent change, and audited.
 
-Calls that either side runs. What is kept of a change is the setting, never a message.
-
-The steps of preferences: a hash holds them, each with its version, a stream their changes.
+Calls that either side runs. A hash holds the preferences, each with its version, a stream the
+audit of changes, which holds the setting, never a message.
 """
 
 import dataclasses
@@ -55,13 +54,13 @@ return redis.call('XREVRANGE', '{keys.AUDIT}', '+', '-', 'COUNT', ARGV[1])
 
 
 NOTHING_KNOWN = -1
-"""As the number of known changes: everything is to be read."""
+"""As the known number of changes: read everything."""
 MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """All preferences of all workspaces, if there are others than were known."""
+    """All preferences of all workspaces, if they changed since the known state."""
 
     num_changes: int
     by_scope: dict[str, Stored] | None
@@ -70,7 +69,7 @@ class Everything:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One setting that somebody changed."""
+    """One changed setting."""
 
     at: datetime
     tenant: str
@@ -92,16 +91,16 @@ def read(scope: Scope) -> Call[Stored]:
 
 
 def put(scope: Scope, before: Stored, after: Preferences, user: str) -> Call[Stored | None]:
-    """Replace preferences, unless somebody has changed them since they were read.
+    """Replace preferences, unless they were changed since they were read.
 
     Args:
-        scope: whose.
+        scope: whose preferences.
         before: as they were read.
-        after: as they shall be.
-        user: by whom, for the audit.
+        after: the new preferences.
+        user: who changes them, for the audit.
 
     Returns:
-        as they are kept now; None if somebody else was faster.
+        as they are stored now; None if another person's change came first.
     """
     stored = Stored(after, before.version + 1)
     words = [word for change in changes(before.preferences, after) for word in change]
@@ -114,7 +113,7 @@ def put(scope: Scope, before: Stored, after: Preferences, user: str) -> Call[Sto
 
 
 def read_all(num_known: int = NOTHING_KNOWN) -> Call[Everything]:
-    """All preferences, unless there have been no more changes than are known."""
+    """All preferences, unless the number of changes is the known one."""
 
     def everything(raw: Raw) -> Everything:
         num_changes, *rest = raw
@@ -135,7 +134,7 @@ def audit(most: int) -> Call[tuple[AuditEntry, ...]]:
 
 
 def as_json(entry: AuditEntry) -> dict[str, str]:
-    """An entry for programs."""
+    """An entry as JSON, for programs."""
     return {**dataclasses.asdict(entry), "at": entry.at.isoformat(timespec="milliseconds")}
 
 
@@ -143,8 +142,8 @@ def _decoded(document: object) -> Stored:
     try:
         return codec.decode(text_of(document), Stored)
     except CodecError:
-        # Written by a newer Parley: what it means is not known, so nothing is preferred. Whoever
-        # changes it here is told that somebody was faster.
+        # Written by a newer Parley: its meaning is unknown, so no preference applies. A change made
+        # here fails as if another person's change came first.
         return Stored(version=NOTHING_KNOWN)
 
 

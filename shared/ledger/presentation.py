@@ -1,8 +1,6 @@
-"""An answer on its way to its channel: who may show it now, and what has been posted of it.
+"""The presentation of an answer: which bots process may show it, and which parts are posted.
 
-The steps of ``shared.ledger.presentation`` as calls; ``bots.delivery.manager`` runs them.
-
-The steps of an answer: who may show it now, and what has been posted of it.
+Lua steps and the calls that run them, for ``bots.delivery.manager``.
 """
 
 from dataclasses import dataclass
@@ -160,7 +158,7 @@ class PresentationLock(StrEnum):
 
     GO = "go"
     BUSY = "busy"
-    """Another process is calling the platform for this job: ask again soon."""
+    """Another process is calling the platform for this job: try again soon."""
     THEIRS = "theirs"
     """Another process shows the partial answers."""
     OVER = "over"
@@ -183,7 +181,7 @@ class Show:
 
 
 def show(job_id: str, presenter: str, *, is_final: bool, num_parts: int) -> Call[Show]:
-    """Ask for the right to show a job's text in so many parts. Must be freed afterwards."""
+    """Acquire the right to show a job's text in so many parts. Must be freed afterwards."""
 
     def read(raw: Raw) -> Show:
         return Show(PresentationLock(text_of(raw[0])), tuple(text_of(part) for part in raw[1:]))
@@ -192,19 +190,20 @@ def show(job_id: str, presenter: str, *, is_final: bool, num_parts: int) -> Call
 
 
 def hold(job_id: str, presenter: str) -> Call[bool]:
-    """Keep the right to show a job during a slow call to the platform."""
+    """Extend the right to show a job during a slow call to the platform."""
     return Call(HOLD, (job_id, presenter), is_one)
 
 
 def free(job_id: str, presenter: str) -> Call[bool]:
-    """Give the right to show a job back."""
+    """Release the right to show a job."""
     return Call(FREE, (job_id, presenter), is_one)
 
 
 def note_posted(job: Job, part: int, message_id: str, limits: JobLimits) -> Call[bool]:
-    """Remember the message that a part was posted as.
+    """Record the message that a part was posted as.
 
-    False if the message has to go: the question was withdrawn meanwhile, or another stands there.
+    False if the message has to go: the question was withdrawn meanwhile, or the part is posted
+    already.
     """
     origin = job.origin
     answer = keys.answer(origin.platform, origin.team, origin.channel, message_id)
@@ -213,27 +212,27 @@ def note_posted(job: Job, part: int, message_id: str, limits: JobLimits) -> Call
 
 
 def note_not_posted(job_id: str, part: int) -> Call[bool]:
-    """Remember that the platform refused a post, so that there is no doubt about it."""
+    """Record that the platform refused a post, so that there is no doubt about it."""
     return Call(NOTE_NOT_POSTED, (job_id, part), is_one)
 
 
 def note_gone(job_id: str, part: int) -> Call[bool]:
-    """Remember that a posted part is gone and is being posted again."""
+    """Record that a posted part is gone and is being posted again."""
     return Call(NOTE_GONE, (job_id, part), is_one)
 
 
 def note_delivered(job_id: str, origin_outbox: str, entry: str) -> Call[bool]:
-    """Close a job for good: its reply has been shown, or can never be."""
+    """Close a job: its reply has been shown, or can never be."""
     return Call(NOTE_DELIVERED, (job_id, origin_outbox, entry), is_one)
 
 
 def unshown(outbox: str, most: int) -> Call[tuple[str, ...]]:
-    """Jobs that wait for a worker and of which no bots process says so; looks at so many."""
+    """Waiting jobs without a queue notice; checks at most so many."""
     return Call(UNSHOWN, (outbox, most), _texts)
 
 
 def surplus(job_id: str, num_parts: int) -> Call[tuple[str, ...]]:
-    """Messages of posted parts beyond so many: the final text came out shorter than one before."""
+    """Messages of posted parts beyond so many: the final text is shorter than an earlier one."""
     return Call(SURPLUS, (job_id, num_parts), _texts)
 
 
@@ -242,7 +241,7 @@ def _texts(raw: Raw) -> tuple[str, ...]:
 
 
 def read_final(document: str | bytes) -> Final:
-    """Read an outbox entry's reply.
+    """Decode the reply of an outbox entry.
 
     Raises:
         CodecError: it is no final reply of this version.

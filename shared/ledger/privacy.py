@@ -1,6 +1,6 @@
-"""Everything that is kept of a person: shown, and deleted when they want it. Calls for either side.
+"""A person's stored data: exported, and deleted on request. Calls for either side.
 
-A person is known by their id in one workspace; the same person elsewhere is another.
+A person is identified by their id in one workspace; the same person elsewhere is another.
 """
 
 import dataclasses
@@ -17,32 +17,32 @@ from shared.ledger.ratings import FIRST, PAGE_SIZE, RatingsPage
 __all__ = ["FIRST", "START"]
 
 SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\*?[]"})
-"""What has a meaning in a pattern of Redis's."""
+"""The special characters of Redis's patterns."""
 START = "0"
-"""The cursor that a search begins and ends with."""
+"""The cursor that a scan begins and ends with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much was deleted."""
+    """The numbers of deleted items."""
 
     conversations: int
     questions: int
     verdicts: int
-    """What the person said of answers."""
+    """The person's ratings of answers."""
     open: int
     """Questions that are being answered, which cannot be forgotten yet."""
     ratings: int = 0
-    """Of how the person's messages sound."""
+    """Sentiment ratings of the person's messages."""
 
     def with_ratings(self, number: int) -> "Forgotten":
-        """The same, and so many ratings more."""
+        """The same numbers plus so many ratings."""
         return dataclasses.replace(self, ratings=self.ratings + number)
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """Channels with ratings, by the keys that they are kept under."""
+    """Channels with ratings, by their Redis keys."""
 
     channels: tuple[str, ...]
     next_cursor: str
@@ -51,15 +51,15 @@ class Channels:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of a person, but for ratings."""
+    """A person's stored data, except ratings."""
 
     is_opted_out: bool
     verdicts: dict[str, str]
-    """Job -> what the person said of its answer."""
+    """Job -> the person's rating of its answer."""
     conversations: dict[str, tuple[Turn, ...]]
-    """Those in which the person asked, with what others asked there."""
+    """Those in which the person asked, including what others asked there."""
     questions: tuple[Job, ...]
-    """Of the last days, and those that nobody could answer."""
+    """Of the last days, and the dead letters."""
     used: dict[str, dict[str, int]]
 
 
@@ -81,12 +81,12 @@ def rated_channels(origin: Origin, cursor: str = START) -> Call[Channels]:
 
 
 def ratings_of(origin: Origin, channel: str, start: str) -> Call[RatingsPage]:
-    """The ratings of the person's messages in a channel, a page of the channel's at a time."""
+    """The ratings of the person's messages in a channel, one page of the channel's at a time."""
     return _ratings_of(origin, channel, start, are_to_go=False)
 
 
 def forget_ratings(origin: Origin, channel: str, start: str) -> Call[RatingsPage]:
-    """The same, and delete them."""
+    """Delete the ratings of the person's messages in a page of a channel's."""
     return _ratings_of(origin, channel, start, are_to_go=True)
 
 
@@ -103,11 +103,11 @@ def _ratings_of(origin: Origin, channel: str, start: str, *, are_to_go: bool) ->
 
 
 def kept(origin: Origin, days: tuple[int, ...]) -> Call[Kept]:
-    """What is kept of the origin's person.
+    """The stored data of the origin's person.
 
     Args:
         origin: the person and the workspace.
-        days: for which to say what was used, by their numbers since 1970.
+        days: the days whose usage is included, by their numbers since 1970.
     """
     used = keys.used("user", origin.asker)
     args = (
@@ -139,7 +139,7 @@ def _read_kept(raw: Any) -> Kept:  # noqa: ANN401 - a script's answer: lists in 
 
 
 def as_json(found: Kept, rated: list[ratings.Rated]) -> str:
-    """All that is kept of a person, as a document for that person."""
+    """A person's stored data as a JSON document for that person."""
     questions = [json.loads(codec.encode(job))["body"] for job in found.questions]
     document = {
         **dataclasses.asdict(found),
@@ -150,7 +150,7 @@ def as_json(found: Kept, rated: list[ratings.Rated]) -> str:
 
 
 def forgotten_text(gone: Forgotten) -> str:
-    """What a person is told. Pure."""
+    """The confirmation that a person reads. Pure."""
     parts = [
         _count(gone.conversations, "conversation"),
         _count(gone.questions, "question"),

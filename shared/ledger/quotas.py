@@ -1,4 +1,4 @@
-"""How much people and channels may use in a day, and what they have used. A day is one of UTC.
+"""The daily quotas of people and channels, and today's usage. A day is one of UTC.
 
 Counted by the ledger's own steps: messages when they are accepted, tokens when an answer ends.
 """
@@ -17,7 +17,7 @@ MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """What holds for one message: the limits of its author and of its channel."""
+    """The quotas that apply to one message: its author's and its channel's."""
 
     user: Quota = NO_QUOTA
     channel: Quota = NO_QUOTA
@@ -25,7 +25,7 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was used today."""
+    """The usage of today."""
 
     messages: int = 0
     tokens: int = 0
@@ -33,16 +33,16 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a person and a channel have used today, and for how long today is."""
+    """Today's usage of a person and a channel, and the time until it resets."""
 
     user: Used
     channel: Used
     left_s: int
-    """Seconds until it begins anew, at 00:00 UTC."""
+    """Seconds until it resets, at 00:00 UTC."""
 
 
 def usage(origin: Origin) -> Call[Usage]:
-    """What the origin's person and its channel have used today."""
+    """Today's usage of the origin's person and its channel."""
 
     def read(raw: Raw) -> Usage:
         numbers = [int(text_of(word)) for word in raw]
@@ -52,12 +52,12 @@ def usage(origin: Origin) -> Call[Usage]:
 
 
 def today() -> Call[int]:
-    """The number of this day since 1970, by the clock that counts."""
+    """The number of this day since 1970, by Redis's clock."""
     return Call(scripts.TODAY, (), lambda raw: int(text_of(raw)))
 
 
 def counted(origin: Origin) -> tuple[str, str]:
-    """What a message is counted under: its person's and its channel's counters, without the day."""
+    """The counter keys of a message: its person's and its channel's, without the day."""
     return (
         keys.used("user", origin.asker),
         keys.used("channel", f"{origin.tenant}:{origin.parent or origin.channel}"),
@@ -65,11 +65,11 @@ def counted(origin: Origin) -> tuple[str, str]:
 
 
 def quota_text(quotas: Quotas, used: Usage) -> str:
-    """What ``/quota`` says, in Markdown. Pure.
+    """The text of ``/quota``, in Markdown. Pure.
 
     Args:
-        quotas: what holds here, as ``Preferring.resolved(origin)`` and the person's roles say.
-        used: what was used.
+        quotas: those that apply, by ``PreferenceCache.resolved(origin)`` and the person's roles.
+        used: the usage.
     """
     lines = [
         _line("You", quotas.user, used.user),

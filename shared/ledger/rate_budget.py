@@ -1,9 +1,7 @@
-"""What all bots processes together may ask of a platform, by method: the steps as calls.
+"""The rate budget: how often all bots processes together may call one method of a platform.
 
-Slack counts an app's calls a method and workspace, Discord a channel; neither cares which of our
-processes makes them. ``bots.delivery.rate_budget`` runs these calls.
-
-How often all processes together may call one method of a platform: a token bucket each.
+Slack counts an app's calls per method and workspace, Discord per channel; neither distinguishes
+Parley's processes. A token bucket each; ``bots.delivery.rate_budget`` runs these calls.
 """
 
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from shared.ledger.calls import Call, is_one
 from shared.ledger.lua.prelude import ENDING_PRELUDE
 
 POLITE, ENDING, FORCED = "polite", "ending", "forced"
-"""How badly somebody wants a call: leaves others a reserve, may try beyond it, makes it anyway."""
+"""The urgency of a call: leaves a reserve, may exceed the documented rate, counts it regardless."""
 
 _BUCKET = (
     ENDING_PRELUDE
@@ -88,22 +86,22 @@ MS_PER_MINUTE = 60 * MS
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """So many calls at once, then evenly so many a minute: what a platform documents."""
+    """A token bucket: a burst of calls, then evenly so many a minute, as a platform documents."""
 
     name: str
     per_minute: float
     burst: int
     reserve: int
-    """How many calls are kept back for what is more urgent, for each step of urgency.
+    """The calls kept back for more urgent ones, for each step of urgency.
 
-    Twice as many are less than ``burst``.
-    """
+    Twice as many are less than ``burst``."""
     is_documented: bool = True
-    """Whether these are the platform's own figures, to be kept strictly once it has said no."""
+    """Whether these are the platform's own figures, to be kept strictly once it has refused a call.
+    """
 
     @property
     def per_ms(self) -> float:
-        """How many calls it gains in a millisecond."""
+        """The calls that it gains in a millisecond."""
         return self.per_minute / MS_PER_MINUTE
 
 
@@ -111,8 +109,8 @@ def take(bucket: Bucket, urgency: int, now_ms: int | None = None) -> Call[float]
     """Take one call; 0, or how long to wait in seconds.
 
     Args:
-        bucket: of which.
-        urgency: 0 for endings; 1 and more leave so many reserves to what is more urgent.
+        bucket: the bucket of the call.
+        urgency: 0 for final replies; a higher number leaves so many reserves to more urgent calls.
         now_ms: the time, if it is not to be Redis's own.
     """
     how = POLITE if urgency else ENDING
@@ -125,7 +123,7 @@ def spend(bucket: Bucket, now_ms: int | None = None) -> Call[float]:
 
 
 def close(bucket: Bucket, for_s: float, now_ms: int | None = None) -> Call[bool]:
-    """Nobody calls for so long: the platform has said so."""
+    """Block all calls for so long: the platform has said so."""
     args = (*_size(bucket, now_ms), round(for_s * MS), int(bucket.is_documented))
     return Call(CLOSE, args, is_one)
 

@@ -1,10 +1,7 @@
 """Rated messages of a channel: written and read by workers, removed by bots.
 
-A rating says who wrote a message, where it stands and how it sounds, and nothing of what it says.
-
-The steps of rated messages: a stream a channel, and a hash that finds an entry by its message.
-
-A rating holds no text of the message.
+A stream holds each channel's ratings, a hash finds an entry by its message. A rating holds the
+author, the time and the score, and no text of the message.
 """
 
 import dataclasses
@@ -18,7 +15,7 @@ from shared.ledger.lifecycle import Lease
 from shared.ledger.lua.prelude import ENDING_PRELUDE, PRELUDE
 
 TRIM_AT_ONCE = 16
-"""Entries that are looked at for every new one: more go than come, and no step takes long."""
+"""The entries checked for expiry at each new one: more go than come, and no step takes long."""
 
 NOTE = (
     PRELUDE
@@ -112,9 +109,9 @@ return redis.call('GET', ARGV[1]) == ARGV[2] and 1 or 0
 
 
 PAGE_SIZE = 2_000
-"""Ratings read in one step: a few milliseconds of Redis's time."""
+"""The ratings read in one step: a few milliseconds of Redis's time."""
 FIRST = "-"
-"""Where the first page begins."""
+"""The start of the first page."""
 MS = 1000
 
 
@@ -126,7 +123,7 @@ class Rated:
     user: str
     """The platform's id of its author."""
     author: str
-    """The name that people see."""
+    """The author's display name."""
     link: str
     written_at_s: float
     """In seconds since 1970."""
@@ -135,24 +132,24 @@ class Rated:
     label: str
     """``positive``, ``neutral`` or ``negative``."""
     reaction: str = ""
-    """The emoji with which the message is marked; empty for none."""
+    """The emoji that marks the message; empty for none."""
     edited_at_s: float = 0.0
-    """When the rated text was changed, in seconds since 1970; 0 if it is the first one."""
+    """When the rated text was edited, in seconds since 1970; 0 for the original text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What came of noting a rating."""
+    """The outcome of noting a rating."""
 
     is_kept: bool
     """False if the message is gone, was never rated, or has the rating of a later text."""
     was: str = ""
-    """The emoji with which the message was marked for the text before; empty for none."""
+    """The emoji that marked the message for the text before; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RatingsPage:
-    """Some of a channel's ratings, in the order in which they were made."""
+    """One page of a channel's ratings, in the order in which they were made."""
 
     ratings: tuple[Rated, ...]
     next_start: str
@@ -160,10 +157,11 @@ class RatingsPage:
 
 
 def note(lease: Lease, rated: Rated) -> Call[Noted]:
-    """Keep the rating of the lease's message, in place of that of an earlier text.
+    """Store the rating of the lease's message, in place of that of an earlier text.
 
-    A changed text is rated only where the first one was, or is about to be. Doing it twice is doing
-    it once. Nothing is kept if the lease is lost.
+    An edited text is rated only if the original was, or is about to be. Idempotent. Nothing is
+    stored
+    if the lease is lost.
     """
     origin = lease.job.origin
     first = dataclasses.replace(origin, act=lease.job.kind)
@@ -183,12 +181,12 @@ def _noted(raw: Any) -> Noted:  # noqa: ANN401 - a script's answer: a list
 
 
 def remove(origin: Origin) -> Call[bool]:
-    """The origin's message was deleted: so is its rating; False if it has none."""
+    """Delete the rating of the origin's deleted message; False if it has none."""
     return Call(REMOVE, (*_places(origin), origin.message), is_one)
 
 
 def start_at(since_s: float) -> str:
-    """Where to begin for what was rated from then on, in seconds since 1970."""
+    """The start of a page for ratings from then on, in seconds since 1970."""
     return str(max(0, int(since_s * MS)))
 
 
@@ -205,18 +203,18 @@ def page(origin: Origin, start: str, size: int = PAGE_SIZE) -> Call[RatingsPage]
 
 
 def read_page(raw: Any) -> RatingsPage:  # noqa: ANN401 - a script's answer: lists in a list
-    """A page as the scripts answer it."""
+    """Parse a page as the scripts answer it."""
     next_start, *entries = raw
     return RatingsPage(tuple(_read(entry) for entry in entries), text_of(next_start))
 
 
 def may_look(origin: Origin) -> Call[bool]:
-    """Whether it is time to look again whether the channel's mood has dropped."""
+    """Whether it is time to check the channel's sentiment for a drop again."""
     return Call(MAY_LOOK, (keys.mood_looked_at(origin.tenant, origin.channel),), is_one)
 
 
 def may_alert(origin: Origin, job_id: str) -> Call[bool]:
-    """Whether this job may tell the channel of a drop: one a day may."""
+    """Whether this job may alert the channel of a drop: one job a day may."""
     key = keys.mood_alert(origin.tenant, origin.channel)
     return Call(MAY_ALERT, (key, job_id), is_one)
 

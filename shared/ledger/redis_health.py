@@ -1,4 +1,4 @@
-"""Whether a Redis may be trusted with jobs: pure checks of what ``INFO`` says."""
+"""Whether a Redis is safe for jobs: pure checks of ``INFO``."""
 
 import ipaddress
 import urllib.parse
@@ -8,7 +8,7 @@ from typing import Any
 from shared.errors import RedisUnavailableError
 
 MIN_VERSION = (7, 0)
-"""XAUTOCLAIM as used here answers three values from 7.0 on."""
+"""From 7.0 on XAUTOCLAIM returns the three values used here."""
 
 REFUSED = "Redis refuses the user or password in PARLEY_REDIS_URL: correct it."
 
@@ -17,7 +17,7 @@ def find_problem(info: Mapping[str, Any], *, allow_volatile: bool) -> str | None
     """The sentence that says why this Redis must not be used, or None.
 
     Args:
-        info: what redis-py's ``info()`` returns.
+        info: the result of redis-py's ``info()``.
         allow_volatile: whether the operator accepts losing messages when Redis stops.
     """
     version = str(info.get("redis_version", "0.0"))
@@ -50,9 +50,9 @@ def require_healthy(info: Mapping[str, Any], *, allow_volatile: bool) -> None:
 
 
 def fsync_advice(policy: str | None) -> str | None:
-    """What to do about the way the append-only file is written, or None.
+    """Advice about the fsync policy of the append-only file, or None.
 
-    It is no part of ``INFO``, so start-up cannot look at it.
+    It is not in ``INFO``, so start-up cannot check it.
 
     Args:
         policy: Redis's ``appendfsync``; None if this user may not ask for it.
@@ -71,7 +71,7 @@ def fsync_advice(policy: str | None) -> str | None:
 
 
 def open_door_advice(host: str) -> str:
-    """What to do about a Redis that lets anybody in without a password.
+    """Advice about a Redis that accepts clients without a password.
 
     Start-up does not refuse it: a Redis on the same machine has no password on most developers'
     machines, and whether a network is private cannot be seen from inside.
@@ -98,7 +98,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def unreachable(url: str, reason: str) -> RedisUnavailableError:
-    """The fault of a Redis that does not answer; the URL's password is left out."""
+    """The error of a Redis that does not answer; without the URL's password."""
     parts = urllib.parse.urlsplit(url)
     place = f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an empty address"
     return RedisUnavailableError(

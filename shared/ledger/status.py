@@ -1,8 +1,6 @@
-"""What workers say of themselves, what people who wait are told, and what operators ask and do.
+"""The status of workers and the queue: heartbeats, queue positions, dead letters.
 
-The steps of ``shared.ledger.status`` as calls for either side and for the command line.
-
-What workers say of themselves, what people who wait are told, and what operators ask and do.
+Lua steps and the calls that run them, for either side and for the command line.
 """
 
 from collections.abc import Iterable
@@ -143,27 +141,27 @@ class WorkerState(StrEnum):
     """Whether a worker can answer."""
 
     LOADING = "loading"
-    """It is there and will be ready soon."""
+    """It has started and will be ready soon."""
     READY = "ready"
     STOPPING = "stopping"
-    """It finishes what it has and takes nothing new."""
+    """It finishes its running jobs and claims no new ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """What a live worker says of itself."""
+    """A live worker's report about itself."""
 
     name: str
     state: WorkerState
     model: str
     slots: int
-    """Answers that it can write at once."""
+    """The number of answers that it can write at once."""
     running: int
-    """Answers that it is writing now."""
+    """The number of answers that it is writing now."""
 
 
 def sign_of_life(report: WorkerReport) -> Call[bool]:
-    """Be known as alive for the next ``WORKER_LIFETIME_MS``."""
+    """Record a heartbeat: the worker counts as alive for the next ``WORKER_LIFETIME_MS``."""
     fields = (
         *("state", report.state, "model", report.model),
         *("slots", report.slots, "running", report.running),
@@ -172,12 +170,12 @@ def sign_of_life(report: WorkerReport) -> Call[bool]:
 
 
 def farewell(name: str) -> Call[bool]:
-    """A worker ends: nobody need wait for it."""
+    """Remove a worker that shuts down, so that no wait is estimated from it."""
     return Call(FAREWELL, (name,), is_one)
 
 
 def queue_position(job_id: str) -> Call[QueuePosition | None]:
-    """How long a job still has to wait; None for a job that nobody knows."""
+    """The queue position of a job; None for an unknown job."""
 
     def read(raw: Raw) -> QueuePosition | None:
         if not raw:
@@ -192,7 +190,7 @@ def queue_position(job_id: str) -> Call[QueuePosition | None]:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What an operator sees at a glance."""
+    """An operator's overview."""
 
     num_queued: int
     num_running: int
@@ -249,7 +247,7 @@ def dead_letters(most: int) -> Call[tuple[DeadLetter, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """What became of a dead letter that was to be tried again."""
+    """The outcome of requeueing a dead letter."""
 
     outcome: str
     """``requeued``, ``unknown``, or ``undelivered``: its sentence has not been shown yet."""
@@ -257,7 +255,7 @@ class Requeued:
 
 
 def requeue(job_id: str, deadline_ms: int) -> Call[Requeued]:
-    """Try a dead letter again, from its first attempt, in the message that it has."""
+    """Requeue a dead letter, from its first attempt, in the message that it has."""
 
     def read(raw: Raw) -> Requeued:
         words = [text_of(word) for word in raw]
@@ -268,5 +266,5 @@ def requeue(job_id: str, deadline_ms: int) -> Call[Requeued]:
 
 
 def drop(job_id: str) -> Call[bool]:
-    """Forget a dead letter; False if there is none of that id."""
+    """Delete a dead letter; False if there is none of that id."""
     return Call(DROP, (job_id,), is_one)

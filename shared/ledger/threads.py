@@ -1,7 +1,4 @@
-"""Threads that we take part in, as calls: who speaks there, and whether we are to be silent.
-
-The steps of threads that we take part in: who speaks there, and whether we are to be silent.
-"""
+"""Threads that the bot takes part in, as calls: who speaks there, and whether the bot is muted."""
 
 from dataclasses import dataclass
 
@@ -10,7 +7,7 @@ from shared.ledger import keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
 
 MAX_TALK = 4
-"""Speakers that are remembered: as many as tell a talk between people from an aside."""
+"""The speakers remembered: enough to tell a conversation between people from an aside."""
 
 LOOK = """
 -- ARGV: presence key, key of the silence, key of the talk.
@@ -60,16 +57,16 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What is known of a conversation that we may take part in."""
+    """The state of a conversation that the bot may take part in."""
 
     takes_part: bool
     is_muted: bool
     talk: tuple[str, ...]
-    """Who has spoken there since we were last spoken to, the latest first."""
+    """Who has spoken there since the bot was last addressed, the latest first."""
 
 
 def look(origin: Origin) -> Call[Seat]:
-    """What is known of the origin's conversation."""
+    """Read the state of the origin's conversation."""
     conversation = origin.conversation
     args = (keys.presence(conversation), keys.muted(conversation), keys.talk(conversation))
 
@@ -80,33 +77,33 @@ def look(origin: Origin) -> Call[Seat]:
 
 
 def note(origin: Origin, retention_ms: int) -> Call[bool]:
-    """A message of the origin's conversation was not for us; False if that is known already."""
+    """Record a message of the conversation that was not for the bot; False if known already."""
     args = (keys.talk(origin.conversation), origin.message, origin.user, retention_ms)
     return Call(NOTE, args, is_one)
 
 
 def mute(origin: Origin, retention_ms: int) -> Call[bool]:
-    """Be silent in the origin's conversation unless we are mentioned."""
+    """Mute the bot in the origin's conversation unless it is mentioned."""
     return Call(SILENCE, (keys.muted(origin.conversation), retention_ms), is_one)
 
 
 def unmute(origin: Origin) -> Call[bool]:
-    """Be silent there no longer."""
+    """Unmute the bot in the origin's conversation."""
     return Call(SILENCE, (keys.muted(origin.conversation), 0), is_one)
 
 
 def num_bots(origin: Origin) -> Call[int]:
-    """Messages of bots, besides the origin's, that were answered in its channel in a row."""
+    """The number of bots' messages, besides the origin's, answered in its channel in a row."""
     return Call(NUM_BOTS, (_bots(origin), origin.message), lambda raw: int(text_of(raw)))
 
 
 def note_bot(origin: Origin) -> Call[bool]:
-    """The origin's message is a bot's and is answered."""
+    """Record that the origin's message is a bot's and is answered."""
     return Call(NOTE_BOT, (_bots(origin), origin.message), is_one)
 
 
 def note_person(origin: Origin) -> Call[bool]:
-    """A person has spoken to us in the origin's channel: bots may speak to us again."""
+    """Record that a person has spoken in the origin's channel: bots may be answered again."""
     return Call(NOTE_BOT, (_bots(origin), ""), is_one)
 
 

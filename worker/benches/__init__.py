@@ -1,1 +1,1 @@
-"""``parley bench``, as far as it measures what a worker does."""
+"""The worker's part of ``parley bench``."""

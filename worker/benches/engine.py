@@ -1,11 +1,9 @@
 """``parley bench engine``: tokens a second of each engine, beside ``generate()`` and llama.cpp.
 
 Everything is measured in one run, warmed up, in turns; the median of some repeats counts, so that a
-machine that is slow for a while is slow for all.
-
-A long prompt among running answers: how much longer they wait for pieces meanwhile.
-
-llama.cpp, one answer at a time: what people run instead, measured where it is installed.
+machine that is slow for a while is slow for all. A second measure sends a long prompt among running
+answers: how much longer they wait for pieces meanwhile. llama.cpp writes one answer at a time, as
+people run it instead, and is measured where it is installed.
 """
 
 import importlib
@@ -36,11 +34,11 @@ class LlamaCpp:
     """llama.cpp through llama-cpp-python with the default model's own file."""
 
     def __init__(self) -> None:
-        llama: Any = importlib.import_module("llama_cpp")  # nobody needs to have it
+        llama: Any = importlib.import_module("llama_cpp")  # optional
         self._model = llama.Llama(str(find_source(DEFAULT_MODEL)), n_ctx=2048, verbose=False)
 
     def rate(self, prompt: tuple[int, ...], num_new: int) -> float:
-        """Tokens a second of one answer, its prompt included in the time."""
+        """Tokens a second of one answer; the time includes its prompt."""
         begun_s = time.perf_counter()
         self._model.reset()
         num_tokens = 0
@@ -52,7 +50,7 @@ class LlamaCpp:
 
 
 def open_llama(settings: Settings) -> LlamaCpp | None:
-    """None if it is not installed, or the model is none whose file is there."""
+    """None if it is not installed, or the model is not the one whose file is packaged."""
     if settings.model != DEFAULT or importlib.util.find_spec("llama_cpp") is None:
         return None
     say("Loading llama.cpp")
@@ -66,13 +64,13 @@ NEW_TOKENS = 600
 
 
 SETTLE_S = 2.0
-"""All prompts are read by then."""
+"""All prompts are processed by then."""
 BEFORE_S = 3.0
-"""How much comes in a while is measured for so long, before the long prompt."""
+"""The time over which the pieces before the long prompt are counted."""
 
 
 def stretch(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> float:
-    """The time between pieces while the long prompt is read, over that before.
+    """The time between pieces while the long prompt is processed, over that before.
 
     Args:
         engine: with room for ``NUM_RUNNING`` answers and one more.
@@ -121,7 +119,7 @@ ONE_AT_A_TIME = "one_at_a_time"
 COMPARED = ("second_turn", "long_prompt", "bandwidth_share")
 
 Figures = dict[str, float]
-"""A measure by its name."""
+"""Values by their measures' names."""
 
 
 def bench_engine(
@@ -135,9 +133,9 @@ def bench_engine(
 
     Args:
         settings: model, device and number format.
-        counts: how many requests at once.
+        counts: numbers of concurrent requests.
         num_new: tokens of each answer.
-        repeats: of which the median counts.
+        repeats: the median of so many counts.
     """
     loaded = load_model(choice_of(settings.model, settings), say)
     prompts = [_prompt(loaded, number) for number in range(max(counts))]
@@ -203,9 +201,9 @@ def _prompt(loaded: LoadedModel, number: int) -> tuple[int, ...]:
 
 
 def _rate(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]], num_new: int) -> float:
-    """Tokens a second of all answers together, prompts included in the time.
+    """Tokens a second of all answers together; the time includes their prompts.
 
-    Each run is a tenant of its own, so that nothing is found in the cache.
+    Each run is a tenant of its own, so that no prefix is found in the cache.
     """
     begun_s = time.perf_counter()
     tenant = secrets.token_hex(4)

@@ -1,4 +1,4 @@
-"""``parley bench load``: what people get, by how many of them ask at once."""
+"""``parley bench load``: throughput and waiting times by the number of concurrent conversations."""
 
 import json
 import statistics
@@ -16,11 +16,11 @@ from worker.evaluation.report import Evaluation, ReportTable
 
 
 def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
-    """Make figures of what ``python -m bots load`` has measured, a file for each count.
+    """Compute figures from the results of ``python -m bots load``, a file for each count.
 
     Args:
-        settings: those that the worker had.
-        measured: the files that it wrote.
+        settings: the worker's.
+        measured: the files with the results.
     """
     tokenizer = load_tokenizer(choice_of(settings.model, settings), say)
     points = [_point(tokenizer, json.loads(file.read_text())) for file in measured]

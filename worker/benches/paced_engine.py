@@ -1,6 +1,6 @@
 """An engine that writes at a fixed rate and computes nothing, for ``parley bench scale``.
 
-With it a worker costs no processor, so that what limits many of them is all the rest.
+With it a worker costs no processor time, so that the rest limits the number of workers.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ LARGE = 10_000_000_000
 
 @dataclass(slots=True, eq=False)
 class PacedGeneration:
-    """One answer: a word each ``pause_s``."""
+    """One answer: one word every ``pause_s``."""
 
     request: Request
     pause_s: float
@@ -41,14 +41,14 @@ class PacedGeneration:
 
 
 class PacedEngine:
-    """Writes every answer at the same rate, however many there are. Thread-safe."""
+    """Writes every answer at the same rate, at any number of answers. Thread-safe."""
 
     def __init__(self, tokens_per_s: float) -> None:
         self._pause_s = 1 / tokens_per_s
         self._running: dict[str, PacedGeneration] = {}
 
     def submit(self, request: Request) -> PacedGeneration:
-        """Begin an answer. See ``protocol.Engine``."""
+        """Start an answer. See ``protocol.Engine``."""
         generation = PacedGeneration(request, self._pause_s)
         self._running[request.id] = generation
         return generation
@@ -59,13 +59,13 @@ class PacedEngine:
             generation.is_over.set()
 
     def close(self) -> None:
-        """End all."""
+        """End all answers."""
         for request_id in tuple(self._running):
             self.cancel(request_id)
 
     @property
     def num_running(self) -> int:
-        """How many answers are being written."""
+        """The number of answers being written."""
         return len(self._running)
 
 
@@ -73,7 +73,7 @@ class PacedEngine:
 def paced_chat_model(
     settings: Settings, tokens_per_s: float, _abandon: Callable[[], None]
 ) -> Iterator[tuple[str, ChatModel]]:
-    """As ``chat_model.chat_model_of``, without a model."""
+    """A factory like ``chat_model.chat_model_of``, without a model."""
     engine = PacedEngine(tokens_per_s)
     limits = RequestLimits(CONTEXT_TOKENS, settings.max_new_tokens)
     try:

@@ -1,4 +1,4 @@
-"""``parley bench plot``: pictures of what ``bench load`` and ``bench ingest`` have measured."""
+"""``parley bench plot``: plots of the results of ``bench load`` and ``bench ingest``."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,11 @@ def plot(measured: Path, picture: Path) -> None:
     """Draw a PNG.
 
     Args:
-        measured: what one of the two said with ``--json``.
+        measured: the ``--json`` output of one of the two.
         picture: the file to write.
 
     Raises:
-        SettingsError: neither has said this, or the picture cannot be written.
+        SettingsError: the input is neither's output, or the picture cannot be written.
     """
     try:
         found = json.loads(measured.read_text())
@@ -64,7 +64,7 @@ def _load(points: list[dict[str, Any]]) -> Figure:
 
 
 def _memory(steps: list[dict[str, Any]]) -> Figure:
-    """Memory of Redis and of the bots, by questions that wait."""
+    """Memory of Redis and of the bots, by waiting questions."""
     figure = new_figure(*SIZE_INCHES)
     axes = figure.subplots()
     waiting = [step["waiting"] for step in steps if step["waiting"]]
@@ -81,7 +81,7 @@ def _memory(steps: list[dict[str, Any]]) -> Figure:
 
 
 def _by_doubling(axes: Axes, counts: list[int]) -> None:
-    """A logarithmic axis that names what was measured."""
+    """A logarithmic axis whose ticks are the measured values."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(counts))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -1,4 +1,4 @@
-"""What the benches of the whole way count alike."""
+"""The figures that the end-to-end benches share."""
 
 import statistics
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def rate_of(tokenizer: Tokenizer, one: dict[str, Any]) -> float:
 
 
 def percentile(numbers: Sequence[float], percent: int) -> float:
-    """The so-many-th percentile of sorted numbers."""
+    """The given percentile of sorted numbers."""
     if len(numbers) == 1:
         return round(numbers[0], 1)
     return round(statistics.quantiles(numbers, n=PERCENTILES, method="inclusive")[percent - 1], 1)

@@ -1,7 +1,7 @@
-"""``parley bench retrieval``: how long it takes to find a question's passages, by their number.
+"""``parley bench retrieval``: the time to find a question's passages, by the number of passages.
 
-The passages that ship for ``parley eval qa``, again and again, each copy's vectors moved a little:
-equal ones would make the index of vectors something that nobody has.
+Repeats the passages that ship for ``parley eval qa``, with each copy's vectors moved a little:
+equal vectors would make the vector index unrealistic.
 """
 
 import statistics
@@ -26,7 +26,7 @@ HERE = DocumentPlace("console", "terminal", "bench")
 NUM_QUESTIONS = 50
 NUM_FOUND = 4
 NOISE = 0.02
-"""Of each of a vector's numbers; the vectors are of length one, and have hundreds."""
+"""Added to each component of a vector; the vectors are of length one, and have hundreds."""
 SEED = 7
 PERCENT = 100
 
@@ -36,7 +36,7 @@ def bench_retrieval(embedding: Embedding, sizes: Sequence[int]) -> Evaluation:
 
     Args:
         embedding: the model.
-        sizes: how many passages, ascending; what is measured has at least so many.
+        sizes: how many passages, ascending; each measurement has at least so many.
     """
     chosen = shipped_set(REPORT)
     questions = [each.text for each in chosen.questions[:NUM_QUESTIONS]]
@@ -73,7 +73,7 @@ def bench_retrieval(embedding: Embedding, sizes: Sequence[int]) -> Evaluation:
 
 
 def _moved(embedding: Embedding) -> Callable[[Sequence[str]], Vectors]:
-    """The model with a little chance in it, which embeds each text once."""
+    """The model with some random noise, which embeds each text once."""
     chance = np.random.default_rng(SEED)
     known: dict[str, Vectors] = {}
 

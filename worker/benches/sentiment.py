@@ -1,6 +1,6 @@
-"""``parley bench sentiment``: messages a second together and one at a time, and how long one takes.
+"""``parley bench sentiment``: messages a second in batches and one at a time, and latency.
 
-The speed of ``parley eval sentiment`` by itself, without the rest of that evaluation.
+The speed part of ``parley eval sentiment``, without the rest of that evaluation.
 """
 
 import statistics
@@ -18,7 +18,7 @@ def bench_sentiment(choice: ClassifierChoice) -> Evaluation:
     """Rate the held-out tweets.
 
     Raises:
-        ModelUnavailableError: the model is not there.
+        ModelUnavailableError: the model is missing.
     """
     say("Loading the sentiment model")
     classifier, texts = load_classifier(choice), speed_texts(held_out_texts())

@@ -1,7 +1,7 @@
-"""``parley bench serve``: what the whole way of a message is compared to, in the same run.
+"""``parley bench serve``: the end-to-end rate beside that of the bare engine, in the same run.
 
-The bare engine with the same prompts, ``generate()`` one at a time, and llama.cpp one at a time
-where ``llama_cpp`` is importable.
+Also beside ``generate()`` one at a time, and llama.cpp one at a time where ``llama_cpp`` is
+importable, with the same prompts.
 """
 
 import json
@@ -27,7 +27,7 @@ from worker.prompts.chat import PromptInput, make_prompt
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was measured beside the whole way; tokens a second, or ms."""
+    """The measurements of the baselines; tokens a second, or ms."""
 
     engine: float
     engine_alone: float
@@ -38,11 +38,11 @@ class Beside:
 
 
 def bench_serve(settings: Settings, measured: Path) -> Evaluation:
-    """Compare what ``python -m bots load`` has measured.
+    """Compare the results of ``python -m bots load`` with the baselines.
 
     Args:
-        settings: those that the worker had.
-        measured: the file that it wrote.
+        settings: the worker's.
+        measured: the file with the results.
     """
     load = json.loads(measured.read_text())
     loaded = load_model(choice_of(settings.model, settings), say)
@@ -111,7 +111,7 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
 
 
 class _Bare:
-    """An engine that gets what a worker would give it."""
+    """An engine with the same prompts as a worker's."""
 
     def __init__(self, engine: BatchingEngine, loaded: LoadedModel, settings: Settings) -> None:
         self._engine, self._tokenizer = engine, loaded.tokenizer
@@ -135,7 +135,7 @@ class _Bare:
                 self.prompt(question),
                 self._settings.max_new_tokens,
                 self._sampling,
-                salt="bench",  # one team's, as the questions of the load are
+                salt="bench",  # one team's, like the questions of the load
             )
             generations.append(self._engine.submit(request))
         pieces = iter(generations[0])

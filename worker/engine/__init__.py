@@ -1,1 +1,1 @@
-"""The only place that loads weights and runs a forward step."""
+"""The engine: the only package that loads weights and runs a forward step."""

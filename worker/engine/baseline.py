@@ -1,4 +1,4 @@
-"""What engines are compared to: transformers' ``generate``, alone and in static batches."""
+"""The baseline for engines: transformers' ``generate``, alone and in static batches."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ PAD = 0
 
 
 def generate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: int) -> int:
-    """Let ``generate`` write answers together; all wait for the longest.
+    """Generate answers together with ``generate``; all wait for the longest.
 
     Args:
         loaded: the model.
@@ -20,7 +20,7 @@ def generate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: i
         num_new: the most tokens of an answer.
 
     Returns:
-        How many tokens the answers have, without what fills up those that ended earlier.
+        The number of the answers' tokens, without the padding of those that ended earlier.
     """
     model: Any = loaded.model
     longest = max(map(len, prompts))
@@ -38,7 +38,7 @@ def generate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: i
 
 
 def generate_rate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_new: int) -> float:
-    """Tokens a second of answers together, their prompts included in the time."""
+    """Tokens a second of answers together; the time includes their prompts."""
     begun_s = time.perf_counter()
     num_tokens = generate(loaded, prompts, num_new)
     return num_tokens / (time.perf_counter() - begun_s)

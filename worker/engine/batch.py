@@ -1,22 +1,22 @@
-"""What a continuous batch is, to the engine around it: transformers' manager and ours are two."""
+"""The interface of a continuous batch: transformers' manager and our own implement it."""
 
 from typing import Protocol
 
 
 class BatchOutput(Protocol):
-    """What a batch has written for a request so far."""
+    """The output of a batch for a request so far."""
 
     request_id: str
     generated_tokens: list[int]
     error: str | None
 
     def is_finished(self) -> bool:
-        """Whether no more will come."""
+        """Whether this is the last output."""
         ...
 
 
 class Batch(Protocol):
-    """One life of a continuous batch."""
+    """One continuous batch, from its start until it dies or is closed."""
 
     num_moves: int
     """Grows with every finished step, and ten times a second while there is no work."""
@@ -35,15 +35,15 @@ class Batch(Protocol):
         seed: int | None = None,
         step: int = 0,
     ) -> str | None:
-        """Take a request; None if the batch is dead."""
+        """Add a request; None if the batch is dead."""
         ...
 
     def cancel_request(self, request_id: str) -> None:
-        """Forget a request before the next step."""
+        """Drop a request before the next step."""
         ...
 
     def get_result(self, *, timeout: float) -> BatchOutput | None:
-        """The next output, if one comes in so many seconds."""
+        """The next output, if one arrives within so many seconds."""
         ...
 
     @property
@@ -52,12 +52,12 @@ class Batch(Protocol):
         ...
 
     def bury(self, timeout_s: float) -> str:
-        """Stop for good and let go of the cache; returns the name of what it died of."""
+        """Stop and release the cache; return the name of the error it died of."""
         ...
 
 
 class Batches(Protocol):
-    """Starts one batch after another around one model."""
+    """A factory of batches around one model."""
 
     @property
     def capacity_tokens(self) -> int:
@@ -66,9 +66,9 @@ class Batches(Protocol):
 
     @property
     def weight_bytes(self) -> int:
-        """What a step reads of weights."""
+        """The bytes of weights that a step reads."""
         ...
 
     def start(self) -> Batch:
-        """A new batch, running."""
+        """Start a new batch."""
         ...

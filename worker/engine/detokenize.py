@@ -1,4 +1,4 @@
-"""From token ids to text that may be shown: whole characters only, and nothing of a stop text.
+"""Incremental detokenization: token ids to text, whole characters only, without stop texts.
 
 Pure: needs a function from ids to text, no model.
 """
@@ -11,8 +11,8 @@ from shared.replies import FinishReason
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 CONTEXT_TOKENS = 6
-"""How many of the prompt's last tokens are decoded with the answer's first: SentencePiece drops
-the space before a token that stands alone."""
+"""How many of the prompt's last tokens are decoded with the answer's first: SentencePiece drops the
+space before a token that stands alone."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -31,7 +31,7 @@ class TextStream:
         self._shown = len(self._ids)
 
     def push(self, token_ids: Sequence[int]) -> str:
-        """Take new tokens; return the text that they complete, possibly none."""
+        """Add tokens; return the text that they complete, possibly none."""
         self._ids.extend(token_ids)
         # ids: [... start ... shown ... end): start..shown is context, shown..end is new
         before = self._decode(self._ids[self._start : self._shown])
@@ -43,7 +43,7 @@ class TextStream:
 
 
 class StopTexts:
-    """Holds back whatever may turn out to be the beginning of a stop text."""
+    """Holds back text that may be the beginning of a stop text."""
 
     def __init__(self, stop: Sequence[str]) -> None:
         self._stop = tuple(stop)
@@ -51,7 +51,7 @@ class StopTexts:
         self.is_stopped = False
 
     def push(self, text: str) -> str:
-        """Take new text; return what is certain to be part of the answer."""
+        """Add text; return what is certain to be part of the answer."""
         if self.is_stopped:
             return ""
         self._held += text
@@ -62,7 +62,7 @@ class StopTexts:
         return self._take(len(self._held) - self._num_doubtful())
 
     def flush(self) -> str:
-        """The answer is over: what was held back was no stop text after all."""
+        """End the answer: the text held back was no stop text."""
         return "" if self.is_stopped else self._take(len(self._held))
 
     def _take(self, num_chars: int) -> str:
@@ -70,7 +70,7 @@ class StopTexts:
         return taken
 
     def _num_doubtful(self) -> int:
-        """The length of the longest end of the held text that begins a stop text."""
+        """The length of the longest suffix of the held text that begins a stop text."""
         longest = max((len(stop) for stop in self._stop), default=0)
         for length in range(min(longest - 1, len(self._held)), 0, -1):
             if any(stop.startswith(self._held[-length:]) for stop in self._stop):
@@ -80,7 +80,7 @@ class StopTexts:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """New text of an answer, and in the last one why there will be no more."""
+    """New text of an answer; the last one has the finish reason."""
 
     text: str
     is_last: bool
@@ -90,15 +90,15 @@ class Arrival:
 def pieces_of(
     arrivals: Iterable[Arrival], stop: Sequence[str], cancel: Callable[[], None]
 ) -> Generator[str, None, FinishReason | None]:
-    """What may be shown of an answer, as it comes.
+    """The text of an answer that may be shown, as it arrives.
 
     Args:
         arrivals: until the last.
         stop: the answer ends before any of these texts.
-        cancel: called where one of them has come.
+        cancel: called when one of them has arrived.
 
     Returns:
-        why the answer ended.
+        the finish reason of the answer.
     """
     stops = StopTexts(stop)
     for arrival in arrivals:

@@ -1,4 +1,4 @@
-"""Which device and number format to use, and how much memory the cache may take.
+"""The choice of device, number format and cache size.
 
 The GPU branches are written from the libraries' documentation and have not been run on a GPU.
 """
@@ -12,15 +12,15 @@ from transformers import PretrainedConfig
 from shared.errors import ModelUnavailableError
 
 CPU_CACHE_SHARE = 0.1
-"""Share of the free memory that the cache takes on a CPU, where other programs live too."""
+"""The share of free memory for the cache on a CPU, where other programs run too."""
 GPU_CACHE_SHARE = 0.8
 MAX_CPU_CACHE_TOKENS = 16_384
 READ_BYTES, NUM_READS = 2**28, 5
-"""Many times what caches hold."""
+"""Many times the size of a processor's caches."""
 
 
 def pick_device(wanted: str) -> torch.device:
-    """The wanted device, or with ``auto`` the best there is.
+    """The configured device, or with ``auto`` the best there is.
 
     Raises:
         ModelUnavailableError: a device was named that this machine or this torch does not have.
@@ -41,7 +41,7 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """The wanted number format, or with ``auto`` bfloat16 on a GPU and float32 elsewhere."""
+    """The configured number format, or with ``auto`` bfloat16 on a GPU and float32 elsewhere."""
     if wanted == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     dtype: torch.dtype = getattr(torch, wanted)
@@ -57,13 +57,13 @@ def cache_bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
 
 
 def pick_cache_tokens(config: PretrainedConfig, device: torch.device, dtype: torch.dtype) -> int:
-    """How many tokens the cache can hold in the memory that is free now."""
+    """The number of tokens whose cache fits into the free memory."""
     num_tokens = free_cache_bytes(device) // cache_bytes_per_token(config, dtype)
     return num_tokens if device.type == "cuda" else min(MAX_CPU_CACHE_TOKENS, num_tokens)
 
 
 def free_cache_bytes(device: torch.device) -> int:
-    """How much of the memory that is free now a cache may take."""
+    """The bytes of the free memory that a cache may use."""
     if device.type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info(device)
         return int(free_bytes * GPU_CACHE_SHARE)
@@ -71,10 +71,10 @@ def free_cache_bytes(device: torch.device) -> int:
 
 
 def read_rate(device: torch.device) -> float:
-    """Bytes a second that a device reads from its memory, by adding up many numbers."""
+    """The memory bandwidth of a device in bytes a second, measured by summing many numbers."""
     numbers = torch.ones(READ_BYTES // torch.float32.itemsize, device=device)
     numbers.sum().item()
     begun_s = time.perf_counter()
     for _ in range(NUM_READS):
-        numbers.sum().item()  # a number on the processor: the device has come to its end
+        numbers.sum().item()  # reading the number waits for the device to finish
     return NUM_READS * READ_BYTES / (time.perf_counter() - begun_s)

@@ -1,8 +1,8 @@
-"""One continuous batch for everybody, around transformers' manager or our engine for processors.
+"""The engine: one continuous batch, around transformers' manager or our engine for processors.
 
 The batch keeps the cache, shares prefixes, schedules and samples; this file gives every request a
-queue of its own, refuses what can never fit (one such prompt would fail the whole batch), builds
-the batch anew when it dies, and says so when neither that nor waiting helps.
+queue of its own, refuses what can never fit (one such prompt would fail the whole batch), rebuilds
+the batch when it dies, and reports when neither that nor waiting helps.
 """
 
 import queue
@@ -27,9 +27,9 @@ from worker.engine.seeding import seeded
 log = get_logger(__name__)
 
 GREEDY = Sampling(temperature=1e-7, top_p=1.0)
-"""The manager either samples for everybody or for nobody; so cold a sample is the argmax."""
+"""The manager either samples for all requests or for none; so cold a sample is the argmax."""
 MAX_FRUITLESS = 6
-"""So many deaths in a row without a token between them are not any request's fault."""
+"""After so many deaths in a row without a token between them, no request is to blame."""
 POLL_S = 0.1
 STOP_TIMEOUT_S = 10
 DEFAULT_STALL_TIMEOUT_S = 120.0
@@ -38,14 +38,14 @@ DEFAULT_STALL_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What an operator may choose."""
+    """The operator's options of the engine."""
 
     max_new_tokens: int
     max_requests: int
     cache_tokens: int | None = None
-    """None: from the memory that is free."""
+    """None: from the free memory."""
     stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
-    """A forward step that takes longer than this never returns, and the engine is lost."""
+    """A forward step that takes longer never returns: the engine is lost."""
 
 
 @dataclass(slots=True)
@@ -55,14 +55,14 @@ class _Running:
     request: Request
     inbox: "queue.SimpleQueue[_Event]" = field(default_factory=queue.SimpleQueue)
     token_ids: list[int] = field(default_factory=list)
-    """All tokens written, over every life of the batch."""
+    """All tokens written, across all batches."""
     base: int = 0
-    """How many of them were written before it was last put into a batch."""
+    """How many of them were written before it was last added to a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """New tokens, and in the last event why there will be no more."""
+    """New tokens; the last event has the finish reason or the error."""
 
     token_ids: tuple[int, ...] = ()
     is_last: bool = False
@@ -71,7 +71,7 @@ class _Event:
 
 
 class _StallWatch:
-    """Counts the polls in which nothing moved, each of ``POLL_S`` or longer.
+    """Counts the polls without progress, each of ``POLL_S`` or longer.
 
     Counts, and reads no clock: a process that was frozen for an hour has missed no poll.
     """
@@ -82,7 +82,7 @@ class _StallWatch:
         self._num_moves = 0
 
     def is_stuck(self, num_moves: int) -> bool:
-        """Note a poll without output; whether it was one too many."""
+        """Record a poll without output; return whether the limit is exceeded."""
         self._num_polls = self._num_polls + 1 if num_moves == self._num_moves else 0
         self._num_moves = num_moves
         return self._num_polls > self._max_polls
@@ -98,7 +98,7 @@ class BatchGeneration:
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens have been written so far."""
+        """The number of tokens written so far."""
         return len(self._running.token_ids)
 
     def __iter__(self) -> Iterator[str]:
@@ -117,7 +117,7 @@ class BatchGeneration:
 
 
 class BatchingEngine:
-    """A continuous batch, made to survive. Thread-safe."""
+    """A continuous batch with fault recovery. Thread-safe."""
 
     def __init__(
         self, loaded: LoadedModel, options: EngineOptions, kind: str = "transformers"
@@ -126,8 +126,8 @@ class BatchingEngine:
 
         Args:
             loaded: the model.
-            options: what an operator may choose.
-            kind: what the batch is, a word of ``BATCHES``.
+            options: the operator's.
+            kind: the batch implementation, a key of ``BATCHES``.
 
         Raises:
             ModelUnavailableError: such a batch cannot compute this model.
@@ -142,12 +142,12 @@ class BatchingEngine:
         self._batch: Batch | None = None
         """None before it is opened, and from the death of one batch to the start of the next."""
         self._in_batch: set[str] = set()
-        """Which requests the present batch has been given."""
+        """The requests that the present batch has been given."""
         self._moves_at_cancel: int | None = None
-        """How far the present batch was when it was last told to drop a request."""
+        """The progress of the present batch when it was last told to drop a request."""
         self._on_lost: Callable[[], None] = lambda: None
         self._num_fruitless = 0
-        """How often in a row the batch died without having written a token."""
+        """How many batches in a row died without having written a token."""
         self._is_lost = False
         self._is_closing = threading.Event()
         self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
@@ -160,7 +160,7 @@ class BatchingEngine:
         """Start the batch; the first request need not wait for it.
 
         Args:
-            on_lost: called once if the engine can be rebuilt no more, or a forward step never
+            on_lost: called once if the engine cannot be rebuilt any more, or a forward step never
                 returns; the process should end, and must not wait for the batch's thread.
         """
         self._on_lost = on_lost
@@ -168,7 +168,7 @@ class BatchingEngine:
         self._router.start()
 
     def close(self) -> None:
-        """Stop; answers being written end as if cancelled."""
+        """Stop; unfinished answers end as if cancelled."""
         self._is_closing.set()
         if self._router.is_alive() and self._router is not threading.current_thread():
             self._router.join(STOP_TIMEOUT_S)
@@ -178,7 +178,7 @@ class BatchingEngine:
                 running.inbox.put(_Event(is_last=True))
             self._forget_all()
         if batch is not None:
-            # A lost engine's batch is stuck: nothing comes of waiting for it.
+            # A lost engine's batch is stuck: do not wait for it.
             batch.bury(0 if self._is_lost else STOP_TIMEOUT_S)
 
     def submit(self, request: Request) -> BatchGeneration:
@@ -201,7 +201,7 @@ class BatchingEngine:
             running = self._running.get(request_id)
             if running is None:
                 return
-            # Before its successor is added: the batch takes both in the same step.
+            # Before its successor is added: the batch handles both in the same step.
             if self._batch is not None and request_id in self._in_batch:
                 self._batch.cancel_request(self._labels.label(running.request))
                 self._moves_at_cancel = self._batch.num_moves
@@ -214,18 +214,18 @@ class BatchingEngine:
 
     @property
     def weight_bytes(self) -> int:
-        """What a step reads of weights."""
+        """The bytes of weights that a step reads."""
         return self._batches.weight_bytes
 
     @property
     def num_running(self) -> int:
-        """How many answers are being written, or wait for it."""
+        """The number of answers that are being written, or wait for it."""
         return len(self._running)
 
     def _fill_batch(self) -> None:
-        """Give the present batch what may run now and is not in it yet."""
+        """Add the requests that may run now and are not yet in the present batch."""
         if self._batch is None:
-            return  # its successor will be filled
+            return  # its successor gets them
         for turn in self._fault_isolation.current():
             if turn.id not in self._in_batch:
                 self._add(self._batch, turn)
@@ -245,11 +245,11 @@ class BatchingEngine:
             top_p=sampling.top_p,
             **seeded(sampling, running.base),
         )
-        if label is not None:  # else it is dead, and the router will see to it
+        if label is not None:  # else it is dead, and the router replaces it
             self._in_batch.add(turn.id)
 
     def _end(self, running: _Running, event: _Event) -> None:
-        """Give a request its last event and forget it."""
+        """Send a request its last event and remove it."""
         request_id = running.request.id
         del self._running[request_id]
         self._in_batch.discard(request_id)
@@ -262,7 +262,7 @@ class BatchingEngine:
         self._fault_isolation = FaultIsolation()
 
     def _route(self) -> None:
-        """Route until closed; if that cannot go on, say so to everybody who waits."""
+        """Route until closed; if that fails, report the error to all requests."""
         try:
             self._route_outputs()
         except Exception:
@@ -275,7 +275,7 @@ class BatchingEngine:
             self._on_lost()
 
     def _route_outputs(self) -> None:
-        """Give every output to the request it belongs to, and a dead batch a successor.
+        """Send every output to its request, and replace a dead batch.
 
         Raises:
             EngineLostError: a step takes too long, or the batch dies again and again.
@@ -292,7 +292,7 @@ class BatchingEngine:
                 raise EngineLostError("A forward step does not return.")
 
     def _fail_stuck(self) -> None:
-        """Give up what is in the step that does not return: one of them may be to blame."""
+        """Fail the requests in the step that does not return: one of them may be to blame."""
         with self._lock:
             for request_id in tuple(self._in_batch):
                 error = EngineError("A forward step with this request in it does not return.")
@@ -303,7 +303,8 @@ class BatchingEngine:
         with self._lock:
             running = self._running.get(id_of(output.request_id))
             if running is None:
-                # Cancelled. Once more, as the manager forgets a cancel that overtakes its request.
+                # Cancelled. Cancel again, as the manager forgets a cancel that overtakes its
+                # request.
                 if not output.is_finished():
                     batch.cancel_request(output.request_id)
                 return
@@ -316,7 +317,7 @@ class BatchingEngine:
             self._fill_batch()
 
     def _end_turn(self, running: _Running, new: tuple[int, ...]) -> None:
-        """The batch has finished a request: to its end, or only the trial of a suspect."""
+        """Handle a request that the batch has finished: its end, or only the trial of a suspect."""
         has_ended = bool(new) and new[-1] in self._loaded.eos_token_ids
         if has_ended or len(running.token_ids) >= running.request.max_new_tokens:
             reason = FinishReason.STOP if has_ended else FinishReason.LENGTH
@@ -327,7 +328,7 @@ class BatchingEngine:
         self._fault_isolation.acquit(running.request.id)
 
     def _replace(self, dead: Batch) -> None:
-        """Build a new batch; everything that was being written goes on in it, suspects first."""
+        """Build a new batch; all unfinished requests continue in it, suspects first."""
         with self._lock:
             self._batch = None
         cause = dead.bury(STOP_TIMEOUT_S)
@@ -347,14 +348,14 @@ class BatchingEngine:
 
     def _find_culprit(self, dead: Batch) -> str | None:
         if not dead.has_begun:
-            return None  # it was ended by none of them: all are given to the next as they are
-        # In the step that was under way when a request was cancelled that one was still there.
+            return None  # none of them ended it: the next batch gets all of them
+        # A cancelled request was still in the step that was running at that time.
         is_open = dead.num_moves == self._moves_at_cancel
         return self._fault_isolation.die(() if is_open else self._in_batch)
 
 
 def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """Batches of transformers' manager, on any device."""
+    """Batches of transformers' manager, for any device."""
     from worker.engine.transformers_batch import TransformersBatches  # noqa: PLC0415 - seconds of import
 
     return TransformersBatches(
@@ -368,12 +369,12 @@ def _lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
 
 
 BATCHES = {"transformers": _manager_batches, "lean": _lean_batches}
-"""By the words of ``PARLEY_ENGINE``."""
+"""By the values of ``PARLEY_ENGINE``."""
 AUTO = "auto"
 
 
 def kind_for(word: str, loaded: LoadedModel) -> str:
-    """Which of ``BATCHES`` a word of ``PARLEY_ENGINE`` means for this model."""
+    """The key of ``BATCHES`` for this value of ``PARLEY_ENGINE`` and this model."""
     if word != AUTO:
         return word
     return "lean" if supports(loaded.model) else "transformers"

@@ -1,7 +1,8 @@
-"""Who may run after the batch has died: suspects alone, one after the other, then everybody.
+"""Fault isolation after the batch has died: suspects run alone, one after the other, then all.
 
-One request that no forward pass survives would otherwise take its neighbours with it again and
-again. Pure: names in, names out; knows no model, no thread and no clock.
+A request that no forward pass survives would otherwise kill its batch again and again. Pure: ids
+in,
+ids out; knows no model, no thread and no clock.
 """
 
 from collections import Counter, deque
@@ -12,17 +13,17 @@ TRIAL_TOKENS = 4
 """How many tokens a suspect writes alone before it may rejoin the others.
 
 It starts from the tokens it had when the batch died, so the first pass of its trial is the one in
-question; with asynchronous batching it may be the one or two after that. Trying everybody to the
-end would make the last of thirty wait for the answers of all.
-"""
+question; with asynchronous batching it may be the one or two after that. Running each suspect to
+its end would make the last of thirty wait for the answers of all."""
 MAX_SHARED_DEATHS = 2
 """A request that was in the batch at so many deaths runs alone to its end, so that no request can
-bring down a shared batch more often."""
+kill
+a shared batch more often."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSlot:
-    """Leave to run now."""
+    """A request that may run now."""
 
     id: str
     max_tokens: int | None = None
@@ -30,9 +31,9 @@ class RunSlot:
 
 
 class FaultIsolation:
-    """The requests of an engine, and which of them may run at this moment.
+    """The requests of an engine, and which of them may run now.
 
-    Either there is one on trial and it runs alone, or there are no suspects and nobody waits.
+    Either one is on trial and runs alone, or there are no suspects and no request waits.
     """
 
     def __init__(self) -> None:
@@ -44,19 +45,19 @@ class FaultIsolation:
         self._deaths: Counter[str] = Counter()
 
     def current(self) -> tuple[RunSlot, ...]:
-        """Who may run now."""
+        """The requests that may run now."""
         if self._alone is None:
             return tuple(RunSlot(request_id) for request_id in self._together)
         is_last_chance = self._deaths[self._alone] >= MAX_SHARED_DEATHS
         return (RunSlot(self._alone, None if is_last_chance else TRIAL_TOKENS),)
 
     def arrive(self, request_id: str) -> None:
-        """Take a new request; it waits while others are on trial."""
+        """Add a new request; it waits while others are on trial."""
         self._waiting[request_id] = None
         self._advance()
 
     def leave(self, request_id: str) -> None:
-        """Forget a request that has ended, wherever it was."""
+        """Remove a request that has ended."""
         self._together.pop(request_id, None)
         self._waiting.pop(request_id, None)
         self._deaths.pop(request_id, None)
@@ -67,7 +68,7 @@ class FaultIsolation:
         self._advance()
 
     def acquit(self, request_id: str) -> None:
-        """End the trial of a suspect that survived it; it goes on when all trials are over."""
+        """End the trial of a suspect that survived it; it continues when all trials are over."""
         if request_id != self._alone:
             return
         self._alone = None
@@ -75,10 +76,11 @@ class FaultIsolation:
         self._advance()
 
     def die(self, in_batch: Collection[str]) -> str | None:
-        """The batch has died with these in it: they are suspects, or the only one is the culprit.
+        """Record the death of the batch: its requests are suspects, or a single one is the culprit.
 
         Returns:
-            The request that was alone on trial and has left; None if nobody is to blame yet.
+            The request that was alone on trial and is removed; None if the culprit is not known
+            yet.
         """
         if self._alone is not None:
             if self._alone not in in_batch:

@@ -1,9 +1,9 @@
-"""The default model: from the GGUF file of a Python package to safetensors in the cache, once.
+"""The default model: converts the GGUF file of a Python package to safetensors in the cache, once.
 
-transformers reads GGUF directly, but takes some 40 s for it on two cores; the converted folder
-loads in one. The folder is made beside its final name and renamed into place under a file lock, so
-that two processes that start at once make it once, and a process that dies leaves nothing half
-made. Importing this module imports no torch: a start with a warm cache never needs the converter.
+transformers reads GGUF directly, but needs some 40 s for it on two cores; the converted folder
+loads in one. The folder is built beside its final name and renamed under a file lock, so that two
+processes that start at once convert once, and a process that dies leaves nothing incomplete.
+Importing this module imports no torch: a start with a warm cache never needs the converter.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from worker.engine.protocol import Progress
 MANIFEST = "parley.json"
 WEIGHTS = "model.safetensors"
 CONVERSION = 1
-"""Raised when the way of converting changes, so that older caches are made anew."""
+"""Incremented when the conversion changes, so that older caches are rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model that comes inside a Python package."""
+    """A model shipped inside a Python package."""
 
     name: str
     module: str
@@ -45,10 +45,10 @@ DEFAULT_MODEL = PackagedModel(
 
 
 def ensure_converted(packaged: PackagedModel, cache_dir: Path, progress: Progress) -> Path:
-    """The folder with the converted model, made if it is not there or not whole.
+    """The folder with the converted model; converts it if it is missing or incomplete.
 
     Raises:
-        ModelUnavailableError: the package is not installed, or its file is not the one we know.
+        ModelUnavailableError: the package is not installed, or its file is not the expected one.
     """
     folder = folder_of(packaged, cache_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -67,15 +67,16 @@ def ensure_converted(packaged: PackagedModel, cache_dir: Path, progress: Progres
 
 
 def folder_of(packaged: PackagedModel, cache_dir: Path) -> Path:
-    """Where the converted model lies, or would."""
+    """The folder of the converted model, whether it exists or not."""
     return cache_dir / "models" / f"{packaged.name}-{packaged.sha256[:12]}-{CONVERSION}"
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a converted folder is there and its weights are the ones that were written.
+    """Whether a converted folder exists with unchanged weights.
 
     Hashing half a gigabyte takes seconds, so the weights are read only if their size or their time
-    of change is not the one noted, as git does with its index.
+    of
+    change is not the one noted, as git does with its index.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())

@@ -1,7 +1,7 @@
-"""Matrix products in int8 on a processor: what both of our own CPU paths are built of.
+"""Matrix products in int8 on a processor, the base of both of our own CPU paths.
 
-Weights have a scale a row and inputs a scale a token, so that no token's numbers depend on which
-others are computed with it.
+Weights have a scale per row and inputs a scale per token, so that no token's numbers depend on
+which others are computed with it.
 """
 
 import warnings
@@ -25,7 +25,7 @@ class Int8Product(nn.Module):
         steps = (weight.abs().amax(1) / largest_weight()).clamp_min(TINY)
         zeros = torch.zeros(len(weight), dtype=torch.long)
         with warnings.catch_warnings():
-            # Announced to go some day; nothing else in torch computes so without a compiler.
+            # Deprecated in torch; nothing else in it computes this without a compiler.
             warnings.simplefilter("ignore", UserWarning)
             rounded = torch.quantize_per_channel(weight, steps.double(), zeros, 0, torch.qint8)
         self.packed = torch.ops.quantized.linear_prepack(rounded, None)
@@ -42,7 +42,7 @@ class Int8Product(nn.Module):
 
 
 def largest_weight() -> int:
-    """What the largest weight of a row is rounded to.
+    """The int8 value that the largest weight of a row is rounded to.
 
     Processors without instructions for it (VNNI) add two products in 16 bits, which overflow where
     both numbers have eight bits; a weight of seven always fits.

@@ -1,4 +1,4 @@
-"""Loading a causal language model: the embedded default, a hub id or a local path.
+"""The loader of causal language models: the embedded default, a hub id or a local path.
 
 Weights come from safetensors only and no code of a model's repository is ever run.
 """
@@ -40,20 +40,20 @@ class LoadedModel:
 
     @property
     def num_parameters(self) -> int:
-        """How many weights it has."""
+        """The number of its weights."""
         return int(self.model.num_parameters())
 
     @property
     def num_linear_weights(self) -> int:
-        """How many weights each step of writing reads: all but embeddings and norms."""
+        """The number of weights that each decoding step reads: all but embeddings and norms."""
         linear = (module for module in self.model.modules() if isinstance(module, nn.Linear))
         return sum(module.weight.numel() for module in linear)
 
     def release_weights(self) -> None:
-        """Let go of the linear layers' weights, of which an engine has made its own.
+        """Release the linear layers' weights, which an engine has copied.
 
-        The model can compute nothing any more. What else it has, such as embeddings, stays, but
-        not in the file that it was read from, which is mapped into memory as long as any does.
+        The model cannot compute any more. Other weights, such as embeddings, are copied out of
+        their file, which stays mapped into memory as long as one of them uses it.
         """
         for module in self.model.modules():
             if isinstance(module, nn.Linear):
@@ -64,7 +64,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model, where and in what number format; the words of the settings."""
+    """The choice of model, device and number format, as in the settings."""
 
     model: str
     device: str
@@ -73,7 +73,7 @@ class ModelChoice:
 
 
 def name_of(model: str) -> str:
-    """What people call a model: its folder's name, or its hub id."""
+    """A model's display name: its folder's name, or its hub id."""
     if model == DEFAULT:
         return DEFAULT_MODEL.name
     path = Path(model).expanduser()
@@ -81,10 +81,10 @@ def name_of(model: str) -> str:
 
 
 def locate(choice: ModelChoice, progress: Progress) -> str:
-    """The folder or hub id to load, converting the default model if it has to be.
+    """The folder or hub id to load; converts the default model if needed.
 
     Raises:
-        ModelUnavailableError: a path that is not there, or the default model is not installed.
+        ModelUnavailableError: a path does not exist, or the default model is not installed.
     """
     if choice.model == DEFAULT:
         return str(ensure_converted(DEFAULT_MODEL, choice.cache_dir, progress))
@@ -99,10 +99,10 @@ def locate(choice: ModelChoice, progress: Progress) -> str:
 
 
 def load_tokenizer(choice: ModelChoice, progress: Progress) -> Tokenizer:
-    """A model's tokenizer alone.
+    """Load a model's tokenizer alone.
 
     Raises:
-        ModelUnavailableError: the model is not there.
+        ModelUnavailableError: the model is missing.
     """
     place = locate(choice, progress)
     made: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)

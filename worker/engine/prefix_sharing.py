@@ -1,8 +1,8 @@
-"""Shared prefixes, but only among the requests of one tenant.
+"""Prefix sharing restricted to the requests of one tenant.
 
-transformers' cache finds equal beginnings by a hash of their tokens, whoever wrote them: how fast
-an answer begins would tell one workspace what another has asked. Here the hash covers the tenant
-too. The tenant travels in the name by which the cache knows a request, so nothing is kept.
+transformers' cache finds equal prefixes by a hash of their tokens, from any tenant: the time to the
+first token would tell one workspace what another has asked. Here the hash covers the tenant too.
+The tenant is part of the request's id in the cache, so nothing is stored.
 """
 
 import copy
@@ -18,13 +18,13 @@ LABEL_PREFIX_CHARS = 2 * SALT_BYTES
 
 
 class Labels:
-    """The names by which a batch knows requests: the tenant's salt, then the request's own id."""
+    """The ids of requests in a batch: the tenant's salt, then the request's own id."""
 
     def __init__(self) -> None:
         self._salts = Salts()
 
     def label(self, request: Request) -> str:
-        """What the batch is to call this request."""
+        """The id of this request in the batch."""
         return self._salts.salt(request.salt) + request.id
 
 
@@ -34,18 +34,19 @@ def id_of(label: str) -> str:
 
 
 class TenantCache(PagedAttentionCache):
-    """A cache in which a prefix is found again by its own tenant alone.
+    """A cache that shares a prefix only within its tenant.
 
     Both of these methods use the tokens for nothing but their hash. A block's hash covers that of
-    the block before it, so a salt in the first block is in all of them.
+    the
+    block before it, so a salt in the first block is in all of them.
     """
 
     def search_prefix_match(self, request_id: str, prompt_ids: list[int]) -> int:
-        """How many tokens of this prompt are in the cache already, written by the same tenant."""
+        """The number of this prompt's tokens that the same tenant has in the cache already."""
         return super().search_prefix_match(request_id, _salted(request_id, prompt_ids))
 
     def mark_complete_blocks(self, state: RequestState, complete_blocks: dict[str, int]) -> None:
-        """Let blocks that are full now be found again by the same tenant."""
+        """Make full blocks available to later requests of the same tenant."""
         if not complete_blocks:
             return  # most tokens complete no block, and the copies below are as long as the text
         known_as = copy.copy(state)

@@ -1,4 +1,4 @@
-"""What an engine is, to everybody who is not one: submit a request, read pieces, maybe cancel.
+"""The interface of an engine: submit a request, read pieces, maybe cancel.
 
 Plain data and a Protocol; imports no torch, so tasks and prompts stay light.
 """
@@ -13,18 +13,18 @@ from shared.replies import FinishReason
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen."""
+    """The parameters of the sampler."""
 
     temperature: float = 0.0
-    """0 takes the likeliest token."""
+    """0 picks the most likely token."""
     top_p: float = 1.0
     seed: int | None = None
-    """The same seed draws the same tokens, whatever else is being written; None: any."""
+    """The same seed draws the same tokens, independent of the rest of the batch; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One answer to write."""
+    """One answer to generate."""
 
     id: str
     """Unique among the requests in the engine."""
@@ -32,43 +32,44 @@ class Request:
     max_new_tokens: int
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
-    """Writing ends before any of these texts."""
+    """Generation ends before any of these texts."""
     pictures: tuple[str, ...] = ()
-    """``data:`` URLs of what is to be seen beside the question; only for an engine that can."""
+    """``data:`` URLs of the pictures beside the question; only for an engine that accepts them."""
     salt: str = ""
-    """Whose request it is, such as ``slack:T1``: only requests with the same salt share the cache
-    of equal beginnings, so that nobody can tell by the time what others have asked."""
+    """The tenant of the request, such as ``slack:T1``: only requests with the same salt share
+    cached
+    prefixes, so that response times do not reveal what others have asked."""
 
 
 class Generation(Protocol):
-    """An answer being written."""
+    """An answer being generated."""
 
     def __iter__(self) -> Iterator[str]:
-        """Pieces of text as they come; never half a character, never part of a stop text.
+        """Pieces of text as they arrive; never half a character, never part of a stop text.
 
         Raises:
             EngineError: the batch died with this request alone in it, or is stuck with it.
-            EngineLostError: the engine failed for good; nothing is known against the request.
+            EngineLostError: the engine failed for good; the request is not known to be at fault.
         """
         ...
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens have been written so far."""
+        """The number of tokens written so far."""
         ...
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why writing ended; None while it goes on and after a cancel."""
+        """The finish reason; None while it continues and after a cancel."""
         ...
 
 
 class Engine(Protocol):
-    """A model that writes many answers at once."""
+    """A model that writes many answers concurrently."""
 
     @property
     def num_running(self) -> int:
-        """How many answers are being written."""
+        """The number of answers being written."""
         ...
 
     def submit(self, request: Request) -> Generation:
@@ -85,13 +86,13 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop; answers being written end as if cancelled."""
+        """Stop; unfinished answers end as if cancelled."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What fits in one request, in tokens."""
+    """The size limits of one request, in tokens."""
 
     max_total_tokens: int
     """Prompt and answer together: the model's context or the cache, whichever is smaller."""
@@ -104,7 +105,7 @@ class RequestLimits:
 
 
 class AddedToken(Protocol):
-    """A token beside the learned ones."""
+    """A token added to the learned vocabulary."""
 
     @property
     def content(self) -> str:
@@ -113,7 +114,7 @@ class AddedToken(Protocol):
 
     @property
     def special(self) -> bool:
-        """Whether it steers the model."""
+        """Whether it is a control token."""
         ...
 
 
@@ -146,9 +147,9 @@ class Tokenizer(Protocol):
     def apply_chat_template(
         self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
-        """Lay a conversation out as one text (with ``tokenize=False``)."""
+        """Format a conversation as one text (with ``tokenize=False``)."""
         ...
 
 
 Progress = Callable[[str], None]
-"""Told in a short sentence what is being done now."""
+"""A callback that receives a short sentence about the current step."""

@@ -1,4 +1,4 @@
-"""Draws that depend on a request's seed alone, and not on what else is in the batch.
+"""Seeded sampling: draws that depend on a request's seed alone, not on the rest of the batch.
 
 The manager draws for all requests from one generator. For a request with a seed the choice is made
 before that, by the Gumbel-max trick with noise from a hash of seed, step and token; the manager
@@ -17,7 +17,7 @@ from transformers.generation.continuous_batching.requests import FutureRequestSt
 from worker.engine.protocol import Sampling
 
 SEED, STEP = "seed", "step"
-"""What a request brings with it: its seed, and how many tokens were drawn with it already."""
+"""The state of a request: its seed, and how many tokens were drawn with it already."""
 NO_DRAW = -1
 MASK_32 = 0xFFFFFFFF
 MASK_31 = 0x7FFFFFFF
@@ -27,14 +27,14 @@ so that no product leaves 64 bits."""
 
 
 class SeededDraw(ContinuousBatchingLogitsProcessor):
-    """The last of the processors: what it leaves over has been drawn."""
+    """The last logits processor: it leaves only the drawn token."""
 
     def __init__(self) -> None:
         self.supported_kwargs = {SEED: int, STEP: int}
         self.ignored_kwargs = ()
 
     def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
-        """For requests without a seed."""
+        """The values for requests without a seed."""
         int32_tensor.fill_(NO_DRAW)
 
     def prepare_tensor_args(
@@ -47,7 +47,7 @@ class SeededDraw(ContinuousBatchingLogitsProcessor):
         return torch.tensor(draws, dtype=torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        """Leave one token of each row that has a seed.
+        """Keep one token of each row that has a seed.
 
         Args:
             scores: (num_requests, num_tokens), float32, after temperature and top-p.
@@ -63,7 +63,7 @@ class SeededDraw(ContinuousBatchingLogitsProcessor):
 
 
 def _next_draw(kwargs: dict[str, int]) -> int:
-    """The number of this step, and the step after it for the next time."""
+    """The number of this step; stores the next step."""
     seed = kwargs.get(SEED)
     if seed is None:
         return NO_DRAW
@@ -85,5 +85,5 @@ def _gumbel(draws: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
 
 
 def seeded(sampling: Sampling, step: int) -> dict[str, Any]:
-    """What the manager is told of a request's seed, from this step on."""
+    """The manager's parameters for a request's seed, from this step on."""
     return {} if sampling.seed is None else {SEED: sampling.seed, STEP: step}

@@ -33,12 +33,12 @@ PATTERNS = (
     re.compile(r"(?P<language>[a-z]{2})_[A-Z]{2}"),
     re.compile(r">>(?P<language>[a-z]{2,3})(?:_[A-Za-z]+)?<<"),
 )
-"""How M2M100, mBART and Marian's many-to-many models write a language as a token."""
+"""The formats of language tokens in M2M100, mBART and Marian's many-to-many models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """From one language into another, as ISO 639-1 codes."""
+    """A pair of source and target language, as ISO 639-1 codes."""
 
     source: str
     target: str
@@ -80,7 +80,7 @@ class Seq2Seq:
         return [" ".join(ours) for ours in whole[:num_whole]]
 
     def _cut(self, sentence: str) -> list[str]:
-        """A sentence in pieces that the model can read, cut between words as long as it can be."""
+        """Split a sentence into pieces that the model can read, between words where possible."""
         if len(self._tokenizer(sentence)["input_ids"]) <= MAX_TOKENS or len(sentence) <= 1:
             return [sentence]
         middle = len(sentence) // 2
@@ -117,7 +117,7 @@ class Seq2Seq:
 
 
 def language_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-    """ISO 639-1 code -> the token with which the model is told a language; empty for one pair."""
+    """ISO 639-1 code -> the model's token for the language; empty for a model of one pair."""
     names = {token.content for token in tokenizer.added_tokens_decoder.values()}
     names |= {str(name) for name in getattr(tokenizer, "all_special_tokens", ())}
     names |= {name for name in tokenizer.get_vocab() if name.startswith(">>")}
@@ -134,17 +134,17 @@ def language_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
 
 
 def _name_of(token: str) -> str:
-    """A language as the tokenizer's ``src_lang`` wants it: M2M100 without its underscores."""
+    """A language as the tokenizer's ``src_lang`` requires it: M2M100 without its underscores."""
     return token.strip("_") if token.startswith("__") else token
 
 
 def _iso(code: str) -> str:
-    """The two-letter code of a three-letter one, by CLDR's aliases."""
+    """The two-letter code for a three-letter one, by CLDR's aliases."""
     return str(get_global("language_aliases").get(code, code))
 
 
 def _script_of(code: str) -> str:
-    """The script in which most people write a language."""
+    """The main script of a language."""
     parts = str(get_global("likely_subtags").get(code, "")).split("_")
     return parts[1] if len(parts) > 1 else ""
 

@@ -1,4 +1,4 @@
-"""What a tenant is called where beginnings of prompts are shared: a name that tells nothing."""
+"""Tenant salts: an opaque name of a tenant for prefix sharing."""
 
 import hashlib
 import secrets
@@ -7,10 +7,10 @@ SALT_BYTES = 32
 
 
 class Salts:
-    """A keyed hash of a tenant's name each.
+    """A keyed hash of each tenant's name.
 
-    It has a fixed length, names nobody and cannot be computed by somebody who knows which tenants
-    there are.
+    It has a fixed length, identifies no tenant, and cannot be computed from a known list of
+    tenants.
     """
 
     def __init__(self) -> None:

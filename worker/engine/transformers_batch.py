@@ -1,8 +1,8 @@
-"""transformers' continuous batching manager, with what a process that must not hang needs.
+"""transformers' continuous batching manager, adapted for a process that must not hang.
 
-It tells when its loop last got on, never keeps a process alive, lets go of its memory when it has
-died, and shares prefixes within a tenant only. The three overridden methods are not promised to
-stay, one reason why transformers is pinned; the engine's tests fail if one is no longer called.
+It reports the progress of its loop, never keeps a process alive, releases its memory when it has
+died, and shares prefixes within a tenant only. The three overridden methods are no stable API, one
+reason why transformers is pinned; the engine's tests fail if one is no longer called.
 """
 
 import gc
@@ -26,14 +26,15 @@ PAGE_TOKENS = 256
 CPU_BATCH_TOKENS = 512
 """Most tokens in one forward step on a CPU, so that a long prompt does not stall the others."""
 ANY_SAMPLING = Sampling(temperature=0.7, top_p=0.9)
-"""Values that make the manager build its samplers at all; every request brings its own."""
+"""Values that make the manager build its samplers; every request brings its own."""
 UNBOUNDED = 0
 """The manager's own queue. With a bound its ``add_request`` would block for 10 s and then raise,
-under the engine's lock. The bound is the number of threads that read answers: each has one."""
+under
+the engine's lock. The bound is the number of threads that read answers: each has one."""
 
 
 class TransformersBatch(ContinuousBatchingManager):
-    """One life of the manager: started once, buried once."""
+    """One life of the manager: started once, closed once."""
 
     def __init__(
         self,
@@ -57,10 +58,11 @@ class TransformersBatch(ContinuousBatchingManager):
         """Whether the loop ever ran; if not, no request can have ended it."""
 
     def start(self) -> None:
-        """Start the loop, on a thread that does not keep the process from ending.
+        """Start the loop, on a thread that does not keep the process alive.
 
         A forward pass that never returns cannot be interrupted. A thread is a daemon if the one
-        that starts it is.
+        that starts
+        it is.
         """
         starter = threading.Thread(target=super().start, daemon=True)
         starter.start()
@@ -72,10 +74,10 @@ class TransformersBatch(ContinuousBatchingManager):
         return self.background_thread_status.fatal_error is not None or not self.is_running()
 
     def bury(self, timeout_s: float) -> str:
-        """Stop for good and let go of the cache; returns the name of what it died of."""
+        """Stop and release the cache; return the name of the error it died of."""
         self.stop(hard_stop=True, timeout=timeout_s)
         cause = type(self.background_thread_status.fatal_error).__name__
-        # Its traceback keeps the loop's frames, and they keep the whole cache, beside which the
+        # Its traceback holds the loop's frames, and they hold the whole cache, beside which the
         # next one may not fit.
         self.background_thread_status.fatal_error = None
         gc.collect()
@@ -83,7 +85,8 @@ class TransformersBatch(ContinuousBatchingManager):
 
     def _create_batch_processor(self) -> ContinuousBatchProcessor:
         processor = super()._create_batch_processor()
-        # The cache is built by name deep inside. It has no state of its own, so it can become ours.
+        # The manager creates the cache by class name. It has no state of its own, so its class can
+        # be replaced.
         processor.cache.__class__ = TenantCache
         return processor
 
@@ -96,7 +99,7 @@ class TransformersBatch(ContinuousBatchingManager):
         try:
             goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
         except (SystemExit, KeyboardInterrupt) as error:
-            # Not an Exception, and the loop would end without a word to those who wait.
+            # Not an Exception: the loop would end without an error for the requests that wait.
             raise RuntimeError(f"{type(error).__name__} in a forward step") from error
         if self.current_batch != self._last_step or not batch_processor.has_pending_requests():
             self._last_step = self.current_batch
@@ -105,7 +108,7 @@ class TransformersBatch(ContinuousBatchingManager):
 
 
 class TransformersBatches:
-    """Starts batches of the manager around one model; see ``worker.engine.batch.Batches``."""
+    """A factory of the manager's batches around one model; see ``worker.engine.batch.Batches``."""
 
     def __init__(
         self,
@@ -114,13 +117,13 @@ class TransformersBatches:
         max_new_tokens: int,
         cache_tokens: int | None,
     ) -> None:
-        """Count the pages.
+        """Compute the number of pages.
 
         Args:
             loaded: the model.
             max_requests: how many answers are written at once.
             max_new_tokens: of one answer.
-            cache_tokens: size of the cache; None: from the memory that is free.
+            cache_tokens: size of the cache; None: from the free memory.
         """
         self._loaded = loaded
         self._max_requests = max_requests
@@ -138,11 +141,11 @@ class TransformersBatches:
 
     @property
     def weight_bytes(self) -> int:
-        """What a step reads of weights."""
+        """The bytes of weights that a step reads."""
         return self._loaded.num_linear_weights * self._loaded.model.dtype.itemsize
 
     def start(self) -> TransformersBatch:
-        """A new batch, running."""
+        """Start a new batch."""
         generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
             do_sample=True,
             temperature=ANY_SAMPLING.temperature,

@@ -1,1 +1,1 @@
-"""Measures each task on real data against an honest baseline."""
+"""The evaluations: each task measured on real data against an honest baseline."""

@@ -1,12 +1,12 @@
-"""Makes the questions of ``parley eval qa`` from the FAQs of public projects' source packages.
+"""Builds the questions of ``parley eval qa`` from the FAQs of public projects' source packages.
 
-Run by hand when the set is to change; the set itself ships with Parley::
+Run by hand to change the set; the set itself ships with Parley::
 
     python -m worker.evaluation.build_qa --requirements > qa.txt
     pip download --no-deps --no-binary :all: --dest sdists -r qa.txt
     python -m worker.evaluation.build_qa sdists > worker/evaluation/data/faq.jsonl
 
-A question is a heading that ends with a question mark; its passage is what stands below it, without
+A question is a heading that ends with a question mark; its passage is the text below it, without
 the heading. Nothing is reworded.
 """
 
@@ -38,7 +38,7 @@ class Source:
     licence: str
     """Its SPDX name, if it has one."""
     files: tuple[str, ...]
-    """In the source package; what begins so counts, too."""
+    """In the source package; matched as prefixes."""
     half: str
     """``tuning``: weights and thresholds are set on it. ``report``: figures come from it."""
 
@@ -74,7 +74,7 @@ SOURCES = (
 
 
 def requirements() -> list[str]:
-    """What pip has to download."""
+    """The requirements for pip's download."""
     return [f"{source.project}=={source.version}" for source in SOURCES]
 
 

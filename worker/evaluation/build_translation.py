@@ -1,7 +1,7 @@
-"""Makes ``data/translation.tsv`` from the messages of Django's interface and their translations.
+"""Builds ``data/translation.tsv`` from the messages of Django's interface and their translations.
 
 ``python -m worker.evaluation.build_translation DJANGO.whl`` with the wheel that ``pip download
---no-deps django==5.2.19`` brings. Run by maintainers alone; what it makes is kept.
+--no-deps django==5.2.19`` fetches. Run by maintainers alone; the result is in the repository.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from worker.evaluation.translation import SHIPPED, TranslationExample
 
 LANGUAGES = ("fr", "de", "es")
 NUM_EACH = 20
-"""So many take a small model some minutes on two cores."""
+"""A small model needs some minutes for so many on two cores."""
 MIN_CHARS, MAX_CHARS = 40, 160
 """Sentences: shorter messages are labels, longer ones paragraphs."""
 
 
 def main(wheel: Path) -> None:
-    """Choose the messages by hash, the same for every language, and write them."""
+    """Select the messages by hash, the same for every language, and write them."""
     with zipfile.ZipFile(wheel) as archive:
         messages = {language: dict(_messages(archive, language)) for language in LANGUAGES}
     shared = set.intersection(*(set(of_one) for of_one in messages.values()))
@@ -47,7 +47,7 @@ def _messages(archive: zipfile.ZipFile, language: str) -> Iterator[tuple[str, st
 
 
 def _is_sentence(source: object, reference: object) -> bool:
-    """Whole sentences without gaps to fill in, tags or line breaks."""
+    """Whether it is a whole sentence without placeholders, tags or line breaks."""
     texts = (source, reference)
     if not all(isinstance(text, str) and text for text in texts):
         return False

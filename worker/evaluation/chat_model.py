@@ -1,4 +1,4 @@
-"""A chat model for evaluations: opened without Redis or Celery, asked many things at once."""
+"""A chat model for evaluations: without Redis or Celery, for many prompts at once."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from worker.prompts.chat import Prompt
 from worker.tasks.generate import ChatModel
 
 SLOTS = 32
-"""Texts written at once: an evaluation has many, and nobody waits for the first."""
+"""Texts written at once: an evaluation has many, and no person waits for the first."""
 CACHE_TOKENS = 16_384
 LIKELIEST = Sampling()
 
@@ -30,7 +30,7 @@ def open_chat_model(model: str, settings: Settings) -> Iterator[ChatModel]:
 
 
 def choice_of(model: str, settings: Settings) -> ModelChoice:
-    """A model by the words of ``PARLEY_MODEL``, on the settings' device."""
+    """The model for a value of ``PARLEY_MODEL``, on the settings' device."""
     return ModelChoice(model, settings.device, settings.dtype, settings.cache_dir)
 
 
@@ -49,7 +49,7 @@ def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingE
 def write_all(
     chat_model: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST
 ) -> list[str]:
-    """What the model writes for each prompt; as many at once as the engine has slots."""
+    """The model's text for each prompt; as many at once as the engine has slots."""
     requests = [
         Request(f"eval-{number}", prompt.token_ids, prompt.max_new_tokens, sampling, prompt.stop)
         for number, prompt in enumerate(prompts)

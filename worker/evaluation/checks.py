@@ -1,7 +1,7 @@
-"""Small checks of what a chat model writes, each of which a person can redo by eye. Pure.
+"""Small checks of a chat model's text, each of which a person can repeat by eye. Pure.
 
-No model judges another one's words here: a reading is right if it holds the word that the passage
-has, a draft if it holds the facts that were given and does not run in circles.
+No model judges another one's words here: an answer is right if it holds the passage's word, a draft
+if it holds the given facts and does not repeat itself.
 """
 
 import re
@@ -40,7 +40,7 @@ READINGS = (
 
 @dataclass(frozen=True, slots=True)
 class DraftingCheck:
-    """A draft that is asked for, and the words that it has to hold."""
+    """A requested draft, and the words that it must contain."""
 
     task: Write
     about: str
@@ -59,23 +59,23 @@ DRAFTINGS = (
     ),
 )
 REPEATED_WORDS = 6
-"""The same run of at most so many words three times in a row is a circle."""
+"""The same run of at most so many words three times in a row is a repetition."""
 MIN_SENTENCE_CHARS = 20
-"""A greeting may come twice."""
+"""Shorter sentences may repeat, such as a greeting."""
 
 
 def is_read(answer: str, reading: ComprehensionCheck) -> bool:
-    """Whether an answer holds the word that the passage has."""
+    """Whether an answer holds the passage's word."""
     return re.search(rf"\b{re.escape(reading.answer)}\b", answer, re.IGNORECASE) is not None
 
 
 def share_of_facts(draft: str, facts: Sequence[str]) -> float:
-    """How many of the facts a draft holds, from 0 to 1."""
+    """The share of the facts that a draft contains, from 0 to 1."""
     return sum(fact.casefold() in draft.casefold() for fact in facts) / len(facts)
 
 
 def runs_in_circles(text: str) -> bool:
-    """Whether a text says the same sentence or run of words again and again."""
+    """Whether a text repeats the same sentence or run of words."""
     words = text.split()
     starts = ((size, start) for size in range(1, REPEATED_WORDS + 1) for start in range(len(words)))
     if any(_is_circle(words[start : start + 3 * size], size) for size, start in starts):
@@ -92,25 +92,25 @@ def _is_circle(words: Sequence[str], size: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What was measured of one model."""
+    """The measurements of one model."""
 
     name: str
     millions: float
-    """Of parameters."""
+    """Millions of parameters."""
     load_s: float
     peak_mb: float
     tokens_per_s_1: float
     tokens_per_s_8: float
     reading: float
-    """Share of questions whose passage was read, 0 to 1."""
+    """Share of correct answers about a passage, 0 to 1."""
     writing: float
-    """Share of facts in drafts, none for drafts that run in circles, 0 to 1."""
+    """Share of facts in drafts, none for drafts that repeat themselves, 0 to 1."""
     chrf: float
     chrf_copy: float
 
 
 MIN_TOKENS_PER_S = 5.0
-"""As fast as people read, roughly: 240 words a minute."""
+"""About the reading speed of people: 240 words a minute."""
 RULES = (
     (
         f"Recommended: of the models that write at least {MIN_TOKENS_PER_S:g} tokens/s for one "
@@ -125,7 +125,7 @@ RULES = (
 
 
 def recommended(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The model to take by the rules; None if all are too slow."""
+    """The recommended model by the rules; None if all are too slow."""
     quick = [each for each in candidates if each.tokens_per_s_1 >= MIN_TOKENS_PER_S]
     return max(quick, key=lambda each: (_quality(each), -each.peak_mb), default=None)
 
@@ -135,5 +135,5 @@ def _quality(candidate: Candidate) -> float:
 
 
 def can_translate(candidate: Candidate) -> bool:
-    """Whether its translations are better than none."""
+    """Whether its translations are better than the untranslated source."""
     return candidate.chrf > candidate.chrf_copy

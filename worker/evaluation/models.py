@@ -1,7 +1,7 @@
-"""Models compared: each is loaded in a process of its own, benched, and given every task.
+"""The comparison of models: each runs in a process of its own, through a bench and every task.
 
-What does not depend on the chat model (finding passages, sentiment) is measured once, by whoever
-asks, and shown below.
+Measures that do not depend on the chat model (retrieval, sentiment) are made once, by the caller,
+and shown below.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ from worker.tasks.generate import ChatModel
 from worker.tasks.write import TOKENS, rendered_for
 
 NUM_SENTENCES = 10
-"""Translated into each language; ``parley eval translation`` takes all."""
+"""Translated into each language; ``parley eval translation`` uses all."""
 BENCH_TOKENS = 64
 BENCH_PROMPT = "The history of the port of Hamburg begins with"
 MAX_ANSWER_TOKENS = 60
@@ -53,11 +53,11 @@ def measure_models(models: Sequence[str]) -> list[Candidate]:
 
 
 def compare(candidates: Sequence[Candidate], alike: Sequence[Evaluation]) -> Evaluation:
-    """Put models side by side and recommend one.
+    """Compare models and recommend one.
 
     Args:
-        candidates: what was measured of each.
-        alike: the tasks that come out alike with every chat model, measured.
+        candidates: the measurements of each.
+        alike: the tasks with the same result for every chat model, measured.
     """
     best = checks.recommended(candidates)
     figures: dict[str, Figure] = {
@@ -108,7 +108,7 @@ def _figures(each: Candidate) -> dict[str, Figure]:
 
 
 def _measured_apart(model: str) -> Candidate:
-    """Measure a model in a process of its own, whose memory is the model's."""
+    """Measure a model in a process of its own, so that its memory is the model's."""
     command = [sys.executable, "-m", "worker", "eval", "model", model]
     try:
         run = subprocess.run(  # noqa: S603 - our own module, in this Python
@@ -153,7 +153,7 @@ def measure_model(model: str, settings: Settings) -> Candidate:
 
 
 def _speed(chat_model: ChatModel, num_requests: int) -> float:
-    """Tokens a second that all requests together get, after one that warms up."""
+    """Tokens a second of all requests together, after one that warms up."""
     prompt = make_continuation(BENCH_PROMPT, chat_model.tokenizer, chat_model.limits, BENCH_TOKENS)
     write_all(chat_model, [dataclasses.replace(prompt, max_new_tokens=4)])
     started_s = time.monotonic()

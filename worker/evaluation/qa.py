@@ -1,4 +1,4 @@
-"""``parley eval qa``: whether the right passage is found, and whether no answer is refused.
+"""``parley eval qa``: whether the right passage is found, and unanswerable ones refused.
 
 Documents go through the same code and the same kind of Redis as people's do; BM25 and embeddings
 alone are measured in the same run.
@@ -33,9 +33,10 @@ from worker.knowledge.visibility import EVERYWHERE, DocumentPlace
 
 HERE = DocumentPlace("console", "terminal", "evaluation")
 THIN_QUANTILE = 0.05
-"""Of tuning questions whose answer is there, so many may be refused."""
+"""The share of answerable tuning questions that may be refused."""
 STRONG_QUANTILE = 0.9
-"""Of tuning questions whose own passage is taken away, so many stay below the strong threshold."""
+"""The share of tuning questions without their own passage that must stay below the strong
+threshold."""
 NEAR_REMARK = (
     "The last row is what a threshold cannot do: a question that is near the documents and not "
     "answered by them is mostly answered from the nearest passage, which is shown."
@@ -46,7 +47,7 @@ HALVES = (4.0, 8.0, 12.0, 16.0, 24.0)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How well a ranking finds the right document."""
+    """The quality of a ranking."""
 
     hit1: float
     hit3: float
@@ -54,13 +55,13 @@ class Measured:
 
     @property
     def figures(self) -> dict[str, Figure]:
-        """As ``--json`` has them."""
+        """The keys of ``--json``."""
         return {"hit1": self.hit1, "hit3": self.hit3, "mrr": self.mrr}
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What each of two searches says of every document, and what Parley ranks."""
+    """The scores of both searches for every document, and Parley's ranking."""
 
     names: tuple[str, ...]
     """The documents."""
@@ -71,14 +72,14 @@ class Scores:
     lexical: Vectors
     """(questions, documents): BM25 of each document's best passage."""
     ranked: tuple[tuple[str, ...], ...]
-    """Question -> documents as Parley ranks them, the best first."""
+    """Question -> documents in Parley's ranking, the best first."""
     nearest: tuple[float, ...]
-    """Question -> the evidence that Parley sees."""
+    """Question -> the nearest cosine that Parley computes."""
     offtopic_nearest: tuple[float, ...]
 
 
 def evaluate_qa(chosen: QuestionSet, embedding: Embedding) -> Evaluation:
-    """Measure, in an embedded Redis of its own."""
+    """Run the evaluation, in an embedded Redis of its own."""
     with _searching(chosen, embedding) as search:
         scores = _score(chosen, search)
     ours = measure([_rank_in(row, scores.names[t]) for row, t in _pairs(scores)])
@@ -116,7 +117,7 @@ def evaluate_qa(chosen: QuestionSet, embedding: Embedding) -> Evaluation:
 
 
 def calibrate(chosen: QuestionSet, embedding: Embedding) -> list[str]:
-    """What the constants of ``worker.knowledge.relevance`` should be, by the tuning questions."""
+    """The constants of ``worker.knowledge.relevance``, computed from the tuning questions."""
     with _searching(chosen, embedding) as search:
         scores = _score(chosen, search)
     best = max(
@@ -140,7 +141,7 @@ def calibrate(chosen: QuestionSet, embedding: Embedding) -> list[str]:
 
 
 def ranks_of(scores: Vectors, targets: Sequence[int]) -> list[float]:
-    """The rank of each question's target; among equals it comes last."""
+    """The rank of each question's target; the last among equals."""
     ranks: list[float] = []
     for row, target in zip(scores, targets, strict=True):
         ranks.append(float(np.sum(row >= row[target])) if row[target] > 0 else float("inf"))
@@ -148,7 +149,7 @@ def ranks_of(scores: Vectors, targets: Sequence[int]) -> list[float]:
 
 
 def measure(ranks: Sequence[float]) -> Measured:
-    """Hits among the first one and three, and the mean of 1/rank; infinity is not found."""
+    """Hits at 1 and at 3, and the mean of 1/rank; infinity is not found."""
     found = np.array(ranks)
     return Measured(
         round(float(np.mean(found <= 1)), 4),
@@ -166,7 +167,7 @@ def _searching(chosen: QuestionSet, embedding: Embedding) -> Iterator[Search]:
     ):
         library = DocumentStore(client)
         texts = _Remembering(embedding)
-        texts.embed(  # all at once, in batches of like length
+        texts.embed(  # all at once, in batches of similar length
             [
                 searched_text(document.title, passage.path, passage.text)
                 for document in chosen.documents.values()
@@ -180,7 +181,7 @@ def _searching(chosen: QuestionSet, embedding: Embedding) -> Iterator[Search]:
 
 
 class _Remembering:
-    """Embeds nothing twice: equal passages stand in several documents."""
+    """A cache that embeds no text twice: equal passages occur in several documents."""
 
     def __init__(self, embedding: Embedding) -> None:
         self._embedding = embedding
@@ -254,7 +255,7 @@ def _rank_in(ranked: Sequence[str], name: str) -> float:
 
 
 def _near(scores: Scores) -> Vectors:
-    """The nearest cosine of each question when its own document is not there."""
+    """The nearest cosine of each question without its own document."""
     cosines = scores.cosines.copy()
     cosines[np.arange(len(scores.targets)), list(scores.targets)] = -1
     nearest: Vectors = cosines.max(axis=1)

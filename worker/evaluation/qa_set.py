@@ -1,4 +1,4 @@
-"""Questions with known documents: those that ship with Parley, or anyone's own."""
+"""The question sets with known documents: the one that ships with Parley, or the operator's own."""
 
 import json
 from collections.abc import Sequence
@@ -27,22 +27,23 @@ class QaQuestion:
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """What retrieval is measured on."""
+    """The questions and documents for an evaluation of retrieval."""
 
     documents: dict[str, Document]
     questions: tuple[QaQuestion, ...]
     offtopic: tuple[str, ...]
     """Questions from another field: none of the documents answers one."""
     source: str
-    """A sentence on where it is from."""
+    """A sentence on its source."""
 
 
 def shipped_set(half: str) -> QuestionSet:
-    """The FAQ headings of public projects, asked of all their passages at once.
+    """The FAQ headings of public projects, searched in all their passages at once.
 
     Args:
-        half: ``report``, or ``tuning`` for what weights and thresholds are set on. No project is
-            in both.
+        half: ``report``, or ``tuning`` for the one that weights and thresholds are set on. No
+            project
+            is in both.
     """
     rows = [json.loads(line) for line in _lines(FAQ)]
     documents = {row["id"]: _document(row) for row in rows}
@@ -63,14 +64,14 @@ def shipped_offtopic(half: str) -> tuple[str, ...]:
 
 
 def own_set(folder: Path, questions: Path) -> QuestionSet:
-    """Anyone's documents and questions.
+    """The operator's own documents and questions.
 
     Args:
-        folder: files of the kinds that ``parley ingest`` takes.
-        questions: a line a question: it, a tab, the file's name without its ending.
+        folder: files of the kinds that ``parley ingest`` reads.
+        questions: a line a question: it, a tab, the file's name without its extension.
 
     Raises:
-        SettingsError: a file cannot be read, or names a document that is not there.
+        SettingsError: a file cannot be read, or names a document that does not exist.
     """
     documents: dict[str, Document] = {}
     for item in find_items([folder]):

@@ -1,6 +1,6 @@
-"""What an evaluation has come to: figures for programs, tables and remarks for people.
+"""The report of an evaluation: figures for programs, tables and remarks for people.
 
-Every ``parley eval`` command makes one ``Evaluation`` and hands it to ``show``; ``parley eval
+Every ``parley eval`` command builds one ``Evaluation`` and passes it to ``show``; ``parley eval
 models`` runs them all and reads their figures.
 """
 
@@ -14,34 +14,34 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 Figure = int | float | str | bool | None | Mapping[str, "Figure"] | Sequence["Figure"]
-"""What JSON can carry."""
+"""A JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """Rows for people; every cell is written out already."""
+    """Rows for people; every cell is formatted already."""
 
     title: str
     columns: tuple[str, ...]
-    """The first is the rows' names."""
+    """The first holds the rows' names."""
     rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One task measured."""
+    """The result of one evaluation."""
 
     name: str
-    """The command's: ``qa``, ``sentiment``, ``translation``, ``models``."""
+    """The command: ``qa``, ``sentiment``, ``translation``, ``models``."""
     figures: Mapping[str, Figure]
-    """What ``--json`` prints, whole. Its keys are relied on by other people's tools."""
+    """The complete output of ``--json``. Other people's tools rely on its keys."""
     tables: tuple[ReportTable, ...] = ()
     remarks: tuple[str, ...] = field(default=())
-    """Sentences below the tables: what data, what was left out, what the figures do not say."""
+    """Sentences below the tables: the data, what was left out, what the figures do not show."""
 
 
 def show(evaluation: Evaluation, out: TextIO, *, as_json: bool = False) -> None:
-    """Write an evaluation, for people or as one JSON object on one line."""
+    """Print an evaluation, for people or as one JSON object on one line."""
     if as_json:
         out.write(json.dumps(evaluation.figures) + "\n")
         return
@@ -64,7 +64,7 @@ def _laid_out(table: ReportTable) -> RichTable:
 
 
 def _widest(table: ReportTable, column: int) -> int:
-    """Characters of a column: its name is wrapped between words, its cells are not.
+    """The width of a column: its name is wrapped between words, its cells are not.
 
     Also where the terminal, or the 80 columns of a file, are narrower than the table.
     """

@@ -1,6 +1,6 @@
 """``parley eval sentiment``: ours, VADER and a plain head on frozen MiniLM, on the held-out texts.
 
-Nothing was trained or chosen on them. Also measured: what it gains to rate messages together.
+Nothing was trained or chosen on them. Also measured: the gain of rating messages in batches.
 """
 
 import time
@@ -17,12 +17,12 @@ from worker.sentiment.features import VaderLexicon
 from worker.sentiment.ratings import Classifier, Label, labels_of, macro_f1
 
 OWN_TEXTS = "texts"
-"""What somebody's own texts are called beside the four domains."""
+"""The name of the operator's own texts beside the four domains."""
 MODELS = ("parley", "vader", "frozen")
 NUM_ALONE = 300
-"""So many messages are rated one at a time; all of them would take minutes and say the same."""
+"""The messages that are rated one at a time; all of them would take minutes for the same result."""
 ROUNDS = 3
-"""The best of so many is taken: other programs only ever make it slower."""
+"""The best of so many counts: other programs only ever slow it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Speed:
 
 
 def held_out_texts() -> list[LabelledText]:
-    """The fifth of the rated texts that is held out."""
+    """The held-out fifth of the rated texts."""
     samples = sorted(read_held_out(), key=lambda sample: list(Domain).index(sample.domain))
     return [LabelledText(each.domain, each.label, each.text) for each in samples]
 
 
 def own_texts(file: Path) -> list[LabelledText]:
-    """Somebody's own; raises as ``read_labelled``."""
+    """The operator's own texts; raises as ``read_labelled``."""
     return [LabelledText(OWN_TEXTS, label, text) for label, text in read_labelled(file)]
 
 
@@ -62,11 +62,11 @@ def evaluate_sentiment(
 
     Args:
         choice: of the model.
-        texts: to be rated.
+        texts: the texts to rate.
         num_alone: how many of them are rated one at a time too.
 
     Raises:
-        ModelUnavailableError: one of the models is not there.
+        ModelUnavailableError: one of the models is missing.
     """
     words = [each.text for each in texts]
     classifier, head = load_classifier(choice), load_head(DATA / HEAD_FILE)
@@ -101,9 +101,9 @@ def f1_of(
 
 
 def speed_texts(texts: Sequence[LabelledText]) -> list[str]:
-    """What the speed is measured on: of the texts that come with Parley, the tweets.
+    """The texts for measuring speed: the tweets among the texts that come with Parley.
 
-    They are the nearest to chat messages in length.
+    Their length is the nearest to chat messages.
     """
     tweets = [each.text for each in texts if each.group == Domain.TWEETS]
     return tweets or [each.text for each in texts]
@@ -120,7 +120,7 @@ def speed_of(
     def alone(model: Classifier) -> Callable[[], object]:
         return lambda: [model.rate([text]) for text in few]
 
-    # In turns, so that what else the machine does meets all of them.
+    # Interleaved, so that other load on the machine affects all of them.
     rounds = [
         (
             _seconds(lambda: classifier.rate(texts)),
@@ -140,7 +140,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def figures_of(scores: dict[str, dict[str, float]], speed: Speed) -> dict[str, Figure]:
-    """What ``--json`` prints. Its keys are relied on by other people's tools."""
+    """The output of ``--json``. Other people's tools rely on its keys."""
     return {
         "macro_f1": {
             group: {model: round(score, 4) for model, score in by_model.items()}
@@ -156,7 +156,7 @@ def figures_of(scores: dict[str, dict[str, float]], speed: Speed) -> dict[str, F
 def tables_of(
     texts: Sequence[LabelledText], scores: dict[str, dict[str, float]], speed: Speed
 ) -> tuple[ReportTable, ...]:
-    """The same for people."""
+    """The tables for people."""
     numbers = {group: sum(each.group == group for each in texts) for group in scores}
     quality = ReportTable(
         title="Macro-F1 over positive, neutral and negative",
@@ -180,7 +180,7 @@ def tables_of(
 
 
 def remarks_of(choice: ClassifierChoice, classifier: Classifier, speed: Speed) -> tuple[str, ...]:
-    """What the figures rest on."""
+    """The remarks on data and method."""
     models = (
         f"parley: {classifier.name}. vader: VADER 3.3.2 with its own boundaries. frozen: a "
         "logistic head on all-MiniLM-L6-v2 as it is, fitted to the same texts as ours."

@@ -1,9 +1,7 @@
-"""Translations measured: chrF on sentences with a translation that people wrote.
+"""``parley eval translation``: chrF on sentences that people have translated.
 
 Beside the untranslated source, which shares names and loanwords with its translation: a translator
-below that does harm.
-
-What translates here, as settings have it: a translation model, or the chat model.
+below that does harm. Measures the configured translator: a translation model, or the chat model.
 """
 
 import contextlib
@@ -32,7 +30,7 @@ NUM_COLUMNS, NUM_COLUMNS_WITH_LANGUAGES = 2, 4
 COPY = "source, untranslated"
 
 Translate = Callable[[Sequence[str], str, str], list[str]]
-"""Sentences, their language and the wanted one -> their translations."""
+"""A function from sentences, their language and the target language to translations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class TranslationExample:
 
 
 def read_examples(file: Path | None, to: str | None) -> list[TranslationExample]:
-    """Sentences to translate: the file's, or ours.
+    """The sentences to translate: the file's, or Parley's own.
 
     Args:
         file: lines of text, tab, translation; or of source language, tab, target language, tab,
@@ -114,7 +112,7 @@ def _chrf(translations: Sequence[str], examples: Sequence[TranslationExample]) -
 
 
 def by_chat_model(chat_model: ChatModel, library: PromptLibrary) -> Translate:
-    """Translations as the channel gets them where no translation model is set."""
+    """Translate as in a channel where no translation model is set."""
 
     def translate(texts: Sequence[str], source: str, target: str) -> list[str]:
         mark = fresh_mark()
@@ -127,7 +125,7 @@ def by_chat_model(chat_model: ChatModel, library: PromptLibrary) -> Translate:
 
 @contextlib.contextmanager
 def translating(settings: Settings) -> Iterator[tuple[str, Translate]]:
-    """The translator's name and what translates, while the block runs.
+    """The translator's name and function, while the block runs.
 
     Raises:
         ModelUnavailableError: the model cannot be found or read.

@@ -1,1 +1,1 @@
-"""What questions are answered from: documents, their passages, and how these are found."""
+"""The knowledge store: documents, their passages, and the search for them."""

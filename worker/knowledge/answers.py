@@ -1,4 +1,4 @@
-"""How answers from documents read: a quote or a text, and the passages behind it.
+"""The text of answers from documents: a quote or the model's text, and the passages behind it.
 
 Pure: passages in, Markdown out.
 """
@@ -14,7 +14,7 @@ from worker.knowledge.documents import DocumentBlock
 from worker.knowledge.sanitize import as_code, as_plain, sanitized
 
 MAX_QUOTE_CHARS = 600
-"""More of a passage is cut to the sentences around the nearest one."""
+"""A longer passage is cut to the sentences around the nearest one."""
 REFERENCE = re.compile(r"\s?\[(\d+(?:\s*[,;]\s*\d+)*)\](?!\()")
 LINK = re.compile(r"https?://[^\s<>()\[\]`|]+")
 NOT_THERE = "That is not in the documents that I may use here."
@@ -27,12 +27,12 @@ NO_DOCUMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage as it is named in an answer."""
+    """The citation of a passage in an answer."""
 
     title: str
     path: tuple[str, ...]
     link: str
-    """Set by whoever took the document in, never by what is written in it; may be empty."""
+    """Set when the document was added, never by its content; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Cited:
 
 
 def units_of(passage: Passage) -> list[DocumentBlock]:
-    """A passage in sentences; code stays in one piece."""
+    """Split a passage into sentences; code stays in one piece."""
     return [
         DocumentBlock(sentence, block.is_code)
         for block in passage.blocks
@@ -53,7 +53,7 @@ def units_of(passage: Passage) -> list[DocumentBlock]:
 
 
 def trimmed(units: Sequence[DocumentBlock], nearness: Sequence[float]) -> list[DocumentBlock]:
-    """The units around the nearest one, as many as a quote holds; what follows goes first.
+    """The units around the nearest one, as many as fit into a quote; later ones are cut first.
 
     Args:
         units: of a passage, in its order.
@@ -74,10 +74,10 @@ def trimmed(units: Sequence[DocumentBlock], nearness: Sequence[float]) -> list[D
 def quoting_answer(
     units: Sequence[DocumentBlock], cited: Sequence[Cited], allowed: AbstractSet[str]
 ) -> str:
-    """The first passage's words, and where they and more of the kind stand.
+    """A quote of the first passage, and links to it and to further passages.
 
     Args:
-        units: what is quoted of the first passage.
+        units: the quoted part of the first passage.
         cited: the passages, the quoted one first.
         allowed: addresses that the asker wrote.
     """
@@ -98,9 +98,10 @@ def quoting_answer(
 
 
 def written_answer(text: str, cited: Sequence[Cited], allowed: AbstractSet[str]) -> str:
-    """A model's answer with the passages that it names below it.
+    """A model's answer with the passages that it cites below it.
 
-    A number that no passage has is taken out. If it names none, all that it was given are listed.
+    A citation of a passage that does not exist is removed. If it cites none, all its passages are
+    listed.
     """
     used: list[int] = []
 
@@ -119,7 +120,7 @@ def written_answer(text: str, cited: Sequence[Cited], allowed: AbstractSet[str])
 
 
 def thin_answer(cited: Sequence[Cited]) -> str:
-    """The documents do not say."""
+    """The answer when the documents do not have it."""
     if not cited:
         return NOT_THERE
     return f"{NOT_THERE} {NEAREST}\n\n{sources(cited)}"
@@ -131,7 +132,7 @@ def sources(cited: Sequence[Cited]) -> str:
 
 
 def passages_block(cited: Sequence[Cited]) -> str:
-    """The passages as a prompt has them: numbered, with their headings."""
+    """The passages in a prompt: numbered, with their headings."""
     return "\n\n".join(
         f"[{number}] {JOINT.join([one.citation.title, *one.citation.path])}\n{one.passage.text}"
         for number, one in enumerate(cited, 1)
@@ -139,7 +140,7 @@ def passages_block(cited: Sequence[Cited]) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Whether an address may stand below an answer as it is."""
+    """Whether an address may be shown unchanged below an answer."""
     return LINK.fullmatch(text) is not None
 
 

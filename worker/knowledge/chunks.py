@@ -1,4 +1,4 @@
-"""From a document to passages of bounded size that keep their headings. Pure.
+"""The chunking of a document into passages of bounded size that keep their headings. Pure.
 
 A passage never crosses a heading. A section that is too long for one is cut between blocks, or else
 between sentences, and each further passage repeats the end of the one before it.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from worker.knowledge.documents import Document, DocumentBlock, Section
 
 MAX_CHARS = 1000
-"""Some 220 tokens of English: all-MiniLM-L6-v2 reads 256, and the headings go first."""
+"""Some 220 tokens of English: all-MiniLM-L6-v2 reads 256, and the headings come first."""
 OVERLAP_CHARS = 160
 """One or two sentences, so that one that explains the next is found with it."""
 SENTENCE_END = re.compile(r"(?<=[.!?\u2026\u3002\uff01\uff1f])[\"')\]]*\s+(?=[^a-z\s])")
@@ -26,7 +26,7 @@ ID_CHARS = 24
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What is found, put into a prompt and cited."""
+    """The unit of search, prompt and citation."""
 
     path: tuple[str, ...]
     """The headings above it, the outermost first."""
@@ -34,7 +34,7 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """Its words, without the headings."""
+        """Its text, without the headings."""
         return "\n".join(block.text for block in self.blocks)
 
 
@@ -44,12 +44,12 @@ def passages_of(document: Document) -> list[Passage]:
 
 
 def searched_text(title: str, path: Sequence[str], text: str) -> str:
-    """What a passage is found by: its headings say what its words are about."""
+    """The text that is searched: the headings give the words their context."""
     return "\n".join([JOINT.join([title, *path]), text])
 
 
 def passage_id(document_id: str, passage: Passage, number: int) -> str:
-    """A name that stays as long as headings and words do.
+    """An id that is stable as long as headings and words are.
 
     Args:
         document_id: its document's.
@@ -61,7 +61,7 @@ def passage_id(document_id: str, passage: Passage, number: int) -> str:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a paragraph, near enough: an abbreviation may end one too early."""
+    """The sentences of a paragraph, approximately: an abbreviation may end one too early."""
     return [sentence for sentence in SENTENCE_END.split(text) if sentence.strip()]
 
 
@@ -96,7 +96,7 @@ def _overlap(blocks: Sequence[DocumentBlock], max_chars: int) -> list[DocumentBl
 
 
 def _cut(block: DocumentBlock) -> Iterator[DocumentBlock]:
-    """A block in pieces that fit: between lines of code, else between sentences, else anywhere."""
+    """Cut a block to size: between lines of code, else between sentences, else anywhere."""
     if len(block.text) <= MAX_CHARS:
         yield block
         return
@@ -114,7 +114,7 @@ def _cut(block: DocumentBlock) -> Iterator[DocumentBlock]:
 
 
 def _hard_cut(text: str) -> Iterable[str]:
-    """Text without a joint, in lengths that fit; between words where there are some."""
+    """Cut a text without sentences to lengths that fit; between words where there are some."""
     while len(text) > MAX_CHARS:
         at = text.rfind(" ", MAX_CHARS // 2, MAX_CHARS)
         at = at if at > 0 else MAX_CHARS

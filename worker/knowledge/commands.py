@@ -1,4 +1,4 @@
-"""``parley ingest`` and ``parley knowledge``: documents in, listed and out."""
+"""``parley ingest`` and ``parley knowledge``: add, list and remove documents."""
 
 import sys
 from collections import Counter
@@ -146,6 +146,6 @@ def _embedding(settings: Settings) -> Embedding:
 
 
 def _progress() -> Progress:
-    """On standard error, so that what is printed can be read by programs."""
+    """Print to standard error, so that programs can parse standard output."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, console=Console(stderr=True))

@@ -1,7 +1,7 @@
-"""A document as every reader leaves it: headings and plain text. Pure.
+"""The document model: headings and plain text, the output of every reader. Pure.
 
-No Markdown and no HTML get past the readers: what is kept is text that people read, with code kept
-apart because its line ends and signs matter.
+Readers remove all Markdown and HTML: the rest is text that people read, with code kept apart
+because its line ends and signs matter.
 """
 # Pure.
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 HIDDEN = re.compile(
     "[\U000e0000-\U000e007f\ufe00-\ufe0f\u200b-\u200d\u2060\u2061-\u2064\ufeff\u00ad]"
 )
-"""Characters that nobody sees and a model may read: tags, variation selectors, blanks of no width.
-"""
+"""Characters that are invisible to people but not to a model: tags, variation selectors, zero-width
+blanks."""
 DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Characters that make a text look different from what it says."""
+"""Characters that make a text look different from its content."""
 KEPT_CONTROLS = "\n\t"
 
 
@@ -29,7 +29,7 @@ class DocumentBlock:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands under one heading, up to the next one."""
+    """The blocks under one heading, up to the next one."""
 
     path: tuple[str, ...]
     """The headings above it, the outermost first; the document's title is not one of them."""
@@ -38,19 +38,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file after reading."""
+    """A parsed file."""
 
     title: str
     sections: tuple[Section, ...]
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no text in it."""
+        """Whether it has no text."""
         return not any(section.blocks for section in self.sections)
 
 
 class Outline:
-    """Builds a document from headings and blocks as they come."""
+    """Builds a document from headings and blocks in order."""
 
     def __init__(self) -> None:
         self._title = ""
@@ -59,7 +59,7 @@ class Outline:
         self._blocks: list[DocumentBlock] = []
 
     def add_heading(self, level: int, text: str) -> None:
-        """Begin a section. The first heading of all, if nothing stands above it, is the title."""
+        """Begin a section. A first heading without text above it is the title."""
         text = clean_line(text)
         if not text:
             return
@@ -94,7 +94,7 @@ class Outline:
 
 
 def clean(text: str) -> str:
-    """The text without what no person sees: hidden, directing and control characters."""
+    """Remove invisible characters: hidden, directing and control characters."""
     whole = (
         text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     )
@@ -103,5 +103,5 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """The same with every run of blanks and line ends as one blank."""
+    """The same, with every run of blanks and line ends replaced by one blank."""
     return " ".join(clean(text).split())

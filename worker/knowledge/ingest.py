@@ -1,4 +1,4 @@
-"""Files and folders into the library: what ``parley ingest`` does with each file."""
+"""The ingestion of files and folders: each file's steps in ``parley ingest``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from worker.knowledge.visibility import DocumentPlace
 
 @dataclass(frozen=True, slots=True)
 class IngestItem:
-    """A file that was named, or lies in a folder that was."""
+    """A file that was named, or found in a named folder."""
 
     file: Path
     name: str
-    """Its path as the documents' list shows it, and as it follows the link's beginning."""
+    """Its path, as shown in the documents' list and appended to the link."""
     is_named: bool
-    """Whether it was named itself: one that cannot be read is a fault then, whatever it is."""
+    """Whether it was named itself: then it is a fault if it cannot be read."""
 
 
 class Result(StrEnum):
-    """What became of a file."""
+    """The outcome for a file."""
 
     ADDED = "added"
     CHANGED = "changed"
@@ -35,7 +35,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IngestedFile:
-    """One file, taken in or not."""
+    """One file, ingested or not."""
 
     result: Result
     num_passages: int = 0
@@ -46,7 +46,7 @@ class IngestedFile:
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """How files are taken in."""
+    """The options of an ingestion."""
 
     place: DocumentPlace
     link_base: str = ""
@@ -54,9 +54,9 @@ class IngestOptions:
 
 
 def find_items(paths: Sequence[Path]) -> Iterator[IngestItem]:
-    """The files of these paths: those that were named, and those in folders that can be read.
+    """The files of these paths: named ones, and those in folders whose format is known.
 
-    What begins with a dot is left out of folders, as are files of other kinds.
+    Names that begin with a dot are left out of folders, as are files of other formats.
     """
     for path in paths:
         if not path.is_dir():
@@ -72,7 +72,7 @@ def find_items(paths: Sequence[Path]) -> Iterator[IngestItem]:
 def ingest(
     item: IngestItem, order: IngestOptions, library: DocumentStore, embedding: Embedding
 ) -> IngestedFile:
-    """Take one file in, unless it is there as it is.
+    """Ingest one file, unless it is stored unchanged.
 
     Raises:
         NoKnowledgeError: there are documents of another embedding model, or no vector sets.

@@ -1,11 +1,8 @@
-"""BM25 over the passages that may be seen from a place; made anew when they change.
+"""The lexical index: BM25 over the passages visible from a channel; rebuilt when they change.
 
-Holds words and no texts: what is found is read from Redis again.
-
-From a text to the words that BM25 counts: lower case, without their endings.
-
-English endings are cut; words of other languages stay whole, as do names such as ``task_acks_late``
-and their parts. Pure, but for the stemmer's library.
+Stores words and no texts: found passages are read from Redis again. Words are lower case and
+stemmed: English endings are cut; words of other languages stay whole, as do names such as
+``task_acks_late`` and their parts.
 """
 
 import logging
@@ -39,7 +36,7 @@ STOP_WORDS = frozenset(
 
 
 class Stemmer:
-    """Splits and stems; remembers stems, as the same words come again and again."""
+    """Splits and stems; caches stems, as the same words recur."""
 
     def __init__(self) -> None:
         self._stemmer = snowballstemmer.stemmer("english")
@@ -63,9 +60,9 @@ class Stemmer:
 
 
 MAX_INDEXES = 32
-"""Places whose index is kept; places that see the same documents share one."""
+"""The number of cached indexes; channels that see the same documents share one."""
 K1, B = 1.5, 0.75
-"""As bm25s has them. Others were no better on the tuning questions of ``parley eval qa``."""
+"""bm25s' defaults. Others were no better on the tuning questions of ``parley eval qa``."""
 
 Scores = npt.NDArray[np.float32]
 
@@ -77,13 +74,13 @@ class Bm25:
         self.names = tuple(names)
         self._index: bm25s.BM25 | None = None
         if any(words):
-            # Importing it sets a level of its own, below what an operator asked for.
+            # Importing it sets a log level of its own, below the operator's.
             logging.getLogger("bm25s").setLevel(logging.WARNING)
             self._index = bm25s.BM25(k1=K1, b=B)
             self._index.index([list(found) for found in words], show_progress=False)
 
     def scores(self, words: Sequence[str]) -> Scores:
-        """How much each text says of these words, (texts,); 0 for nothing."""
+        """The score of each text for these words, (texts,); 0 for no match."""
         index = self._index
         known = [word for word in words if index is not None and word in index.vocab_dict]
         if index is None or not known:
@@ -113,7 +110,7 @@ class LexicalIndex:
         self._indexes: OrderedDict[frozenset[str], Bm25] = OrderedDict()
 
     def index_for(self, place: DocumentPlace) -> Bm25:
-        """The index of what may be seen from a place, as of now."""
+        """The current index of the passages visible from a channel."""
         with self._lock:
             self._refresh()
             seen = frozenset(

@@ -1,4 +1,4 @@
-"""How near a passage is to a question, and when that is near enough to answer from it. Pure.
+"""The relevance of a passage to a question, and the thresholds to answer from it. Pure.
 
 The numbers come from ``parley eval qa --calibrate``, which sets them on the tuning half of its
 questions; the figures it reports come from the other half.
@@ -7,20 +7,23 @@ questions; the figures it reports come from the other half.
 
 LEXICAL_SHARE = 0.3
 LEXICAL_HALF = 16.0
-"""The BM25 score that counts half of what BM25 can count. Both maximise the mean reciprocal rank on
-the tuning questions; it is flat around them (0.805 to 0.810)."""
+"""The BM25 score that counts half of the maximum. Both maximise the mean reciprocal rank on the
+tuning
+questions; it is flat around them (0.805 to 0.810)."""
 THIN_BELOW = 0.35
 """Cosine of question and nearest passage with all-MiniLM-L6-v2. Below it the documents do not say:
-so are 5 % of the tuning questions whose answer is there, and all of those from another field."""
+5 %
+of the tuning questions with an answer are below it, and all of those from another field."""
 STRONG_FROM = 0.69
-"""A chat is answered from documents from here on. Of tuning questions whose own passage is taken
-away, nine in ten have no other passage as near; no trivia question has."""
+"""A chat is answered from documents from this cosine on. Of tuning questions whose own passage is
+removed, nine in ten have no other passage as near; no trivia question has."""
 
 
 def fused(cosine: float, lexical: float) -> float:
-    """One score of two.
+    """Combine both scores into one.
 
-    BM25 has no upper end and cosines do: it is bent to below 1, so that no rare word alone decides,
+    BM25 has no upper bound and cosines do: it is mapped to below 1, so that no rare word alone
+    decides,
     and not divided by the best one's score, so that a poor best one stays poor.
 
     Args:

@@ -1,8 +1,8 @@
-"""Text that strangers may have had a hand in, made safe to show. Pure.
+"""The sanitizer of text that strangers may have influenced. Pure.
 
-Quoted text is plain text and is written so that no Markdown reads it as anything else. What a model
-wrote from quoted text stays Markdown, without pictures and with every address broken that the
-person who asked did not write: an address can carry a secret away, and nobody needs a new one.
+Quoted text is plain text and is escaped so that no Markdown reads it as anything else. A model's
+text about quotes stays Markdown, without pictures and with every address broken that the asker did
+not write: an address can carry a secret away, and an answer needs no new one.
 """
 # Pure. Uses markdown_it.
 
@@ -20,24 +20,24 @@ SCHEME = re.compile(
     re.IGNORECASE,
 )
 TRAILING = ".,;:!?)]}'*_~"
-"""Signs behind an address that belong to the sentence."""
+"""Punctuation behind an address that belongs to the sentence."""
 PICTURE = re.compile(r"!(?=\s*\[)")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 LIST_MARK = re.compile(r"^(\s*)([-+]|\d+[.)])(?=\s)", re.MULTILINE)
 MENTION = re.compile(r"(?P<sign>@(?=everyone|here)|<(?=[@#!]))", re.IGNORECASE)
-"""Where a mention of everybody, a person, a group or a channel begins."""
+"""The beginning of a mention of all members, a person, a group or a channel."""
 
 
 def addresses_in(text: str) -> frozenset[str]:
-    """The addresses in a text, without the signs of its sentences."""
+    """The addresses in a text, without the punctuation of its sentences."""
     return frozenset(found.rstrip(TRAILING) for found in ADDRESS.findall(text))
 
 
 def as_plain(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
-    """Plain text as Markdown that shows just that; addresses become code, which is no link.
+    """Escape plain text for Markdown; addresses become code, which is no link.
 
     Args:
-        text: what to show.
+        text: the plain text.
         allowed: addresses that may stay links, as the asker wrote them.
     """
     text = clean(text)
@@ -61,7 +61,7 @@ def as_code(text: str) -> str:
 
 
 def sanitized(text: str, allowed: AbstractSet[str] = frozenset()) -> str:
-    """Markdown of a model's, without pictures and new addresses; code blocks stay as they are."""
+    """A model's Markdown without pictures and new addresses; code blocks are unchanged."""
     lines = PICTURE.sub("", _without_mentions(clean(text))).split("\n")
     in_code = {
         number
@@ -91,7 +91,7 @@ def _without_schemes(text: str) -> str:
 
 
 def _with_blank(found: re.Match[str]) -> str:
-    """``https: //``, which is no address anywhere."""
+    """``https: //``, which is no address on any platform."""
     return f"{found['scheme'] or found['other']} {found['slashes'] or ''}"
 
 

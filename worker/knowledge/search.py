@@ -1,4 +1,4 @@
-"""From a question to the passages that may answer it: by words and by meaning, fused."""
+"""The search for passages that may answer a question: by words and by embeddings, fused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,30 +20,30 @@ NUM_CANDIDATES = 40
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A passage and how near it is."""
+    """A passage with its relevance score."""
 
     stored: StoredPassage
     score: float
-    """What passages are ordered by; see ``relevance.fused``."""
+    """The score that orders passages; see ``relevance.fused``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What there is on a question in one place."""
+    """The search results for a question in one channel."""
 
     passages: tuple[Found, ...]
-    """The best first; from different passages, perhaps of one document."""
+    """The best first; different passages, perhaps of one document."""
     nearest: float
     """The highest cosine among them; -1 if there are none."""
     num_visible: int
-    """Passages that may be seen from there at all."""
+    """The number of passages visible from the channel."""
 
 
 NOTHING = Findings((), -1.0, 0)
 
 
 class Search:
-    """Finds passages. The embedding model is loaded when it is first needed; thread-safe."""
+    """Finds passages. Loads the embedding model at its first use; thread-safe."""
 
     def __init__(self, library: DocumentStore, load: Callable[[], Embedding]) -> None:
         self.library = library
@@ -56,14 +56,14 @@ class Search:
         return self._load()
 
     def is_anything_visible(self, place: DocumentPlace) -> bool:
-        """Whether there is a passage that may be seen from a place; costs next to nothing."""
+        """Whether any passage is visible from a channel; costs next to nothing."""
         return self.library.version() > 0 and bool(self._lexicon.index_for(place).names)
 
     def find(self, question: str, place: DocumentPlace, count: int) -> Findings:
-        """The best passages for a question, of those that may be seen from a channel.
+        """The best passages for a question, of those visible from a channel.
 
         Raises:
-            NoKnowledgeError: the documents were taken in with another embedding model.
+            NoKnowledgeError: the documents were added with another embedding model.
             redis.RedisError: Redis is away.
         """
         if not self.is_anything_visible(place):
@@ -78,7 +78,8 @@ class Search:
         vector = self.embedding.embed([question])[0]
         near = self.library.nearest(vector, place, NUM_CANDIDATES)
         names = dict.fromkeys([*near, *best[-NUM_CANDIDATES:]])
-        # Read anew, and each one's place looked at again: the index may be a moment old.
+        # Read from Redis again, with another check of each one's visibility: the index may be
+        # outdated.
         read = self.library.read(list(names), place)
         cosines = [float(np.dot(stored.vector, vector)) for stored in read]
         ranked = sorted(
@@ -92,7 +93,7 @@ class Search:
 
 
 def place_of(of: Callable[[Origin], DocumentPlace], origin: Origin) -> DocumentPlace:
-    """Where documents are kept, or what may be seen, by one of the functions of ``places``.
+    """The place of documents, or of a view of them, by one of the functions of ``visibility``.
 
     Raises:
         NoKnowledgeError: the channel has a name that no place can have.

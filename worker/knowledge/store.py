@@ -1,7 +1,7 @@
-"""Documents and their passages in Redis: put in, listed, read.
+"""The document store in Redis: adds, lists and reads documents and their passages.
 
 Each passage is a hash with its text, its place and its vector, and an element of one vector set
-that carries the place, too. Nothing here decides what answers a question.
+that carries the place, too. Relevance is decided elsewhere.
 """
 
 import dataclasses
@@ -25,41 +25,41 @@ from worker.knowledge.visibility import DocumentPlace, filter_for
 
 ID_CHARS = 16
 FILTER_EFFORT = 10_000
-"""Passages that a search looks at, at most, for some that may be seen from a place."""
+"""The most passages that a search examines to find some that are visible from a channel."""
 READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a document, as it lies in Redis."""
+    """A document's record in Redis."""
 
     name: str
-    """Its file's name or path as it was given: with its place, what makes it the same document."""
+    """Its file's name or path as it was given; name and place identify the document."""
     title: str
     link: str
     platform: str
     team: str
     channel: str
     message: str
-    """The message it was learned from; empty for what ``parley ingest`` took in."""
+    """The message it was learned from; empty for documents of ``parley ingest``."""
     digest: str
-    """Of its bytes: a document with the same one has not changed."""
+    """Of its bytes: a document with the same digest has not changed."""
     passages: tuple[str, ...]
 
     @property
     def place(self) -> DocumentPlace:
-        """Whom it is for."""
+        """Its visibility."""
         return DocumentPlace(self.platform, self.team, self.channel)
 
     @property
     def id(self) -> str:
-        """Its name in Redis."""
+        """Its id in Redis."""
         return document_id(self.name, self.place, self.message)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentSubmission:
-    """A document that is to be put in."""
+    """A document to store."""
 
     document: Document
     name: str
@@ -71,7 +71,7 @@ class DocumentSubmission:
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """A passage as it was read from Redis just now."""
+    """A passage as just read from Redis."""
 
     id: str
     document: str
@@ -85,32 +85,32 @@ class StoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What putting a document in has done."""
+    """The effect of storing a document."""
 
     num_passages: int
     num_new: int
-    """Passages whose text or headings were not there before."""
+    """Passages with new text or headings."""
 
 
 def document_id(name: str, place: DocumentPlace, message: str = "") -> str:
-    """The name of a document in Redis."""
+    """The id of a document in Redis."""
     parts = [place.platform, place.team, place.channel, message, name]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_CHARS]
 
 
 def digest_of(content: bytes) -> str:
-    """What tells whether a document has changed."""
+    """The digest that tells whether a document has changed."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 class DocumentStore:
-    """All documents, for many threads."""
+    """All documents; thread-safe."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
     def require_vectors(self) -> None:
-        """Refuse a Redis that cannot hold them.
+        """Refuse a Redis without vector sets.
 
         Raises:
             NoKnowledgeError: it has no vector sets.
@@ -120,10 +120,10 @@ class DocumentStore:
         except redis.ResponseError as error:
             if "unknown command" in str(error).lower():
                 raise NoKnowledgeError(NO_VECTOR_SETS) from error
-        # any other error says that there are no vectors yet
+        # any other error means that there are no vectors yet
 
     def version(self) -> int:
-        """A number that changes with every document that comes, changes or goes; 0 for none yet."""
+        """A number that changes with every added, changed or removed document; 0 for none yet."""
         found = cast("bytes | None", self._client.hget(keys.KNOWLEDGE, "version"))
         return int(found or 0)
 
@@ -131,7 +131,7 @@ class DocumentStore:
         """Refuse to compare vectors of two models.
 
         Raises:
-            NoKnowledgeError: the documents were taken in with another one.
+            NoKnowledgeError: the documents were added with another one.
         """
         found = cast("bytes | None", self._client.hget(keys.KNOWLEDGE, "model"))
         if found is not None and found.decode() != model:
@@ -152,9 +152,9 @@ class DocumentStore:
         return _read_record(found) if found else None
 
     def put(self, submission: DocumentSubmission, embed: Embed, model: str) -> Change:
-        """Put a document in, in place of the one of the same name and place.
+        """Store a document, replacing the one of the same name and place.
 
-        Passages that are as they were keep their vectors; what is gone is removed in the same step.
+        Unchanged passages keep their vectors; removed ones are deleted in the same step.
 
         Args:
             submission: the document.
@@ -201,7 +201,7 @@ class DocumentStore:
         return Change(len(passages), len(texts))
 
     def nearest(self, vector: Vectors, place: DocumentPlace, count: int) -> list[str]:
-        """Ids of the passages nearest to a vector that may be seen from a channel."""
+        """Ids of the passages nearest to a vector that are visible from a channel."""
         found: Any = self._client.vset().vsim(
             keys.VECTORS,
             vector.astype(np.float32).tobytes(),
@@ -212,7 +212,7 @@ class DocumentStore:
         return [name.decode() for name in found]
 
     def read(self, passage_ids: Sequence[str], place: DocumentPlace) -> list[StoredPassage]:
-        """The passages that are there and may be seen from a channel, by what they say now."""
+        """The existing passages that are visible from a channel now, with their current text."""
         found: list[StoredPassage] = []
         for start in range(0, len(passage_ids), READ_AT_ONCE):
             names = passage_ids[start : start + READ_AT_ONCE]
@@ -225,7 +225,7 @@ class DocumentStore:
         return found
 
     def read_texts(self, passage_ids: Sequence[str]) -> dict[str, str]:
-        """What passages are found by; for an index, never for an answer."""
+        """The searched texts of passages; for an index, never for an answer."""
         texts: dict[str, str] = {}
         for start in range(0, len(passage_ids), READ_AT_ONCE):
             names = passage_ids[start : start + READ_AT_ONCE]
@@ -243,7 +243,7 @@ class DocumentStore:
 
 
 def _named(document: str, read: Document) -> dict[str, Passage]:
-    """The passages by their names; equal ones are told apart by their number."""
+    """Passages by their ids; equal ones are told apart by their number."""
     named: dict[str, Passage] = {}
     for passage in passages_of(read):
         number = 0

@@ -1,6 +1,6 @@
-"""Who may be answered from a document: everybody, a team, or one channel. Pure.
+"""The visibility of documents: everywhere, a team, or one channel. Pure.
 
-A document's place is stored with each of its passages and asked for again when one is read.
+A document's place is stored with each of its passages and checked again when one is read.
 """
 # Pure.
 
@@ -12,14 +12,15 @@ from shared.jobs import Origin, Platform
 
 ANY = "*"
 PART = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
-"""What platforms name teams and channels with. It also stands in a filter of Redis, where a quote
-would end a text."""
+"""The format of platforms' ids of teams and channels. An id also stands in a filter of Redis, where
+a
+quote would end a text."""
 FORM = "slack:TEAM, slack:TEAM:CHANNEL, discord:SERVER or discord:SERVER:CHANNEL"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPlace:
-    """Where a document is for; ``*`` is everywhere. A channel names its team, a team its platform.
+    """The place of a document; ``*`` is everywhere. A channel names its team, a team its platform.
 
     Raises:
         ValueError: a part that no platform would use.
@@ -29,28 +30,29 @@ class DocumentPlace:
     team: str = ANY
     channel: str = ANY
     parent: str = ""
-    """Of a place that is asked from, the channel that it hangs in as a thread; else empty. What is
-    for that channel is seen from the thread, and nothing of the thread from there."""
+    """For a place that a question comes from: the parent channel of a thread; else empty. Documents
+    of the
+    parent are visible in the thread, but not the reverse."""
 
     def __post_init__(self) -> None:
-        """Refuse what could be anything but a name."""
+        """Refuse any part that is no valid id."""
         for part in (self.platform, self.team, self.channel, self.parent or ANY):
             if part != ANY and not PART.fullmatch(part):
                 raise ValueError(f"{part!r} is no name of a platform, a team or a channel.")
 
     def __str__(self) -> str:
-        """As it is written after ``--for``; ``everywhere`` if it is that."""
+        """The form after ``--for``; ``everywhere`` for all."""
         parts = [part for part in (self.platform, self.team, self.channel) if part != ANY]
         return ":".join(parts) or "everywhere"
 
     def is_seen_from(self, other: "DocumentPlace") -> bool:
-        """Whether somebody in that channel may be answered from a document of this place."""
+        """Whether a question from that channel may be answered from a document of this place."""
         mine = (self.platform, self.team, self.channel)
         return all(part in known for part, known in zip(mine, other.seen, strict=True))
 
     @property
     def seen(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """The platforms, teams and channels of what is seen from here."""
+        """The platforms, teams and channels whose documents are visible from here."""
         channels = {ANY, self.channel, self.parent or ANY}
         return frozenset({ANY, self.platform}), frozenset({ANY, self.team}), frozenset(channels)
 
@@ -59,7 +61,7 @@ EVERYWHERE = DocumentPlace()
 
 
 def channel_of(origin: Origin) -> DocumentPlace:
-    """The channel that a message stands in: whom what it teaches is for.
+    """The channel of a message, as the place of documents learned from it.
 
     Raises:
         ValueError: its ids are none that a platform would use.
@@ -68,7 +70,7 @@ def channel_of(origin: Origin) -> DocumentPlace:
 
 
 def view_of(origin: Origin) -> DocumentPlace:
-    """The channel that a message stands in, as one from which something is asked.
+    """The channel of a message, as the place that a question comes from.
 
     Raises:
         ValueError: as ``channel_of``.
@@ -77,10 +79,10 @@ def view_of(origin: Origin) -> DocumentPlace:
 
 
 def parse_place(text: str) -> DocumentPlace:
-    """A place as an operator writes it.
+    """Parse a place as an operator writes it.
 
     Raises:
-        ValueError: it is none; the sentence says what would be.
+        ValueError: it is invalid; the sentence gives the valid forms.
     """
     platform, *rest = text.split(":")
     known = {Platform.SLACK.value, Platform.DISCORD.value}
@@ -90,7 +92,7 @@ def parse_place(text: str) -> DocumentPlace:
 
 
 def filter_for(place: DocumentPlace) -> str:
-    """The filter of a vector set that lets through what may be seen from a channel.
+    """The filter of a vector set for the passages visible from a channel.
 
     https://redis.io/docs/latest/develop/data-types/vector-sets/filtered-search/
     """

@@ -1,7 +1,7 @@
-"""From a conversation to the text a model continues. Pure, but for the tokenizer it is handed.
+"""The prompt text for a conversation, which a model continues. Pure, apart from the tokenizer.
 
-Models with a chat template get it; base models such as GPT-2 get a plain transcript and stop texts.
-The oldest turns go first when it does not all fit.
+Models with a chat template use it; base models such as GPT-2 get a plain transcript and stop texts.
+The oldest turns are cut first when it does not all fit.
 """
 # Pure. Uses babel, jinja2.
 
@@ -23,20 +23,20 @@ PLAIN_STOP = tuple(f"\n{name}:" for name in PLAIN_NAMES.values())
 
 @dataclass(frozen=True, slots=True)
 class PromptInput:
-    """All that goes into one prompt."""
+    """The contents of one prompt."""
 
     system: str
     history: tuple[Turn, ...]
     text: str
     shown: str = ""
-    """The beginning of the answer, when an earlier run wrote it: the model goes on from there."""
+    """The beginning of the answer, when an earlier run wrote it: the model continues it."""
     pictures: tuple[str, ...] = ()
-    """``data:`` URLs of what is to be seen beside the text."""
+    """``data:`` URLs of the pictures beside the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the engine is asked to continue."""
+    """The prompt that the engine continues."""
 
     token_ids: tuple[int, ...]
     stop: tuple[str, ...]
@@ -45,7 +45,7 @@ class Prompt:
 
 
 def make_prompt(question: PromptInput, tokenizer: Tokenizer, limits: RequestLimits) -> Prompt:
-    """Lay the question out and cut its history, oldest first, until it fits.
+    """Build the prompt, and cut its history, oldest first, until it fits.
 
     Raises:
         PromptTooLongError: the message alone does not fit.
@@ -70,13 +70,13 @@ def make_task_prompt(
     limits: RequestLimits,
     max_new_tokens: int | None = None,
 ) -> Prompt:
-    """Lay a task's prompt out; nothing of it is cut.
+    """Build a task's prompt; none of it is cut.
 
     Args:
         rendered: the prompt, with its fields filled in.
         tokenizer: the model's.
         limits: what fits.
-        max_new_tokens: the longest answer; None for as long as one may be.
+        max_new_tokens: the longest answer; None for the maximum.
 
     Raises:
         PromptTooLongError: it does not fit.
@@ -98,7 +98,7 @@ def make_task_prompt(
 def make_continuation(
     text: str, tokenizer: Tokenizer, limits: RequestLimits, max_new_tokens: int
 ) -> Prompt:
-    """A text as it is, to be continued: no instructions, no conversation, no chat template.
+    """The prompt to continue a text as it is: no instructions, no conversation, no chat template.
 
     Raises:
         PromptTooLongError: it does not fit.
@@ -121,7 +121,7 @@ def control_tokens(tokenizer: Tokenizer) -> list[str]:
     """All texts that the tokenizer reads as a control token, the longest first.
 
     Not only the named ones: Llama 3's headers and Phi's roles are added tokens without a name.
-    Added tokens that are ordinary text, such as runs of blanks, are left alone.
+    Added tokens that are ordinary text, such as runs of blanks, are not included.
     """
     added = [
         token.content
@@ -139,7 +139,7 @@ def neutralize(text: str, special_tokens: Sequence[str]) -> str:
 
 
 def _from_first_question(turns: Sequence[Turn]) -> list[Turn]:
-    """Without answers whose question is gone: templates want the user's turn first."""
+    """Drop answers whose question was cut: templates require the user's turn first."""
     return list(itertools.dropwhile(lambda turn: turn.role == ASSISTANT, turns))
 
 
@@ -148,7 +148,7 @@ def _tokens(question: PromptInput, turns: Sequence[Turn], tokenizer: Tokenizer) 
     safe = [Turn(turn.role, neutralize(turn.text, controls)) for turn in turns]
     shown = neutralize(question.shown, controls)
     if not tokenizer.chat_template:
-        # "Parley:" ends without a space; a shown answer brings its own
+        # "Parley:" ends without a space; a continued answer brings its own
         text = lay_out_plain(question.system, safe) + shown
         return tokenizer.encode(text, add_special_tokens=True)
     return tokenizer.encode(
@@ -162,7 +162,7 @@ def _lay_out_chat(system: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> s
         with_system = [{"role": "system", "content": system}, *messages]
         return _apply(tokenizer, with_system)
     except jinja2.TemplateError:
-        # Some templates (Gemma 2) refuse a system turn: it goes before the first message.
+        # Some templates (Gemma 2) refuse a system turn: its text goes before the first message.
         first = {"role": USER, "content": f"{system}\n\n{messages[0]['content']}"}
         return _apply(tokenizer, [first, *messages[1:]])
 

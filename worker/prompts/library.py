@@ -1,6 +1,6 @@
-"""Reads the prompts: ours, and those files that an operator puts in their place.
+"""The prompt library: Parley's prompts, and the operator's files that replace some of them.
 
-Called once at start, by the composition root; what is wrong with a file ends it with a sentence.
+Called once at start, by the composition root; an error in a file ends it with a sentence.
 Rendering is pure.
 """
 
@@ -24,7 +24,7 @@ class PromptLibrary:
     templates: Mapping[str, Template]
 
     def render(self, name: str, **fields: str) -> RenderedPrompt:
-        """Fill in a prompt; what the fields hold is never read as a prompt itself.
+        """Fill in a prompt; a field's content is never parsed as a prompt itself.
 
         Raises:
             KeyError: there is no such prompt, or one of its fields is not given.
@@ -32,20 +32,20 @@ class PromptLibrary:
         return fill(self.templates[name], fields)
 
     def version(self, name: str) -> str:
-        """The version that a prompt's file gives itself."""
+        """The version that a prompt's file declares."""
         return self.templates[name].version
 
 
 def fresh_mark() -> str:
-    """A mark to set around what somebody wrote; nobody can have written it into a message."""
+    """A random delimiter around a person's text; no message can contain it in advance."""
     return f"====={secrets.token_hex(MARK_BYTES)}====="
 
 
 def read_library(folder: Path | None) -> PromptLibrary:
-    """Our prompts, with those of the folder in their places.
+    """Parley's prompts, with those of the folder in their places.
 
     Raises:
-        SettingsError: the folder is not there, a file is no prompt of ours, or cannot be used.
+        SettingsError: the folder does not exist, a file has no known prompt's name, or is invalid.
     """
     texts = resources.files("worker.prompts") / "texts"
     ours = {

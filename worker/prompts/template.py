@@ -1,4 +1,4 @@
-"""One prompt: its file taken apart, and its fields filled in. Pure."""
+"""One prompt template: parses its file and fills in its fields. Pure."""
 # Pure. Uses babel.
 
 import re
@@ -17,7 +17,7 @@ FIELDS: dict[str, frozenset[str]] = {
     "translate": frozenset({"text", "language", "source", "mark"}),
     "write": frozenset({"form", "tone", "length", "about"}),
 }
-"""Every prompt, and what its text may name in braces."""
+"""Every prompt, and the fields that its text may name in braces."""
 SECTIONS = frozenset({"system", "user", "plain", "stop"})
 FILLED = ("system", "user", "plain")
 """Sections in which fields are filled in."""
@@ -32,13 +32,13 @@ class Template:
     name: str
     version: str
     system: str
-    """What a chat model is told first."""
+    """The system message of a chat model."""
     user: str
-    """What it is asked."""
+    """The user message."""
     plain: str = ""
     """The same for a model without a chat template: a text whose continuation is the answer."""
     stop: tuple[str, ...] = ()
-    """Where such a continuation ends."""
+    """The texts at which such a continuation stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class RenderedPrompt:
 
 
 def fill(template: Template, fields: Mapping[str, str]) -> RenderedPrompt:
-    """Fill in the fields; what they hold is never read as a prompt itself.
+    """Fill in the fields; their content is never parsed as a prompt itself.
 
     Raises:
         KeyError: a field is not given.
@@ -66,10 +66,10 @@ def fill(template: Template, fields: Mapping[str, str]) -> RenderedPrompt:
 
 
 def parse(name: str, text: str) -> Template:
-    """Read one prompt's file.
+    """Parse one prompt's file.
 
     Raises:
-        SettingsError: a section or a field that there is not, or one that is missing.
+        SettingsError: a section or a field is unknown, or one is missing.
     """
     sections = _sections(name, text)
     version = VERSION.fullmatch(sections.pop("").strip())
@@ -93,7 +93,7 @@ def parse(name: str, text: str) -> Template:
 
 
 def _sections(name: str, text: str) -> dict[str, str]:
-    """Heading -> its text, without blank lines around; the lines before any under ""."""
+    """Heading -> its text, without blank lines around; the lines before any heading under ""."""
     lines: dict[str, list[str]] = {"": []}
     heading = ""
     for line in text.splitlines():

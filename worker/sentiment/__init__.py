@@ -1,1 +1,1 @@
-"""How messages sound: rated, kept without their text, drawn for whoever asks."""
+"""Sentiment: messages are rated, the ratings are stored without text, and plotted on request."""

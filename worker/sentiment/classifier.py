@@ -1,7 +1,7 @@
-"""Models that rate how a text sounds: ours, or any sequence classification model.
+"""The sentiment models: ours, or any sequence classification model.
 
-Texts in, ratings out. What runs them is ``worker.engine.encoders.classifier``, which knows scores
-and classes and nothing of sentiment.
+Texts in, ratings out. ``worker.engine.encoders.classifier`` runs them; it knows scores and classes
+and nothing of sentiment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ from worker.sentiment.ratings import (
 
 SETTING = "PARLEY_SENTIMENT_MODEL"
 DATA = Path(__file__).parent / "data"
-"""What ``parley train sentiment`` has written, and comes with Parley."""
+"""Written by ``parley train sentiment``; comes with Parley."""
 CLEAR_FOREIGN = 3.2
-"""A model that is not calibrated on the scale has to be sure: 0.9 for the one class, 0.1 other."""
+"""A model that is not calibrated on the scale must be sure: 0.9 for one class, 0.1 for another."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierChoice:
-    """Which model, and where; the words of the settings."""
+    """The choice of model and device, as in the settings."""
 
     model: str = DEFAULT
     device: str = "auto"
@@ -60,7 +60,7 @@ def load_classifier(choice: ClassifierChoice) -> Classifier:
 
 
 def load_plain(choice: ClassifierChoice) -> Classifier:
-    """The same model without what is done to make it fast, to measure what that gains.
+    """Load the same model without its optimisations, to measure their gain.
 
     Ours is as it was trained: float32, the adapter beside the layers. Raises as
     ``load_classifier``.
@@ -72,7 +72,7 @@ def load_plain(choice: ClassifierChoice) -> Classifier:
 
 
 class OurSentimentClassifier:
-    """Ours: what a text says to the adapted encoder, and VADER's cues beside it."""
+    """Our model: the adapted encoder, with VADER's cues as further inputs."""
 
     name = "all-MiniLM-L6-v2 with Parley's adapter"
 
@@ -88,13 +88,13 @@ class OurSentimentClassifier:
         return [rating_of(score, self._boundaries) for score in self.scores(texts)]
 
     def scores(self, texts: Sequence[str]) -> list[float]:
-        """The mean that people would give each text, from -4 to 4 or a little beyond."""
+        """The predicted mean of people's ratings of each text, from -4 to 4 or a little beyond."""
         read = [readable(self._lexicon, text) for text in texts]
         return self._model.scores(read, cues_of(self._lexicon, texts))
 
 
 def readable(lexicon: VaderLexicon, text: str) -> str:
-    """A text as our model's tokenizer gets it."""
+    """The input of our model's tokenizer for a text."""
     return lexicon.with_words_for_emoji(clean(text))
 
 
@@ -104,10 +104,10 @@ def _ours(model: AdaptedClassifier, notes: Mapping[str, str]) -> OurSentimentCla
 
 
 class ForeignSentimentClassifier:
-    """A sequence classification model of somebody else's, whose classes are sentiments."""
+    """A third-party sequence classification model whose classes are sentiments."""
 
     def __init__(self, model: ForeignClassifier, values: tuple[float, ...]) -> None:
-        """``values``: where each class lies on the scale."""
+        """``values``: the position of each class on the scale."""
         self.name = model.name
         self._model = model
         self._values = values

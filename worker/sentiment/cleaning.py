@@ -1,4 +1,4 @@
-"""A message as the sentiment model reads it, the same in training and in use. Pure."""
+"""The input text of the sentiment model, the same in training and in use. Pure."""
 # Pure.
 
 import html
@@ -7,13 +7,13 @@ import re
 LINK = re.compile(r"https?://\S+")
 MENTION = re.compile(r"(?<![\w@])@[\w.]+")
 EMOJI_CODE = re.compile(r":([a-z][a-z0-9_+\-]+):")
-"""As Slack, and Discord for a server's own emoji, write them in text: ``:tada:``."""
+"""Emoji codes, of Slack and of a Discord server's own emoji: ``:tada:``."""
 
 
 def clean(text: str) -> str:
-    """The text without what says nothing of how it sounds: addresses and names.
+    """Remove what carries no sentiment: addresses and names.
 
-    What a link leads to and who is spoken to become one word each, an emoji's code its words.
+    A link and a mention become one word each, an emoji's code its words.
     """
     text = html.unescape(text)
     text = LINK.sub(" link ", text)

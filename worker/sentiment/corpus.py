@@ -1,7 +1,7 @@
-"""The texts that people rated (Hutto & Gilbert, ICWSM 2014): read, and split by their own hash.
+"""The corpus of rated texts (Hutto & Gilbert, ICWSM 2014): read, and split by a hash of the text.
 
-The archive is the source distribution of vaderSentiment 3.3.2 (MIT); the fifth that is held out
-comes with Parley. Knows nothing of models.
+The archive is the source distribution of vaderSentiment 3.3.2 (MIT); the held-out fifth comes with
+Parley. Does not know the models.
 """
 
 import csv
@@ -25,7 +25,7 @@ HELD_OUT = Path(__file__).parent / "data" / "held_out.tsv.xz"
 
 
 class Domain(StrEnum):
-    """What kind of text it is. For measuring only: no model is told."""
+    """The kind of text. For measuring only: no model sees it."""
 
     TWEETS = "tweets"
     AMAZON = "amazon"
@@ -42,18 +42,18 @@ FILES = {
 
 
 class CorpusPart(StrEnum):
-    """What a text is for."""
+    """The part of the corpus that a text belongs to."""
 
     TRAINING = "training"
     VALIDATION = "validation"
-    """CorpusPart of the four fifths: boundaries are chosen on it."""
+    """A part of the four fifths: boundaries are chosen on it."""
     HELD_OUT = "held out"
-    """The fifth that nothing is chosen on."""
+    """The fifth on which nothing is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A text and what people said of it."""
+    """A text with people's rating."""
 
     domain: Domain
     score: float
@@ -67,7 +67,7 @@ class Sample:
 
 
 def part_of(text: str) -> CorpusPart:
-    """Where a text belongs, by its hash: it never moves, and its copies are with it."""
+    """The part of a text, by its hash: it never moves, and its copies are with it."""
     digest = hashlib.sha256(" ".join(text.lower().split()).encode()).digest()
     if int.from_bytes(digest[:4], "big") % 5 == 0:
         return CorpusPart.HELD_OUT
@@ -83,7 +83,7 @@ def read_archive(archive: Path, num_texts: int = NUM_TEXTS) -> list[Sample]:
 
     Args:
         archive: the ``.tar.gz`` file.
-        num_texts: how many there have to be.
+        num_texts: the expected number.
 
     Raises:
         StartupError: it is another file.
@@ -117,17 +117,17 @@ def write_held_out(samples: Iterable[Sample], file: Path) -> None:
 
 
 def read_held_out(file: Path = HELD_OUT) -> list[Sample]:
-    """The held-out fifth."""
+    """Read the held-out fifth."""
     lines = lzma.decompress(file.read_bytes()).decode().splitlines()
     rows = (line.split("\t", 2) for line in lines)
     return [Sample(Domain(domain), float(score), text) for domain, score, text in rows]
 
 
 def read_labelled(file: Path) -> list[tuple[Label, str]]:
-    """Somebody's own texts: on each line a label, a tab and the text.
+    """Read the operator's own texts: on each line a label, a tab and the text.
 
     Raises:
-        StartupError: the file is not there, or a line is something else; the sentence says which.
+        StartupError: the file is missing, or a line is malformed; the sentence says which.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -156,7 +156,7 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _samples(content: str, domain: Domain) -> Iterator[Sample]:
-    """Lines of number, mean rating and text."""
+    """Parse lines of number, mean rating and text."""
     lines = content.lstrip("\ufeff").replace("\r", "").strip("\n").split("\n")
     rows: Iterable[Sequence[str]] = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     for _, score, text in rows:

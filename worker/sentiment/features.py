@@ -1,4 +1,4 @@
-"""What a text shows to a list of rules: VADER's scores, and shouting. The model's extra inputs.
+"""The cues of the sentiment model, its extra inputs: VADER's scores, and shouting.
 
 The only file that imports ``vaderSentiment``.
 """
@@ -13,9 +13,9 @@ from worker.sentiment.ratings import Label
 
 NUM_CUES = 7
 MAX_MARKS = 3
-"""As many exclamation or question marks count; VADER has the like."""
+"""The most exclamation or question marks that count; VADER has a similar limit."""
 VADER_BOUNDARY = 0.05
-"""VADER's own, of its compound score (its README, "About the Scoring")."""
+"""VADER's own boundary of its compound score (its README, "About the Scoring")."""
 
 
 class VaderLexicon:
@@ -37,14 +37,14 @@ class VaderLexicon:
         ]
 
     def label(self, text: str) -> Label:
-        """VADER's own judgement."""
+        """VADER's own label."""
         compound = self._analyzer.polarity_scores(text)["compound"]
         if compound >= VADER_BOUNDARY:
             return Label.POSITIVE
         return Label.NEGATIVE if compound <= -VADER_BOUNDARY else Label.NEUTRAL
 
     def with_words_for_emoji(self, text: str) -> str:
-        """The text with each emoji as words: the encoder's vocabulary knows none of them."""
+        """Replace each emoji by words: the encoder's vocabulary has none of them."""
         emojis = self._analyzer.emojis
         if text.isascii():
             return text

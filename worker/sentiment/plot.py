@@ -1,4 +1,4 @@
-"""A channel's mood as a picture: the mean by day above, the number of messages by class below."""
+"""The sentiment plot of a channel: the mean by day above, the number of messages by class below."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,14 +13,14 @@ from worker.sentiment.trend import Trend
 COLOURS = {Label.POSITIVE: BLUE, Label.NEUTRAL: GREY, Label.NEGATIVE: RED}
 SIZE_INCHES = (8.0, 5.0)
 LEAST_REACH = 1.0
-"""The scale reaches at least so far on both sides, so that a calm channel looks calm."""
+"""The scale's least extent on both sides, so that a calm channel looks calm."""
 MARGIN = 0.3
 BAR_WIDTH_DAYS = 0.8
 LARGEST_DOT = 55.0
 """Its area in square points."""
 MAX_TICKS = 8
 EPOCH = date(1970, 1, 1)
-"""Where matplotlib counts days from (``matplotlib.dates.get_epoch``)."""
+"""The day from which matplotlib counts (``matplotlib.dates.get_epoch``)."""
 
 
 def draw(trend: Trend) -> bytes:
@@ -50,7 +50,7 @@ def _draw_means(axes: Axes, trend: Trend) -> None:
     axes.scatter(
         [day for day, _ in known],
         means,
-        # Their area is that of the day's messages: a day of one message is a dot.
+        # The area is proportional to the day's messages: a day of one message is a dot.
         s=[LARGEST_DOT * max(each.num_rated / most, 0.1) for _, each in known],
         color=LINE,
         zorder=3,
@@ -87,5 +87,5 @@ def _draw_counts(axes: Axes, trend: Trend) -> None:
 
 
 def _numbers(trend: Trend) -> Sequence[float]:
-    """The days as matplotlib counts them."""
+    """The days as matplotlib's numbers."""
     return [float(day.day.toordinal() - EPOCH.toordinal()) for day in trend.days]

@@ -1,8 +1,7 @@
-"""The one sentiment model of a worker, for all its threads; loaded when it is first needed.
+"""The sentiment model of a worker, shared by all its threads; loaded at its first use.
 
-One model for many threads: requests that come together are rated together.
-
-Who asks alone waits a few milliseconds at most for company. Knows nothing of what is rated.
+Concurrent requests are rated in one batch; a single request waits a few milliseconds at most for
+others. Does not know what is rated.
 """
 
 import threading
@@ -35,7 +34,7 @@ class Batcher(Generic[Item, Result]):
         max_wait_s: float = MAX_WAIT_S,
         max_batch: int = MAX_BATCH,
     ) -> None:
-        """Store what is needed.
+        """Store the dependencies.
 
         Args:
             work: a result for each item, in their order; never called twice at once.
@@ -52,16 +51,16 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def num_waiting(self) -> int:
-        """Items that nobody works on yet."""
+        """The number of items that wait for a batch."""
         with self._changed:
             return len(self._waiting)
 
     def open(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what was asked for, take nothing more, and end."""
+        """Finish the requested items, accept no more, and end."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -99,7 +98,7 @@ class Batcher(Generic[Item, Result]):
             self._answer(batch)
 
     def _next_batch(self) -> list[tuple[Item, Future[Result]]]:
-        """What is worked on next; empty if nothing will come any more."""
+        """The next batch; empty once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             until_s = time.monotonic() + self._max_wait_s
@@ -118,7 +117,7 @@ class Batcher(Generic[Item, Result]):
                 batch[0][1].set_exception(error)
                 return
             log.exception("batch_failed", num_items=len(batch), error=type(error).__name__)
-            for alone in batch:  # one bad item never stops its neighbours
+            for alone in batch:  # one bad item never fails its neighbours
                 self._answer([alone])
             return
         for (_, future), result in zip(batch, results, strict=True):
@@ -138,7 +137,7 @@ class Rater:
         """Load the model, unless it is loaded.
 
         Raises:
-            ModelUnavailableError: it cannot be.
+            ModelUnavailableError: it cannot be loaded.
             InterruptedError: the rater is closed.
         """
         with self._lock:
@@ -151,7 +150,7 @@ class Rater:
             return self._batcher
 
     def close(self) -> None:
-        """Finish what was asked for, and take nothing more."""
+        """Finish the requested texts, and accept no more."""
         with self._lock:
             self._is_closed = True
             batcher = self._batcher
@@ -159,7 +158,7 @@ class Rater:
             batcher.close()
 
     def rate(self, text: str) -> Rating:
-        """How a text sounds.
+        """The rating of a text.
 
         Raises:
             ModelUnavailableError: there is no model.

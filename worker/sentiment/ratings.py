@@ -1,4 +1,4 @@
-"""What a rating of a text is: a score on the raters' scale and a label. Pure."""
+"""The rating of a text: a score on the raters' scale and a label. Pure."""
 # Pure.
 
 import re
@@ -27,7 +27,7 @@ LABELS = (Label.NEGATIVE, Label.NEUTRAL, Label.POSITIVE)
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
-    """From which score on a text is positive, negative, and clearly so."""
+    """The scores from which a text is positive or negative, and clearly so."""
 
     negative: float = -BOUNDARY
     positive: float = BOUNDARY
@@ -37,13 +37,13 @@ class Boundaries:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """How a text sounds."""
+    """The sentiment of a text."""
 
     score: float
     """From -4 to 4."""
     label: Label
     is_clear: bool
-    """Whether hardly anybody would disagree."""
+    """Whether hardly any person would disagree."""
 
 
 class Classifier(Protocol):
@@ -72,7 +72,7 @@ def label_of(score: float, boundaries: Boundaries) -> Label:
 
 
 def rating_of(score: float, boundaries: Boundaries) -> Rating:
-    """The rating of a text with this score."""
+    """The rating for a score."""
     kept = min(HIGHEST, max(LOWEST, score))
     label = label_of(kept, boundaries)
     return Rating(kept, label, label is not Label.NEUTRAL and abs(kept) >= boundaries.clear)
@@ -106,20 +106,20 @@ WORDS = {
     "pos": 4.0,
     "good": 4.0,
 }
-"""What models call their classes -> where that lies on the scale."""
+"""Common class names of models -> their position on the scale."""
 STARS = {"1": -4.0, "2": -2.0, "3": 0.0, "4": 2.0, "5": 4.0}
 DEGREES = {"very": 1.0, "extremely": 1.0, "strongly": 1.0, "somewhat": 0.5, "slightly": 0.5}
 
 
 def values_of(names: Mapping[int, str]) -> tuple[float, ...] | None:
-    """Where each of a model's classes lies on the scale, by their names.
+    """The position of each of a model's classes on the scale, by their names.
 
     Args:
         names: the model's ``id2label``.
 
     Returns:
-        a score for each class, or None if a name says nothing of the sort, such as ``LABEL_0``, or
-        if there are not both a positive and a negative class.
+        a score for each class, or None if a name is no sentiment, such as ``LABEL_0``, or if there
+        are not both a positive and a negative class.
     """
     has_degrees = any(set(_words(name)) & set(DEGREES) for name in names.values())
     values = [_value(names[number], has_degrees=has_degrees) for number in sorted(names)]
@@ -134,7 +134,7 @@ def _words(name: str) -> list[str]:
 
 
 def _value(name: str, *, has_degrees: bool) -> float | None:
-    """Where a class lies; the plain ones lie halfway where others are ``very``."""
+    """The position of a class; plain ones are halfway if others are ``very``."""
     words = _words(name)
     if words and words[-1] in {"star", "stars"}:
         return STARS.get(words[0])
@@ -145,12 +145,12 @@ def _value(name: str, *, has_degrees: bool) -> float | None:
 
 
 def score_of(probabilities: Sequence[float], values: Sequence[float]) -> float:
-    """The expected place on the scale, of a model's probabilities of its classes."""
+    """The expected score, given a model's probabilities of its classes."""
     return sum(p * value for p, value in zip(probabilities, values, strict=True))
 
 
 def likeliest(probabilities: Sequence[float], values: Sequence[float]) -> Label:
-    """The likeliest of the three classes, those of a model that has more taken together."""
+    """The most likely of the three classes; a model with more classes has them merged."""
     sums = dict.fromkeys(LABELS, 0.0)
     for probability, value in zip(probabilities, values, strict=True):
         sums[label_of(value, Boundaries())] += probability

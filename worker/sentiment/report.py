@@ -1,8 +1,6 @@
-"""``/sentiment``: how a channel has sounded lately, in words and as a picture.
+"""``/sentiment``: a channel's recent sentiment, in words and as a picture.
 
-A channel's ratings read from Redis, page by page.
-
-What people read about a channel's mood. Pure.
+Reads a channel's ratings from Redis, page by page.
 """
 
 import base64
@@ -51,7 +49,7 @@ def report_text(trend: Trend, num_days: int) -> str:
 
 
 def alternative_text(trend: Trend) -> str:
-    """What the picture shows, for people who do not see it."""
+    """The alternative text of the picture, for people who do not see it."""
     means = [day.mean for day in trend.days if day.mean is not None]
     first, last = trend.days[0].day, trend.days[-1].day
     shares = ", ".join(f"{trend.share(label):.0%} {label}" for label in reversed(LABELS))
@@ -62,7 +60,7 @@ def alternative_text(trend: Trend) -> str:
 
 
 def drop_text(drop: Drop) -> str:
-    """Markdown that tells a channel of a drop."""
+    """Markdown that alerts a channel of a drop."""
     return (
         f"The mood in this channel has dropped: {_messages(drop.num_rated)} of the last 24 hours "
         f"are rated {signed(drop.after)} on average, those of the week before "
@@ -71,7 +69,7 @@ def drop_text(drop: Drop) -> str:
 
 
 def signed(score: float) -> str:
-    """A score as people write it, such as ``+1.3`` and ``-0.4``."""
+    """A score with its sign, such as ``+1.3`` and ``-0.4``."""
     rounded = round(score, 1)
     if rounded == 0:
         return "0.0"
@@ -95,7 +93,7 @@ def _line(rated: Rated) -> str:
 
 
 def read_ratings(store: BlockingStore, origin: Origin, since_s: float) -> Iterator[Rated]:
-    """What was rated in the origin's channel from then on, without people who opted out.
+    """The ratings in the origin's channel from then on, without people who opted out.
 
     Args:
         store: the ledger's Redis.
@@ -111,7 +109,7 @@ def read_ratings(store: BlockingStore, origin: Origin, since_s: float) -> Iterat
 
 NUM_STRONGEST = 3
 MAX_DAYS = 400
-"""Longer than that nothing is kept."""
+"""No rating is kept for longer."""
 
 
 class NothingRatedError(RefusedError):
@@ -121,15 +119,15 @@ class NothingRatedError(RefusedError):
 
 
 class Reporter:
-    """Draws a channel's mood."""
+    """Reports a channel's sentiment."""
 
     def __init__(self, store: BlockingStore, now_s: Callable[[], float]) -> None:
-        """BlockingStore what is needed; ``now_s`` tells the seconds since 1970."""
+        """Store the dependencies; ``now_s`` gives the seconds since 1970."""
         self._store = store
         self._now_s = now_s
 
     def report(self, held: HeldLease) -> Outcome:
-        """Draw a channel's mood. See ``handler.Handler``.
+        """Report a channel's sentiment. See ``handler.Handler``.
 
         Raises:
             NothingRatedError: nothing was rated there.

@@ -1,6 +1,6 @@
-"""A message overheard in a channel: rated, noted for the report, and marked if it is a clear case.
+"""The tagging of a channel message: rated, stored for the report, and marked if it is a clear case.
 
-What it comes to is a mark or nothing. No rating ever leads to anything else for its author.
+The result is a reaction or nothing. A rating has no other consequence for its author.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ REACTIONS = {Label.POSITIVE: "🙂", Label.NEGATIVE: "🙁"}
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What an operator decides about ratings."""
+    """The operator's options for ratings."""
 
     has_reactions: bool = True
     alert_drop: float = 0.0
-    """A channel is told of a drop by so much; 0 for never."""
+    """The size of a drop that alerts a channel; 0 for never."""
 
 
 class Tagger:
@@ -41,7 +41,7 @@ class Tagger:
         marking: Marking,
         now_s: Callable[[], float],
     ) -> None:
-        """BlockingStore what is needed; ``now_s`` tells the seconds since 1970."""
+        """Store the dependencies; ``now_s`` gives the seconds since 1970."""
         self._store = store
         self._rate = rate
         self._marking = marking
@@ -75,7 +75,7 @@ class Tagger:
         )
 
     def _new_drop(self, job: Job) -> Drop | None:
-        """A drop that the channel has not been told of, and that this job may tell it."""
+        """A drop that the channel has no alert of yet, and that this job may report."""
         least, origin = self._marking.alert_drop, job.origin
         if not least or not self._store.run(ratings.may_look(origin)):
             return None

@@ -1,9 +1,7 @@
 """``parley train sentiment``: from the archive of rated texts to weights and a report.
 
-Brings together the corpus, the cues and ``worker.engine``; the same seed trains the same model on
-the same processor.
-
-What is chosen on the validation part: the scores from which on a text has a class. Pure.
+Combines the corpus, the cues and ``worker.engine``; the same seed trains the same model on the same
+processor. The boundaries of the classes are chosen on the validation part.
 """
 
 import hashlib
@@ -46,7 +44,7 @@ STEPS = tuple(step / 20 for step in range(4, 19))
 """From 0.2 to 0.9 by 0.05."""
 CLEAR_STEPS = tuple(step / 10 for step in range(10, 36))
 CLEAR_PRECISION = 0.97
-"""So many of the clear cases are right; the others would be marked with the wrong face."""
+"""The share of clear cases that is right; the others would be marked with the wrong face."""
 DIGITS = 4
 
 Judged = Mapping[str, Sequence[tuple[Label, float]]]
@@ -64,14 +62,14 @@ def f1_by_domain(judged: Judged, boundaries: Boundaries) -> dict[str, float]:
 
 
 def best_boundaries(judged: Judged) -> Boundaries:
-    """The boundaries with the best mean over the domains of macro-F1, and when a case is clear."""
+    """The boundaries with the best mean over the domains of macro-F1, and the clear threshold."""
     pairs = (Boundaries(-low, high) for low, high in itertools.product(STEPS, STEPS))
     best = max(pairs, key=lambda pair: round(fmean(f1_by_domain(judged, pair).values()), DIGITS))
     return Boundaries(best.negative, best.positive, clear_from(judged))
 
 
 def clear_from(judged: Judged) -> float:
-    """From which absolute score on ``CLEAR_PRECISION`` of the texts have the score's sign."""
+    """The absolute score from which ``CLEAR_PRECISION`` of the texts have the score's sign."""
     texts = [pair for pairs in judged.values() for pair in pairs]
     for step in CLEAR_STEPS:
         found = [(label, score) for label, score in texts if abs(score) >= step]
@@ -86,10 +84,10 @@ def _sign(score: float) -> Label:
 
 
 NUM_LAYERS = 3
-"""Of six: more gain nothing that can be measured here and cost time with every message."""
+"""Of six: more bring no measurable gain here and cost time with every message."""
 RANK = 16
 STRENGTHS = (1.0, 10.0, 100.0)
-"""Of the baseline's regularisation; the best on the validation part is taken."""
+"""Of the baseline's regularisation; the best on the validation part is used."""
 HELD_OUT_FILE = "held_out.tsv.xz"
 REPORT_FILE = "report.json"
 
@@ -98,7 +96,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """What is to be trained."""
+    """The parameters of a training."""
 
     samples: Sequence[Sample]
     archive_sha256: str
@@ -107,7 +105,7 @@ class TrainingOptions:
 
 
 def download(folder: Path) -> Path:
-    """The archive, fetched by pip.
+    """Download the archive with pip.
 
     Raises:
         StartupError: pip cannot get it.
@@ -127,7 +125,7 @@ def download(folder: Path) -> Path:
 
 
 def sha256_of(file: Path) -> str:
-    """The hash of a file, for the report."""
+    """The SHA-256 of a file, for the report."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -135,8 +133,8 @@ def train_sentiment(order: TrainingOptions, say: Say) -> dict[str, Any]:
     """Train, choose the boundaries, measure, and write weights, held-out texts and report.
 
     Args:
-        order: what and where to.
-        say: told what is being done.
+        order: the parameters and the output folder.
+        say: reports the current step.
 
     Returns:
         the report, as it is written too.
@@ -172,7 +170,7 @@ def train_sentiment(order: TrainingOptions, say: Say) -> dict[str, Any]:
 
 
 def lines_of(report: dict[str, Any]) -> list[str]:
-    """The report for people."""
+    """The lines of the report for people."""
     boundaries = report["boundaries"]
     chosen = (
         f"Boundaries, chosen on the validation part: {boundaries['negative']:+.2f} and "
@@ -199,7 +197,7 @@ def _examples(
             cues=tuple(seen),
             score=sample.score,
             class_number=LABELS.index(sample.label),
-            # Between one text as good as another and one domain as good as another.
+            # Between weighting all texts equally and weighting all domains equally.
             weight=(mean / num_of[sample.domain]) ** 0.5,
         )
         for sample, ids, seen in zip(samples, token_ids, cues, strict=True)

@@ -1,4 +1,4 @@
-"""What a channel's ratings come to: by day, by class, the strongest ones, a drop. Pure."""
+"""The trend of a channel's ratings: by day, by class, the strongest ones, a drop. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from worker.sentiment.ratings import LABELS, Label
 
 DAY_S = 86_400.0
 BASE_DAYS = 7
-"""What a day is measured against: the week before it, so that every weekday is in it."""
+"""The days before a day that it is compared with: a week, so that every weekday is in it."""
 MIN_HALF_DAY = 10
 """Ratings in each half of the day: fewer are two people's bad morning."""
 MIN_BASE = 50
@@ -27,7 +27,7 @@ class Day:
 
     @property
     def num_rated(self) -> int:
-        """How many messages it had."""
+        """The number of its messages."""
         return sum(self.counts.values())
 
 
@@ -36,7 +36,7 @@ class Trend:
     """A channel over some days."""
 
     days: tuple[Day, ...]
-    """Every one, the oldest first, the present one last."""
+    """Every day, the oldest first, today last."""
     counts: Mapping[Label, int]
     mean: float
     most_positive: tuple[Rated, ...]
@@ -44,18 +44,18 @@ class Trend:
 
     @property
     def num_rated(self) -> int:
-        """How many messages it rests on."""
+        """The number of messages it is based on."""
         return sum(self.counts.values())
 
     def share(self, label: Label) -> float:
-        """The part of the messages that are of this class, from 0 to 1."""
+        """The share of the messages of this class, from 0 to 1."""
         return self.counts[label] / self.num_rated
 
 
 def trend_of(
     ratings: Iterable[Rated], today: date, num_days: int, num_strongest: int
 ) -> Trend | None:
-    """Sum up ratings.
+    """Aggregate ratings.
 
     Args:
         ratings: in any order; those of other days are left out.
@@ -96,10 +96,11 @@ class Drop:
 
 
 def drop_of(ratings: Iterable[Rated], now_s: float, least: float) -> Drop | None:
-    """Whether the last 24 hours are a sustained drop.
+    """The last 24 hours' sustained drop, or None.
 
-    They are if the mean of each half of them lies below that of the seven days before by ``least``
-    or more. With less than ``MIN_HALF_DAY`` or ``MIN_BASE`` messages nothing is said.
+    It is one if the mean of each half of them lies below that of the seven days before by ``least``
+    or
+    more. With less than ``MIN_HALF_DAY`` or ``MIN_BASE`` messages the result is None.
 
     Args:
         ratings: of the last eight days, in any order; others are left out.

@@ -1,1 +1,1 @@
-"""What a worker does for each kind of task."""
+"""The implementations of the tasks, one module for each kind."""

@@ -1,7 +1,7 @@
-"""Questions that documents answer.
+"""Questions answered from documents.
 
-A question is answered from what may be seen in its channel and from nothing else, or told that this
-is not in the documents. A chat is, too, when the documents plainly have it.
+A question is answered only from documents that are visible in its channel; if they have no answer,
+the reply says so. A chat is answered from them too, when they plainly have the answer.
 """
 
 import dataclasses
@@ -43,17 +43,19 @@ from worker.tasks.memory import Remembering, in_language
 log = get_logger(__name__)
 
 NUM_PASSAGES = 4
-"""In a prompt, and listed below a quote at most. Five questions in six have theirs among the first
-three (``parley eval qa``)."""
+"""In a prompt, and listed below a quote at most. For five questions in six the right one is among
+the
+first three (``parley eval qa``)."""
 NEARLY = 0.85
-"""A further passage is listed below a quote if its score is at least so much of the first one's."""
+"""A further passage is listed below a quote if its score is at least this share of the first one's.
+"""
 MARK_BYTES = 8
 QUOTING, WRITING = "quoting", "writing"
 
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """What an operator decides about answers from documents."""
+    """The operator's options for answers from documents."""
 
     sampling: Sampling
     is_quoting: bool
@@ -62,10 +64,11 @@ class AskOptions:
 
 
 def is_quoting(answer_by: str, num_parameters: int) -> bool:
-    """Whether a model of this size is left to quote, by ``PARLEY_ANSWER_BY``.
+    """Whether a model of this size quotes instead of writing, by ``PARLEY_ANSWER_BY``.
 
-    Small models mix passages up and add to them: what they are sure of is no better than what
-    they guess.
+    Small models mix passages up and add to them: their confident statements are no better than
+    their
+    guesses.
     """
     return answer_by == QUOTING or (answer_by != WRITING and num_parameters < SMALL)
 
@@ -98,12 +101,12 @@ class Asking:
         return self._answer(held, findings)
 
     def chat(self, fall_back: Handler) -> Handler:
-        """A chat that is answered from documents where they plainly have the answer."""
+        """A chat handler that answers from documents where they plainly have the answer."""
 
         def answer(held: HeldLease) -> Outcome:
             job = held.lease.job
             if held.lease.shown or job.attachments or not job.text.strip():
-                return fall_back(held)  # begun as a chat, or about what came with it
+                return fall_back(held)  # started as a chat, or about an attachment
             try:
                 findings = self._find(job)
             except (NoKnowledgeError, redis.RedisError) as error:
@@ -137,9 +140,9 @@ class Asking:
         return quoting_answer(trimmed(units, nearness), cited, addresses_in(job.text))
 
     def _write(self, held: HeldLease, passages: Sequence[Found]) -> tuple[str, FinishReason] | None:
-        """The model's answer from as many passages as it can read; None if that is not even one.
+        """The model's answer from as many passages as it can read; None if not even one fits.
 
-        It is shown when it is whole: until then nobody knows which numbers are passages'.
+        It is shown only when it is complete: until then its citations cannot be checked.
         """
         job = held.lease.job
         for count in range(len(passages), 0, -1):

@@ -1,4 +1,4 @@
-"""A chat: the conversation so far and a message in, the model's answer out."""
+"""A chat: from the conversation so far and a message to the model's answer."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ RETRY_TEMPERATURE, RETRY_TOP_P = 0.8, 0.95
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """What an operator decides about answers."""
+    """The operator's options for answers."""
 
     system_prompt: str
     sampling: Sampling
@@ -69,7 +69,7 @@ class Answerer:
         return make_prompt(question, self._chat_model.tokenizer, self._chat_model.limits)
 
     def _sampling(self, job: Job) -> Sampling:
-        """Another answer is wanted where one was not liked: the likeliest words were those."""
+        """The sampling of a job: a retry samples, because the most likely words were not liked."""
         sampling = self._options.sampling
         if not job.num_retries or sampling.temperature >= RETRY_TEMPERATURE:
             return sampling

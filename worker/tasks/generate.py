@@ -1,6 +1,6 @@
-"""Text from the model: prompts in, pieces out, shown as they come. What all writing tasks share.
+"""Generation with the chat model, shared by all writing tasks: prompts in, streamed text out.
 
-Tells the other side about the text so far: the latest snapshot, not too often.
+Publishes the text so far as snapshots, rate-limited.
 """
 
 import time
@@ -38,10 +38,10 @@ class SnapshotPublisher:
         """Begin with nothing published.
 
         Args:
-            store: where to.
-            lease: of the job.
+            store: where snapshots are published.
+            lease: the job's.
             num_written: how many answers are being written now.
-            shown: what stands there already and is gone on from.
+            shown: the text that is already shown and is continued.
             clock: in seconds.
         """
         self._store = store
@@ -52,7 +52,7 @@ class SnapshotPublisher:
         self.text = shown
 
     def push(self, piece: str) -> None:
-        """Take the next piece; publish if the last snapshot is old enough."""
+        """Add a piece; publish if the last snapshot is old enough."""
         self.text += piece
         now_s = self._clock()
         if now_s - self._last_s < max(SNAPSHOT_EVERY_S, self._num_written() / MOST_SNAPSHOTS_PER_S):
@@ -63,7 +63,7 @@ class SnapshotPublisher:
     def flush(self) -> None:
         """Publish the text so far.
 
-        A snapshot that Redis does not take is no loss: the next one holds its text.
+        A snapshot that Redis does not accept is no loss: the next one holds its text.
         """
         call = lifecycle.publish_snapshot(
             self._lease.job.id, self._lease.token, Snapshot(self.text)
@@ -75,38 +75,38 @@ class SnapshotPublisher:
 
 
 SMALL = 1_000_000_000
-"""Below so many parameters a chat model is not to be relied on for translations and for answers in
-its own words; docs/tasks.md says what was measured."""
+"""A chat model with fewer parameters is not reliable for translations and for answers in its own
+words; docs/tasks.md has the measurements."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
-    """The model as the tasks see it."""
+    """The chat model as the tasks see it."""
 
     engine: Engine
     tokenizer: Tokenizer
     limits: RequestLimits
     num_parameters: int = 0
-    """How many weights it has: small models are trusted with less."""
+    """The number of its weights: small models are trusted with less."""
     can_see: bool = False
-    """Whether it is shown pictures."""
+    """Whether it accepts pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the model wrote for one prompt."""
+    """The model's text for one prompt."""
 
     text: str
     finish_reason: FinishReason
 
 
 class Draft:
-    """One answer while it is being written, by one prompt or several; shown as it grows."""
+    """One answer while it is being written, by one prompt or several; streamed as it grows."""
 
     def __init__(
         self, store: BlockingStore, engine: Engine, held: HeldLease, shown: str = ""
     ) -> None:
-        """``shown``: what stands there already and is gone on from."""
+        """``shown``: the text that is already shown and is continued."""
         self._engine = engine
         self._held = held
         self._publisher = SnapshotPublisher(store, held.lease, lambda: engine.num_running, shown)
@@ -118,16 +118,16 @@ class Draft:
         return self._publisher.text
 
     def add(self, text: str) -> None:
-        """Take text that the model did not write."""
+        """Add text that the model did not write."""
         self._publisher.push(text)
 
     def write(self, prompt: Prompt, sampling: Sampling, *, is_shown: bool = True) -> Written:
-        """Let the model continue a prompt.
+        """Have the model continue a prompt.
 
         Args:
-            prompt: what to continue.
-            sampling: how.
-            is_shown: whether the text becomes a part of the answer as it comes.
+            prompt: the prompt.
+            sampling: the sampler's parameters.
+            is_shown: whether the text becomes a part of the answer as it arrives.
 
         Raises:
             PromptTooLongError: it can never fit.
@@ -136,7 +136,8 @@ class Draft:
         lease = self._held.lease
         self._num_requests += 1
         request = Request(
-            # Two runs of a job may meet in one engine, so the lease's token names the request.
+            # Two runs of a job may meet in one engine, so the lease's token is part of the
+            # request's id.
             id=f"{lease.job.id}-{lease.token}-{self._num_requests}",
             prompt_ids=prompt.token_ids,
             max_new_tokens=prompt.max_new_tokens,
@@ -161,7 +162,7 @@ class Draft:
         if generation.finish_reason is not None:
             return Written("".join(pieces), generation.finish_reason)
         if self._held.ending is Ending.STOPPED:
-            self._publisher.flush()  # whoever takes over goes on from there
+            self._publisher.flush()  # the next run continues from there
         if self._held.ending is None:
             raise InterruptedError("The engine was closed.")
         raise RunEndedError(self.text)
@@ -174,4 +175,4 @@ class Draft:
 
 
 def _drop(piece: str) -> None:
-    """Of a text that is not shown."""
+    """Drop a piece of text that is not shown."""

@@ -1,4 +1,4 @@
-"""Which language a text is in, and where its sentences end. The one place for both libraries."""
+"""Language identification and sentence splitting; the only module that uses both libraries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from py3langid.langid import (  # type: ignore[import-untyped]  # it brings no t
 
 UNKNOWN = ""
 NORWEGIAN = frozenset({"no", "nb"})
-"""The language and the way in which nearly everybody writes it."""
+"""The language and its prevalent written form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The likeliest language of a text."""
+    """The most likely language of a text."""
 
     code: str
     """ISO 639-1; empty if there are no words."""
@@ -42,7 +42,7 @@ def are_same(one: str, other: str) -> bool:
 
 
 def sentences_of(text: str, language: str) -> Sequence[str]:
-    """The sentences of one line, with the blanks behind them: they add up to it."""
+    """The sentences of one line, with their trailing blanks: they add up to it."""
     return list(sentencex.segment(language or "en", text))
 
 

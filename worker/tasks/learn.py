@@ -1,4 +1,4 @@
-"""Documents that are learned: read, cut into passages, and kept for their channel."""
+"""The task that adds a document: parsed, cut into passages, and stored for its channel."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from worker.leases import HeldLease
 
 
 class Learner:
-    """Takes documents in; on many threads at once."""
+    """Adds documents; on many threads at once."""
 
     def __init__(self, search: Search, max_upload_mb: float) -> None:
         """``max_upload_mb``: the largest file that is read, in megabytes."""
@@ -24,7 +24,7 @@ class Learner:
         self._max_upload_mb = max_upload_mb
 
     def learn(self, held: HeldLease) -> Outcome:
-        """Take a document in for its channel. See ``handler.Handler``."""
+        """Add a document for its channel. See ``handler.Handler``."""
         job = held.lease.job
         task = job.task
         if not isinstance(task, Learn):

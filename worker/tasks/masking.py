@@ -1,8 +1,8 @@
-"""What is translated of a text and what is kept as it is: mentions, emoji, links, code. Pure.
+"""The masking of a text for translation: mentions, emoji, links and code are kept unchanged. Pure.
 
-A text is taken apart into pieces that add up to it, character for character. Only sentences are
-translated; what is kept inside one is named by a number meanwhile, and if the translation has lost
-or repeated a number, the words around are translated one by one instead.
+A text is split into pieces that add up to it, character for character. Only sentences are
+translated; anything kept inside one is replaced by a number meanwhile, and if the translation has
+lost or repeated a number, the words around are translated separately instead.
 """
 
 import itertools
@@ -34,35 +34,35 @@ KEPT = regex.compile(
     regex.VERBOSE | regex.DOTALL | regex.MULTILINE,
 )
 MARK = "\ue000"
-"""Stands for something kept while sentences are looked for; a private character of Unicode."""
+"""Replaces a kept item while sentences are found; a private-use character of Unicode."""
 MARKUP = re.compile(rf"(?:[\s>{MARK}]|\#{{1,6}}\s|[-*+•]\s|\d{{1,3}}[.)]\s)*")
-"""What begins a line and is no part of a sentence."""
+"""Markup at the start of a line, which is no part of a sentence."""
 EDGES = re.compile(rf"(?P<before>[\s{MARK}]*)(?P<core>.*?)(?P<after>[\s{MARK}]*)", re.DOTALL)
 
 Split = Callable[[str], Sequence[str]]
-"""Finds the sentences of one line; they add up to it."""
+"""Splits one line into sentences; they add up to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence, with what is kept inside it."""
+    """A sentence, with the items kept inside it."""
 
     words: tuple[str, ...]
-    """The text between what is kept: one more than that."""
+    """The text between the kept items: one more than those."""
     kept: tuple[str, ...] = ()
 
     @property
     def asked(self) -> str | None:
-        """The sentence with a number for each thing kept; None if it has such numbers itself."""
+        """The sentence with a number for each kept item; None if it has such numbers itself."""
         names = [_name(number) for number in range(1, len(self.kept) + 1)]
         if any(name in part for name in names for part in self.words):
             return None
         return _woven(self.words, names)
 
     def restored(self, translation: str) -> str | None:
-        """Its translation with what is kept back in place; None if something is lost or repeated.
+        """Its translation with the kept items restored; None if one is lost or repeated.
 
-        A mention that is glued to a word is lost, too.
+        A mention that is glued to a word counts as lost, too.
         """
         parts = re.split(r"\[(\d+)\]", translation) if self.kept else [translation]
         numbers = [int(number) for number in parts[1::2]]
@@ -73,13 +73,13 @@ class Sentence:
         return text if sorted(found) == sorted(self.kept) else None
 
     def woven(self, words: Sequence[str]) -> str:
-        """What is kept in its old order, with other words between, and blanks where they were."""
+        """The kept items in their old order, with other words between, and the old blanks."""
         edged = [_edged(old, new) for old, new in zip(self.words, words, strict=True)]
         return _woven(edged, self.kept)
 
 
 Piece = str | Sentence
-"""A text that stays, or a sentence to translate."""
+"""A text that is kept, or a sentence to translate."""
 
 
 def take_apart(text: str, split: Split) -> list[Piece]:
@@ -93,12 +93,12 @@ def take_apart(text: str, split: Split) -> list[Piece]:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is anything to translate in it."""
+    """Whether the text has letters, and so anything to translate."""
     return any(char.isalpha() for char in text)
 
 
 def _line(line: str, split: Split, things: Iterator[str]) -> Iterator[Piece]:
-    """The pieces of a line, in which a mark stands for each next thing."""
+    """The pieces of a line, in which each mark stands for the next kept item."""
     markup = MARKUP.match(line)
     begin = markup.end() if markup else 0
     yield _unmasked(line[:begin], things)
@@ -129,7 +129,7 @@ def _woven(words: Sequence[str], between: Sequence[str]) -> str:
 
 
 def _edged(old: str, new: str) -> str:
-    """The new words between the blanks of the old ones."""
+    """The new words with the leading and trailing blanks of the old ones."""
     core = old.strip()
     if not core:
         return old

@@ -1,6 +1,6 @@
-"""What a conversation remembers of a question or a task, so that `make it shorter` can follow.
+"""The memory of a conversation: the turns a task leaves, so that `make it shorter` can follow.
 
-How a job's channel wants to be answered, laid over the worker's own settings. Pure.
+Also applies a job's prompt overrides to the worker's own settings. Pure.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from worker.prompts.chat import ASSISTANT, USER
 
 
 def system_prompt_of(job: Job, own_prompt: str) -> str:
-    """What the model is told first.
+    """The system prompt of a job.
 
     Args:
-        job: whose channel may have a prompt of its own, and a language.
+        job: its channel may have a prompt of its own, and a language.
         own_prompt: the worker's.
     """
     manner = job.manner
@@ -26,36 +26,37 @@ def system_prompt_of(job: Job, own_prompt: str) -> str:
 
 
 def in_language(job: Job) -> str:
-    """What is said to the model of the language of its answer; empty if that is the question's."""
+    """The instruction about the answer's language; empty if it is that of the question."""
     language = job.manner.language if job.manner else ""
     return f" Answer in {name_of(language)}." if language else ""
 
 
 def kept_ms(job: Job, own_ms: int) -> int:
-    """How long the job's conversation is remembered, in ms; ``own_ms`` is the worker's setting."""
+    """The retention of the job's conversation, in ms; ``own_ms`` is the worker's setting."""
     retention_ms = job.manner.retention_ms if job.manner else None
     return own_ms if retention_ms is None else retention_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Remembering:
-    """How much is remembered, and how long."""
+    """How many turns are remembered, and for how long."""
 
     max_turns: int
     retention_ms: int
 
     def exchange(self, job: Job, asked: str, answer: str) -> ConversationMemory:
-        """A question and its answer."""
+        """The turns of a question and its answer."""
         turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
         return ConversationMemory(
             turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms)
         )
 
     def memory(self, job: Job, asked: str, answer: str) -> ConversationMemory:
-        """The task as a question and its answer.
+        """The turns of a task, as a question and its answer.
 
-        Nothing of what one person alone sees, and of a command, a menu or a reaction: none of them
-        is a message of the conversation.
+        None for an answer that only one person sees, or for a command, a menu or a reaction: those
+        are no
+        messages of the conversation.
         """
         if job.origin.act or job.origin.audience is Audience.ASKER:
             return NO_MEMORY

@@ -1,4 +1,4 @@
-"""Leaves a person's messages out of summaries, ratings and lessons, or no longer."""
+"""The opt out task: excludes a person's messages from summaries, ratings and documents."""
 
 from shared.ledger import keys
 from shared.replies import Done
@@ -15,13 +15,13 @@ IN = "Your messages count in summaries, ratings and lessons again."
 
 
 class Opter:
-    """Notes who takes part."""
+    """Records who opted out."""
 
     def __init__(self, store: BlockingStore) -> None:
         self._store = store
 
     def opt(self, held: HeldLease) -> Outcome:
-        """Note what a person wants, for everywhere in their workspace. See ``handler.Handler``."""
+        """Record a person's choice, for their whole workspace. See ``handler.Handler``."""
         job = held.lease.job
         is_out = job.task.is_out if isinstance(job.task, Opt) else True
         people = keys.opted_out(job.origin.tenant)

@@ -1,11 +1,8 @@
-"""A summary of messages whose every point can be looked up.
+"""A summary of messages in which every point cites its messages.
 
-A model that can be trusted writes points with the numbers of their messages, part by part where
-they do not fit into one prompt. For a smaller one the most central messages are quoted instead.
-
-Which messages say what the others say: the most central ones by TF-IDF. Pure.
-
-For models too small to be trusted with a summary in words of their own.
+A model of sufficient size writes points with the numbers of their messages, part by part where they
+do not fit into one prompt. For a model too small to be trusted with its own words the most central
+messages, by TF-IDF, are quoted instead.
 """
 
 import math
@@ -28,23 +25,24 @@ from worker.tasks.summary_text import Point, line_of, listed, numbered, points_i
 
 WORD = re.compile(r"[^\W_]{2,}")
 MIN_WORDS = 3
-"""A shorter message ("yes", "thanks a lot") says nothing by itself."""
+"""A shorter message ("yes", "thanks a lot") carries no content by itself."""
 REDUNDANCY = 0.7
-"""How much it counts against a message to be like one that was chosen (maximal marginal relevance,
-Carbonell and Goldstein 1998)."""
+"""The penalty of a message for its similarity to a chosen one (maximal marginal relevance,
+Carbonell
+and Goldstein 1998)."""
 WISH = 2.0
-"""How much more it counts to be like what somebody wants to know."""
+"""The bonus of a message for its similarity to what a person wants to know."""
 
 Vector = Mapping[str, float]
 
 
 def most_central(texts: Sequence[str], num: int, wish: str = "") -> list[int]:
-    """The numbers of the texts that stand for the others, in their order.
+    """The numbers of the most central texts, in their order.
 
     Args:
         texts: the messages.
         num: how many are chosen at most.
-        wish: what is wanted of them, if anything.
+        wish: what the summary should cover, if anything.
     """
     words = [WORD.findall(text.casefold()) for text in texts]
     rarity = _rarity(words)
@@ -91,7 +89,7 @@ def _sum(vectors: Sequence[Vector]) -> Vector:
 
 
 def _cosine(one: Vector, other: Vector) -> float:
-    """Of two vectors, of which the second need not have length 1."""
+    """The cosine of two vectors, of which the second need not have length 1."""
     length = math.sqrt(sum(weight**2 for weight in other.values()))
     shared = sum(weight * other.get(word, 0.0) for word, weight in one.items())
     return shared / length if length else 0.0
@@ -101,9 +99,9 @@ MAX_POINTS = 6
 MAX_NEW_TOKENS = 400
 """Six points of some 50 tokens, with room."""
 SPARE_TOKENS = 16
-"""Lines may be cut into tokens otherwise where they meet."""
+"""Lines may be tokenized differently where they meet."""
 MAX_ROUNDS = 4
-"""How often points are joined at most; each round leaves a fraction of them."""
+"""The maximum number of merge rounds; each round leaves a fraction of the points."""
 
 
 class Summarizer:
@@ -166,7 +164,7 @@ class Summarizer:
         wish: str,
         draft: Draft,
     ) -> list[Point]:
-        """Fewer points that say the same; only numbers that they had count."""
+        """Merge points into fewer that say the same; only numbers that they had are valid."""
         joined: list[Point] = []
         lines = {number: listed([point]) for number, point in enumerate(points)}
         for numbers in self._fitting(lines, self._room("merge", "points", what, wish)):
@@ -193,7 +191,7 @@ class Summarizer:
         return make_task_prompt(rendered, chat_model.tokenizer, chat_model.limits, MAX_NEW_TOKENS)
 
     def _parts(self, messages: Mapping[int, Quoted], room: int) -> Iterator[dict[int, Quoted]]:
-        """The messages in parts that fit into a prompt, the oldest first."""
+        """Split the messages into parts that fit into a prompt, the oldest first."""
         lines = {number: line_of(number, message) for number, message in messages.items()}
         for numbers in self._fitting(lines, room):
             yield {number: messages[number] for number in numbers}
@@ -213,7 +211,7 @@ class Summarizer:
             yield some
 
     def _room(self, name: str, field: str, what: str, wish: str) -> int:
-        """How many tokens of messages or points fit into one prompt."""
+        """The tokens available for messages or points in one prompt."""
         limits = self._chat_model.limits
         empty = self._prompt(name, what, wish, **{field: ""})
         used = len(empty.token_ids) + empty.max_new_tokens + SPARE_TOKENS

@@ -1,4 +1,4 @@
-"""Summaries as text: messages with numbers for the model, points with links for people. Pure."""
+"""The text of summaries: numbered messages for the model, points with links for people. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from shared.tasks import Quoted
 NUMBER = re.compile(r"\[(\d{1,6})\]")
 BULLET = re.compile(r"^[\s\-*•–]*(?:\d{1,2}[.)]\s+)?")  # noqa: RUF001 - the dash that models write
 MAX_MESSAGE_CHARS = 1_000
-"""What one message may take up of a prompt; the rest is cut."""
+"""The longest part of one message in a prompt; the rest is cut."""
 MAX_QUOTE_CHARS = 160
 MAX_LINKS = 4
-"""Places that one point is linked to."""
+"""The most links of one point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Point:
 
     text: str
     numbers: tuple[int, ...]
-    """Of the messages that it comes from."""
+    """The numbers of the messages that it cites."""
 
 
 def numbered(messages: Mapping[int, Quoted]) -> str:
@@ -36,10 +36,11 @@ def line_of(number: int, message: Quoted) -> str:
 
 
 def points_in(answer: str, known: Mapping[int, Quoted]) -> list[Point]:
-    """The points in a model's answer.
+    """Parse the points of a model's answer.
 
-    A number that was not in the prompt is dropped, and a point without one as well: what cannot be
-    looked up is not said.
+    A number that was not in the prompt is dropped, and a point without one as well: an uncited
+    point is
+    not shown.
     """
     points = []
     for line in answer.splitlines():
@@ -59,13 +60,13 @@ def listed(points: Sequence[Point]) -> str:
 
 
 def shown(what: str, messages: Mapping[int, Quoted], points: Sequence[Point]) -> str:
-    """A summary as people read it: each point with links to its messages."""
+    """The summary that people read: each point with links to its messages."""
     lines = [f"- {_plain(point.text)} ({_sources(point, messages)})" for point in points]
     return "\n".join([_heading(what, messages), *lines])
 
 
 def quoted(what: str, messages: Mapping[int, Quoted], numbers: Sequence[int]) -> str:
-    """A summary of messages word for word, each with its author and a link."""
+    """A summary of quoted messages, each with its author and a link."""
     lines = []
     for number in numbers:
         message = messages[number]
@@ -100,10 +101,10 @@ def _on_one_line(text: str) -> str:
 
 
 def _without_numbers(text: str) -> str:
-    """So that a message cannot claim to be another one."""
+    """Remove numbers, so that a message cannot claim to be another one."""
     return NUMBER.sub(r"(\1)", text)
 
 
 def _plain(text: str) -> str:
-    """Without what Markdown would read as a link or a heading."""
+    """Remove anything that Markdown would read as a link or a heading."""
     return re.sub(r"([\[\]\\`*_~|<>])", r"\\\1", text)

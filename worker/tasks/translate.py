@@ -1,6 +1,6 @@
-"""A translation: what has to stay as it is stays, and the rest is translated sentence by sentence.
+"""A translation: masked items are kept, and the rest is translated sentence by sentence.
 
-Through a translation model if there is one, else through the chat model's prompt.
+Uses a translation model if there is one, else the chat model's prompt.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,11 @@ from worker.tasks.masking import Piece, Sentence, has_words, take_apart
 from worker.tasks.memory import Remembering
 
 SURE = 0.9
-"""From this probability on a text counts as being in a language; else it is translated, which
-repeats it at worst."""
+"""From this probability on a text counts as being in a language; else it is translated, which at
+worst
+repeats it."""
 WHOLE_LINE_CHARS = 300
-"""So long a line is one piece for a chat model, which does better with more around."""
+"""A line up to this length is one piece for a chat model, which does better with more context."""
 GROWTH, ROOM = 2, 32
 """A translation has at most so many times the tokens of its source, and so many more."""
 NOTHING_TO_TRANSLATE = "There is nothing to translate in that: no words."
@@ -37,13 +38,13 @@ class Translating(Protocol):
     def translate(
         self, sentences: Sequence[str], source: str, target: str, held: HeldLease
     ) -> list[str]:
-        """As many translations as sentences, or fewer if the run had to end."""
+        """Return one translation per sentence, or fewer if the run had to end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationRequest:
-    """What is to be translated, and into what."""
+    """The text to translate, and its languages."""
 
     text: str
     source: str
@@ -106,7 +107,7 @@ class Translator:
         return piece.woven([self._fragment(part, task_request, draft) for part in piece.words])
 
     def _fragment(self, words: str, task_request: TranslationRequest, draft: Draft) -> str:
-        """Words between things that are kept, with the blanks that stood around them."""
+        """Translate the words between kept items, with their surrounding blanks."""
         if not has_words(words):
             return words
         return within_blanks(words, self._ask(words.strip(), task_request, draft))
@@ -115,7 +116,7 @@ class Translator:
         mark = fresh_mark()
         languages = (task_request.source, task_request.target, mark)
         prompt = prompt_for(sentence, languages, self._library, self._chat_model)
-        # The likeliest words: a translation is right or wrong, not one among many.
+        # Greedy sampling: a translation is right or wrong, not one among many.
         written = draft.write(prompt, Sampling(), is_shown=False)
         return cleaned(written.text, sentence, mark)
 
@@ -135,7 +136,7 @@ class Translator:
             None if text is None else sentence.restored(next(answers))
             for sentence, text in zip(sentences, asked, strict=True)
         ]
-        # What has lost a number is translated once more, between the things that are kept.
+        # A sentence that has lost a number is translated once more, between the kept items.
         broken = [s for s, text in zip(sentences, restored, strict=True) if text is None]
         words = [part.strip() for s in broken for part in s.words if has_words(part)]
         again = iter(self._batch(model, words, task_request, held))
@@ -181,7 +182,7 @@ class Translator:
 def prompt_for(
     sentence: str, languages: tuple[str, str, str], library: PromptLibrary, chat_model: ChatModel
 ) -> Prompt:
-    """What a chat model is asked; ``languages`` are source, target, and the mark around the text.
+    """The chat model's prompt; ``languages`` are source, target, and the mark around the text.
 
     Raises:
         PromptTooLongError: it does not fit.
@@ -201,7 +202,7 @@ def prompt_for(
 
 
 def _without_work(found: Identified, target: str) -> Done | Failed | None:
-    """What is said where nothing is to be translated."""
+    """The reply where there is nothing to translate."""
     if not found.code:
         return Failed("no_words", NOTHING_TO_TRANSLATE)
     if are_same(found.code, target) and found.probability >= SURE:
@@ -214,18 +215,18 @@ def _lines_or_sentences(line: str, language: str) -> Sequence[str]:
 
 
 def within_blanks(words: str, translation: str) -> str:
-    """A translation with the blanks that stood around the words."""
+    """A translation with the surrounding blanks of its source."""
     start = len(words) - len(words.lstrip())
     end = len(words.rstrip())
     return words[:start] + translation.strip() + words[end:]
 
 
 QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'"}
-"""Opening and closing marks in which models like to put a translation."""
+"""Opening and closing quotation marks that models like to put around a translation."""
 
 
 def cleaned(answer: str, source: str, mark: str) -> str:
-    """The translation in a chat model's answer: one line; the source if there is nothing."""
+    """The translation in a chat model's answer: one line; the source if the answer is empty."""
     lines = [line.strip() for line in answer.replace(mark, "\n").splitlines()]
     line = next((line for line in lines if line), "")
     if len(line) > 1 and QUOTES.get(line[0]) == line[-1] and source[:1] not in QUOTES:

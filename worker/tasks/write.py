@@ -1,4 +1,4 @@
-"""Texts that somebody wants to have written: drafts by form and tone, and texts continued."""
+"""Texts on request: drafts by form and tone, and continued texts."""
 
 import dataclasses
 
@@ -28,12 +28,12 @@ LENGTHS = {
     Length.LONG: "in several paragraphs",
 }
 TOKENS = {Length.SHORT: 120, Length.MEDIUM: 320, Length.LONG: 900}
-"""The longest that is written: a paragraph of English has some 100 tokens."""
+"""The longest text: a paragraph of English has some 100 tokens."""
 NOTHING_WRITTEN = "I could not think of anything to write. Please say more about it."
 
 
 class Composer:
-    """Writes with one model."""
+    """Writes drafts and continuations with one model."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Composer:
         draft = Draft(self._store, chat_model.engine, held)
         draft.add(job.text)
         draft.write(prompt, Sampling(task.temperature, task.top_p, task.seed))
-        # That it ends at the length that was asked for needs no remark.
+        # The answer ends at the requested length, which needs no remark.
         return Outcome(Done(draft.text.rstrip()))
 
 
@@ -87,9 +87,9 @@ def rendered_for(task: Write, about: str, library: PromptLibrary, mark: str) -> 
 
     Args:
         task: what is to be written.
-        about: what it is about, in the person's words; may be empty for a reply.
+        about: its subject, in the person's words; may be empty for a reply.
         library: the prompts.
-        mark: what stands around the message that is replied to.
+        mark: the delimiter around the message that is replied to.
     """
     tone = f", {task.tone} in tone" if task.tone else ""
     length = LENGTHS[task.length]

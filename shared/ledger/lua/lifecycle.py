@@ -1,4 +1,4 @@
-"""The steps of a job: accepted, claimed, renewed, released, finished, swept."""
+"""The Lua steps of a job: accept, claim, renew, release, finish, sweep."""
 # Pure.
 
 from shared.ledger import keys

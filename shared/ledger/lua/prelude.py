@@ -1,4 +1,4 @@
-"""What all scripts share: the names of the keys, the clock, and the steps they have in common."""
+"""The Lua prelude of all scripts: the names of the keys, the clock, and shared functions."""
 # Pure.
 
 from shared.jobs import CHAT_QUEUE, QUEUES, chat_queue
@@ -181,4 +181,4 @@ end
 )
 
 ENDING_PRELUDE = f"#!lua flags=allow-oom\n{PRELUDE}"
-"""For the steps that bring what was begun to its end, which makes room: a full Redis takes them."""
+"""For the steps that finish a job and so free memory: a full Redis accepts them."""

@@ -1,4 +1,4 @@
-"""The steps of what is kept of a person: written down, shown and deleted."""
+"""The Lua steps of a person's data: recorded, exported and deleted."""
 # Pure.
 
 from shared.ledger import keys

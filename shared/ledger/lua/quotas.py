@@ -1,4 +1,4 @@
-"""What is used in a day, counted by the ledger's steps. A day is one of UTC, by Redis's clock."""
+"""The Lua counters of daily usage. A day is one of UTC, by Redis's clock."""
 # Pure.
 
 from shared.ledger import keys

@@ -1,1 +1,1 @@
-"""Models that turn texts into vectors and ratings."""
+"""Encoders: models that turn texts into vectors and ratings."""

@@ -1,4 +1,4 @@
-"""The plain baseline: a logistic head on all-MiniLM-L6-v2 as it is, for ``parley eval``."""
+"""The plain baseline for ``parley eval``: a logistic head on the unchanged all-MiniLM-L6-v2."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ MAX_TOKENS = 128
 
 
 class FrozenEncoder:
-    """all-MiniLM-L6-v2 in float32, whole and untouched."""
+    """all-MiniLM-L6-v2 in float32, with all layers and without an adapter."""
 
     def __init__(self) -> None:
         place = str(default_encoder())

@@ -1,6 +1,6 @@
-"""Models that classify texts: an encoder with our adapter, or any sequence classification model.
+"""Text classifiers: an encoder with our adapter, or any sequence classification model.
 
-Texts in, scores or probabilities of classes out, in batches of like length. Knows nothing of what
+Texts in, scores or probabilities of classes out, in batches of similar length. Does not know what
 the classes mean.
 """
 
@@ -29,17 +29,18 @@ from worker.engine.encoders.lora import AdaptedEncoder, load_adapted
 
 ADAPTER_FILE = "sentiment.safetensors"
 MAX_TOKENS = 128
-"""The beginning says how a long message sounds; ours was trained on texts below 96 tokens."""
+"""The beginning of a long message shows its sentiment; ours was trained on texts below 96 tokens.
+"""
 BATCH_TOKENS = 1024
 """Of one forward step, padding included. On two cores 512 to 4,096 make no difference."""
 SHARE_TOKENS = 512
-"""Of one forward step where each core takes its own: small, so that no core waits for another."""
+"""Of one forward step where each core runs its own: small, so that no core waits for another."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
-"""What transformers raises of a model that it cannot load."""
+"""The exceptions of transformers for a model that it cannot load."""
 
 
 class AdaptedClassifier:
-    """Some layers of all-MiniLM-L6-v2 with an adapter, and a head that reads cues beside them."""
+    """Some layers of all-MiniLM-L6-v2 with an adapter, and a head that also reads cues."""
 
     def __init__(
         self,
@@ -47,12 +48,12 @@ class AdaptedClassifier:
         tokenizer: Any,  # noqa: ANN401 - transformers has no common type for them
         rounded: Int8Encoder | None = None,
     ) -> None:
-        """Score with a model, or with what was made of it to be faster."""
+        """Score with the trained model, or with its int8 version."""
         self._model = model
         self._rounded = rounded
         self._tokenizer = tokenizer
         self._device = next(model.parameters()).device
-        # A core for each batch: cores that share every operator wait for one another at each.
+        # One batch per core: cores that share every operator wait for one another at each.
         self._cores = ThreadPoolExecutor(
             torch.get_num_threads(), "rating", torch.set_num_threads, initargs=(1,)
         )
@@ -62,7 +63,7 @@ class AdaptedClassifier:
 
         Args:
             texts: as the model reads them.
-            cues: of each text, as many numbers as the model was trained with.
+            cues: for each text, as many numbers as the model was trained with.
         """
         token_ids = token_ids_of(self._tokenizer, texts, MAX_TOKENS)
         lengths = [len(ids) for ids in token_ids]
@@ -104,7 +105,7 @@ def load_adapted_classifier(
         is_plain: as it was trained: float32, the adapter beside the layers.
 
     Raises:
-        ModelUnavailableError: the encoder's package or the weights are not there.
+        ModelUnavailableError: the encoder's package or the weights are missing.
     """
     place = str(default_encoder())
     try:
@@ -125,7 +126,7 @@ def load_adapted_classifier(
 
 
 class ForeignClassifier:
-    """A sequence classification model of somebody else's."""
+    """A third-party sequence classification model."""
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class ForeignClassifier:
         self.class_names = {
             int(n): str(label) for n, label in (model.config.id2label or {}).items()
         }
-        """Number of a class -> what the model calls it."""
+        """Number of a class -> its name in the model."""
         self._model = model
         self._tokenizer = tokenizer
         longest = getattr(model.config, "max_position_embeddings", MAX_TOKENS)
@@ -164,12 +165,12 @@ class ForeignClassifier:
 
 
 def load_foreign_classifier(name: str, device: torch.device, setting: str) -> ForeignClassifier:
-    """A model from a folder or a hub.
+    """Load a model from a folder or a hub.
 
     Args:
         name: a folder or a hub id.
         device: where it runs.
-        setting: that names it, for what is said where it cannot be loaded.
+        setting: the setting that names it, for the sentence if it cannot be loaded.
 
     Raises:
         ModelUnavailableError: it cannot be found or read.

@@ -1,7 +1,6 @@
-"""Text encoders, models that read and do not write: where they lie, batches by length, pooling.
+"""Common parts of text encoders: finding and loading them, batches by length, pooling.
 
-What sentence embeddings and the sentiment classifier share. Knows nothing of what the vectors are
-for.
+Shared by sentence embeddings and the sentiment classifier; does not know what the vectors are for.
 """
 
 import functools
@@ -57,9 +56,9 @@ def default_encoder() -> Path:
     """The folder of all-MiniLM-L6-v2, with the files that Parley knows.
 
     Raises:
-        ModelUnavailableError: its package is not installed, or one of its files is another one.
+        ModelUnavailableError: its package is not installed, or one of its files has changed.
     """
-    # Found, not imported: its folder is all that is wanted.
+    # Found, not imported: only its folder is needed.
     spec = importlib.util.find_spec(PACKAGE)
     folder = Path(spec.origin).parent / "model" if spec and spec.origin else None
     if folder is None or not (folder / "config.json").is_file():
@@ -76,7 +75,7 @@ def default_encoder() -> Path:
 
 
 def _sha256_of(file: Path) -> str:
-    """A file's SHA-256, computed once a process unless the file changes; empty if there is none."""
+    """A file's SHA-256, computed once a process unless the file changes; empty if missing."""
     try:
         status = file.stat()
     except OSError:
@@ -96,7 +95,7 @@ def load_tokenizer(place: str) -> Any:  # noqa: ANN401 - transformers has no com
 
 
 def token_ids_of(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:  # noqa: ANN401 - as above
-    """Each text's tokens, with the model's marks around them; what is too long is cut."""
+    """Each text's token ids with the model's special tokens; a long text is cut."""
     if not texts:
         return []
     encoded = tokenizer(list(texts), truncation=True, max_length=max_tokens)
@@ -105,7 +104,7 @@ def token_ids_of(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[
 
 
 def batches_by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Positions in batches of like length, the shortest first.
+    """Positions in batches of similar length, the shortest first.
 
     Args:
         lengths: in tokens.

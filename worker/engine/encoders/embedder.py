@@ -1,7 +1,7 @@
-"""Sentence embeddings: texts to vectors of length one, in batches of like length.
+"""Sentence embeddings: texts to vectors of length one, in batches of similar length.
 
-Any encoder with safetensors weights will do; no code of a model's repository is run. Knows nothing
-of documents.
+Works with any encoder with safetensors weights; no code of a model's repository is run. Does not
+know documents.
 """
 
 import threading
@@ -29,24 +29,24 @@ from worker.engine.encoders.protocol import Vectors
 
 SETTING = "PARLEY_EMBEDDING_MODEL"
 MAX_TOKENS = 256
-"""Of a text; the rest is not read. What all-MiniLM-L6-v2 was trained with (its model card)."""
+"""Of a text; the rest is cut. all-MiniLM-L6-v2 was trained with this length (its model card)."""
 BATCH_TOKENS = 4096
 """Of a batch, padding included. More is no faster on two cores."""
 
 
 class Embedder:
-    """One encoder in memory; for many threads, one at a time."""
+    """One encoder in memory; many threads may call it, it runs one call at a time."""
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:  # noqa: ANN401 - as encoding's
         self.name = name
-        """What is kept beside vectors, as those of another model cannot be compared with them."""
+        """Stored beside vectors, as those of another model cannot be compared with them."""
         self._model = model
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
 
     @property
     def width(self) -> int:
-        """Numbers in a vector."""
+        """The number of components of a vector."""
         return int(self._model.config.hidden_size)
 
     def embed(self, texts: Sequence[str]) -> Vectors:

@@ -1,7 +1,7 @@
 """The sentiment model for processors: its layers in int8, many texts in a row without padding.
 
-``AdaptedEncoder`` computes the same in floats; this one is made of it once its adapter is merged,
-and only reads. Knows BERT's layers and nothing of what is rated.
+``AdaptedEncoder`` computes the same in floats; this one is made from it once its adapter is merged,
+for inference only. Implements BERT's layers and does not know what is rated.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ class Int8Encoder:
             cues: of each text, ``num_cues`` numbers.
 
         Returns:
-            (texts, NUM_OUTPUTS), float32, as ``AdaptedEncoder`` does.
+            (texts, NUM_OUTPUTS), float32, as ``AdaptedEncoder`` returns.
         """
         runs = [(length, len(list(same))) for length, same in groupby(map(len, token_ids))]
         states = self._embedded(token_ids)  # (num_tokens, width), all texts' tokens in a row
@@ -89,7 +89,7 @@ class _Layer:
 
 
 class _Linear:
-    """Linear layers that read the same, as one."""
+    """Linear layers with the same input, computed as one."""
 
     def __init__(self, *layers: nn.Linear) -> None:
         self._product = Int8Product(torch.cat([layer.weight for layer in layers]))
@@ -101,7 +101,7 @@ class _Linear:
 
 
 def _parts(states: Tensor, runs: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """The texts of one length together: (texts, time, width), for each (length, texts) of runs."""
+    """Texts of one length together: (texts, time, width), for each (length, texts) of runs."""
     sizes = [length * num_texts for length, num_texts in runs]
     for part, (length, num_texts) in zip(torch.split(states, sizes), runs, strict=True):
         yield part.view(num_texts, length, -1)

@@ -1,7 +1,7 @@
-"""A low-rank adapter and a small head on the first layers of a text encoder: the sentiment model.
+"""The sentiment model: a low-rank adapter and a small head on the first layers of a text encoder.
 
-Trained by ``encoders.lora_training`` and read by ``encoders.classifier``; what is trained fits into
-a file of less than 2 MB, the encoder below it stays as it was (Hu et al., "LoRA", 2021).
+Trained by ``encoders.lora_training`` and used by ``encoders.classifier``; the trained part fits
+into a file of less than 2 MB, the encoder below it is unchanged (Hu et al., "LoRA", 2021).
 """
 
 import math
@@ -20,28 +20,28 @@ from shared.errors import ModelUnavailableError
 from worker.engine.encoders.common import load_tokenizer, mean_pooled
 
 SCALING = 2.0
-"""What the adapter adds is doubled, as is usual: alpha is twice the rank."""
+"""The adapter's output is doubled, as is usual: alpha is twice the rank."""
 HEAD_WIDTH = 64
 NUM_CLASSES = 3
 """Below, at and above the middle of the scale."""
 NUM_OUTPUTS = 1 + NUM_CLASSES
-"""The score, and a logit for each class, which only training looks at."""
+"""The score, and a logit for each class, which only training uses."""
 DROPOUT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterShape:
-    """What has to be known to read the file."""
+    """The shape that is needed to load the file."""
 
     num_layers: int
     """How many of the encoder's layers are used, from below."""
     rank: int
     num_cues: int
-    """Numbers that the head reads beside the encoder's."""
+    """The number of inputs of the head beside the encoder's."""
 
 
 class LowRank(nn.Module):
-    """A linear layer that is frozen, and what the adapter adds to it."""
+    """A frozen linear layer with a low-rank adapter."""
 
     def __init__(self, linear: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class LowRank(nn.Module):
         return frozen + SCALING * added
 
     def merged(self) -> nn.Linear:
-        """One linear layer that does the same."""
+        """One linear layer that computes the same."""
         with torch.no_grad():
             self.linear.weight += SCALING * (self.up @ self.down)
         return self.linear
@@ -104,20 +104,20 @@ class AdaptedEncoder(nn.Module):
         return rated
 
     def merge(self) -> None:
-        """Fold the adapter into the layers that it stands beside."""
+        """Merge the adapter into its layers."""
         _replace(self.encoder.get_submodule("encoder"), LowRank.merged)
 
     def trained_parameters(self) -> list[nn.Parameter]:
-        """What training changes."""
+        """The parameters that training changes."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def trained(self) -> dict[str, torch.Tensor]:
-        """The same by name."""
+        """The trained parameters by name."""
         return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
 
 
 def _replace(module: nn.Module, change: Any) -> None:  # noqa: ANN401 - a layer to a layer
-    """Replace each linear layer, with or without an adapter, everywhere below a module."""
+    """Replace each linear layer below a module, with or without an adapter."""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear | LowRank):
             setattr(module, name, change(child))
@@ -126,7 +126,7 @@ def _replace(module: nn.Module, change: Any) -> None:  # noqa: ANN401 - a layer 
 
 
 def load_encoder(place: str, num_layers: int) -> PreTrainedModel:
-    """The first layers of an encoder, in float32; raises what transformers raises."""
+    """The first layers of an encoder, in float32; raises transformers' exceptions."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no stubs
     config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     config.num_hidden_layers = num_layers
@@ -155,7 +155,7 @@ def new_adapted(place: str, shape: AdapterShape, seed: int = 0) -> tuple[Adapted
 
 
 def save_adapter(model: AdaptedEncoder, notes: dict[str, str], file: Path) -> None:
-    """Write what was trained, halved in precision, with notes on how."""
+    """Save the trained parameters in half precision, with notes on the training."""
     shape = {name: str(value) for name, value in asdict(model.shape).items()}
     tensors = {name: p.half().contiguous() for name, p in model.trained().items()}
     save_file(tensors, file, metadata={**notes, **shape})

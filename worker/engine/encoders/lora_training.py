@@ -1,6 +1,6 @@
-"""Trains the sentiment adapter, and the plain logistic head that it is measured against.
+"""The training of the sentiment adapter, and of the plain logistic head as its baseline.
 
-Only tensors and numbers: what the texts are and where they come from, who calls this knows.
+Works on tensors and numbers only; the caller knows the texts and their sources.
 """
 
 import math
@@ -20,28 +20,28 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.06
 MAX_NORM = 1.0
 CLASS_SHARE = 0.5
-"""Weight of the classes' loss beside that of the score: it sharpens the boundaries."""
+"""The weight of the classes' loss beside that of the score: it sharpens the boundaries."""
 POOL_BATCHES = 40
-"""So many batches are drawn at random together and then sorted by length."""
+"""The number of batches drawn at random together and then sorted by length."""
 MAX_ITERATIONS = 300
 BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """A text as numbers, and what people said of it."""
+    """A text as numbers, with people's ratings."""
 
     token_ids: tuple[int, ...]
     cues: tuple[float, ...]
     score: float
     class_number: int
     weight: float
-    """In the loss."""
+    """Its weight in the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How long and in what order."""
+    """The training schedule."""
 
     num_epochs: int = 5
     batch_size: int = 48
@@ -58,11 +58,11 @@ def train(
     """Train in place, in bfloat16 where the processor has it.
 
     Args:
-        model: fresh, seeded by whoever made it.
-        examples: all that is learned from.
-        recipe: how.
+        model: untrained, seeded by the caller.
+        examples: the training set.
+        recipe: the schedule.
         pad_id: the tokenizer's.
-        progress: told after each epoch: its number from 1 on, and the mean loss.
+        progress: called after each epoch with its number from 1 on, and the mean loss.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     optimizer = _optimizer(model)
@@ -70,7 +70,7 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, num_steps))
     model.train()
     with torch.enable_grad(), torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)  # of the dropout
+        torch.manual_seed(recipe.seed)  # for the dropout
         for epoch in range(1, recipe.num_epochs + 1):
             losses = []
             for batch in _shuffled(examples, recipe.batch_size, generator):
@@ -97,7 +97,7 @@ def _optimizer(model: AdaptedEncoder) -> torch.optim.Optimizer:
 
 
 def _pace(step: int, num_steps: int) -> float:
-    """The share of the learning rate: up in a line, down in half a cosine."""
+    """The factor of the learning rate: linear warm-up, then half a cosine."""
     warm = (step + 1) / (WARM_UP * num_steps)
     return min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / num_steps)))
 
@@ -105,7 +105,7 @@ def _pace(step: int, num_steps: int) -> float:
 def _shuffled(
     examples: Sequence[TrainingExample], batch_size: int, generator: torch.Generator
 ) -> list[list[TrainingExample]]:
-    """All examples in batches of like length, in random order."""
+    """All examples in batches of similar length, in random order."""
     order = torch.randperm(len(examples), generator=generator).tolist()
     batches: list[list[TrainingExample]] = []
     pool_size = batch_size * POOL_BATCHES
@@ -136,7 +136,7 @@ def sentence_vectors(
     token_ids: Sequence[Sequence[int]],
     pad_id: int,
 ) -> torch.Tensor:
-    """(texts, width), float32, of length 1: an encoder's mean-pooled states, untouched by us."""
+    """The mean-pooled states of an unchanged encoder: (texts, width), float32, of length 1."""
     vectors = torch.empty(len(token_ids), int(model.config.hidden_size))
     with torch.inference_mode():
         for batch in batches_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
@@ -157,7 +157,7 @@ class LogisticHead:
     """(classes,)."""
 
     def classes(self, vectors: torch.Tensor) -> list[int]:
-        """The likeliest class of each vector."""
+        """The most likely class of each vector."""
         logits = nn.functional.linear(vectors, self.weight, self.bias)  # (texts, classes)
         found: list[int] = logits.argmax(dim=1).tolist()
         return found

@@ -1,4 +1,4 @@
-"""What an embedding model is, to everybody who is not one. Imports no torch."""
+"""The interface of an embedding model. Imports no torch."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]
 """(texts, width), each of length one."""
 Embed = Callable[[Sequence[str]], Vectors]
-"""Texts to their vectors, in their order."""
+"""A function from texts to their vectors, in their order."""
 
 
 class Embedding(Protocol):
@@ -17,7 +17,7 @@ class Embedding(Protocol):
 
     @property
     def name(self) -> str:
-        """Kept beside vectors, as those of another model cannot be compared with them."""
+        """Stored beside vectors, as those of another model cannot be compared with them."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:

@@ -1,1 +1,1 @@
-"""Models that a server of its own runs, behind the interface of our engines."""
+"""The remote engine: models on a server of their own, behind the interface of our engines."""

@@ -1,4 +1,4 @@
-"""An engine whose model runs elsewhere: a server that speaks OpenAI's protocol writes the answers.
+"""The remote engine: a server that speaks OpenAI's protocol writes the answers.
 
 One event loop on a thread of its own speaks to the server; each answer is read by the thread that
 asked for it.
@@ -27,11 +27,11 @@ from worker.engine.tenant_salt import Salts
 log = get_logger(__name__)
 
 MAX_RETRIES: Final = 4
-"""Of one request before its first token: the client waits 0.5 s, and twice as long each time."""
+"""Retries of one request before its first token: the client waits 0.5 s, doubled each time."""
 MAX_BREAKS: Final = 3
-"""So often in a row an answer is gone on with whose connection broke, without a word between."""
+"""After so many broken connections in a row without text between, an answer is given up."""
 SILENT_S: Final = 120.0
-"""A server that says nothing for so long is taken for gone; a full one may let others wait."""
+"""A server that is silent for so long counts as gone; a full one may keep others waiting."""
 STOP_TIMEOUT_S: Final = 10.0
 REASONS: Final = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 FAULTS: Final = {
@@ -43,7 +43,7 @@ FAULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A piece of text, and in the last event why there will be no more."""
+    """A piece of text; the last event has the finish reason or the error."""
 
     text: str = ""
     is_last: bool = False
@@ -72,7 +72,7 @@ class RemoteGeneration:
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens have been written so far, as the server tells: most send each alone."""
+        """The number of tokens written so far, by the server's chunks: most hold one token."""
         return self._answer.num_tokens
 
     def __iter__(self) -> Iterator[str]:
@@ -93,12 +93,12 @@ class RemoteEngine:
     """Answers by a server. Thread-safe."""
 
     def __init__(self, server: Server, max_new_tokens: int, max_requests: int) -> None:
-        """Prepare it; nothing is sent yet.
+        """Prepare the engine; nothing is sent yet.
 
         Args:
-            server: whose model it is.
+            server: the server and its model.
             max_new_tokens: the longest answer.
-            max_requests: how many answers the server is asked for at once.
+            max_requests: the most concurrent requests to the server.
         """
         self._server = server
         total = server.context_tokens
@@ -121,7 +121,7 @@ class RemoteEngine:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; answers being written end as if cancelled."""
+        """Stop; unfinished answers end as if cancelled."""
         with self._lock:
             ids = tuple(self._running)
         for request_id in ids:
@@ -134,7 +134,7 @@ class RemoteEngine:
             self._loop.close()
 
     def submit(self, request: Request) -> RemoteGeneration:
-        """Ask the server. See ``protocol.Engine``."""
+        """Send the request to the server. See ``protocol.Engine``."""
         num_prompt = len(request.prompt_ids)
         if num_prompt + request.max_new_tokens > self.limits.max_total_tokens:
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
@@ -155,20 +155,20 @@ class RemoteEngine:
 
     @property
     def num_running(self) -> int:
-        """How many answers are being written, or wait for it."""
+        """The number of answers that are being written, or wait for it."""
         return len(self._running)
 
     def _begin(self, answer: _Answer) -> None:
         answer.task = self._loop.create_task(self._write(answer))
 
     async def _end(self) -> None:
-        """Wait until nothing speaks to the server any more."""
+        """Wait until all requests to the server have ended."""
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)
         await self._client.close()
 
     async def _write(self, answer: _Answer) -> None:
-        """Let the server write an answer to its end, and pass it on."""
+        """Have the server write an answer to its end, and forward it."""
         last = _Event(is_last=True)
         try:
             async with self._turns:
@@ -200,7 +200,7 @@ class RemoteEngine:
                 raise EngineLostError("The model server breaks off again and again.")
 
     async def _read(self, answer: _Answer) -> FinishReason | None:
-        """Read over one connection to its end; why the answer is over, or None if it is not."""
+        """Read one connection to its end; return the finish reason, None if unfinished."""
         ended: FinishReason | None = None
         async with await self._ask(answer) as stream:
             async for chunk in stream:
@@ -237,7 +237,7 @@ class RemoteEngine:
 
 
 def _fault(error: openai.APIError, request: Request, limits: RequestLimits) -> ParleyError:
-    """What an error of the server means for the request."""
+    """Translate an error of the server into one of ours."""
     if not isinstance(error, openai.APIStatusError):
         return EngineLostError("The model server does not answer.")
     status = error.status_code

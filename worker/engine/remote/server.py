@@ -1,7 +1,7 @@
-"""A server that speaks OpenAI's protocol: what it runs, how long a text may be, how it goes on.
+"""A server that speaks OpenAI's protocol: its model, its context length, its way to continue.
 
-The protocol has no word for going on with an answer that is begun, so servers differ. Who they are
-is told by ``owned_by`` in their list of models.
+The protocol cannot continue an answer that has begun, so servers differ. The kind of server is
+``owned_by`` in its list of models.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,11 +16,12 @@ from worker.engine.remote.tokenizer import Message, ServerPrompt
 
 DEFAULT: Final = "default"
 NO_KEY: Final = "none"
-"""The client wants one; servers without keys ignore it."""
+"""The client requires a key; servers without keys ignore it."""
 TAKEN_FOR_PARAMETERS: Final = 10_000_000_000
-"""No server tells how many weights its model has; whoever serves one trusts it to write."""
+"""No server reports the number of its model's weights; an operator who serves one trusts it to
+write."""
 DEFAULT_CONTEXT_TOKENS: Final = 8192
-"""Where neither the server nor the operator says; small for what is served in 2026."""
+"""Where neither the server nor the operator says; small for the models served in 2026."""
 CHECK_TIMEOUT_S: Final = 10.0
 NUM_NAMED: Final = 5
 GO_ON: Final = (
@@ -48,11 +49,11 @@ class Server:
     owner: str = ""
 
     def messages(self, asked: ServerPrompt, pictures: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """What to send for a conversation.
+        """The messages to send for a conversation.
 
         Args:
             asked: the conversation; its last message is the question.
-            pictures: ``data:`` URLs of what is to be seen beside the question.
+            pictures: ``data:`` URLs of the pictures beside the question.
         """
         *before, question = asked.messages
         messages = [*before, _with_pictures(question, pictures) if pictures else question]
@@ -64,11 +65,11 @@ class Server:
         return [*messages, begun, {"role": "user", "content": GO_ON}]
 
     def extras(self, asked: ServerPrompt, salt: str) -> dict[str, Any]:
-        """What only this kind of server understands.
+        """The parameters that only this kind of server understands.
 
         Args:
             asked: the conversation.
-            salt: whose it is; equal beginnings share vLLM's cache only where it is equal.
+            salt: the tenant's; vLLM shares cached prefixes only where it is equal.
         """
         if self.owner != VLLM:
             return {}
@@ -76,7 +77,7 @@ class Server:
 
 
 def _with_pictures(question: Message, pictures: Sequence[str]) -> dict[str, Any]:
-    """A message whose content has parts, as the protocol wants it beside pictures."""
+    """A message whose content has parts, as the protocol requires beside pictures."""
     text = question["content"]
     words = [{"type": "text", "text": text}] if text else []
     seen = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
@@ -84,10 +85,10 @@ def _with_pictures(question: Message, pictures: Sequence[str]) -> dict[str, Any]
 
 
 def find_server(settings: Settings) -> Server:
-    """Ask the server of the settings what it runs.
+    """Ask the server of the settings for its model.
 
     Raises:
-        ModelServerSilentError: nobody answers there.
+        ModelServerSilentError: the server does not answer.
         ModelUnavailableError: it refuses the key, or does not have the model.
     """
     url = str(settings.openai_base_url)
@@ -114,7 +115,7 @@ def find_server(settings: Settings) -> Server:
 
 
 def _try(client: openai.OpenAI, model: str, listed: Collection[str]) -> None:
-    """Ask for one token of a model that is not listed: not every server lists all that it has."""
+    """Request one token of a model that is not listed: not every server lists all its models."""
     names = ", ".join(list(listed)[:NUM_NAMED]) or "none"
     if not model:
         raise ModelUnavailableError(

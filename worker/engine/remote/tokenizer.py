@@ -1,7 +1,7 @@
-"""Prompts as numbers, for a server that alone knows its model's tokens.
+"""A byte tokenizer for remote models, whose real tokens only their server knows.
 
-Tasks lay out, count and cut prompts by a tokenizer. Here a token is three bytes of UTF-8, which few
-texts have more real tokens than; nothing is lost, so that the engine can read the prompt again.
+Tasks format, count and cut prompts by a tokenizer. Here a token is three bytes of UTF-8; few texts
+have more real tokens than that. It is lossless, so that the engine can decode the prompt again.
 """
 
 import json
@@ -12,14 +12,14 @@ from worker.engine.protocol import AddedToken
 
 BYTES_A_TOKEN = 3
 MARK = "<|conversation|>"
-"""Before a conversation, to tell it from a text that is to be continued. A control token of this
-tokenizer, so nobody's text has it."""
+"""Begins a conversation, to tell it from a text that is to be continued. A control token of this
+tokenizer, so no person's text contains it."""
 Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPrompt:
-    """What a prompt is made of."""
+    """The parts of a prompt."""
 
     messages: tuple[Message, ...]
     """None: ``begun`` is a text to continue, without a conversation."""
@@ -29,21 +29,21 @@ class ServerPrompt:
 
 @dataclass(frozen=True, slots=True)
 class PlainTokenizer:
-    """Reads no language: bytes in threes. See ``protocol.Tokenizer``."""
+    """A tokenizer of three bytes per token, for any language. See ``protocol.Tokenizer``."""
 
     chat_template: str = MARK
     all_special_tokens: list[str] = field(default_factory=lambda: [MARK])
     added_tokens_decoder: Mapping[int, AddedToken] = field(default_factory=dict)
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Each number is three bytes behind a one, so that zeros at their beginning count."""
+        """Encode: each number is three bytes behind a one, so that leading zeros count."""
         del add_special_tokens
         data = text.encode(errors="replace")
         parts = (data[at : at + BYTES_A_TOKEN] for at in range(0, len(data), BYTES_A_TOKEN))
         return [int.from_bytes(b"\1" + part) for part in parts]
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str:
-        """Half a character at either end, where the numbers are a part of more, is dropped."""
+        """Decode; half a character at either end, from a part of a longer text, is dropped."""
         del skip_special_tokens
         parts = (number.to_bytes(BYTES_A_TOKEN + 1).lstrip(b"\0")[1:] for number in token_ids)
         return b"".join(parts).decode(errors="ignore")
@@ -51,13 +51,13 @@ class PlainTokenizer:
     def apply_chat_template(
         self, conversation: list[Message], *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
-        """The messages as they are; what follows is the beginning of the answer."""
+        """The messages as they are, followed by the beginning of the answer."""
         del tokenize, add_generation_prompt
         return MARK + json.dumps(conversation, ensure_ascii=False)
 
 
 def asked_by(prompt_ids: Sequence[int]) -> ServerPrompt:
-    """Take a prompt apart that was laid out with ``PlainTokenizer``."""
+    """Parse a prompt that was formatted with ``PlainTokenizer``."""
     text = PlainTokenizer().decode(prompt_ids, skip_special_tokens=False)
     if not text.startswith(MARK):
         return ServerPrompt((), text)

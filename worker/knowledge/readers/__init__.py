@@ -1,7 +1,7 @@
-"""A file's bytes and name to a document, whatever format it has.
+"""The readers: from a file's bytes and name to a document, for every supported format.
 
-Every file that cannot be read is refused with one sentence that says why and what to do. The
-readers of each format are in files of their own.
+A file that cannot be read is refused with one sentence that says why and what to do. Each format
+has a module of its own.
 """
 
 import codecs
@@ -35,7 +35,7 @@ ENDINGS = frozenset({*TEXT_READERS, *BYTES_READERS})
 FORMATS = "Markdown, reStructuredText, HTML, plain text, PDF and DOCX"
 MB = 1_000_000
 MAX_CONTROL_SHARE = 0.02
-"""More control characters than that are no text in any encoding."""
+"""A text with more control characters than that is no text in any encoding."""
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -53,7 +53,7 @@ def read_document(content: bytes, name: str, max_mb: float) -> Document:
 
     Args:
         content: its bytes.
-        name: with its ending, which says what it is.
+        name: the file name; its extension gives the format.
         max_mb: the largest file that is read, in megabytes.
 
     Raises:
@@ -80,7 +80,7 @@ def read_document(content: bytes, name: str, max_mb: float) -> Document:
 
 
 def decode(content: bytes, name: str) -> str:
-    """A text file's text: UTF-8, UTF-16 with its mark, or else Windows' Western European.
+    """Decode a text file: UTF-8, UTF-16 with its mark, or else Windows' Western European.
 
     Raises:
         UnreadableDocumentError: it is no text.

@@ -1,6 +1,6 @@
-"""HTML as a document: what a person would read on the page, without its navigation.
+"""The reader of HTML: the text that a person reads on the page, without its navigation.
 
-What is hidden from people is left out, because a model would read it.
+Hidden text is left out, because a model would read it.
 """
 
 import re
@@ -25,11 +25,11 @@ HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])"
 )
 TEXT, COMMENT = "-text", "-comment"
-"""What selectolax calls nodes that are no elements."""
+"""selectolax's tags of nodes that are no elements."""
 
 
 def read_html(text: str, name: str) -> Document:
-    """A page, or a part of one."""
+    """Read a page, or a part of one."""
     page = LexborHTMLParser(text)
     title = page.css_first("title")
     outline = Outline()
@@ -47,13 +47,13 @@ def add_html(outline: Outline, text: str) -> None:
 
 
 def text_of_html(text: str) -> str:
-    """What a person reads of a piece of HTML."""
+    """The visible text of a piece of HTML."""
     body = LexborHTMLParser(text).body
     return body.text() if body is not None else ""
 
 
 class _Walk:
-    """Goes through a page; text between two blocks is a paragraph."""
+    """Walks a page; text between two blocks is a paragraph."""
 
     def __init__(self, outline: Outline) -> None:
         self._outline = outline

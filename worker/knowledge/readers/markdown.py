@@ -1,4 +1,4 @@
-"""Markdown as a document: what a reader of the rendered page would see."""
+"""The reader of Markdown: the text of the rendered page."""
 
 import re
 
@@ -13,7 +13,7 @@ FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(---|\.\.\.)[ \t]*\n", re.DOTALL)
 
 
 def read_markdown(text: str, name: str) -> Document:
-    """CommonMark with tables and strikethrough."""
+    """Read CommonMark with tables and strikethrough."""
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     text = FRONT_MATTER.sub("", text.replace("\r\n", "\n"))
     outline = Outline()

@@ -1,4 +1,4 @@
-"""PDF and DOCX as documents. Both are opened by kept libraries; nothing in them is ever run."""
+"""The readers of PDF and DOCX. Libraries open both; nothing in a file is ever run."""
 
 import io
 import logging
@@ -19,16 +19,16 @@ MAX_UNPACKED_BYTES = 200_000_000
 MAX_PAGES = 2000
 PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 HYPHEN = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
-"""A word that was cut at the end of a line."""
+"""A word that is hyphenated at the end of a line."""
 
 
 def read_pdf(content: bytes, name: str) -> Document:
-    """A section a page: what PDF calls a heading is only a larger letter.
+    """Read a PDF, one section per page: a heading in PDF is only larger text.
 
     Raises:
         UnreadableDocumentError: it is encrypted, damaged, or has pictures instead of text.
     """
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of each oddity of a file
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs each oddity of a file
     with _faults_told(f"The file {name}.pdf is damaged, or not a PDF at all."):
         reader = pypdf.PdfReader(io.BytesIO(content))
         if reader.is_encrypted:
@@ -37,7 +37,7 @@ def read_pdf(content: bytes, name: str) -> Document:
 
 
 def _decrypt(reader: pypdf.PdfReader, name: str) -> None:
-    """Open a file that only may not be printed or changed: it has an empty password."""
+    """Open a file that only forbids printing or changes: its password is empty."""
     with _faults_told(f"The file {name}.pdf is encrypted: save it without a password."):
         if not reader.decrypt(""):
             raise ValueError("It needs a password.")
@@ -66,7 +66,7 @@ def _read_pages(reader: pypdf.PdfReader, name: str) -> Document:
 
 
 def read_docx(content: bytes, name: str) -> Document:
-    """Word's headings, paragraphs, lists and tables.
+    """Read Word's headings, paragraphs, lists and tables.
 
     Raises:
         UnreadableDocumentError: it is damaged or encrypted, or too large when it is unpacked.
@@ -93,7 +93,7 @@ def _no_image(_image: object) -> list[object]:
 
 @contextmanager
 def _faults_told(sentence: str) -> Iterator[None]:
-    """A damaged file can raise anything in a library that reads it: it becomes a sentence."""
+    """Turn any exception of the library for a damaged file into a sentence."""
     try:
         yield
     except UnreadableDocumentError:

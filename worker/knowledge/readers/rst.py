@@ -1,6 +1,6 @@
-"""reStructuredText as a document; what Sphinx adds to it is read as text.
+"""The reader of reStructuredText; Sphinx's extensions are read as text.
 
-Nothing that a file names is opened, and no raw HTML is taken over.
+Files that a document includes are not opened, and raw HTML is dropped.
 """
 
 import re
@@ -55,7 +55,7 @@ SETTINGS = {
 
 
 def read_rst(text: str, name: str) -> Document:
-    """Sections, paragraphs, lists, tables and code."""
+    """Read sections, paragraphs, lists, tables and code."""
     for role in set(ROLE.findall(text)) - _known(roles, "_role_registry"):
         roles.register_local_role(role, _read_role)  # type: ignore[arg-type]  # wants references
     theirs = _known(directives, "_directive_registry") - CODE - SILENT
@@ -68,9 +68,9 @@ def read_rst(text: str, name: str) -> Document:
 
 
 def _known(module: ModuleType, registry: str) -> set[str]:
-    """Names that docutils knows by itself, or since a file before; it has no function that tells.
+    """The names that docutils knows already; it has no function that lists them.
 
-    Ours are found here, too, and need not be registered again.
+    Includes ours once registered, so that a later file need not register them again.
     """
     return set(vars(module)[registry])
 
@@ -82,20 +82,20 @@ def _read_role(
     *_: object,
     **__: object,
 ) -> tuple[list[nodes.Node], list[nodes.Node]]:
-    """``:doc:`Installing <install>` `` reads as its words; ``~`` shortens a name."""
+    """Read ``:doc:`Installing <install>` `` as its words; ``~`` shortens a name."""
     shown = TARGET.sub("", text) or text
     return [nodes.inline(text, shown.lstrip("~!"))], []
 
 
 class _Options(dict[str, Any]):
-    """Any option is known."""
+    """Accepts any option."""
 
     def __missing__(self, _key: str) -> Any:  # noqa: ANN401 - as docutils calls it
         return directives.unchanged
 
 
 class _AnyDirective(Directive):
-    """A directive of Sphinx or of an extension: what it holds is read as text."""
+    """A directive of Sphinx or of an extension: its content is read as text."""
 
     has_content = True
     optional_arguments = 1
@@ -103,7 +103,7 @@ class _AnyDirective(Directive):
     option_spec: ClassVar[dict[str, Any]] = _Options(name=directives.unchanged)
 
     def run(self) -> list[nodes.Node]:
-        """The nodes it stands for."""
+        """The nodes that replace it."""
         text = "\n".join(self.content)
         if self.name in SILENT:
             return []
@@ -144,7 +144,7 @@ def _add(outline: Outline, node: nodes.Node, depth: int) -> None:
 
 
 def _add_definition(outline: Outline, node: nodes.Element, depth: int) -> None:
-    """A term and what begins its explanation belong together."""
+    """Join a term and the beginning of its definition."""
     term, *_, body = node.children
     first, *rest = body.children if isinstance(body, nodes.Element) else [body]
     if isinstance(first, nodes.paragraph):

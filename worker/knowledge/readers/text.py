@@ -1,4 +1,4 @@
-"""Plain text as a document: paragraphs, and nothing else."""
+"""The reader of plain text: paragraphs only."""
 
 import re
 
@@ -8,7 +8,7 @@ PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 
 
 def read_text(text: str, name: str) -> Document:
-    """Paragraphs end at empty lines."""
+    """Read paragraphs, which end at empty lines."""
     outline = Outline()
     for paragraph in PARAGRAPHS.split(text.replace("\r\n", "\n")):
         outline.add(paragraph)
