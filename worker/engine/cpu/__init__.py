@@ -1,6 +1,6 @@
-"""A small engine for processors: int8 weights, one compiled step for everybody's tokens.
+"""A small engine for processors: int8 weights, one compiled step for all sequences.
 
-``blocks`` divides the cache, ``sequences`` says what is in it and what the next step computes,
-``network`` computes it, ``sampling`` chooses the tokens, ``batch`` runs the loop, ``quality``
-refuses int8 where it costs too much. See docs/decisions/0014-engine-for-processors.md.
+``block_allocator`` divides the cache, ``scheduler`` says what is in it and what the next step
+computes, ``model`` computes it, ``sampler`` chooses the tokens, ``batch`` runs the loop, ``load``
+refuses int8 where it costs too much. See docs/decisions/0013-engine-for-processors.md.
 """
