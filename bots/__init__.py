@@ -1,1 +1,1 @@
-"""The side with the platforms: asyncio, holds the tokens, never imports ``worker`` or torch."""
+"""The bots: platform clients on asyncio, which hold the tokens. No ``worker`` and no torch here."""

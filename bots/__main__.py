@@ -1,7 +1,7 @@
-"""Composition root of the bots: settings, Redis, and the adapters whose tokens are there.
+"""Composition root of the bots: settings, Redis, and the adapters that have tokens.
 
 ``python -m bots`` runs them; ``python -m bots console`` chats in the terminal;
-``python -m bots doctor`` prints their checks; ``python -m bots explain`` says what they would do.
+``python -m bots doctor`` prints their checks; ``python -m bots explain`` explains the policy.
 """
 
 import asyncio
@@ -26,9 +26,8 @@ from shared.settings import Settings, read_settings
 
 INTERRUPTED = 130
 SWITCH_S = 0.0005
-"""How long a thread keeps Python from another that wants it. At Python's own 5 ms, each of the
-event loop's calls of the system may cost 5 ms while Celery's client works (``parley bench
-ingest``)."""
+"""How long a thread may keep the GIL while another waits for it. At Python's own 5 ms, each of the
+event loop's system calls may cost 5 ms while Celery's client works (``parley bench ingest``)."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,7 +74,7 @@ async def serve(settings: Settings) -> None:
     """Run the Slack and Discord adapters that have tokens, and the HTTP server.
 
     Raises:
-        StartupError: something that is needed is missing or refused.
+        StartupError: something required is missing or refused.
     """
     if not settings.runs_slack and not settings.runs_discord:
         raise SettingsError(
@@ -97,7 +96,7 @@ async def chat(settings: Settings) -> None:
 
 
 async def measure(settings: Settings, what: str, order: Sequence[str]) -> None:
-    """Ask many questions at once and time the answers, or time how they are taken."""
+    """Run a bench: the time of answers under load, or of accepting questions."""
     from bots.benches import ingest as ingesting  # noqa: PLC0415 - only a bench needs it
     from bots.benches import load as loading  # noqa: PLC0415 - only a bench needs it
 
@@ -151,7 +150,7 @@ async def _wire(settings: Settings, allowance: AskAllowance | None) -> Wiring:
 
 
 async def _until_signal(serving: Coroutine[None, None, None]) -> None:
-    """Run until it ends by itself or a SIGTERM or SIGINT asks for the end."""
+    """Run until it ends by itself or until SIGTERM or SIGINT."""
     task = asyncio.ensure_future(serving)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""What every adapter is to the process that runs it, and the parts it is handed."""
+"""The adapter protocol, what all adapters of a process share, and how an adapter is run."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -33,7 +33,7 @@ class Adapter(Protocol):
         """Serve until cancelled.
 
         Raises:
-            StartupError: the platform will not have us; the sentence says why.
+            StartupError: the platform refuses the bot; the sentence says why.
         """
         ...
 
@@ -46,19 +46,19 @@ class Wiring:
     redis_url: str
     limits: JobLimits
     allowance: AskAllowance | None
-    """None where nobody's share is limited: at one's own terminal."""
+    """None where shares are not limited: in the terminal."""
     max_chars: int
     wake: Callable[..., None]
     """``ledger.celery.publish`` with its app: blocks."""
     metrics: Metrics
     preference_cache: PreferenceCache | None = None
-    """What workspaces and channels prefer; None at one's own terminal."""
+    """The preferences of workspaces and channels; None in the terminal."""
     max_parts: int = MAX_PARTS
-    """Messages that an answer is shown in."""
+    """The number of messages that an answer may span."""
 
 
 class Link:
-    """One platform's way in and way out, between its client and the ledger."""
+    """One platform's reception, delivery and outbox, between its client and the ledger."""
 
     def __init__(
         self,
@@ -81,14 +81,14 @@ class Link:
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 
     async def run_with(self, adapter: Adapter) -> None:
-        """Run the platform's client beside its outbox; the end of one is the end of both."""
+        """Run the platform's client beside its outbox; when one ends, the other is cancelled."""
         try:
             await all_or_none(adapter.run(), self.outbox.run(), self._sweep())
         finally:
             await self.delivery.close()
 
     async def _sweep(self) -> None:
-        """Look for what is overdue, as workers do: deadlines hold when no worker is alive, too."""
+        """Sweep overdue jobs, as workers do, so that deadlines hold when no worker is alive."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
@@ -99,7 +99,7 @@ class Link:
 
 
 async def all_or_none(*parts: Coroutine[None, None, None]) -> None:
-    """Run all; the end of one is the end of the others, and its fault is raised as it is."""
+    """Run all; when one ends, cancel the others and raise its exception unwrapped."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

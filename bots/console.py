@@ -1,4 +1,4 @@
-"""Chat in the terminal: live text and history where there is a terminal, plain lines when piped."""
+"""The terminal as a platform: live text and history on a terminal, plain lines when piped."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ RECEIVE_RETRY_S = 1.0
 
 
 class ConsoleSurface:
-    """The terminal as delivery sees it: one answer after another, growing at its end."""
+    """The terminal as a delivery surface: one answer after another, each growing at its end."""
 
     cadence = streaming_cadence.CONSOLE
 
@@ -51,26 +51,26 @@ class ConsoleSurface:
         self._live: rich.live.Live | None = None
 
     def render(self, text: str) -> Sequence[str]:
-        """A terminal takes any length."""
+        """One part: a terminal has no length limit."""
         return [text]
 
     def placeholder(self, job: Job) -> str | None:
-        """The terminal shows that it waits by itself."""
+        """None: the terminal shows by itself that it waits."""
         del job
         return None
 
     def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
-        """A terminal takes any number of calls."""
+        """None: a terminal has no rate limit."""
         del job, rank, is_begun
         return None
 
     def can_edit(self, job: Job) -> bool:
-        """What is printed can be gone on with."""
+        """True: printed text can be continued."""
         del job
         return True
 
     async def post(self, job: Job, part: int, piece: Piece) -> str:
-        """Print the beginning of an answer; of a picture, what it shows."""
+        """Print the beginning of an answer; for a picture, its description."""
         self._printed = ""
         self._show(_text_of(piece))
         return f"{job.id}-{part}"
@@ -81,21 +81,21 @@ class ConsoleSurface:
         self._show(_text_of(piece))
 
     async def delete(self, job: Job, message: str) -> None:
-        """What is printed stays."""
+        """Do nothing: printed text stays."""
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
-        """What was printed before a crash is gone."""
+        """Find nothing: text printed before a crash is lost."""
         del job, part, text, after
         return ()
 
     async def react(self, job: Job, emoji: str) -> None:
-        """Nothing is marked in a terminal."""
+        """Do nothing: a terminal has no reactions."""
 
     async def unreact(self, job: Job, emoji: str) -> None:
-        """Nothing is marked in a terminal."""
+        """Do nothing: a terminal has no reactions."""
 
     async def show_busy(self, job: Job) -> None:
-        """The terminal shows that it waits by itself."""
+        """Do nothing: the terminal shows by itself that it waits."""
 
     def finish(self) -> None:
         """End the answer's last line."""
@@ -128,7 +128,7 @@ class ConsoleSurface:
 
 
 def _text_of(piece: Piece) -> str:
-    """What is printed; of a picture, what it shows."""
+    """The text to print; for a picture, its description."""
     if piece.picture is None:
         return piece.text
     return f"{piece.text}\n\n[{piece.picture.description}]"
@@ -149,7 +149,7 @@ class ConsoleAdapter:
         """The latest question."""
 
     async def leave(self) -> None:
-        """Take back what is not answered yet, and leave nothing of this session behind."""
+        """Withdraw unanswered questions and delete what this session stored."""
         with contextlib.suppress(*LEDGER_AWAY):
             if self._asked:
                 await self._reception.withdraw(self._asked)
@@ -172,7 +172,7 @@ class ConsoleAdapter:
                 self._surface.finish()
 
     async def _receive(self, incoming: Incoming) -> Job | None:
-        """Record a question, also if Redis is away for a moment: an embedded one is restarted.
+        """Record a question, retrying while Redis is briefly away: an embedded one is restarted.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: it stays away.
@@ -224,7 +224,7 @@ async def chat_in_terminal(wiring: Wiring, history: Path) -> None:
 
 
 async def wait_for_worker(store: AsyncStore) -> None:
-    """Wait until somebody can answer, and say so."""
+    """Wait until a worker is alive, and say so."""
     with rich.console.Console(stderr=True).status("Loading the model"):
         while not await store.has_worker():  # noqa: ASYNC110 - it is Redis that changes
             await asyncio.sleep(POLL_S)
@@ -236,7 +236,7 @@ async def _piped_lines() -> AsyncIterator[str]:
     lines: asyncio.Queue[str | None] = asyncio.Queue()
 
     def read() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is no reader any more
             for line in sys.stdin:
                 loop.call_soon_threadsafe(lines.put_nowait, line)
             loop.call_soon_threadsafe(lines.put_nowait, None)

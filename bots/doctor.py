@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 
 async def report(settings: Settings) -> int:
-    """Print one line a check; the exit code is 1 if one failed."""
+    """Print one line per check; the exit code is 1 if a check failed."""
     checks: list[Check] = []
     if settings.runs_slack:
         checks.extend(await _check_slack(settings))

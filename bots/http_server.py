@@ -30,13 +30,13 @@ async def http_server(
     Args:
         host: address to listen on.
         port: port to listen on.
-        store: asked for its health.
+        store: checked for health.
         registry: what ``/metrics`` shows.
-        posts: path -> what answers a POST there.
-        gets: path -> what answers a GET there, besides health and metrics.
+        posts: path -> handler of POST requests.
+        gets: path -> handler of GET requests, besides health and metrics.
 
     Raises:
-        PortInUseError: somebody else listens there.
+        PortInUseError: another process listens there.
     """
 
     async def health(_request: web.Request) -> web.Response:

@@ -1,9 +1,7 @@
-"""What ``/metrics`` counts, in a registry of its own.
+"""The bots' Prometheus metrics, in a registry of their own, and a monitor of the event loop.
 
-Watches that nothing blocks the event loop: a blocked loop answers no heartbeat and no event.
-
-Time in which the machine had no processor for us is not counted: that is the machine's fault, and
-another one's to see.
+A blocked loop answers no heartbeat and no event, so its lag is measured. Time in which the machine
+gave this thread no processor is not counted: other monitoring covers that.
 """
 
 import asyncio
@@ -59,7 +57,7 @@ NS = 1_000_000_000
 
 
 def waited_for_cpu_s() -> float:
-    """How long this thread has waited for a processor so far; 0 where nobody counts."""
+    """How long this thread has waited for a processor so far; 0 where the OS does not say."""
     try:
         return int(SCHEDSTAT.read_text(encoding="ascii").split()[1]) / NS
     except (OSError, ValueError, IndexError):
@@ -71,7 +69,7 @@ async def watch_loop(
     clock: Callable[[], float] = time.monotonic,
     waited_s: Callable[[], float] = waited_for_cpu_s,
 ) -> None:
-    """Measure until cancelled."""
+    """Measure the event loop's lag until cancelled."""
     warned_at_s = -WARN_EVERY_S
     while True:
         began_s, waited_before_s = clock(), waited_s()

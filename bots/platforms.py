@@ -1,4 +1,4 @@
-"""Runs the adapters whose tokens are there, beside the HTTP server, until one of them fails."""
+"""Runs the adapters that have tokens, beside the HTTP server, until one of them fails."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -36,7 +36,7 @@ async def serve_platforms(settings: Settings, wiring: Wiring) -> None:
     """Serve until cancelled.
 
     Raises:
-        StartupError: a platform will not have us, or the port is in use.
+        StartupError: a platform refuses the bot, or the port is in use.
     """
     try:
         await _serve(settings, wiring)
@@ -114,10 +114,10 @@ def _automation_rules(settings: Settings) -> DiscordAutomationRules:
 
 
 def _languages(settings: Settings) -> dict[str, str]:
-    """Channel -> code of the language that what is written there is translated to.
+    """Channel -> code of the language that its messages are translated to.
 
     Raises:
-        SettingsError: one is no language.
+        SettingsError: one is not a language.
     """
     found = {}
     for channel, words in settings.translate_channels.items():
@@ -132,7 +132,7 @@ def _languages(settings: Settings) -> dict[str, str]:
 
 
 def slack_access(settings: Settings) -> SlackAccess:
-    """The part of the settings that Slack's client needs."""
+    """The settings that Slack's client needs."""
     url = str(settings.slack_api_url)
     return SlackAccess(
         bot_token=_secret(settings.slack_bot_token) or "",
@@ -143,7 +143,7 @@ def slack_access(settings: Settings) -> SlackAccess:
 
 
 def slack_credentials(settings: Settings) -> AppCredentials:
-    """Who the app is that workspaces install."""
+    """The credentials of the app that workspaces install."""
     return AppCredentials(
         client_id=settings.slack_client_id or "",
         client_secret=_secret(settings.slack_client_secret) or "",
@@ -152,16 +152,16 @@ def slack_credentials(settings: Settings) -> AppCredentials:
 
 
 def slack_cipher(settings: Settings) -> TokenCipher:
-    """What the workspaces' tokens are sealed with.
+    """The cipher of the workspaces' tokens.
 
     Raises:
-        SettingsError: ``PARLEY_SECRET_KEY`` holds something that is no key.
+        SettingsError: ``PARLEY_SECRET_KEY`` is not a valid key.
     """
     return TokenCipher(_secret(settings.secret_key) or "")
 
 
 def discord_access(settings: Settings) -> DiscordAccess:
-    """The part of the settings that Discord's client needs."""
+    """The settings that Discord's client needs."""
     gateway = settings.discord_gateway_url
     return DiscordAccess(
         token=_secret(settings.discord_token) or "",

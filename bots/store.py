@@ -1,4 +1,4 @@
-"""The bots' Redis client, and how it runs the ledger's calls: asyncio."""
+"""The bots' asyncio Redis client, and how it runs the ledger's calls."""
 
 import asyncio
 import contextlib
@@ -28,14 +28,14 @@ REPLICA_WAIT_MS = 500
 
 
 class RedisClient(redis.asyncio.Redis):
-    """redis-py's client, which in Python 3.11 may forget a cancellation that meets it as it sends.
+    """redis-py's client; in Python 3.11 it may lose a cancellation that arrives while it sends.
 
     It sends through ``asyncio.wait_for`` (github.com/python/cpython/issues/86296). A task that went
-    on would be asked again only after ``ending.ASK_AGAIN_S``.
+    on would be cancelled again only after ``tasks.ASK_AGAIN_S``.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - its own
-        """As redis-py's, and cancelled if it was asked to be."""
+        """As redis-py's, but cancelled if cancellation was requested."""
         task = asyncio.current_task()
         num_before = task.cancelling() if task else 0
         answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # no types
@@ -51,20 +51,20 @@ class AsyncStore:
         self.client = client
         self._num_replicas = num_replicas
         self._scripts: dict[str, AsyncScript] = {}
-        """By their text: each has to be hashed once."""
+        """By their text, so that each is hashed once."""
 
     async def run_confirmed(self, call: Call[T]) -> T:
-        """Run one atomic step and wait until so many replicas have it as the settings ask for.
+        """Run one atomic step and wait until the number of replicas in the settings has it.
 
         Raises:
             redis.RedisError: as for ``run``, or too few replicas confirmed in time.
         """
         if self._num_replicas == 0:
             return await self.run(call)
-        # WAIT speaks of what its own connection wrote, so both go down the same one.
+        # WAIT covers what its own connection wrote, so both use the same connection.
         async with self.client.pipeline(transaction=False) as pipe:
             pipe.eval(call.script, 0, *call.args)
-            # A message that is known already writes nothing here; what is written now is behind it.
+            # A known message writes nothing here; waiting also covers the earlier write of it.
             pipe.set(keys.WAITED, 1)
             pipe.execute_command("WAIT", self._num_replicas, REPLICA_WAIT_MS)
             async with asyncio.timeout(TIMEOUT_S):
@@ -77,23 +77,23 @@ class AsyncStore:
         """Run one atomic step.
 
         Raises:
-            redis.RedisError: Redis is away or refuses; the step may or may not have happened.
+            redis.RedisError: Redis is away or refuses; the step may or may not have run.
         """
         script = self._scripts.get(call.script)
         if script is None:
             script = self._scripts[call.script] = self.client.register_script(call.script)
-        # Not wait_for, which makes a task each time, and in Python 3.11 may lose a cancellation.
+        # Not wait_for: it makes a task each time, and in Python 3.11 may lose a cancellation.
         async with asyncio.timeout(TIMEOUT_S):
             raw: Any = await script(args=list(call.args))
         return call.read(raw)
 
     async def close(self) -> None:
-        """Hang up, while there is an event loop to do it on."""
+        """Close the connections while the event loop still runs."""
         with contextlib.suppress(redis.RedisError, TimeoutError, OSError):
             await self.client.aclose(close_connection_pool=True)
 
     async def find_job(self, job_id: str) -> Job | None:
-        """The job of this id, if the ledger still knows it."""
+        """The job of this id; None if the ledger does not know it."""
         document: Any = await self.client.hget(keys.job(job_id), "job")
         return codec.decode(document, Job) if document else None
 
@@ -103,12 +103,12 @@ class AsyncStore:
         return state.decode() if state is not None else None
 
     async def find_part(self, job_id: str, part: int) -> str | None:
-        """The message that a part of an answer stands in, if it is noted."""
+        """The message that holds a part of an answer, if it is recorded."""
         message: Any = await self.client.hget(keys.job(job_id), f"part:{part}")
         return message.decode() if message is not None else None
 
     async def posted(self, job_id: str) -> frozenset[str]:
-        """The messages that the parts of an answer stand in."""
+        """The messages that hold the parts of an answer."""
         fields: Any = await self.client.hgetall(keys.job(job_id))
         return frozenset(
             value.decode() for name, value in fields.items() if name.startswith(b"part:")
@@ -120,18 +120,18 @@ class AsyncStore:
         return codec.decode(document, Snapshot) if document else None
 
     async def find_ending(self, job_id: str) -> Final | None:
-        """The final reply of a job that ended lately."""
+        """The final reply of a recently ended job."""
         document: Any = await self.client.get(keys.ending(job_id))
         return read_final(document) if document else None
 
     async def find_thread(self, origin: Origin, message: str) -> str | None:
-        """The thread that one of our own messages belongs to; None if it is not ours."""
+        """The thread that one of the bot's own messages belongs to; None if it is not the bot's."""
         key = keys.answer(origin.platform, origin.team, origin.channel, message)
         thread: Any = await self.client.get(key)
         return thread.decode() if thread is not None else None
 
     async def opted_out(self, tenant: str) -> frozenset[str]:
-        """The people of a tenant whose messages are read for nothing but their own questions."""
+        """The people of a tenant who opted out: only their own questions are read."""
         members: Any = await self.client.smembers(keys.opted_out(tenant))
         return frozenset(member.decode() for member in members)
 
@@ -141,21 +141,21 @@ class AsyncStore:
         return frozenset(member.decode() for member in members)
 
     async def note_pin(self, origin: Origin, *, is_pinned: bool) -> None:
-        """A pinned message has been learned, or forgotten."""
+        """Record that a pinned message was learned, or forgotten."""
         change: Any = self.client.sadd if is_pinned else self.client.srem
         await change(keys.pins(origin.tenant, origin.channel), origin.message)
 
     async def has_worker(self) -> bool:
-        """Whether any worker has given a sign of life lately."""
+        """Whether any worker has sent a heartbeat lately."""
         status = await self.run(operating.status())
         return any(worker.state is WorkerState.READY for worker in status.workers)
 
 
 async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int = 0) -> AsyncStore:
-    """Connect and check that this Redis may be trusted with jobs.
+    """Connect, and check that this Redis may be trusted with jobs.
 
     Raises:
-        RedisUnavailableError: it does not answer, or could lose what it is told.
+        RedisUnavailableError: it does not answer, or is configured so that it could lose data.
     """
     try:
         # A flood waits for a connection instead of failing for want of one.
@@ -165,8 +165,8 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
             timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            # Once, at once: for a connection that died unnoticed. Everything else is tried again by
-            # whoever asked; redis-py's own way takes seconds and does not end when it is told to.
+            # One immediate retry, for a connection that died unnoticed. Callers retry everything
+            # else; redis-py's own retries take seconds and do not stop when cancelled.
             retry=Retry(NoBackoff(), 1),
         )
         client = RedisClient(connection_pool=pool)

@@ -1,4 +1,4 @@
-"""Secrets kept in Redis, sealed with a key that is not there: Fernet, with room for a new key."""
+"""Encryption of secrets kept in Redis, with a key kept outside it: Fernet, with key rotation."""
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -11,17 +11,17 @@ HOW = (
 
 
 class TokenDecryptionError(Exception):
-    """It was sealed with a key that is not among ours."""
+    """The token was encrypted with a key that is not configured."""
 
 
 class TokenCipher:
-    """Seals with the first of its keys and opens with any: a new key is put before the old one."""
+    """Encrypts with its first key and decrypts with any: a new key is put before the old one."""
 
     def __init__(self, keys: str) -> None:
-        """``keys``: with commas between.
+        """``keys``: separated by commas.
 
         Raises:
-            SettingsError: one of them is no key.
+            SettingsError: one of them is not a valid key.
         """
         words = [key.strip() for key in keys.split(",") if key.strip()]
         try:
@@ -32,14 +32,14 @@ class TokenCipher:
             ) from None
 
     def close(self, text: str) -> bytes:
-        """The text, sealed."""
+        """Encrypt a text."""
         return self._fernet.encrypt(text.encode())
 
     def open(self, sealed: bytes) -> str:
-        """What was sealed.
+        """Decrypt a text.
 
         Raises:
-            UnsealableError: with another key, or it was tampered with.
+            TokenDecryptionError: it was encrypted with another key, or tampered with.
         """
         try:
             return self._fernet.decrypt(sealed).decode()
@@ -47,7 +47,7 @@ class TokenCipher:
             raise TokenDecryptionError from None
 
     def renew(self, sealed: bytes) -> bytes:
-        """The same, sealed with the first key. Raises as ``open`` does."""
+        """The same text, encrypted with the first key. Raises as ``open`` does."""
         try:
             return self._fernet.rotate(sealed)
         except InvalidToken:

@@ -1,7 +1,7 @@
-"""Wakes workers beside the event loop: Celery's client blocks, for as long as Redis is slow.
+"""Wakes workers in a thread beside the event loop, because Celery's client blocks if Redis is slow.
 
-What waits is published together, and the queue is short. What does not fit is dropped, and that is
-no loss: the ledger has the job, and the sweep hands it to Celery again.
+Waiting jobs are published together, and the queue is short. Jobs that do not fit are dropped, which
+loses nothing: the ledger has them, and the sweep hands them to Celery again.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ log = get_logger(__name__)
 
 MAX_WAITING = 256
 PAUSE_S = 0.02
-"""After each step: who comes alone is woken at once, and many are woken together."""
+"""After each step: a single job is woken at once, and many are woken together."""
 
 
 class Waker:
-    """Calls ``publish`` in a thread of its own, which does not outlive the process."""
+    """Calls ``publish`` in a daemon thread."""
 
     def __init__(self, publish: Callable[..., None]) -> None:
         """``publish``: as ``ledger.celery.publish`` with its app."""
@@ -30,9 +30,9 @@ class Waker:
         self._thread: threading.Thread | None = None
 
     def wake(self, ready: Ready) -> None:
-        """Have a worker woken for a job. Never blocks."""
+        """Queue a wake-up for a job. Never blocks."""
         if self._thread is None:
-            # Not an executor: at its end Python would wait for a thread that hangs in a connection.
+            # Not an executor: on exit Python would wait for a thread that hangs in a connection.
             self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
             self._thread.start()
         try:

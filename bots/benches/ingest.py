@@ -1,8 +1,8 @@
-"""``python -m bots ingest``: how fast questions are taken while nobody answers, and what they cost.
+"""Ingest bench (``python -m bots ingest``): the rate and cost of accepting questions.
 
 For ``parley bench ingest``, with a Redis of its own. All is real but the platform and the worker:
-what is timed is the way from an event that has been read to its job in Redis, with everybody's
-limits; each is a conversation of its own, five of one person and twenty of one channel.
+the time measured is from a parsed event to its job in Redis, with all limits on. Each question is a
+conversation of its own; a person has five of them and a channel twenty.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ AT_ONCE = 64
 PERCENT = 100
 POLL_S = 0.05
 WOKEN_S = 120.0
-"""So long Celery's messages may take to stand in the queue as well."""
+"""How long to wait until Celery's messages are in the queue as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestBenchOptions:
-    """What is to be measured."""
+    """The bench's options."""
 
     messages: int
     per_s: int
@@ -47,14 +47,14 @@ class IngestBenchOptions:
 
 
 def read_options(arguments: Sequence[str]) -> IngestBenchOptions:
-    """An order from a command line: messages, messages a second, perhaps ``--json``."""
+    """Parse a command line: messages, messages a second, perhaps ``--json``."""
     messages, per_s, *rest = arguments
     return IngestBenchOptions(int(messages), int(per_s), rest == ["--json"])
 
 
 @dataclass(frozen=True, slots=True)
 class BotsMemory:
-    """With so many questions waiting."""
+    """The bots' memory with this many questions waiting."""
 
     waiting: int
     redis_mb: float
@@ -69,7 +69,7 @@ class IngestBenchResult:
     per_s: int
     """What the pace was set to."""
     accept_ms: dict[str, float]
-    """p50 and p95 at that pace, from the moment at which a question was due."""
+    """p50 and p95 at that pace, from the time at which a question was due."""
     flat_out_per_s: float
     """With no pace."""
     redis_bytes_each: int
@@ -79,14 +79,14 @@ class IngestBenchResult:
 
 
 class _Crowd:
-    """An adapter whose people ask one question each, and ends."""
+    """An adapter whose people ask one question each; it stops after that."""
 
     def __init__(self, reception: Reception, order: IngestBenchOptions) -> None:
         self._reception, self._order = reception, order
         self._num_asked = 0
 
     async def run(self) -> None:
-        """Ask, and say what was measured."""
+        """Ask all questions and report the measurements."""
         order = self._order
         await self._flat_out(NUM_WARM_UP)
         empty = await self._memory(0)
@@ -115,7 +115,7 @@ class _Crowd:
     async def _paced(
         self, count: int, steps: Sequence[int], memory: list[BotsMemory]
     ) -> list[float]:
-        """Ask at the pace; how long each took from when it was due, in ms."""
+        """Ask at the given pace; the latency of each from the time it was due, in ms."""
         begun_s, waits_ms = time.perf_counter(), []
         rest_s = 0.0
         tasks: set[asyncio.Task[None]] = set()
@@ -161,7 +161,7 @@ class _Crowd:
             raise StartupError("A question was not accepted: this Redis is not empty.")
 
     async def _wait_woken(self) -> None:
-        """Wait until there is a message of Celery's for each question."""
+        """Wait until there is a Celery message for each question."""
         store = self._reception.store
         async with asyncio.timeout(WOKEN_S):
             while await store.client.llen(CHAT_QUEUE) < self._num_asked:  # noqa: ASYNC110 - by a thread
@@ -194,7 +194,7 @@ def _told(found: IngestBenchResult) -> str:
 
 
 async def ingest(wiring: Wiring, order: IngestBenchOptions) -> None:
-    """Ask, and nobody answers."""
+    """Run the bench without a worker."""
     link = Link(wiring, ConsoleSurface(io.StringIO()), f"{Platform.CONSOLE}:ingest")
     await link.outbox.open()
     await link.run_with(_Crowd(link.reception, order))

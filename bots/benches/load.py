@@ -1,7 +1,7 @@
-"""``python -m bots load``: many questions at once, as from an adapter, and when answers come.
+"""Load bench (``python -m bots load``): many questions at once, and when their answers arrive.
 
-For ``parley bench serve``. All is real but the platform, which is this process: what a platform's
-own network takes is not in the times.
+For ``parley bench serve``. All is real but the platform, which is this process: the times do not
+include a platform's own network.
 """
 
 import asyncio
@@ -45,35 +45,35 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LoadBenchOptions:
-    """What is to be measured."""
+    """The bench's options."""
 
     concurrency: int
     repeats: int
     out: Path
     num_workers: int = 1
-    """To wait for, before anything is asked."""
+    """The number of workers to wait for before the first question."""
 
 
 def read_options(arguments: Sequence[str]) -> LoadBenchOptions:
-    """An order from a command line: questions at once, repeats, the file to write to, workers."""
+    """Parse a command line: questions at once, repeats, the output file, workers."""
     concurrency, repeats, out, *workers = arguments
     return LoadBenchOptions(int(concurrency), int(repeats), Path(out), *map(int, workers))
 
 
 @dataclass(frozen=True, slots=True)
 class TimedQuestion:
-    """One question's way."""
+    """The times of one question."""
 
     question: str
     answer: str
     first_text_ms: float
-    """From the moment at which the platform hands it over to the first text that is posted."""
+    """From the time the platform hands it over to the first text that is posted."""
     last_text_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Questions that were asked at once."""
+    """Questions that were asked at the same time."""
 
     seconds: float
     """From the first question to the last answer."""
@@ -82,7 +82,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was measured; ``parley bench serve`` adds what it is compared to."""
+    """The measurements; ``parley bench serve`` adds the figures to compare with."""
 
     rounds: tuple[Round, ...]
     alone: tuple[Round, ...]
@@ -94,7 +94,7 @@ class Load:
 
 
 class _TimedSurface(ConsoleSurface):
-    """Notes when what is posted; nobody sees it."""
+    """A surface that records when texts are posted, and shows nothing."""
 
     cadence = Cadence(streaming_cadence.SLACK.edit_every_s)
 
@@ -104,17 +104,17 @@ class _TimedSurface(ConsoleSurface):
         """Job -> when its first text was posted."""
 
     async def post(self, job: Job, part: int, piece: Piece) -> str:
-        """Note the first text of an answer."""
+        """Record the time of an answer's first text."""
         del piece
         self.first_s.setdefault(job.id, time.perf_counter())
         return f"{job.id}-{part}"
 
     async def edit(self, job: Job, message: str, piece: Piece) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
 
 class _Asker:
-    """An adapter that asks, and ends."""
+    """An adapter that asks its questions and stops."""
 
     def __init__(
         self, link: Link, surface: _TimedSurface, session: str, order: LoadBenchOptions
@@ -124,7 +124,7 @@ class _Asker:
         self._num_asked = 0
 
     async def run(self) -> None:
-        """Ask in rounds, and write down what was measured."""
+        """Ask in rounds, and write the measurements to the file."""
         order = self._order
         await self._round(order.concurrency)  # warms up
         rounds, alone = [], []
@@ -193,7 +193,7 @@ async def _wait_for_workers(store: AsyncStore, count: int) -> None:
 
 
 async def load(wiring: Wiring, order: LoadBenchOptions) -> None:
-    """Ask, once a worker is ready."""
+    """Run the bench once a worker is ready."""
     session = secrets.token_hex(6)
     surface = _TimedSurface()
     link = Link(wiring, surface, f"{Platform.CONSOLE}:{session}")

@@ -1,6 +1,6 @@
-"""``parley bench``: how fast the bots' own work is. Nothing is asked of anybody.
+"""``parley bench``: the speed of the bots' own work, without any network call.
 
-Processor time, the best of some runs; a cache that a growing answer profits of is emptied before.
+Processor time, the best of some runs; the cache that speeds up a growing answer is emptied before.
 """
 
 import json
@@ -33,7 +33,7 @@ TEXTS: dict[str, str] = {
     "backticks": "`" * MEGABYTE,
     "quotes": "> " * (MEGABYTE // 2),
 }
-"""What is rendered: an answer as models write them, and the worst that they may be talked into."""
+"""The rendered texts: an answer as models write them, and the worst that a prompt may provoke."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

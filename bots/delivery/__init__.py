@@ -1,1 +1,1 @@
-"""What goes out: answers posted, edited and finished in the channel they belong to."""
+"""Outgoing side: posts, edits and finishes answers in the channels they belong to."""

@@ -1,4 +1,4 @@
-"""Which buttons stand under an answer. Pure; each platform draws them in its own way."""
+"""Selects the buttons under an answer; each platform draws them in its own way."""
 # Pure.
 
 from enum import Enum
@@ -8,11 +8,11 @@ from shared.jobs import Audience, Job, Kind
 LASTING = frozenset(
     {Kind.CHAT, Kind.ASK, Kind.TRANSLATE, Kind.SUMMARIZE, Kind.WRITE, Kind.COMPLETE}
 )
-"""What takes a while to write, and may be written again."""
+"""Kinds of jobs that take a while to write, and may be written again."""
 
 
 class AnswerButtons(Enum):
-    """What whoever reads an answer can do with it; shown under its last part."""
+    """What a reader can do with an answer; shown under its last part."""
 
     NONE = "none"
     RUNNING = "running"
@@ -22,9 +22,9 @@ class AnswerButtons(Enum):
 
 
 def buttons_for(job: Job, *, is_over: bool) -> AnswerButtons:
-    """The buttons of an answer while it is written, and when it is over.
+    """The buttons of an answer while it is written, and when it is finished.
 
-    What one person alone sees cannot be written again everywhere, so it has none.
+    An answer that only one person sees has none: it cannot be rewritten in place on every platform.
     """
     is_seen = job.origin.audience is Audience.CHANNEL and not job.is_unasked
     if job.kind not in LASTING or not is_seen:

@@ -1,7 +1,7 @@
-"""One answer on its way to its channel, from the first "is typing" until its ending stands.
+"""Live reply: one answer in its channel, from the first "is typing" until its ending is shown.
 
-What is shown is decided when the platform has time for it: the ending if there is one by then, else
-the newest text, else where the question stands in the queue.
+The text to show is chosen when the platform has time for it: the ending if there is one by then,
+else the newest text, else the question's position in the queue.
 """
 
 import asyncio
@@ -36,55 +36,56 @@ from shared.streaming_cadence import (
 log = get_logger(__name__)
 
 IDLE_S = 60.0
-"""An answer of which nothing is heard for so long is dropped; a nudge brings it back."""
+"""A live reply without news for so long is dropped; a nudge brings it back."""
 BUSY_WAIT_S = 0.2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 DOUBT_S = 2.0
-"""After so long it is seen whether the platform took a post that it did not answer."""
+"""After so long a post without a response is looked up on the platform."""
 CONFIRM_AFTER_S = 15.0
-"""An edit that the platform took longer for than this has been lost."""
+"""An edit that the platform took longer for than this is considered lost."""
 PASSING = (PlatformUnavailableError, redis.RedisError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What all answers of one platform share."""
+    """What all live replies of one platform share."""
 
     context: PostContext
     turns: Turns
     notices: RateAllowance | None
-    """None: nobody is told to wait."""
+    """The rate of queue notices; None: there are none."""
     spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
 
 
 class LiveReply:
-    """One answer on its way."""
+    """One answer that is being shown."""
 
     def __init__(self, job: Job, tools: Tools, *, is_new: bool) -> None:
-        """``is_new``: it was accepted just now, and may be begun at once."""
+        """``is_new``: it was accepted just now, and may be started at once."""
         self.job = job
         self._tools = tools
         self._surface = tools.context.surface
         self._store = tools.context.store
         self._posts = Posts(job, tools.context)
         self._place = job.origin.channel
-        """Where one call is made at a time."""
+        """The place in which one call is made at a time."""
         self._changed = asyncio.Event()
         self._concluded = asyncio.Event()
         self.shown = asyncio.Event()
-        """Set once nothing more is shown here: the next ending of the conversation may follow."""
+        """Set once this process shows nothing more: the next ending of the conversation may
+        follow."""
         self.entry: OutboxEntry | None = None
         self._after: asyncio.Event | None = None
         self._is_new = is_new
         self._is_quiet = job.is_unasked or not tools.context.surface.can_edit(job)
-        """Nothing but the ending is shown any more: the platform has refused what was before it,
-        cannot edit it, nobody waits, or the job is over and its ending on its way."""
+        """Only the ending is still shown: the platform refused an earlier text or cannot edit it,
+        the job is unasked, or it is over and its ending on its way."""
         self._has_text = False
         """There is text to show."""
         self._shows_text = False
         self._notice: str | None = None
-        """What stands there while there is no text."""
+        """The notice that is posted while there is no text."""
         self._typing: asyncio.Task[None] | None = None
         now_s = asyncio.get_running_loop().time()
         self._typing_at_s: float | None = None
@@ -92,16 +93,16 @@ class LiveReply:
 
     @property
     def num_parts(self) -> int:
-        """In how many messages it is shown."""
+        """The number of messages that show it."""
         return self._posts.num_parts
 
     def nudge(self) -> None:
-        """There is new text."""
+        """Note that there is new text."""
         self._has_text = True
         self._changed.set()
 
     def conclude(self, entry: OutboxEntry, after: "LiveReply | None") -> None:
-        """The final reply has come; it is shown after that of another answer."""
+        """Store the final reply; it is shown after that of another answer."""
         self.entry = entry
         if after:
             self._after = after.shown
@@ -110,11 +111,11 @@ class LiveReply:
         self._tools.turns.look(self._place)
 
     async def run(self) -> str | None:
-        """Show texts as they come until the final one stands, or nothing is heard for long.
+        """Show texts as they arrive until the final one is shown, or nothing arrives for long.
 
         Returns:
-            what came of it, for the metrics: empty if the ending was not for us to show, None if
-            there is none yet.
+            the outcome, for the metrics: empty if another process shows the ending, None if there
+            is none yet.
         """
         if self._is_new:
             self._show_busy()
@@ -135,14 +136,14 @@ class LiveReply:
         return outcome
 
     async def confirm(self) -> None:
-        """Write the final text once more if an edit before it may come to pass only now."""
+        """Write the final text once more if an earlier edit may still take effect."""
         if self.entry and self._posts.is_in_doubt:
             await asyncio.sleep(CONFIRM_AFTER_S)
             self._posts.forget()
             await self._show_ending(self.entry.reply)
 
     async def _wait(self) -> bool:
-        """Wait for news, or for the time to say where the question stands; False to give up."""
+        """Wait for news, or until the queue position has to be shown; False to give up."""
         loop = asyncio.get_running_loop()
         is_to_tell = bool(self._tools.notices) and not self._has_text and not self._is_quiet
         until_s = self._notice_at_s if is_to_tell else loop.time() + IDLE_S
@@ -158,7 +159,7 @@ class LiveReply:
                 return is_to_tell
 
     async def _pause(self) -> None:
-        """Keep the platform's pace; the first text and the final one need not wait for it."""
+        """Keep the platform's cadence; the first text and the final one do not wait for it."""
         if not self._shows_text and asyncio.get_running_loop().time() < self._notice_at_s:
             return
         with contextlib.suppress(TimeoutError):
@@ -166,7 +167,7 @@ class LiveReply:
                 await self._concluded.wait()
 
     def _show_busy(self) -> None:
-        """Show that an answer is coming, now and then until something stands there."""
+        """Show a busy sign now and then until something is posted."""
         every_s = self._surface.cadence.busy_every_s
         is_private = self.job.origin.audience is not Audience.CHANNEL
         is_awaited = not is_private and not self.job.is_unasked
@@ -178,18 +179,18 @@ class LiveReply:
             return
         self._typing_at_s = now_s + every_s
         if self._typing is None or self._typing.done():
-            # beside everything else: the ending does not wait for it
+            # in a task of its own: the ending does not wait for it
             self._typing = self._tools.spawn(self._surface.show_busy(self.job))
 
     def _rank(self) -> Rank | None:
-        """The rank of what is to be shown before the ending; None if that has come."""
+        """The rank of what is to be shown before the ending; None once the ending has arrived."""
         if self.entry:
             return None
         is_notice = not self._has_text and not self._posts.is_empty
         return Rank.NOTICE if is_notice else Rank.TEXT
 
     async def _show_so_far(self) -> bool:
-        """Show the text so far, or that there is none yet; False if others do."""
+        """Show the text so far, or the placeholder; False if another process shows this answer."""
         try:
             await self._posts.clear_strays()
             bucket = self._bucket()
@@ -217,12 +218,12 @@ class LiveReply:
         return lock not in {PresentationLock.THEIRS, PresentationLock.UNKNOWN}
 
     async def _uncover(self) -> None:
-        """Show the ending again, if there is one, that we may have covered with an older text."""
+        """Show the ending again if this process may have overwritten it with an older text."""
         ending = await self._store.find_ending(self.job.id)
         await self._posts.uncover(self._ending(ending) if ending else ())
 
     def _bucket(self) -> Bucket | None:
-        """What showing something is taken from; None if there may be nothing to show."""
+        """The bucket that the next call is counted in; None if there may be nothing to show."""
         if self._has_text:
             return self._posts.bucket(Rank.TEXT)
         has_nothing = not self._posts.is_empty or self._surface.placeholder(self.job) is None
@@ -241,7 +242,7 @@ class LiveReply:
         last = pieces[-1].text
         if not isinstance(last, Unfinished):
             return pieces
-        if not self._surface.can_edit(self.job):  # what one person alone sees has no file
+        if not self._surface.can_edit(self.job):  # an answer for one person has no file
             rest = [Piece(part) for part in last.rest()]
             return [
                 *pieces[:-1],
@@ -259,12 +260,12 @@ class LiveReply:
     def _pieces(
         self, text: str, controls: AnswerButtons, picture: Picture | None = None
     ) -> list[Piece]:
-        """The text as messages; the picture and the buttons stand in the last of them."""
+        """The text as messages; the last of them holds the picture and the buttons."""
         *parts, last = self._surface.render(text)
         return [*map(Piece, parts), Piece(last, picture, controls=controls)]
 
     async def _newest(self) -> str | None:
-        """What is to be read by now; None for nothing at all."""
+        """The text to be shown by now; None for nothing at all."""
         snapshot = await self._store.find_snapshot(self.job.id)
         if snapshot and (text := snapshot.text.strip()):
             self._has_text = True
@@ -276,7 +277,7 @@ class LiveReply:
         return self._notice
 
     async def _look_at_queue(self, notices: RateAllowance) -> None:
-        """See where the question stands, and what is to be said of it."""
+        """Look up the question's queue position and the notice about it."""
         place = await self._store.run(status.queue_position(self.job.id))
         if place is None or place.state not in OPEN:
             self._is_quiet = True
@@ -289,7 +290,7 @@ class LiveReply:
             self._notice = notice
 
     async def _show_ending(self, reply: Final) -> str:
-        """Show the final text, as often as it takes; returns as ``run`` does."""
+        """Show the final text, with retries; returns as ``run`` does."""
         if self.job.is_unasked and not (isinstance(reply, Done) and reply.text):
             return reply.code if isinstance(reply, Failed) else "done"
         parts = self._ending(reply)

@@ -1,7 +1,7 @@
-"""The way out of one platform: one ``LiveReply`` for each answer that is being shown.
+"""Delivery manager of one platform: one ``LiveReply`` for each answer that is being shown.
 
-Several bots processes may do this at once; the ledger says which of them may show a job. What is
-read from the outbox is bounded: what this process has no room for waits there.
+Several bots processes may run one at once; the ledger decides which may show a job. Reading from
+the outbox is bounded: what this process has no room for waits there.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ log = get_logger(__name__)
 MAX_ENDINGS = 256
 """Final replies in hand; more wait in the outbox."""
 MAX_LIVE = 1024
-"""Answers in hand, whatever their state. Above it people are told to wait a little later."""
+"""Answers in hand, in any state. Above it queue notices are shown a little later."""
 MAX_REMOVALS = 8
-"""Tries to take a message away, over some two minutes."""
+"""Tries to delete a message, over some two minutes."""
 
 
 class Delivery:
@@ -47,7 +47,7 @@ class Delivery:
         self.store = store
         self.metrics = metrics
         self.name = secrets.token_hex(6)
-        """This presenter, to the ledger and to the outbox's consumer group."""
+        """This process's name for the ledger and the outbox's consumer group."""
         self._surface = surface
         self._limits = limits
         self._budget = SharedRateBudget(store)
@@ -57,7 +57,7 @@ class Delivery:
         self._last: dict[str, LiveReply] = {}
         """Conversation -> the latest of its endings in hand."""
         self._marked: dict[str, OutboxEntry] = {}
-        """Job that owes no answer -> what came of it, and is being shown."""
+        """Job that owes no answer -> its outcome, which is being shown."""
         self._awaited: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_room = asyncio.Event()
@@ -65,7 +65,7 @@ class Delivery:
 
     @property
     def tells_to_wait(self) -> bool:
-        """Whether people who wait are told so."""
+        """Whether people who wait get a notice."""
         return self._surface.cadence.notice_every_s is not None
 
     @property
@@ -75,7 +75,7 @@ class Delivery:
 
     @property
     def entries(self) -> list[OutboxEntry]:
-        """The final replies in hand."""
+        """The outbox entries of the final replies in hand."""
         endings = [reply.entry for reply in self._live.values() if reply.entry]
         return [*endings, *self._marked.values()]
 
@@ -97,14 +97,14 @@ class Delivery:
             reply.nudge()
 
     async def pick_up_waiting(self, outbox: str) -> None:
-        """Tell those who wait and whom nobody tells, since the process that did has died."""
+        """Show queue notices for waiting jobs whose announcing process has died."""
         num_free = MAX_LIVE - len(self._live)
         if num_free > 0:
             for job_id in await self.store.run(presentation.unshown(outbox, num_free)):
                 await self._pick_up(job_id)
 
     def conclude(self, job: Job, entry: OutboxEntry) -> None:
-        """A job's final reply is in the outbox. To be called in the order of the outbox."""
+        """Accept a job's final reply. Must be called in the order of the outbox."""
         if not job.kind.is_answered and not isinstance(entry.reply, Done):
             if job.id not in self._marked:
                 self._marked[job.id] = entry
@@ -118,7 +118,7 @@ class Delivery:
         reply.conclude(entry, before)
 
     async def _mark(self, job: Job, entry: OutboxEntry) -> None:
-        """Show what came of a job that owes no answer, if anything: nobody misses it."""
+        """Mark the message of a job that owes no answer with its outcome, if there is a mark."""
         tagged = entry.reply if isinstance(entry.reply, Tagged) else Tagged("")
         try:
             if tagged.was:
@@ -134,17 +134,17 @@ class Delivery:
         except PASSING as error:
             log.warning("closing_delayed", job=job.id, error=type(error).__name__)
         finally:
-            del self._marked[job.id]  # what could not be closed is claimed from the outbox again
+            del self._marked[job.id]  # an entry left open is claimed from the outbox again
             self._has_room.set()
 
     async def retract(self, job_id: str) -> Ready | None:
-        """A question was deleted: show nothing more for it, and take away what stands.
+        """Stop showing an answer whose question was deleted, and delete its messages.
 
         Returns:
             the job that may run next, and has to be handed to Celery.
 
         Raises:
-            redis.RedisError, TimeoutError: the ledger could not be asked; nothing has changed.
+            redis.RedisError, TimeoutError: the ledger did not answer; nothing has changed.
         """
         withdrawn = await self.store.run(answer_actions.withdraw(job_id))
         if withdrawn.did is not Did.WITHDRAWN:
@@ -158,7 +158,7 @@ class Delivery:
         return withdrawn.ready
 
     async def wait_delivered(self, job_id: str) -> None:
-        """Wait until a job that was announced here has been shown, however long it takes."""
+        """Wait until a job that was announced here has been shown, however long that takes."""
         event = self._awaited.setdefault(job_id, asyncio.Event())
         try:
             await event.wait()
@@ -166,13 +166,13 @@ class Delivery:
             del self._awaited[job_id]
 
     async def close_job(self, job_id: str, entry: OutboxEntry) -> None:
-        """Its reply has been shown, or can never be."""
+        """Close a job whose reply has been shown, or can never be."""
         await self.store.run(presentation.note_delivered(job_id, entry.outbox, entry.id))
         if event := self._awaited.get(job_id):
             event.set()
 
     async def close(self) -> None:
-        """Stop showing; what is not shown stays in the outbox."""
+        """Stop showing; what is not shown yet stays in the outbox."""
         await end(list(self._tasks))
 
     async def find_job(self, job_id: str) -> Job | None:
@@ -200,7 +200,7 @@ class Delivery:
         return reply
 
     def _tools(self) -> Tools:
-        """What answers are shown with; made when the event loop runs, which the clock is of."""
+        """What live replies share; made once the event loop runs, because they use its clock."""
         if self._made is None:
             every_s = self._surface.cadence.notice_every_s
             clock = asyncio.get_running_loop().time
@@ -255,7 +255,7 @@ class Delivery:
         self._spawn(self._remove(job, message))
 
     async def _remove(self, job: Job, message: str) -> None:
-        """Take a message away, unless it is gone or the platform will not have it."""
+        """Delete a message, unless it is gone or the platform refuses."""
         retry_s = FIRST_RETRY_S
         for _ in range(MAX_REMOVALS):
             try:

@@ -1,8 +1,8 @@
-"""Reads one platform's outbox: nudges about partial texts, and the stream of final replies.
+"""Reader of one platform's outbox: nudges about partial texts, and the stream of final replies.
 
 Final replies stay pending in the consumer group until they are shown; those of a process that died
-are claimed by whoever lives. No more are read than there is room for: the others wait in the
-stream, which nobody trims. Nudges may be lost: the next one, or the final reply, makes up for it.
+are claimed by a living one. No more are read than there is room for: the others wait in the stream,
+which is never trimmed. Nudges may be lost: the next one, or the final reply, makes up for it.
 """
 
 import asyncio
@@ -25,26 +25,26 @@ log = get_logger(__name__)
 READ_COUNT = 64
 BLOCK_MS = 1000
 CLAIM_AFTER_MS = 5_000
-"""A reply of which its reader has said nothing for so long is taken over. Harmless if its reader
-lives: the ledger lets one process show a job at a time, and the other finds it delivered."""
+"""An entry that its reader has not refreshed for so long is claimed. Harmless if its reader lives:
+the ledger lets one process show a job at a time, and the other finds it delivered."""
 CLAIM_EVERY_S = 2.0
-"""How often a reader says that it still has a reply in hand, and looks for those of the dead."""
+"""How often a reader refreshes its entries, and looks for those of dead readers."""
 LOOK_EVERY_S = 3.0
-"""How often somebody is looked for who waits and is told nothing."""
+"""How often to look for waiting jobs whose queue notices no process shows."""
 UNREADABLE = Failed("unreadable", "Something went wrong with this answer. Please ask again.")
 RETRY_S = 0.5
 READ_TIMEOUT_S = 10
 
 
 class Outbox:
-    """One platform's replies on their way to its delivery."""
+    """Reads one platform's replies and hands them to its delivery."""
 
     def __init__(self, redis_url: str, name: str, delivery: Delivery) -> None:
         self._name = name
         self._stream = keys.outbox(name)
         self._channel = keys.nudge(name)
         self._delivery = delivery
-        # A client of its own: its reads block for longer than others may take.
+        # A client of its own: its blocking reads would hold up other callers.
         self._client = RedisClient.from_url(
             redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True, health_check_interval=5
         )
@@ -63,7 +63,7 @@ class Outbox:
         return [*steps, self._look] if self._delivery.tells_to_wait else steps
 
     async def open(self) -> None:
-        """Make the consumer group, from the stream's beginning, unless it is there."""
+        """Create the consumer group, from the stream's beginning, unless it exists."""
         try:
             await self._client.xgroup_create(self._stream, keys.OUTBOX_GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -71,7 +71,7 @@ class Outbox:
                 raise
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Redis may be away for a while: go on when it is back."""
+        """Repeat until cancelled; when Redis has been away, go on once it is back."""
         while not _is_cancelled():
             try:
                 await self.open()
@@ -91,7 +91,7 @@ class Outbox:
                     await self._delivery.nudge(message["data"].decode(errors="replace"))
 
     async def _read(self) -> None:
-        # First what was read before Redis went away, so that it keeps its place.
+        # First the entries read before Redis went away, so that they keep their order.
         await self._read_from("0")
         while not _is_cancelled():
             await self._delivery.wait_for_room()
@@ -124,7 +124,7 @@ class Outbox:
         await self._take(answer[1])
 
     async def _keep(self) -> None:
-        """Say that what is in hand is not to be taken over, however slow the platform is."""
+        """Keep other processes from claiming entries in hand, however slow the platform is."""
         in_hand: list[Any] = [entry.id for entry in self._delivery.entries]
         if in_hand:
             await self._client.xclaim(
@@ -151,7 +151,7 @@ class Outbox:
 
 
 def _read_reply(job_id: str, fields: dict[bytes, bytes]) -> Final:
-    """The reply of an entry, or a sentence in its place."""
+    """The reply of an entry; an error sentence in its place if it cannot be read."""
     try:
         return presentation.read_final(fields.get(b"reply", b""))
     except CodecError:
@@ -160,16 +160,16 @@ def _read_reply(job_id: str, fields: dict[bytes, bytes]) -> Final:
 
 
 def _is_cancelled() -> bool:
-    """Whether this task has been asked to end.
+    """Whether this task's cancellation was requested.
 
-    redis-py turns a cancellation that meets it while it connects into a timeout, and goes on.
+    redis-py turns a cancellation that arrives while it connects into a timeout, and goes on.
     """
     task = asyncio.current_task()
     return bool(task and task.cancelling())
 
 
 async def _pause(seconds: float) -> None:
-    """Wait, unless this task has been asked to end."""
+    """Wait, unless this task's cancellation was requested."""
     if not _is_cancelled():
         await asyncio.sleep(seconds)
 

@@ -1,7 +1,7 @@
-"""The messages that one answer stands in: posted, found again, edited and taken away.
+"""The posted messages of one answer: posted, found again, edited and deleted.
 
-The ledger says which parts are posted, and whether this process may touch them now. Knows no
-platform: a ``Surface`` does.
+The ledger says which parts are posted, and whether this process may change them now. Platform calls
+go through a ``Surface``.
 """
 
 import asyncio
@@ -35,22 +35,22 @@ log = get_logger(__name__)
 
 MS = 1000
 TURN_S = keys.PRESENTER_LOCK_MS / MS - 1
-"""How long after the ledger's word a call to the platform may be begun."""
+"""How long after the ledger's permission a call to the platform may be started."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostContext:
-    """What all answers of one platform are shown with."""
+    """What all answers of one platform are posted with."""
 
     store: AsyncStore
     surface: Surface
     limits: JobLimits
     name: str
-    """This process, to the ledger."""
+    """This process's name for the ledger."""
     remove: Callable[[Job, str], None]
-    """Have a message taken away, some time soon."""
+    """Have a message deleted, some time soon."""
     budget: SharedRateBudget
-    """What all processes together may ask of the platform."""
+    """The calls that all processes together may make to the platform."""
 
 
 class _PostIsTooLateError(Exception):
@@ -66,19 +66,21 @@ class Posts:
         self._surface = context.surface
         self._store = context.store
         self._shown: dict[int, Piece] = {}
-        """PartState -> what stands there."""
+        """Part number -> what is posted there."""
         self._held_at_s = 0.0
-        """When the ledger last said, by the loop's clock, that we may touch these messages."""
+        """When the ledger last granted permission to change these messages, by the loop's clock."""
         self._doubtful_posts: dict[int, Piece] = {}
-        """PartState -> a post that the platform may have taken."""
+        """Part number -> a post that may have reached the platform."""
         self.is_in_doubt = False
-        """An edit has failed in a way in which it may yet come to pass, and cover a later one."""
+        """An edit has failed in a way in which it may still take effect, and overwrite a later
+        one."""
         self.may_cover = False
-        """This process was frozen while it edited: others may have shown the ending before."""
+        """This process was frozen while it edited: another may have shown the ending before
+        that."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has been shown."""
+        """Whether no part has been shown."""
         return not self._shown
 
     @property
@@ -88,30 +90,30 @@ class Posts:
 
     @property
     def has_doubtful_posts(self) -> bool:
-        """Whether the platform may have taken a post of which we know nothing."""
+        """Whether a post may have succeeded although no confirmation arrived."""
         return bool(self._doubtful_posts)
 
     def bucket(self, rank: Rank) -> Bucket | None:
-        """What the platform counts the next call for this answer as."""
+        """The bucket that the platform counts the next call for this answer in."""
         return self._surface.bucket(self._job, rank, is_begun=not self.is_empty)
 
     def forget(self) -> None:
-        """Show everything once more the next time, whatever stands there."""
+        """Show everything once more the next time, whatever is posted there."""
         self._shown.clear()
         self.is_in_doubt = False
 
     async def show(
         self, parts: Sequence[Piece], *, is_final: bool, is_paid: bool = True
     ) -> PresentationLock:
-        """Post or edit every part that differs from what stands, if the ledger lets us.
+        """Post or edit every part that differs from what is posted, if the ledger allows it.
 
         Args:
-            parts: what is to stand there.
-            is_final: whether nothing follows.
-            is_paid: whether the first call has been taken from the platform's budget.
+            parts: the texts to show.
+            is_final: whether no further text follows.
+            is_paid: whether the first call has been counted in the platform's budget.
 
         Raises:
-            UndeliverableError: the place is closed to us.
+            UndeliverableError: the bot may not post in this place.
             PlatformUnavailableError: it was done in part, or not at all.
             redis.RedisError, TimeoutError: likewise.
         """
@@ -128,13 +130,13 @@ class Posts:
                 states = list(show.parts)
                 await self._show_parts(states, parts, is_final=is_final, is_paid=is_paid)
         except _PostIsTooLateError:
-            return PresentationLock.BUSY  # the next answer of the ledger says what stands there
+            return PresentationLock.BUSY  # the next reply of the ledger says what is posted there
         return PresentationLock.GO
 
     async def _show_parts(
         self, states: list[str], parts: Sequence[Piece], *, is_final: bool, is_paid: bool
     ) -> None:
-        """Show what differs; ``states`` are the ledger's, and become the messages' ids."""
+        """Show what differs; ``states`` are the ledger's, and are replaced by the messages' ids."""
         number = 0
         try:
             for number, piece in enumerate(parts):
@@ -167,12 +169,12 @@ class Posts:
         except MessageGoneError:
             if not is_final:
                 raise
-            # Somebody deleted what was there so far; the answer is owed all the same.
+            # A person deleted the earlier message; the answer is owed all the same.
             await self._store.run(presentation.note_gone(self._job.id, number))
             states[number] = await self._post(number, piece)
 
     def _require_turn(self) -> None:
-        """Stop a process that was frozen: others may have shown the ending meanwhile."""
+        """Stop a process that was frozen: another may have shown the ending meanwhile."""
         if self._is_overdue():
             raise _PostIsTooLateError
 
@@ -190,10 +192,10 @@ class Posts:
             self.may_cover |= not is_final and self._is_overdue()
 
     async def uncover(self, parts: Sequence[Piece]) -> None:
-        """Write an ending again that others have shown, whoever holds the right to show it.
+        """Write an ending again that was overwritten, even if another process may show this job.
 
         Raises:
-            PlatformError, redis.RedisError, TimeoutError: it may be covered yet.
+            PlatformError, redis.RedisError, TimeoutError: it may still be overwritten.
         """
         for number, piece in enumerate(parts):
             if message := await self._store.find_part(self._job.id, number):
@@ -202,7 +204,7 @@ class Posts:
         self.may_cover = False
 
     async def _find(self, states: list[str], number: int, text: str) -> str:
-        """Look for a part that somebody may have posted before they died; else it is new."""
+        """Look for a part that a process may have posted before it died; else it is new."""
         before = states[number - 1] if number else None
         try:
             found = await self._surface.find(self._job, number, text, before)
@@ -218,10 +220,10 @@ class Posts:
         return PartState.NEW
 
     async def clear_strays(self) -> None:
-        """Take away what the platform may have taken from us, where another's post stands.
+        """Delete our own unconfirmed posts where another process's post is recorded.
 
         Posts in doubt are found when they are shown again. A process that was frozen before it
-        posted does not show again: others have gone on without it.
+        posted does not show again: another process has continued the answer.
 
         Raises:
             PlatformError, redis.RedisError, TimeoutError: some may be left.
@@ -257,13 +259,13 @@ class Posts:
             raise _PostIsTooLateError
 
     async def _clear_surplus(self, num_parts: int) -> None:
-        """Take away parts of a text before that was longer than the final one."""
+        """Delete parts of an earlier text that was longer than the final one."""
         for message in await self._store.run(presentation.surplus(self._job.id, num_parts)):
             self._context.remove(self._job, message)
 
     @contextlib.asynccontextmanager
     async def _holding(self) -> AsyncIterator[None]:
-        """Keep the right to call the platform, however slow it is; free it afterwards."""
+        """Hold the right to call the platform, however slow it is; release it afterwards."""
         renewal = asyncio.create_task(self._keep_holding())
         try:
             yield

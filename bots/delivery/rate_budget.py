@@ -1,8 +1,7 @@
-"""This process's way to the budget that all bots processes share, by method of a platform.
+"""Client of the rate budget that all bots processes share, by method of a platform.
 
-Endings may use up all of it and try for more, texts so far leave a reserve for endings, notices one
-for texts, too.
-While Redis is away each process keeps its own pace, as if it were alone.
+Endings may use up all of it and try for more; partial texts leave a reserve for endings, and
+notices leave one for texts, too. While Redis is away each process keeps the rate of a single one.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 AWAY = (redis.RedisError, TimeoutError, OSError)
 ALONE_S = 2.0
-"""So long after a call that failed Redis is not asked: endings do not wait for its timeouts."""
+"""After a failed call Redis is not asked for so long: endings do not wait for its timeouts."""
 
 
 @dataclass(eq=False, slots=True)
@@ -32,11 +31,11 @@ class _Known:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     until_s: dict[Rank, float] = field(default_factory=dict)
-    """Rank -> when to ask again, by the loop's clock: Redis has said so a moment ago."""
+    """Rank -> when to ask again, by the loop's clock, as Redis has just answered."""
 
 
 class SharedRateBudget:
-    """The shared budget. For one event loop. See ``turns.RateBudget``."""
+    """The shared budget, for one event loop. See ``turns.RateBudget``."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
@@ -44,9 +43,9 @@ class SharedRateBudget:
         self._alone_until_s = float("-inf")
 
     async def take(self, bucket: Bucket, rank: Rank) -> float:
-        """Take one call of a bucket; 0, or in how many seconds to ask again."""
+        """Count one call in a bucket; returns 0, or the seconds until the next try."""
         known = self._known.setdefault(bucket.name, _Known())
-        async with known.lock:  # one asks for all who wait here, and the others hear of it
+        async with known.lock:  # one request serves all who wait here
             now_s = asyncio.get_running_loop().time()
             told_s = max((s for of, s in known.until_s.items() if of <= rank), default=now_s)
             if told_s > now_s:
@@ -56,11 +55,11 @@ class SharedRateBudget:
             return wait_s
 
     async def spend(self, bucket: Bucket) -> None:
-        """Count a call that is made in any case; later ones wait for it."""
+        """Count a call that is made in any case; later calls wait for it."""
         await self._run(rate_budget.spend(bucket), 0.0)
 
     async def close(self, bucket: Bucket, for_s: float) -> None:
-        """Nobody, in any process, calls for so long: the platform has said so."""
+        """Block calls in all processes for this long, as the platform has asked."""
         await self._run(rate_budget.close(bucket, for_s), otherwise=False)
 
     async def _run(self, call: Call[T], otherwise: T) -> T:

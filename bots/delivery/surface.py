@@ -1,6 +1,6 @@
-"""A platform as the way out sees it, and a final reply on its way there.
+"""The surface protocol: a platform as delivery sees it, and a final reply on its way there.
 
-What stands between ``bots.delivery.manager``, which knows no platform, and each platform's client.
+It separates ``bots.delivery.manager``, which knows no platform, from each platform's client.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from shared.replies import Final, Picture
 from shared.streaming_cadence import Cadence
 
 MAX_PARTS = 6
-"""Messages that an answer is shown in; the rest of it is in a file."""
+"""The number of messages that an answer may span; the rest of it is in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file of text that an answer goes on in."""
+    """A text file that an answer continues in."""
 
     text: str
     name: str = "answer.md"
@@ -28,13 +28,13 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What stands in one message."""
+    """The content of one message."""
 
     text: str
     picture: Picture | None = None
     controls: AnswerButtons = AnswerButtons.NONE
     is_notice: bool = False
-    """It says where the question stands: nothing of it stays in the answer."""
+    """It is a queue notice: nothing of it stays in the answer."""
     document: TextFile | None = None
 
 
@@ -43,15 +43,15 @@ class Surface(Protocol):
 
     @property
     def cadence(self) -> Cadence:
-        """How often it is asked to show something."""
+        """How often texts are shown."""
         ...
 
     def placeholder(self, job: Job) -> str | None:
-        """Posted at once and replaced by the first text; None to post nothing before it."""
+        """The text posted at once and replaced by the first text; None to post nothing first."""
         ...
 
     def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
-        """What the platform counts the next post, or edit, of an answer as; None for nothing."""
+        """The bucket that an answer's next post or edit is counted in; None for uncounted calls."""
         ...
 
     def render(self, text: str) -> Sequence[str]:
@@ -62,7 +62,7 @@ class Surface(Protocol):
         ...
 
     def can_edit(self, job: Job) -> bool:
-        """Whether what is posted for this job can be edited; else nothing but its ending is."""
+        """Whether the posts of this job can be edited; else only its ending is posted."""
         ...
 
     async def post(self, job: Job, part: int, piece: Piece) -> str:
@@ -71,8 +71,8 @@ class Surface(Protocol):
         The job's origin says who may see it.
 
         Raises:
-            UndeliverableError: the place is closed to us; nothing was posted.
-            RateLimitedError: too much is asked of the platform; nothing was posted.
+            UndeliverableError: the bot may not post in this place; nothing was posted.
+            RateLimitedError: a rate limit was hit; nothing was posted.
             PlatformUnavailableError: it may or may not have been posted.
         """
         ...
@@ -82,7 +82,7 @@ class Surface(Protocol):
         ...
 
     async def delete(self, job: Job, message: str) -> None:
-        """Take a posted part away. Raises as ``edit`` does."""
+        """Delete a posted part. Raises as ``edit`` does."""
         ...
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
@@ -91,7 +91,7 @@ class Surface(Protocol):
         Args:
             job: whose answer it is a part of.
             part: its number.
-            text: what it reads by now; what was posted may be a beginning of it.
+            text: its current text; what was posted may be a beginning of it.
             after: the message of the part before; None for the first part.
 
         Returns:
@@ -100,18 +100,18 @@ class Surface(Protocol):
         ...
 
     async def react(self, job: Job, emoji: str) -> None:
-        """Mark the message that the job is about. Doing it twice is doing it once.
+        """Mark the message that the job is about; a repeated call changes nothing.
 
         Raises as ``edit`` does.
         """
         ...
 
     async def unreact(self, job: Job, emoji: str) -> None:
-        """Take a mark of ours away, if it is there. Raises as ``edit`` does."""
+        """Remove a mark of ours, if it is there. Raises as ``edit`` does."""
         ...
 
     async def show_busy(self, job: Job) -> None:
-        """Show that an answer is coming; failures are nobody's business."""
+        """Show that an answer is on its way; failures are ignored."""
         ...
 
 

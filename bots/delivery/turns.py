@@ -1,8 +1,8 @@
-"""Whose turn it is to call the platform: one call at a time in each place, endings first.
+"""Turns: the order of calls to a platform. One call at a time in each place, endings first.
 
-A platform that says "not so fast" is left alone for as long as it asks; then one call goes ahead of
-all others and finds out whether it has had enough. What all processes together may ask of it is a
-budget, which is asked before each turn. Knows neither platforms nor the ledger.
+After a rate limit a platform is not called for as long as it asks; then one call goes ahead of all
+others to find out whether the limit still holds. All processes share a budget, which is asked
+before each turn. Knows neither platforms nor the ledger.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Clock = Callable[[], float]
 
 
 class Rank(IntEnum):
-    """What goes before what."""
+    """The priority of a call."""
 
     ENDING = 0
     TEXT = 1
@@ -28,14 +28,14 @@ class Rank(IntEnum):
 
 
 class RateBudget(Protocol):
-    """What all processes together may ask of a platform."""
+    """The calls that all processes together may make to a platform."""
 
     async def take(self, bucket: Bucket, rank: Rank) -> float:
-        """Take one call of a bucket; 0, or in how many seconds to ask again."""
+        """Count one call in a bucket; returns 0, or the seconds until the next try."""
         ...
 
     async def close(self, bucket: Bucket, for_s: float) -> None:
-        """Nobody calls for so long."""
+        """Block all calls for this long."""
         ...
 
 
@@ -45,12 +45,12 @@ class _Waiting:
     number: int
     turn: asyncio.Future[bool]
     from_s: float = 0.0
-    """Not before, by the loop's clock: the budget has said so."""
+    """No turn before this, by the loop's clock, as the budget answered."""
 
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """What happens in one place: at most one call, and those who wait for it to end."""
+    """The state of one place: at most one running call, and those that wait for it to end."""
 
     is_taken: bool = False
     closed_until_s: float = 0.0
@@ -59,7 +59,7 @@ class _Place:
 
 
 class Turns:
-    """The turns of one platform. For one event loop."""
+    """The turns of one platform, for one event loop."""
 
     def __init__(self, budget: RateBudget | None = None) -> None:
         """``budget``: None for a process that shares none."""
@@ -67,26 +67,27 @@ class Turns:
         self._places: dict[str, _Place] = {}
         self._numbers = itertools.count()
         self._calm_until_s = 0.0
-        """Until then nothing but endings goes out, in any place: the platform has had enough."""
+        """Until then only endings are sent, in any place: the platform has reported a rate
+        limit."""
         self._closed_until_s = 0.0
-        """Until then nothing goes out at all."""
+        """Until then nothing is sent at all."""
 
     @contextlib.asynccontextmanager
     async def turn(
         self, name: str, rank: Callable[[], Rank | None], bucket: Bucket | None = None
     ) -> AsyncIterator[bool]:
-        """Wait for a turn in a place and have it while the block runs.
+        """Wait for a turn in a place and hold it while the block runs.
 
-        A ``RateLimitedError`` that leaves the block is noted, and everybody waits as it says.
+        A ``RateLimitedError`` that leaves the block is noted, and all calls wait as it says.
 
         Args:
             name: the place.
-            rank: asked whenever a turn is given away, and when somebody calls ``look``; None for
-                one who does not want it any more.
-            bucket: what the block's first call is taken from; None for a call that nobody counts.
+            rank: called whenever a turn is given away, and on ``look``; None from a caller that no
+                longer wants it.
+            bucket: the bucket of the block's first call; None for an uncounted call.
 
         Yields:
-            whether there is a turn; False if it was not wanted any more.
+            whether there is a turn; False if it was no longer wanted.
         """
         has_turn = await self._take_paid(name, rank, bucket)
         try:
@@ -101,14 +102,14 @@ class Turns:
                 self._free(name)
 
     def look(self, name: str) -> None:
-        """Somebody who waits in this place may have another rank now."""
+        """Re-read the ranks of those who wait in this place."""
         if name in self._places:
             self._give(name)
 
     async def _take_paid(
         self, name: str, rank: Callable[[], Rank | None], bucket: Bucket | None
     ) -> bool:
-        """Wait for a turn that the budget allows; others have the place's turns meanwhile."""
+        """Wait for a turn that the budget allows; others use the place's turns meanwhile."""
         number, from_s = next(self._numbers), 0.0
         while await self._take(name, rank, number, from_s):
             if bucket is None or self._budget is None:
@@ -153,12 +154,12 @@ class Turns:
         self._give(name)
 
     def _give(self, name: str) -> None:
-        """Give the place's turn to whoever is first, if it is free and the time has come."""
+        """Give the place's turn to the first waiter, if it is free and the time has come."""
         place = self._place(name)
         if place.timer:
             place.timer.cancel()
             place.timer = None
-        # Who was cancelled has a turn no more, and is not awake yet to say so.
+        # A cancelled waiter has no turn any more, and is not awake yet to say so.
         place.waiting = [waiting for waiting in place.waiting if not waiting.turn.cancelled()]
         ranks = {waiting: waiting.rank() for waiting in place.waiting}
         for waiting in [waiting for waiting, rank in ranks.items() if rank is None]:
@@ -180,12 +181,12 @@ class Turns:
         first.turn.set_result(True)
 
     def _start(self, place: _Place, who: _Waiting, rank: Rank | None) -> float:
-        """When somebody may have the place's turn, by the loop's clock."""
+        """When the next turn in the place may start, by the loop's clock."""
         calm_s = self._calm_until_s if rank is not Rank.ENDING else 0.0
         return max(place.closed_until_s, self._closed_until_s, calm_s, who.from_s)
 
     def _forget(self, name: str, place: _Place) -> None:
-        """Forget a place that nobody is in or waits for, once it is open again."""
+        """Drop the state of a place without callers or waiters, once it is open again."""
         until_s = max(place.closed_until_s, self._closed_until_s)
         loop = asyncio.get_running_loop()
         if loop.time() < until_s:
@@ -207,7 +208,7 @@ def _give_up(place: _Place, waiting: _Waiting) -> None:
 
 
 class RateAllowance:
-    """So many at once, and then one at a time, evenly. Decides by a clock that is passed in."""
+    """A token bucket: a burst, then one at a time, evenly. The caller passes the time in."""
 
     def __init__(self, burst: int, every_s: float, clock: Clock) -> None:
         self._burst = burst
@@ -216,7 +217,7 @@ class RateAllowance:
         self._full_at_s = clock()
 
     def take(self) -> bool:
-        """Take one, if there is one left."""
+        """Take one token, if there is one left."""
         now_s = self._clock()
         full_at_s = max(self._full_at_s, now_s) + self._every_s
         if full_at_s > now_s + self._burst * self._every_s:

@@ -1,1 +1,1 @@
-"""What comes in: whether a message is for Parley, and which job it becomes."""
+"""Incoming side: decides whether a message is for Parley, and which job it becomes."""

@@ -1,9 +1,8 @@
-"""What people do with an answer: stop it, want another one, judge it, reword the question.
+"""Answer actions: stop, retry and feedback on an answer, and edits of its question.
 
-The platforms' buttons, reactions and commands all end here.
-
-Each verb returns a sentence for whoever did it, or None if what happens says it all. What people
-said of answers is kept under ``keys.feedback``.
+All buttons, reactions and commands of the platforms end here. Each action returns a sentence for
+the person who acted, or None if the effect is visible by itself. Feedback is kept under
+``keys.feedback``.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ BUSY_WAIT_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something with an answer."""
+    """The person who acts on an answer."""
 
     user: str
     is_moderator: bool = False
@@ -47,14 +46,14 @@ class Actor:
 
 
 class Feedback(StrEnum):
-    """What somebody says of an answer."""
+    """A person's verdict on an answer."""
 
     GOOD = "good"
     BAD = "bad"
 
 
 class AnswerActions:
-    """The verbs of one platform.
+    """The actions of one platform.
 
     Each raises ``redis.RedisError`` or ``TimeoutError`` if the ledger is away.
     """
@@ -74,7 +73,7 @@ class AnswerActions:
         self._max_chars = max_chars
 
     async def stop(self, job_id: str, by: Actor) -> str | None:
-        """End an answer as it is by now, within one step of the engine."""
+        """End an answer with its current text, within one step of the engine."""
         job = await self._delivery.find_job(job_id)
         if job is None:
             return TOO_OLD
@@ -84,7 +83,7 @@ class AnswerActions:
         return FINISHED if effect.did in {Did.OVER, Did.UNKNOWN} else None
 
     async def stop_all(self, origin: Origin) -> str | None:
-        """End all that a person has asked in a channel."""
+        """Stop all answers that a person has asked for in a channel."""
         members: Any = await self._store.client.smembers(keys.asker(origin.asker))
         queued: Any = await self._store.client.lrange(keys.mailbox(origin.conversation), 0, -1)
         num_stopped = 0
@@ -96,7 +95,7 @@ class AnswerActions:
         return None if num_stopped else NOTHING_TO_STOP
 
     async def retry(self, job_id: str, by: Actor) -> str | None:
-        """Have an answer written again, in the messages that it has."""
+        """Have an answer written again, in the same messages."""
         job = await self._delivery.find_job(job_id)
         if job is None:
             return TOO_OLD
@@ -108,7 +107,7 @@ class AnswerActions:
         return None if await self._again(anew) else TOO_OLD
 
     async def rate(self, job_id: str, by: Actor, verdict: Feedback) -> str | None:
-        """Note what somebody says of an answer; the latest word counts."""
+        """Record a person's verdict on an answer; the latest one counts."""
         job = await self._delivery.find_job(job_id)
         if job is None:
             return TOO_OLD
@@ -121,10 +120,10 @@ class AnswerActions:
         return NOTED
 
     async def edited(self, incoming: Incoming) -> None:
-        """A question may have been reworded: its answer follows.
+        """Run a question again if it was reworded, so that its answer follows.
 
-        Nothing happens to a message that we have not answered, to one whose words are the same, and
-        to one that cannot be answered as it reads now.
+        Nothing happens to a message that was not answered, to one whose words are the same, and to
+        one that cannot be answered in its new form.
         """
         job = await self._delivery.find_job(job_id(incoming.origin))
         if job is None or not job.text:
@@ -143,7 +142,7 @@ class AnswerActions:
         )
 
     async def _again(self, job: Job) -> bool:
-        """Run a job anew; an ending that is just being shown is waited for."""
+        """Run a job again; wait for an ending that is just being shown."""
         for _ in range(BUSY_TRIES):
             effect = await self._run(answer_actions.again(job, self._limits.deadline_ms), job.id)
             if effect.did is not Did.BUSY:

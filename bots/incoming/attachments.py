@@ -1,6 +1,6 @@
-"""Files that come with a question: which are fetched, and what is said of the others. Pure.
+"""Attachments of a question: which files are fetched, and the sentences about the others.
 
-Adapters fetch them from their platform's own hosts and nowhere else; the worker reads them.
+Adapters fetch them from their platform's own hosts only; the worker reads them.
 """
 # Pure.
 
@@ -38,7 +38,7 @@ DEFAULT_BOUNDS = Bounds()
 
 
 def refusal_of(file: Offered, bounds: Bounds) -> Attachment | None:
-    """A file that is not to be fetched, with the sentence why; None if it is to be fetched."""
+    """The file with the sentence why it is not fetched; None if it is to be fetched."""
     max_mb = bounds.max_mb
     if file.media_type.startswith("image/") and not bounds.reads_pictures:
         sentence = f"I cannot see pictures with this model, so I left {file.name} out."
@@ -55,14 +55,14 @@ def refusal_of(file: Offered, bounds: Bounds) -> Attachment | None:
 
 
 def fetched(name: str, content: bytes) -> Attachment:
-    """A file that is here."""
+    """The attachment of a fetched file."""
     if not content:
         return Attachment(name, note=f"The file {name} is empty.")
     return Attachment(name, content=base64.b64encode(content).decode())
 
 
 def not_fetched(name: str) -> Attachment:
-    """A file that the platform would not hand out."""
+    """The attachment of a file that the platform did not hand out."""
     return Attachment(name, note=f"I could not get the file {name}, so I left it out.")
 
 

@@ -1,8 +1,8 @@
-"""Looks for messages that nobody heard, after a start or when every connection was lost.
+"""Backfill: finds messages that were missed before a start or while every connection was lost.
 
-From where to look is a pure function of the marks. Reading a platform's history is its adapter's;
-here is what all share: one process at a time, a few channels at a time, and a fault of one channel
-that stays its own.
+Where to start is a pure function of the read marks. Reading a platform's history is its adapter's
+task; this is what all adapters share: one process at a time, a few channels at a time, and a fault
+of one channel that affects no other.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ T = TypeVar("T")
 OVERLAP_S = 60.0
 """Messages are handled side by side: one may have been lost though a later one was seen."""
 MAX_MESSAGES = 200
-"""A channel; of more the latest are read."""
+"""Per channel; of more the latest are read."""
 AT_ONCE = 4
-"""Channels."""
+"""Channels that are read at once."""
 TURN_S = 60
 WAIT_S = 1.0
 MS = 1000
@@ -44,22 +44,22 @@ class BackfillWindow:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is anything to look for: not at the first start ever."""
+        """Whether there is anything to look for: not at the very first start."""
         return self.lookback_s > 0 and self.seen.alive_at_s is not None
 
     @property
     def earliest_s(self) -> float:
-        """Nothing older is read."""
+        """The time before which nothing is read."""
         return self.seen.now_s - self.lookback_s
 
     def start_s(self, channel: str) -> float:
-        """The time after which a channel's messages are looked at."""
+        """The time after which a channel's messages are read."""
         latest = self.seen.latest.get(channel)
         seen_s = self.time_of(latest) if latest else self.seen.alive_at_s or self.seen.now_s
         return max(seen_s - OVERLAP_S, self.earliest_s)
 
     def has_news(self, channel: str, latest: str) -> bool:
-        """Whether a channel whose latest message is this one has any that should be looked at."""
+        """Whether a channel with this latest message may have missed messages."""
         seen = self.seen.latest.get(channel)
         if seen is not None and self.time_of(latest) <= self.time_of(seen):
             return False
@@ -67,9 +67,9 @@ class BackfillWindow:
 
 
 async def look_through(places: Iterable[T], look: Callable[[T], Awaitable[int]]) -> int:
-    """Look at each place, a few at a time; how many messages were found.
+    """Look through the places, a few at a time; returns how many messages were found.
 
-    A place that the platform does not show us, or not now, is passed over.
+    A place that the platform does not show, or not now, is skipped.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -90,10 +90,10 @@ async def backfill(
     """Look, unless another process has; again from the start if Redis goes away meanwhile.
 
     Args:
-        store: where processes take turns.
+        store: holds the lock between processes.
         platform: whose messages are looked for.
         since_s: when this process began to listen, by Redis's clock.
-        look: looks at everything; how many messages were found.
+        look: looks at everything; returns how many messages were found.
     """
     while True:
         try:
@@ -109,10 +109,10 @@ async def backfill(
 
 @contextlib.asynccontextmanager
 async def _turn(store: AsyncStore, platform: str, since_s: float) -> AsyncIterator[bool]:
-    """Wait until no other process looks back; True if one is still needed.
+    """Wait until no other process runs a backfill; True if this one still has to.
 
-    None is if another process has looked back, to the end, and began after ``since_s`` (by Redis's
-    clock), which is when this process began to listen. It does no harm if two look at once.
+    It need not if another process has finished one that began after ``since_s`` (by Redis's
+    clock), which is when this process began to listen. Two at once do no harm.
 
     Raises:
         redis.RedisError, TimeoutError, OSError: Redis is away.

@@ -1,4 +1,4 @@
-"""Which messages of a place a task works on, and who can fetch them. Plain data and a Protocol."""
+"""The messages that a task works on (plain data), and the Protocol of what fetches them."""
 # Pure.
 
 import dataclasses
@@ -22,19 +22,19 @@ class WholeThread:
 
 @dataclass(frozen=True, slots=True)
 class LastHours:
-    """What was said in the channel lately."""
+    """The channel's messages of the last hours."""
 
     hours: float
 
 
 @dataclass(frozen=True, slots=True)
 class SinceAsker:
-    """What was said in the channel since the person who asks last spoke there."""
+    """The channel's messages since the asker's last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """What was said in the channel from this message on."""
+    """The channel's messages from this one on."""
 
     message: str
 
@@ -43,13 +43,13 @@ Wanted = Meant | WholeThread | LastHours | SinceAsker | From
 
 
 class HistoryReader(Protocol):
-    """A platform, as far as it shows what was said."""
+    """Reads a platform's message history."""
 
     async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
         """The messages, the oldest first, without ours and those of people who opted out.
 
-        Only what the person who asks can see: the place itself, and nothing beside it. No more than
-        a bounded number, the latest.
+        Only what the asker can see: the place itself, and nothing beside it. At most a bounded
+        number, the latest.
 
         Raises:
             PlatformError: the platform does not show them.
@@ -58,7 +58,7 @@ class HistoryReader(Protocol):
 
 
 def with_messages(job: Job, messages: Sequence[Quoted]) -> Job:
-    """The job with what was gathered for it; messages must not be empty."""
+    """The job with the messages gathered for it; there must be at least one."""
     match job.task:
         case Summarize() as task:
             task = dataclasses.replace(task, messages=tuple(messages))

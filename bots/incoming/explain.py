@@ -1,6 +1,6 @@
 """``parley explain-policy``: whether a message would be answered, and why.
 
-The settings decide, and what workspaces and channels prefer, if there is a Redis to ask.
+Uses the settings, and the preferences of workspaces and channels if Redis can be reached.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SEPARATOR = ":"
 
 
 class ExplainRequest(pydantic.BaseModel):
-    """What is told of a message: a flag of the command, or a field of its JSON, each."""
+    """The described message; each field is a flag of the command or a field of its JSON."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
@@ -56,10 +56,10 @@ class ExplainRequest(pydantic.BaseModel):
 
 
 async def explain(arguments: Sequence[str], settings: Settings) -> None:
-    """Print the verdict on a message that is told of.
+    """Print the policy's decision about a described message.
 
     Raises:
-        SettingsError: it is not told as it should be.
+        SettingsError: the description is invalid.
     """
     told = read(arguments)
     origin = _origin(told)
@@ -72,10 +72,10 @@ async def explain(arguments: Sequence[str], settings: Settings) -> None:
 
 
 def read(arguments: Sequence[str]) -> ExplainRequest:
-    """What the command's arguments tell.
+    """Parse the command's arguments.
 
     Raises:
-        SettingsError: something is told that does not make sense.
+        SettingsError: an argument is invalid.
     """
     parser = argparse.ArgumentParser(
         prog="parley explain-policy",
@@ -104,7 +104,7 @@ def read(arguments: Sequence[str]) -> ExplainRequest:
 
 
 def judge(told: ExplainRequest, origin: Origin, resolved: Resolved) -> PolicyDecision:
-    """Whether a message is answered where this holds. Pure, but for the time if it is not told."""
+    """Decide about a message under these preferences. Pure, unless it needs the current time."""
     moment = told.at or datetime.now(UTC)
     situation = Situation(
         is_from_person=not told.bot,
@@ -135,7 +135,7 @@ def _origin(told: ExplainRequest) -> Origin:
 
 
 async def _resolved(origin: Origin, settings: Settings) -> tuple[Resolved, str]:
-    """What holds in the channel, and who says so."""
+    """The channel's resolved preferences, and their source."""
     fallback = settings.fallback
     alone = resolve(Preferences(), Preferences(), fallback, origin.channel)
     if settings.redis_url is None:

@@ -1,8 +1,8 @@
-"""Remembers who was refused a moment ago, so that a flood costs this process next to nothing.
+"""Flood guard: remembers who was refused a moment ago, so that a flood costs this process little.
 
-The ledger decides who asks too much; this only keeps the decision for the short time in which it
-cannot change, and lets few of one person's messages, and one of a channel's, ask for it at once.
-Decides by a clock that is passed in.
+The ledger enforces the limits; this only keeps its decision for the short time in which it cannot
+change, and lets few of one person's messages, and one of a channel's, be with the ledger at once.
+The caller passes the clock in.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ OPEN_JOBS_HOLD_S = 0.5
 
 @dataclass(slots=True)
 class _Line:
-    """Messages that are before the ledger, and those behind them."""
+    """Messages that are with the ledger, and those queued behind them."""
 
     gate: asyncio.Semaphore
     num_messages: int = 0
 
 
 class FloodGuard:
-    """Who need not be listened to right now."""
+    """Which people's messages to drop right now."""
 
     def __init__(
         self, allowance: AskAllowance | None, clock: Callable[[], float] = time.monotonic
@@ -46,9 +46,9 @@ class FloodGuard:
 
     @contextlib.asynccontextmanager
     async def in_line(self, asker: str, channel: str) -> AsyncIterator[None]:
-        """Wait until few of this person's messages are before the ledger, and none of this channel.
+        """Wait until few of this person's messages, and none of this channel, are with the ledger.
 
-        So messages of a channel are written down in the order in which they came.
+        So messages of a channel are recorded in the order of their arrival.
         """
         async with self._in(f"asker {asker}", MAX_AT_ONCE), self._in(f"channel {channel}", 1):
             yield
@@ -70,7 +70,7 @@ class FloodGuard:
                 del self._lines[name]
 
     def note_refused(self, asker: str, reason: str) -> None:
-        """The ledger has refused this person's message, for this reason."""
+        """Record that the ledger refused this person's message, for this reason."""
         hold_s = self._hold_s.get(reason)
         if hold_s is None:
             return
@@ -80,7 +80,7 @@ class FloodGuard:
             self._until.popitem(last=False)
 
     def holds_off(self, asker: str) -> bool:
-        """Whether the ledger would only refuse again what this person says now."""
+        """Whether the ledger would refuse this person's messages again."""
         until = self._until.get(asker)
         if until is None:
             return False

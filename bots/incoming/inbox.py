@@ -1,7 +1,7 @@
-"""The way in for a platform that never sends a message twice: into the ledger, or onto the disk.
+"""Inbox for a platform that never sends a message twice: into the ledger, or onto the disk.
 
-While the ledger is away messages lie in a spool, in their order, and go in when it is back, or when
-the next process starts. A message that there is no room for is answered with a sentence at once.
+While the ledger is away messages wait in a spool, in their order, until it is back or the next
+process starts. If there is no room for a message, its author gets a sentence at once.
 """
 
 import asyncio
@@ -40,14 +40,14 @@ FULL = (
 
 @dataclass(frozen=True, slots=True)
 class SpoolEntry:
-    """A line of the spool: a message, or that one was deleted."""
+    """A line of the spool: a message, or the deletion of one."""
 
     message: Incoming | None = None
     deleted: Origin | None = None
 
     @property
     def asker(self) -> str:
-        """Who wrote it; empty for a deletion."""
+        """Its author; empty for a deletion."""
         return self.message.origin.asker if self.message else ""
 
 
@@ -55,7 +55,7 @@ _ENTRY = pydantic.TypeAdapter(SpoolEntry)
 
 
 def write_entry(entry: SpoolEntry) -> bytes:
-    """An entry as a line."""
+    """Serialize an entry as a line."""
     if entry.message:
         message = dataclasses.replace(entry.message, text=clean(entry.message.text))
         entry = dataclasses.replace(entry, message=message)
@@ -63,7 +63,7 @@ def write_entry(entry: SpoolEntry) -> bytes:
 
 
 def read_entry(line: bytes) -> SpoolEntry | None:
-    """The entry of a line; None if it is none of ours."""
+    """Parse a line; None if it is no valid entry."""
     try:
         document = json.loads(line)
         if document["v"] != VERSION:
@@ -75,7 +75,7 @@ def read_entry(line: bytes) -> SpoolEntry | None:
 
 
 class Inbox:
-    """One platform's messages on their way to its reception."""
+    """Hands one platform's messages to its reception, through the spool if need be."""
 
     def __init__(
         self,
@@ -90,19 +90,19 @@ class Inbox:
         self._say = say
         self._clock = clock
         self._is_away = False
-        """Whether messages go to the spool: those behind them do, too, and keep their order."""
+        """Whether messages go to the spool; later ones do, too, to keep their order."""
         self._num_being_kept = 0
         self._filled = asyncio.Event()
         self._num_of: Counter[str] = Counter()
         self._told_at: OrderedDict[str, float] = OrderedDict()
 
     async def take(self, incoming: Incoming, *, is_found: bool = False) -> None:
-        """Take a message: from now on it is safe, or its author has been told that it is not.
+        """Accept a message: on return it is safe, or its author has been told that it is not.
 
         Args:
             incoming: the message.
-            is_found: whether it was found by looking back, and so may be old. It is not kept: most
-                of what is found has been answered, and who looks back looks again.
+            is_found: whether a backfill found it, so that it may be old. It is not spooled: most
+                found messages have been answered, and the backfill runs again.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: the ledger is away, and the message was found.
@@ -125,18 +125,18 @@ class Inbox:
         await self._keep(SpoolEntry(message=incoming))
 
     async def withdraw(self, origin: Origin) -> None:
-        """A message was deleted."""
+        """Withdraw a deleted message."""
         try:
             await self._reception.withdraw(origin)
         except LEDGER_AWAY:
             await self._keep(SpoolEntry(deleted=origin))
 
     async def run(self) -> None:
-        """Hand on what lies in the spool, until cancelled."""
+        """Hand the spool's entries on until cancelled."""
         try:
             await self._spool.open()
         except OSError as error:
-            # Without it Parley works as long as Redis does; a message that it loses is told so.
+            # Without the spool Parley needs Redis all the time; authors of lost messages are told.
             log.error("spool_unusable", error=str(error))  # noqa: TRY400 - nothing of ours to trace
         try:
             while True:
@@ -171,7 +171,7 @@ class Inbox:
             return False
 
     def _settle(self) -> None:
-        """With nothing in the spool, and nothing on its way there, the ledger is asked again."""
+        """Return to the ledger once the spool is empty and no message is on its way into it."""
         if not self._spool.lines and not self._num_being_kept:
             self._is_away = False
             self._num_of.clear()

@@ -1,7 +1,7 @@
-"""From one message on any platform to a job, or None if it is not for us. Pure.
+"""Intake: turns one message of any platform into a job, or None if it is not for us.
 
-Adapters describe what they saw as an ``Incoming``. ``bots.incoming.situation`` puts in what only we
-know of the place where it stands.
+Adapters describe each message as an ``Incoming``. ``bots.incoming.situation`` adds what only the
+preferences and the ledger know about its place.
 """
 # Pure. Uses babel.
 
@@ -34,22 +34,22 @@ NEED_NO_TEXT = (Summarize, Report, Learn, Opt)
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message, in words that every platform shares."""
+    """One message in the form that all platforms share."""
 
     origin: Origin
     text: str
     """Without the mention that called us."""
     situation: Situation
     late_s: float = 0.0
-    """How long ago it was written, if nobody heard it then; else 0."""
+    """How long ago it was written, if it was missed then; else 0."""
     in_thread: bool = False
-    """Whether it goes on with its conversation, if we take part in that."""
+    """Whether it continues its conversation, if we take part in that."""
     reply_to: str = ""
-    """The message that it replies to: if that is ours, it goes on with that one's conversation."""
+    """The message that it replies to: if that is ours, this one continues its conversation."""
     written_at_s: float = 0.0
     """When it was written, in seconds since 1970 by the platform's clock."""
     task: Task | None = None
-    """What is asked for by a command, a menu or a reaction; None if the words say it."""
+    """The task of a command, a menu or a reaction; None if the words say it."""
     wanted: Wanted | None = None
     """The messages that the task works on, if they have to be fetched."""
     attachments: tuple[Attachment, ...] = ()
@@ -57,27 +57,27 @@ class Incoming:
     refusal: Failed | None = None
     """Why it cannot be done, if the adapter knows that already."""
     roles: frozenset[str] = frozenset()
-    """Ids of the roles of its author, where the platform says so without being asked."""
+    """The role ids of its author, where the platform sends them along."""
     bot: str = ""
-    """The user id of the other bot that wrote it; empty if a person, we or nobody did."""
+    """The user id of the other bot that wrote it; empty if no other bot did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A message that is ours; with a refusal it ends at once, with that sentence."""
+    """A message that is for us; with a refusal it ends at once, with that sentence."""
 
     job: Job
     refusal: Failed | Done | None = None
     is_said_sparingly: bool = False
-    """Whether the author reads that sentence at most once a minute."""
+    """Whether the author gets that sentence at most once a minute."""
     wanted: Wanted | None = None
     """The messages that have to be fetched before it is accepted."""
     mutes: bool | None = None
-    """Whether we are to be silent in its thread from now on; None if nothing is said of it."""
+    """Whether we are to be silent in its thread from now on; None if it does not say."""
 
 
 def unasked(incoming: Incoming) -> Incoming:
-    """The same to be learned, but that nobody is told what comes of it."""
+    """The same message, but a learn task in it reports no outcome."""
     if not isinstance(incoming.task, Learn):
         return incoming
     return dataclasses.replace(incoming, task=dataclasses.replace(incoming.task, is_unasked=True))
@@ -90,7 +90,7 @@ def intake(
 
     Args:
         incoming: the message.
-        max_chars: the longest text that is read, in characters.
+        max_chars: the longest accepted text, in characters.
         tasks_off: the tasks that are switched off where it was written.
     """
     if not is_for_us(incoming.situation):
@@ -105,7 +105,7 @@ def intake(
 
 
 def _read(incoming: Incoming, max_chars: int) -> Taken | None:
-    """What is asked for by a message that is for us."""
+    """Read the request in a message that is for us."""
     text = clean(incoming.text)
     task, kind = incoming.task, _kind_of(incoming.task, text)
     mutes = MUTE_WORDS.get(text.lower().rstrip(".!")) if task is None else None
@@ -115,7 +115,7 @@ def _read(incoming: Incoming, max_chars: int) -> Taken | None:
         return Taken(make_job(kind, incoming.origin, ""), incoming.refusal)
     if len(text) > max_chars:
         refusal = MessageTooLongError(len(text), max_chars).to_reply()
-        # The text is not kept: it would only lie in Redis.
+        # The text is not kept: it would only take up memory in Redis.
         return Taken(make_job(kind, incoming.origin, ""), refusal, is_said_sparingly=True)
     if task is None and kind is Kind.CHAT:
         return _take(_with_task_of_words(incoming, text))
@@ -123,7 +123,7 @@ def _read(incoming: Incoming, max_chars: int) -> Taken | None:
 
 
 def _mute(incoming: Incoming, text: str, *, mutes: bool) -> Taken:
-    """Somebody wants us to be silent in a thread, or no longer."""
+    """A request to be silent in a thread, or to speak again."""
     job = make_job(Kind.CHAT, incoming.origin, text)
     if not incoming.in_thread and not incoming.reply_to:
         return Taken(job, Done(NO_THREAD_TO_MUTE))
@@ -131,7 +131,7 @@ def _mute(incoming: Incoming, text: str, *, mutes: bool) -> Taken:
 
 
 def _with_task_of_words(incoming: Incoming, text: str) -> Incoming:
-    """The message with what its words ask for, if that is more than an answer."""
+    """The message with the task that its words ask for, if that is more than an answer."""
     parsed = parse_words(text, in_thread=incoming.in_thread or bool(incoming.reply_to))
     origin = incoming.origin
     if parsed.is_private and not incoming.situation.is_direct:
@@ -152,7 +152,7 @@ def _take(incoming: Incoming) -> Taken | None:
     if not text and not incoming.attachments and not incoming.wanted and not _needs_no_text(task):
         situation = incoming.situation
         if not (situation.is_act or situation.is_direct or situation.mentions_us):
-            return None  # a picture, or words that we may not read: nobody spoke to us
+            return None  # a picture, or words that we may not read: it is not addressed to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
     job = make_job(kind, incoming.origin, text, incoming.late_s, task)
     job = dataclasses.replace(job, attachments=incoming.attachments)
@@ -171,9 +171,9 @@ def _kind_of(task: Task | None, text: str) -> Kind:
 
 
 def clean(text: str) -> str:
-    """The text without what no model should read and no JSON can carry.
+    """The text without characters that no model should read and no JSON can carry.
 
-    Lone surrogates become replacement characters; NUL and other control characters go.
+    Lone surrogates become replacement characters; NUL and other control characters are removed.
     """
     whole = text.encode("utf-8", "replace").decode("utf-8")
     kept = (char for char in whole if char in KEPT_CONTROLS or unicodedata.category(char) != "Cc")

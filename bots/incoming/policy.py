@@ -1,7 +1,7 @@
-"""When to speak. Pure: a situation in, yes or no with its reason out.
+"""Policy: decides when to speak. A situation in; yes or no, with its reason, out.
 
-``bots.incoming.reception`` knows what there is to know of a situation; ``parley explain-policy``
-says what comes of one.
+``bots.incoming.reception`` collects the situation; ``parley explain-policy`` prints the decision
+about one.
 """
 # Pure. Uses babel.
 
@@ -15,7 +15,7 @@ MAX_BOTS_IN_A_ROW = 3
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is known about a message besides its words."""
+    """What is known about a message besides its text."""
 
     is_from_person: bool
     """False for our own messages, other bots' and the platform's notices."""
@@ -36,13 +36,13 @@ class Situation:
     talk: tuple[str, ...] = ()
     """Who has spoken in this thread of ours since we were last spoken to, the latest first."""
     is_muted: bool = False
-    """Somebody wanted us to be silent in this thread."""
+    """A person muted us in this thread."""
     when_to_speak: WhenToSpeak = WhenToSpeak.MENTIONS
-    """What the channel prefers."""
+    """The channel's preference."""
     is_quiet: bool = False
     """In the channel's quiet hours."""
     is_allowed_bot: bool = False
-    """Another bot wrote it, and an operator wants it to be answered."""
+    """Another bot wrote it, and an operator wants that bot to be answered."""
     num_bots: int = 0
     """Messages of bots that were answered here since a person spoke to us."""
 
@@ -57,7 +57,7 @@ class PolicyDecision:
 
 
 def decide(situation: Situation) -> PolicyDecision:
-    """Whether a message is to be answered, and why."""
+    """Decide whether a message is answered, and why."""
     return (
         _of_author(situation)
         or _of_mentions(situation)
@@ -67,12 +67,12 @@ def decide(situation: Situation) -> PolicyDecision:
 
 
 def is_for_us(situation: Situation) -> bool:
-    """Whether a message is to be answered."""
+    """Whether a message is answered."""
     return decide(situation).speaks
 
 
 def _of_author(known: Situation) -> PolicyDecision | None:
-    """What who wrote it, and how, says."""
+    """The decision by author and by kind of message; None if they do not settle it."""
     if not known.is_from_person and not known.is_allowed_bot:
         return _silent("no person wrote it, and no bot of PARLEY_ANSWER_BOTS")
     if known.is_act:
@@ -87,7 +87,7 @@ def _of_author(known: Situation) -> PolicyDecision | None:
 
 
 def _of_mentions(known: Situation) -> PolicyDecision | None:
-    """What whom it names says, where anything is said at all."""
+    """The decision by mentions; None if they do not settle it."""
     if known.when_to_speak is WhenToSpeak.OFF:
         return _silent("answers are switched off in this channel")
     if known.mentions_us:
@@ -98,7 +98,7 @@ def _of_mentions(known: Situation) -> PolicyDecision | None:
 
 
 def _of_place(known: Situation) -> PolicyDecision | None:
-    """What the channel and the thread say."""
+    """The decision by channel and thread; None if they do not settle it."""
     if known.is_quiet:
         return _silent("these are the quiet hours: only mentions are answered")
     if known.is_muted:
@@ -109,7 +109,7 @@ def _of_place(known: Situation) -> PolicyDecision | None:
 
 
 def _of_words(known: Situation) -> PolicyDecision:
-    """What it says itself, and what was said before it."""
+    """The decision by the words and by what was said before."""
     if known.is_follow_up:
         return _of_thread(known)
     match known.when_to_speak:
@@ -124,7 +124,7 @@ def _of_words(known: Situation) -> PolicyDecision:
 
 
 def _of_thread(known: Situation) -> PolicyDecision:
-    """A message in a thread of ours: people may talk to each other there."""
+    """The decision about a message in a thread of ours: people may talk to each other there."""
     if known.names_us:
         return _speaks("it begins with our name")
     if known.talk and known.talk[0] != known.author:

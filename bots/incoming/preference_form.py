@@ -1,7 +1,8 @@
-"""A form of settings that somebody has sent, read as preferences. Pure.
+"""Parses a submitted settings form into preferences.
 
-Each platform draws its own. An empty field means that the layer below decides; a quota's fields are
-named ``user_quota-messages`` and the like, that of the chosen ``ROLES`` ``role_quota-messages``.
+Each platform draws its own form. An empty field means that the layer below decides; a quota's
+fields are named ``user_quota-messages`` and the like, those of the chosen ``ROLES``
+``role_quota-messages``.
 """
 # Pure. Uses babel.
 
@@ -32,15 +33,16 @@ PLACES: dict[str, str] = {
     ReplyPlace.CHANNEL: "In the channel itself",
 }
 ROLES, ROLE_QUOTA = "roles", "role_quota"
-"""Whose quota a form sets, by the platform's ids, and that quota; empty takes it from them."""
+"""Fields for the roles whose quota a form sets, by the platform's ids, and that quota; empty
+removes it."""
 NOTHING = "none"
-"""Chosen among the tasks that are off, where none is."""
+"""The choice of no task among the tasks that are off."""
 ALL_ON = "Nothing: all are on"
 NO_LANGUAGE = "I do not know that language: write its English name or its code, such as fr."
 NO_HOURS = "Write for how many hours a silent conversation is remembered, such as 48."
 NO_LIMIT = "Write a whole number of 0 or more; 0 is without limit."
 Values = Mapping[str, Sequence[str]]
-"""Field -> what was chosen or written there; nothing where it was left empty."""
+"""Field -> what was chosen or written there; no entry for an empty field."""
 
 
 class FormError(Exception):
@@ -53,7 +55,7 @@ class FormError(Exception):
 
 
 def preferences_of(values: Values, before: Preferences) -> Preferences:
-    """What a form says; what it does not ask for stays as it was.
+    """The form's preferences; what it has no field for stays as it was.
 
     Raises:
         FormError: some fields cannot be read.
@@ -83,10 +85,10 @@ def preferences_of(values: Values, before: Preferences) -> Preferences:
 
 
 def _read(field: str, unit: str, given: Sequence[str]) -> object:
-    """The value of a field.
+    """Parse the value of a field.
 
     Raises:
-        ValueError: there is none such.
+        ValueError: the value is invalid.
     """
     if not given:
         return None

@@ -1,7 +1,7 @@
-"""What workspaces and channels prefer, at hand in every process and changed in all of them at once.
+"""Cache of workspaces' and channels' preferences, kept in every process and updated in all at once.
 
-All of it is kept in memory. Who changes something tells every process, and every half a minute each
-looks by itself whether it has missed anything.
+All preferences are in memory. A process that changes some notifies all others, and every half a
+minute each checks by itself whether it has missed a change.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ REFRESH_S = 30.0
 MAX_RESOLVED = 1_000
 RETRY_S = 1.0
 READ_TIMEOUT_S = 60
-"""Longer than ``REFRESH_S``: nothing may be said for so long."""
+"""Longer than ``REFRESH_S``: the channel may be silent for so long."""
 NOT_ADMIN = (
     "Only administrators may change settings here. Ask one of them, or whoever runs me to add you "
     "to PARLEY_ADMINS."
@@ -46,7 +46,7 @@ NOT_READ = (
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """Who wants to change settings."""
+    """A person who wants to change settings."""
 
     user: str
     """The platform's id."""
@@ -65,11 +65,11 @@ class PreferenceCache:
         fallback: Fallback,
         admins: frozenset[str] = frozenset(),
     ) -> None:
-        """Store what is needed.
+        """Store the dependencies.
 
         Args:
-            store: where they are kept.
-            redis_url: of the same Redis, for a line on which changes are heard.
+            store: where the preferences are kept.
+            redis_url: of the same Redis, for a connection that receives change notices.
             fallback: the operator's settings.
             admins: people who may change everything, whatever their platform says.
         """
@@ -80,10 +80,11 @@ class PreferenceCache:
         self._num_changes = rulebook.NOTHING_KNOWN
         self._by_scope: dict[str, Stored] = {}
         self._resolved: dict[str, Resolved] = {}
-        """Channel -> what holds there: asked several times a message, and seldom changed."""
+        """Channel -> its resolved preferences: read several times per message, and seldom
+        changed."""
 
     def resolved(self, origin: Origin) -> Resolved:
-        """What holds where a message came from, as far as this process knows; asks nobody."""
+        """The preferences for a message's origin, as far as this process knows; makes no call."""
         workspace, channel = scopes_of(origin)
         if (found := self._resolved.get(channel.name)) is not None:
             return found
@@ -96,7 +97,7 @@ class PreferenceCache:
         return found
 
     def may_edit(self, editor: Editor) -> bool:
-        """Whether somebody may change settings."""
+        """Whether a person may change settings."""
         return editor.is_admin or editor.user in self._admins
 
     async def get(self, scope: Scope) -> Stored:
@@ -114,9 +115,9 @@ class PreferenceCache:
 
         Args:
             scope: whose.
-            before: as ``get`` gave them; its version has to come back with the form.
-            after: as they shall be, whole: what is None is the layer's below.
-            editor: who wants it.
+            before: as ``get`` returned them; the form has to carry their version.
+            after: the new preferences, complete: a field of None leaves it to the layer below.
+            editor: who changes them.
 
         Returns:
             a sentence for that person alone that says why not; None if it is done.
@@ -136,7 +137,7 @@ class PreferenceCache:
         return None
 
     async def refresh(self) -> None:
-        """Read what has changed since it was read last.
+        """Read the changes since the last read.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: Redis is away.
@@ -150,7 +151,7 @@ class PreferenceCache:
     async def run(self) -> None:
         """Stay up to date until cancelled."""
         while True:
-            # A client of its own: it waits for longer than others may take.
+            # A client of its own: its reads block longer than other callers may wait.
             client = redis.asyncio.Redis.from_url(
                 self._redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True
             )
@@ -167,7 +168,7 @@ class PreferenceCache:
             await pubsub.subscribe(keys.PREFERENCES_NEWS)
             while True:
                 await self.refresh()
-                # Also after nothing was heard for a while: what was said may have got lost.
+                # Also after a silence: a notice may have been lost.
                 _: Any = await pubsub.get_message(timeout=REFRESH_S)
 
     def _known(self, scope: Scope) -> Preferences:

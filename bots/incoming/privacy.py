@@ -1,4 +1,4 @@
-"""What ``/forget-me`` does: everything that is kept of a person goes, but that they opted out."""
+"""``/forget-me``: deletes all data about a person, except that they opted out."""
 
 from bots.store import AsyncStore
 from shared.jobs import Origin
@@ -8,14 +8,14 @@ from shared.ledger import privacy
 async def forget_user(store: AsyncStore, origin: Origin) -> str:
     """Delete what is kept of the origin's person in the origin's workspace.
 
-    Conversations in which they asked, their questions, what they said about answers, and how their
-    messages were rated. Kept are: that they opted out, and what they used today.
+    That is conversations in which they asked, their questions, their feedback, and the ratings of
+    their messages. Kept are their opt-out and what they used today.
 
     Returns:
         what was deleted, in numbers; a sentence or two for that person alone.
 
     Raises:
-        redis.RedisError, TimeoutError, OSError: Redis is away; some may be gone already.
+        redis.RedisError, TimeoutError, OSError: Redis is away; some may be deleted already.
     """
     gone = await store.run(privacy.forget(origin))
     cursor = privacy.START

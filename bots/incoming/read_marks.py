@@ -1,6 +1,6 @@
-"""What has been seen: the latest message of each channel, kept in Redis for whoever starts next.
+"""Read marks: the latest message seen in each channel, kept in Redis for the next process.
 
-Noted in memory for every message and written in one call every two seconds. Knows no platform:
+Every message is noted in memory and written in one call every two seconds. Knows no platform:
 messages are compared by their ids, which grow with time on Slack and on Discord.
 """
 
@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 FLUSH_EVERY_S = 2.0
 LIFETIME_S = 2 * 24 * 3600
-"""No look back goes further than a day; ``PARLEY_LOOKBACK_S`` has that limit."""
+"""No backfill goes further back than a day; ``PARLEY_LOOKBACK_S`` has that limit."""
 MAX_THREADS = 500
 ALIVE = "*"
 MS = 1000
@@ -65,7 +65,7 @@ class Seen:
     now_s: float
     """That moment, in seconds since 1970 by Redis's clock."""
     alive_at_s: float | None
-    """When somebody listened last; None if nobody ever did."""
+    """When a process last listened; None if none ever did."""
     latest: Mapping[str, str]
     """Channel -> the latest message that was seen."""
     threads: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ def is_later(message: str, than: str) -> bool:
 
 
 class ReadMarks:
-    """The marks of one platform."""
+    """The read marks of one platform."""
 
     def __init__(self, store: AsyncStore, platform: str) -> None:
         self._store = store
@@ -89,19 +89,19 @@ class ReadMarks:
         self._threads: OrderedDict[str, None] = OrderedDict()
 
     def note(self, channel: str, message: str) -> None:
-        """A message was seen, ours or not, answered or not."""
+        """Note a message, ours or not, answered or not."""
         known = self._latest.get(channel, "")
         if is_later(message, known):
             self._latest[channel] = self._changed[channel] = message
 
     def note_thread(self, thread: str) -> None:
-        """We take part in a thread."""
+        """Note a thread that we take part in."""
         self._threads[thread] = None
         if len(self._threads) > MAX_THREADS:
             self._threads.popitem(last=False)
 
     async def read(self) -> Seen:
-        """What this process or another has seen so far; while Redis is away, what this one has."""
+        """What all processes have seen so far; while Redis is away, what this one has."""
         try:
             seen = await self._store.run(Call(READ, self._keys, _read))
         except LEDGER_AWAY:
@@ -113,10 +113,10 @@ class ReadMarks:
         return Seen(seen.now_s, seen.alive_at_s, dict(self._latest), seen.threads)
 
     async def flush(self) -> None:
-        """Write down what has changed, and that we listen.
+        """Write the changes, and the time at which this process still listened.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: Redis is away; nothing is forgotten.
+            redis.RedisError, TimeoutError, OSError: Redis is away; the changes stay in memory.
         """
         changed, self._changed = self._changed, {}
         threads, self._threads = self._threads, OrderedDict()
@@ -130,7 +130,7 @@ class ReadMarks:
             raise
 
     async def run(self, is_listening: Callable[[], bool]) -> None:
-        """Write until cancelled, while we listen."""
+        """Write until cancelled, while this process listens."""
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
             if not is_listening():

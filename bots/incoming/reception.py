@@ -1,7 +1,8 @@
-"""Accepts messages: intake, one atomic step in the ledger, and only then a wake-up call.
+"""Reception: accepts messages by intake, one atomic step in the ledger, and then a wake-up call.
 
-When ``receive`` returns, the message is recorded (or was before, or is not ours) and the platform's
-event may be acknowledged. When it raises, nothing is promised and the platform should ask again.
+When ``receive`` returns, the message is recorded (or was before, or is not for us) and the
+platform's event may be acknowledged. When it raises, nothing is promised and the platform should
+send it again.
 """
 
 import asyncio
@@ -57,23 +58,23 @@ IN_TURN_S = 120.0
 REFUSED_STATE = "refused"
 MAX_WITHDRAWN = 1_000
 ACTS_OF_MESSAGES = ("", "tag", "translate")
-"""What is done with a message because it was written there, beside answering it."""
+"""Acts on a message because it was written in a channel, besides answering it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an operator decides about who may ask what."""
+    """The operator's limits on who may ask what."""
 
     limits: JobLimits
     allowance: AskAllowance | None
     max_chars: int
     preference_cache: PreferenceCache | None = None
-    """What workspaces and channels prefer; None where nobody can."""
+    """The preferences of workspaces and channels; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """How a platform's adapter gets what came with a message."""
+    """How a platform's adapter fetches a message's files."""
 
     learn: Callable[[Incoming], Awaitable[bool]]
     """Learns the files of a message to us that asks for that; False if it does not, or has none."""
@@ -82,10 +83,10 @@ class FileSource:
 
 
 def allowance_at(age_s: float, allowance: AskAllowance | None) -> AskAllowance | None:
-    """What people may ask in messages that are so old.
+    """The allowance for messages of this age.
 
-    They were not written in the moment in which they are read: a person who asked once a minute for
-    a quarter of an hour has asked fifteen times, and not fifteen times too much.
+    Old messages are read at another rate than they were written: a person who asked once a minute
+    for a quarter of an hour has asked fifteen times, and not fifteen times too much.
     """
     if allowance is None or age_s <= 0:
         return allowance
@@ -99,7 +100,7 @@ def allowance_at(age_s: float, allowance: AskAllowance | None) -> AskAllowance |
 
 
 class Reception:
-    """The way in of one platform."""
+    """Accepts the messages of one platform."""
 
     def __init__(
         self,
@@ -109,7 +110,7 @@ class Reception:
         rules: Rules,
         history_reader: HistoryReader | None = None,
     ) -> None:
-        """``gatherer``: fetches the messages of tasks; None where there are none."""
+        """``history_reader``: fetches the messages of tasks; None where there are none."""
         self.store = store
         self.threads = Threads(store)
         self._history_reader = history_reader
@@ -118,24 +119,24 @@ class Reception:
         self._wake = wake
         self._rules = rules
         self._withdrawn: OrderedDict[str, None] = OrderedDict()
-        """Messages that were deleted lately: one may be gone before it has been accepted."""
+        """Recently deleted messages: one may be deleted before it has been accepted."""
 
     def resolved(self, origin: Origin) -> Resolved:
-        """What holds where a message came from: its workspace's and its channel's preferences."""
+        """The preferences for a message's origin: its workspace's and its channel's."""
         preference_cache = self._rules.preference_cache
         return preference_cache.resolved(origin) if preference_cache else Resolved()
 
     def situated(self, incoming: Incoming) -> Incoming:
-        """The message with what its channel prefers; ``receive`` does that by itself."""
+        """The message with its channel's preferences; ``receive`` adds them by itself."""
         return situated(incoming, self.resolved(incoming.origin), datetime.now(UTC))
 
     def quotas(self, origin: Origin, roles: frozenset[str] = frozenset()) -> Quotas:
-        """What a person with these roles, and their channel, may use in a day."""
+        """The daily quotas of a person with these roles, and of their channel."""
         resolved = self.resolved(origin)
         return Quotas(resolved.quota_of(roles), resolved.channel_quota)
 
     async def mute(self, origin: Origin, *, is_muted: bool) -> bool:
-        """Somebody put the sign for silence to a message, or took it away.
+        """Mute or unmute the thread of a message that a person marked for it.
 
         Returns:
             False if that message is in no thread of ours.
@@ -152,11 +153,11 @@ class Reception:
 
         Args:
             incoming: the message.
-            age_s: how long ago it was written, if it was not heard at once; else 0.
-            files: what came with it; asked for only if the message is for us.
+            age_s: how long ago it was written, if it was received late; else 0.
+            files: fetches its files; used only if the message is for us.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError, OSError: the ledger did not answer in time.
         """
         incoming = self.situated(incoming)
         asker = incoming.origin.asker
@@ -188,16 +189,17 @@ class Reception:
         """Whether there is a job of this origin, and not a silent refusal.
 
         Raises:
-            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError: the ledger did not answer in time.
         """
         place = await self.store.run(status.queue_position(job_id(origin)))
         return place is not None and place.state != REFUSED_STATE
 
     async def receive_in_turn(self, incoming: Incoming) -> bool:
-        """Record one of many that follow each other, and wait until its ending is shown.
+        """Record one of several consecutive messages, and wait until its ending is shown.
 
         Returns:
-            whether there is a job for it now; False if too much is asked, and it has to come again.
+            whether there is a job for it now; False if a limit was hit, and it has to be sent
+            again.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: as ``receive``.
@@ -213,7 +215,7 @@ class Reception:
     async def _fetched(
         self, incoming: Incoming, fetch: Callable[[Incoming], Awaitable[Incoming]]
     ) -> Incoming | None:
-        """A message with what the ledger knows of its thread, and its files; None if not for us.
+        """A message with its thread's state from the ledger and its files; None if not for us.
 
         Other messages of the channel go on while the files are fetched.
         """
@@ -252,10 +254,10 @@ class Reception:
             yield
 
     async def withdraw(self, origin: Origin) -> None:
-        """A message was deleted: nothing more is shown for it, and what was is deleted.
+        """Withdraw a deleted message: stop its answer and delete what was shown for it.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError, OSError: the ledger did not answer in time.
         """
         jobs = [job_id(dataclasses.replace(origin, act=act)) for act in ACTS_OF_MESSAGES]
         for withdrawn in jobs:
@@ -322,7 +324,7 @@ class Reception:
             self._delivery.announce(taken.job)
         if accepted.ready:
             self._wake(accepted.ready)
-        if taken.job.id in self._withdrawn:  # while the ledger was writing it down
+        if taken.job.id in self._withdrawn:  # deleted while the ledger recorded it
             await self._retract(taken.job.id)
         return taken.job
 

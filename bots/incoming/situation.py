@@ -1,14 +1,12 @@
-"""What is known of the place where a message stands, put into its situation. Pure.
+"""Builds a message's situation from its words, its channel's preferences and its thread's state.
 
-What a channel prefers is at hand. What only the ledger knows (do we take part in this thread?) is
-asked by ``bots.incoming.reception``: ``needs_lookup`` says whether, and ``followed`` puts the
-answer in.
+The preferences are in memory. What only the ledger knows (do we take part in this thread?) is
+looked up by ``bots.incoming.reception``: ``needs_lookup`` says whether, and ``followed`` adds the
+answer.
 
-Whether words are a question, and whether they begin with our name. Pure.
-
-A guess that has to be right for what people write in channels: a question mark at the end of a
-sentence in any script, or the first words of an English question. Code, links and quotes ask
-nobody.
+Whether the words are a question is a guess that fits what people write in channels: a question mark
+at the end of a sentence in any script, or the first words of an English question. Code, links and
+quotes do not count.
 """
 # Pure. Uses babel.
 
@@ -49,25 +47,25 @@ NAME = re.compile(
 
 
 def is_question(text: str) -> bool:
-    """Whether somebody asks something."""
+    """Whether a text asks a question."""
     words = QUOTE.sub("", LINK.sub("", CODE.sub("", text))).strip()
     return bool(ASKED.search(words) or OPENER.match(words))
 
 
 def names_us(text: str) -> bool:
-    """Whether a message begins with our name, as one calls somebody."""
+    """Whether a message begins with our name, as a form of address."""
     return NAME.match(text) is not None
 
 
 def situated(incoming: Incoming, resolved: Resolved, moment: datetime) -> Incoming:
-    """The message where it stands: what its channel prefers, and so whose conversation it is.
+    """The message with its channel's preferences, which determine its conversation.
 
-    Doing it twice is doing it once.
+    A repeated call changes nothing.
 
     Args:
         incoming: the message.
-        resolved: what holds in its channel.
-        moment: now, with its zone.
+        resolved: its channel's preferences.
+        moment: the current time, with its zone.
     """
     situation = dataclasses.replace(
         incoming.situation,
@@ -86,7 +84,7 @@ def situated(incoming: Incoming, resolved: Resolved, moment: datetime) -> Incomi
 
 
 def _is_one_conversation(incoming: Incoming, resolved: Resolved) -> bool:
-    """Whether a message that begins a conversation goes on with its channel's instead."""
+    """Whether a message that would begin a conversation continues its channel's instead."""
     situation = incoming.situation
     if incoming.in_thread or situation.is_direct or situation.is_act:
         return False
@@ -102,21 +100,21 @@ def may_be_ours(incoming: Incoming) -> bool:
 
 
 def needs_lookup(incoming: Incoming) -> bool:
-    """Whether what the ledger knows about its conversation makes a difference."""
+    """Whether the ledger's state of its conversation makes a difference."""
     situation = incoming.situation
     if not (situation.is_from_person or situation.is_allowed_bot) or situation.is_act:
         return False
     if situation.is_direct or situation.mentions_us:
-        return bool(incoming.reply_to)  # it is answered in any case, but in which conversation?
+        return bool(incoming.reply_to)  # answered in any case; the lookup finds its conversation
     if situation.when_to_speak is WhenToSpeak.OFF or situation.is_quiet:
         return False
-    # In a thread also what is said to somebody else: people talk to each other there.
+    # In a thread also messages to other people: people talk to each other there.
     return incoming.in_thread or (bool(incoming.reply_to) and not situation.mentions_others)
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A conversation of ours that a message goes on with."""
+    """A conversation of ours that a message continues."""
 
     name: str
     """As of ``Origin.thread``."""
@@ -126,7 +124,7 @@ class Thread:
 
 
 def followed(incoming: Incoming, thread: Thread | None) -> Incoming:
-    """The message after the look-up: the thread of ours that it goes on with; None if none."""
+    """The message after the lookup, with the thread of ours that it continues, if any."""
     if thread is None:
         return incoming
     situation = dataclasses.replace(incoming.situation, is_muted=thread.is_muted)

@@ -1,8 +1,9 @@
-"""A file of lines that outlive this process, for messages that nobody else keeps.
+"""Spool: a file of lines that outlive this process, for messages that no platform sends again.
 
-Each line is on the disk before ``append`` returns. A process has a file of its own; whoever starts
-next takes over the lines of those that have died. Knows nothing of what a line says; it may be a
-person's text, so the file is the owner's alone and goes as soon as its lines are done with.
+Each line is on the disk before ``append`` returns. A process has a file of its own; the next
+process to start takes over the lines of those that have died. The spool does not interpret lines;
+one may be a person's text, so only the owner can read the file, which is deleted once its lines are
+done.
 """
 
 import asyncio
@@ -32,16 +33,16 @@ class SpoolFile:
         self._size = 0
 
     def open(self) -> Sequence[bytes]:
-        """Take the file, made if need be; its whole lines.
+        """Lock the file, creating it if need be; returns its complete lines.
 
         Raises:
-            filelock.Timeout: it is another living process's.
+            filelock.Timeout: another living process holds it.
             OSError: the disk refuses.
         """
         self._lock.acquire()
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         _sync_folder(self.path.parent)
-        # What follows the last line's end was being written when somebody died.
+        # The process died while it wrote what follows the last line's end.
         whole, end, _torn = self.path.read_bytes().rpartition(b"\n")
         self._size = len(whole) + len(end)
         return [line for line in whole.split(b"\n") if line]
@@ -62,14 +63,14 @@ class SpoolFile:
         self._size += len(data)
 
     def clear(self) -> None:
-        """Forget all lines. If the disk refuses they come again some day, which does no harm."""
+        """Delete all lines. If the disk refuses, they are read again later, which does no harm."""
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, 0)
             os.fsync(self._descriptor)
         self._size = 0
 
     def close(self, *, delete: bool) -> None:
-        """Leave the file to whoever comes next, or delete it."""
+        """Release the file for the next process, or delete it."""
         if self._descriptor < 0:
             return
         if delete:
@@ -89,16 +90,16 @@ class Spool:
         self._name = name
         self._max_lines = max_lines
         self._file = SpoolFile(folder / f"{name}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}")
-        # A thread of its own: a slow disk must not keep others waiting, nor they it.
+        # A thread of its own: a slow disk must not delay other callers of threads, nor they it.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._num_written = 0
         """Lines that are in the file, or on their way into it."""
         self._num_done = 0
         self.lines: deque[bytes] = deque()
-        """Those that are in the file and not done with."""
+        """Lines that are in the file and not done."""
 
     async def open(self) -> None:
-        """Make the file, and take over the lines of processes that have died.
+        """Create the file, and take over the lines of processes that have died.
 
         Raises:
             OSError: the disk refuses.
@@ -123,16 +124,16 @@ class Spool:
         return True
 
     async def done(self) -> None:
-        """The oldest line is done with. The file goes when all of its lines are."""
+        """Mark the oldest line as done. The file is emptied when all of its lines are."""
         self.lines.popleft()
         self._num_done += 1
         if self._num_done == self._num_written:
-            # A line that is written from now on comes after this, in the thread's own order.
+            # A line written from now on comes after this, in the thread's own order.
             self._num_done = self._num_written = 0
             await self._run(self._file.clear)
 
     async def close(self) -> None:
-        """Leave what is not done with to whoever starts next."""
+        """Leave the lines that are not done to the next process."""
         await self._run(lambda: self._file.close(delete=not self.lines))
         self._thread.shutdown(wait=False)
 
@@ -142,7 +143,7 @@ class Spool:
 
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Whoever starts at the same time waits, so that nobody takes a file that is being made.
+        # Processes that start at the same time wait, so that none takes a file being made.
         with filelock.FileLock(self._folder / "lock", mode=0o600):
             orphans = sorted(self._folder.glob(f"{self._name}-*{SUFFIX}"))
             self._file.open()
@@ -168,7 +169,7 @@ def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have a new file's name on the disk, too."""
+    """Sync the folder, so that a new file's name is on the disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What the ledger knows of the place where a message stands: asked, and noted."""
+"""Reads and writes the ledger's state of the threads that messages belong to."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ class Threads:
         self._store = store
 
     async def looked_up(self, incoming: Incoming) -> Incoming:
-        """The message with what is known of its thread, if that makes a difference."""
+        """The message with the state of its thread, if that makes a difference."""
         if needs_lookup(incoming):
             incoming = followed(incoming, await self._thread_of(incoming))
         if incoming.situation.is_allowed_bot:
@@ -30,22 +30,22 @@ class Threads:
         return incoming
 
     async def note_aside(self, incoming: Incoming, retention_ms: int) -> None:
-        """In a thread of ours somebody said something that was not for us."""
+        """Note that a person in a thread of ours said something that was not for us."""
         situation = incoming.situation
         if situation.is_follow_up and not situation.is_muted and not is_for_us(situation):
             await self._store.run(talk.note(incoming.origin, retention_ms))
 
     async def note_spoken_to(self, incoming: Incoming) -> None:
-        """A message is answered."""
+        """Note that a message is answered."""
         call = talk.note_bot if incoming.situation.is_allowed_bot else talk.note_person
         await self._store.run(call(incoming.origin))
 
     async def mute(self, origin: Origin, retention_ms: int, *, is_muted: bool) -> None:
-        """Be silent in the origin's conversation, or no longer."""
+        """Mute the origin's conversation, or unmute it."""
         await self._store.run(talk.mute(origin, retention_ms) if is_muted else talk.unmute(origin))
 
     async def mute_at(self, origin: Origin, retention_ms: int, *, is_muted: bool) -> bool:
-        """The same for the thread of a message at which somebody put the sign for it.
+        """Mute or unmute the thread of a message that a person marked for it.
 
         Args:
             origin: of the message; its thread may be empty where the platform does not say it.
@@ -64,7 +64,7 @@ class Threads:
         return False
 
     async def _thread_of(self, incoming: Incoming) -> Thread | None:
-        """The conversation of ours that a message goes on with."""
+        """The conversation of ours that a message continues."""
         origin = incoming.origin
         if incoming.reply_to:
             name = await self._store.find_thread(origin, incoming.reply_to)

@@ -1,4 +1,4 @@
-"""The phrases of each task: what a person writes to have something done.
+"""Intents: the phrases that start each task.
 
-Every phrase has to fit as a whole; a word too many, and it is none. English only.
+A phrase has to match the whole text; with a word too many there is no match. English only.
 """

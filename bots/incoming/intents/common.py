@@ -1,4 +1,4 @@
-"""What is read of a message, and spans of time in it. Pure."""
+"""The result of parsing a message, and phrases for time spans."""
 # Pure. Uses babel.
 
 import re
@@ -10,7 +10,7 @@ from shared.tasks import Task
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What somebody asks for."""
+    """The request that a message makes."""
 
     task: Task | None
     """None: a chat."""
@@ -19,19 +19,19 @@ class Parsed:
     wanted: Wanted | None = None
     """The messages that it works on, if they have to be fetched."""
     is_private: bool = False
-    """Whether the answer is for the person who asks alone."""
+    """Whether only the asker sees the answer."""
     answer: str = ""
-    """What the person reads at once, and nothing is asked of anybody: help, or what is wrong."""
+    """What the asker reads at once, without a job: help, or what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message, taken apart."""
+    """A message, split for matching."""
 
     order: str
-    """What is to be done, on one line and without courtesies."""
+    """The request, on one line and without courtesies."""
     body: str = ""
-    """What stands behind a colon or on further lines."""
+    """The text behind a colon or on further lines."""
     in_thread: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Questions to the documents, reports, lessons, and who takes part. Pure."""
+"""Phrases for documents, sentiment reports, learning and opting out."""
 # Pure. Uses babel.
 
 import re
@@ -8,7 +8,7 @@ from bots.incoming.intents.common import DAY_HOURS, SPAN, Parsed, Said, hours_in
 from shared.tasks import Ask, Learn, Opt, Report
 
 MAX_DAYS = 366
-"""A report over more than a year is one over a year."""
+"""A report over more than a year is shortened to one year."""
 
 ASK_DOCS = re.compile(
     r"(?:ask|search|check) (?:the |our )?(?P<docs>docs|documents|documentation|knowledge base)"
@@ -64,7 +64,7 @@ def report(said: Said) -> Parsed | None:
 
 
 NOTE = "note.txt"
-"""The name of a document that somebody wrote into the channel."""
+"""The name of a document that a person wrote into the channel."""
 
 
 def lesson(said: Said) -> Parsed | None:

@@ -1,7 +1,7 @@
-"""From a person's words to the task that they ask for. Pure.
+"""Parses a person's words into the task that they ask for.
 
-``parse_words`` reads what follows a mention, ``parse_command`` what follows ``/parley``. What is
-not clearly a task stays a chat.
+``parse_words`` reads what follows a mention, ``parse_command`` what follows ``/parley``. Whatever
+is not clearly a task stays a chat.
 """
 # Pure. Uses babel.
 
@@ -70,11 +70,11 @@ NO_DAYS = "Name a time, such as `sentiment 7 days`."
 
 
 def parse_words(text: str, *, in_thread: bool = False) -> Parsed:
-    """Read a message to us.
+    """Parse a message to us.
 
     Args:
         text: the message, without the mention that called us.
-        in_thread: whether it stands in a thread or a chain of replies, which a bare ``tl;dr``
+        in_thread: whether it is in a thread or a chain of replies, which a bare ``tl;dr``
             means then; else it means the last day of the channel.
     """
     for said in _readings(text.strip(), in_thread=in_thread):
@@ -85,16 +85,16 @@ def parse_words(text: str, *, in_thread: bool = False) -> Parsed:
 
 
 def parse_lesson(text: str) -> Parsed | None:
-    """What a message to us wants to be learned; None if it does not ask for that.
+    """The lesson that a message to us asks for; None if it asks for none.
 
-    The same as ``parse_words`` finds, without looking for anything else.
+    The same as ``parse_words`` finds, without trying other tasks.
     """
     lessons = map(other.lesson, _readings(text.strip(), in_thread=False))
     return next(filter(None, lessons), None)
 
 
 def _readings(text: str, *, in_thread: bool) -> Iterator[Said]:
-    """The whole as an order; or a beginning of it, and what the order is about."""
+    """The whole text as the request; or a beginning of it, with the rest as the body."""
     yield Said(_plain_order(text), "", in_thread)
     if match := HEAD.fullmatch(text):
         yield Said(_plain_order(match["order"]), match["body"], in_thread)
@@ -109,11 +109,11 @@ def _plain_order(words: str) -> str:
 
 
 def parse_command(words: str) -> Parsed:
-    """Read what stands behind ``/parley``: a subcommand and its words.
+    """Parse what follows ``/parley``: a subcommand and its words.
 
     The subcommands are ask, summarize, translate, write, complete, sentiment, learn, opt-out,
     opt-in, new and help. ``new`` is a chat whose text is ``/new``, as intake reads it. Anything
-    else is a chat. With ``answer`` set, that is all there is to be done.
+    else is a chat. If ``answer`` is set, no job is needed.
     """
     name, *rest = re.split(r"\s+", words.strip(), maxsplit=1)
     read = COMMANDS.get(name.lower().rstrip(":"))

@@ -1,4 +1,4 @@
-"""``summarize …``. Pure."""
+"""Phrases for summaries: ``summarize …``."""
 # Pure. Uses babel.
 
 import re
@@ -51,12 +51,12 @@ def _wanted(match: re.Match[str], said: Said) -> Wanted:
 
 
 def summarized(wanted: Wanted, focus: str = "", *, is_private: bool = True) -> Parsed:
-    """A summary of these messages; ``focus`` is what is wanted of it."""
+    """A summary of these messages; ``focus`` is what it is to concentrate on."""
     return Parsed(Summarize((), what=name_of(wanted)), focus.strip(), wanted, is_private)
 
 
 def name_of(wanted: Wanted) -> str:
-    """What was asked for, as the heading of a summary says it."""
+    """The heading of a summary: what it covers."""
     match wanted:
         case LastHours(hours):
             return f"the last {_span(hours)}"

@@ -1,4 +1,4 @@
-"""``translate …``. Pure."""
+"""Phrases for translations: ``translate …``."""
 # Pure. Uses babel.
 
 import re

@@ -1,4 +1,4 @@
-"""``write …``, ``draft a reply …`` and ``complete: …``. Pure."""
+"""Phrases for writing: ``write …``, ``draft a reply …`` and ``complete: …``."""
 # Pure. Uses babel.
 
 import re
@@ -50,7 +50,7 @@ NOT_MANNERS = frozenset(
     | {"about", "on", "as", "code", "script", "function", "program", "test", "parser", "regex"}
     | {"class", "template"}
 )
-"""Words that say that something else is to be written."""
+"""Words that start the description of the text, rather than of its length or tone."""
 VAGUE = frozenset({"this", "that", "it", "this thread", "the above", "the thread"})
 
 COMPLETE = re.compile(
@@ -80,7 +80,7 @@ def writing(said: Said) -> Parsed | None:
 
 
 def _options(words: str) -> tuple[Length, str] | None:
-    """The length and the tone in the words before what is to be written; None if they are not."""
+    """The length and the tone in the words before the subject; None if the words are neither."""
     length, tone = Length.MEDIUM, []
     for word in words.lower().replace(",", " ").split():
         if word in NOT_MANNERS:
@@ -110,7 +110,7 @@ OPTIONS = {
 }
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**63 - 1
-"""What a random generator of torch takes."""
+"""The largest seed that torch's random generator accepts."""
 
 
 def complete_with(options: str) -> Complete | None:
