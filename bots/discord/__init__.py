@@ -1,1 +1,1 @@
-"""Discord: ``text`` reads its markup (pure), ``library`` talks to it."""
+"""Discord: ``parse``, ``views`` and ``handlers`` know its payloads; only ``sdk`` calls its API."""

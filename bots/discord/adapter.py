@@ -1,7 +1,7 @@
-"""Discord's messages into the inbox: those that it tells us of, and those that we look for.
+"""Discord's adapter: puts messages into the inbox, both received ones and those of a backfill.
 
-Discord's gateway waits for no acknowledgement and tells a new session of nothing that was said
-before it. So the inbox keeps what cannot be accepted, and marks remember what has been seen.
+Discord's gateway waits for no acknowledgement and sends a new session nothing from before it. So
+the inbox keeps messages that cannot be accepted, and read marks record what has been seen.
 """
 
 import contextlib
@@ -41,20 +41,20 @@ from shared.errors import PlatformError, PlatformUnavailableError
 from shared.jobs import Platform
 
 MAX_DIRECT = 200
-"""Direct messages that are looked through after a start: those that were used last."""
+"""Direct messages that are read after a start: the most recently used ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What keeps messages that cannot be accepted, or are not heard, at once."""
+    """The inbox and the read marks, which keep messages from being lost."""
 
     spool: Spool
     lookback_s: float
-    """How old a message that nobody heard may be; 0: none is looked for."""
+    """How old a missed message may be; 0: there is no backfill."""
 
 
 class DiscordAdapter:
-    """Discord's way in. See ``sdk.client.DiscordEventHandler``."""
+    """Receives Discord's events. See ``sdk.client.DiscordEventHandler``."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class DiscordAdapter:
         self._pins_channels = automation_rules.pins_channels
         self._automation_handlers = DiscordAutomationHandlers(surface, reception, automation_rules)
         self.account_handlers = DiscordAccountHandlers(reception, link.preference_cache)
-        """What people want for themselves or of the settings."""
+        """Handles quotas, forget-me and settings."""
         self._handling = DiscordButtonHandlers(surface, link.answer_actions)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
@@ -81,12 +81,12 @@ class DiscordAdapter:
         self._files = DiscordAttachmentFetcher(surface, self._marks, automation_rules.files)
         self._inbox = Inbox(reception, keeping.spool, self._say)
         self._deaf_shards: set[int] = set()
-        """Shards that do not hear, or have not yet looked for what they did not hear."""
+        """Shards without a session, or whose backfill is not done."""
         self._seen: dict[int, Seen] = {}
         """Shard -> what had been seen before its session began."""
 
     async def run(self) -> None:
-        """Serve until cancelled. See ``adapters.Adapter``."""
+        """Serve until cancelled. See ``adapter.Adapter``."""
         await all_or_none(
             serve(self._access, self._surface, self),
             self._inbox.run(),
@@ -95,15 +95,15 @@ class DiscordAdapter:
         )
 
     async def may_begin(self, bot: str) -> None:
-        """Return once this bot may begin a new session."""
+        """Return once this bot may start a new session."""
         await self._starts.wait(bot)
 
     async def hear(self, facts: Facts) -> None:
-        """Take a message that Discord tells us of. It does so once."""
+        """Handle a new message. Discord sends it once."""
         await self._take(facts, is_found=False)
 
     async def forget(self, place: DiscordPlace, messages: Sequence[int]) -> None:
-        """Messages were deleted."""
+        """Handle deleted messages."""
         for message in messages:
             await self._inbox.withdraw(origin_of(place, message))
         self._automation_handlers.note_pins(
@@ -111,48 +111,48 @@ class DiscordAdapter:
         )  # one may be being learned just now
 
     async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
-        """A message's text was changed."""
+        """Handle an edited message."""
         if facts.is_from_person:
             await self._handling.follow(to_incoming(facts))
         await self._automation_handlers.rate_again(facts, edited_at_s)
 
     async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
-        """Somebody used a command or a menu."""
+        """Handle a command or a menu."""
         return await self._automation_handlers.act(act, task_request)
 
     async def react(self, reaction: Reaction) -> None:
-        """Somebody put an emoji to a message."""
+        """Handle a reaction that a person added."""
         if is_stop_sign(reaction.emoji):
             await self._handling.stop_at(reaction)
         else:
             await self._automation_handlers.react(reaction)
 
     async def press(self, press: DiscordButtonPress) -> str:
-        """Somebody pressed a button under an answer."""
+        """Handle a pressed button under an answer."""
         return await self._handling.press(press)
 
     async def stop_all(self, caller: Caller) -> str:
-        """Somebody wants their answers in a place to be stopped."""
+        """Stop a person's answers in a place."""
         return await self._handling.stop_all(caller)
 
     def note_pins(self, place: DiscordPlace) -> None:
-        """The pinned messages of a place have changed."""
+        """Handle a change of a place's pinned messages."""
         self._automation_handlers.note_pins(place, is_heard=True)
 
     def note_listening(self, shard: int, *, is_listening: bool) -> None:
-        """A shard hears again, with all that it missed, or hears no more."""
+        """Note that a shard receives events again, without a gap, or receives none."""
         if is_listening:
             self._deaf_shards.discard(shard)
         else:
             self._deaf_shards.add(shard)
 
     async def begin_session(self, shard: int) -> None:
-        """A shard is about to begin a session: remember what was seen until now."""
+        """Before a shard starts a session: remember what has been seen until now."""
         self._deaf_shards.add(shard)
         self._seen[shard] = await self._marks.read()
 
     async def look_back(self, shard: int) -> None:
-        """Look for what was said before a shard's session began and after the one before it."""
+        """Backfill what was said between a shard's last session and its new one."""
         for place in self._client().places(shard, self._pins_channels):
             self._automation_handlers.note_pins(place, is_heard=False)
         seen = self._seen[shard]
@@ -209,7 +209,7 @@ class DiscordAdapter:
         return client is not None and client.is_ready() and not self._deaf_shards
 
     async def _say(self, incoming: Incoming, sentence: str) -> None:
-        """Answer a message without the ledger; if Discord is away, too, nobody hears it."""
+        """Answer a message without the ledger; if Discord is away, too, the sentence is lost."""
         with contextlib.suppress(PlatformError):
             await self._client().say(incoming.origin, sentence)
 

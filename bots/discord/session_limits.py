@@ -1,4 +1,4 @@
-"""How often a bot may begin a new session with Discord.
+"""Limits how often a bot starts a new session with Discord.
 
 A bot has 1,000 IDENTIFYs a day; one that uses them up loses all its sessions and its token
 (docs.discord.com, Gateway, Session Start Limit). A process that crashes and is started again every
@@ -41,7 +41,7 @@ return 0
 
 
 def take(bot: str, now_ms: int | None = None) -> Call[int]:
-    """Take one start; 0 if there was one, else how long to wait in ms.
+    """Count one start; returns 0 if it is allowed, else how long to wait in ms.
 
     Args:
         bot: the bot's user id.
@@ -52,7 +52,7 @@ def take(bot: str, now_ms: int | None = None) -> Call[int]:
 
 
 class SessionStarts:
-    """One bot's starts, as one process takes them."""
+    """One bot's session starts, as one process counts them."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class SessionStarts:
         self._alone_from_s = float("-inf")
 
     async def wait(self, bot: str) -> None:
-        """Wait until a new session may be begun, and count it as begun."""
+        """Wait until a new session may be started, and count it."""
         is_said = False
         while (wait_s := await self._ask(bot)) > 0:
             if not is_said:

@@ -16,10 +16,10 @@ from shared.ledger.lifecycle import AskAllowance
 
 MAX_REMEMBERED = 10_000
 MAX_AT_ONCE = 4
-"""Messages of one person that are before the ledger; the others may turn out to be of a flood."""
+"""Messages of one person that are with the ledger; the others may turn out to be of a flood."""
 SHARE = 0.5
-"""Of the time until a bucket has its next message: the ledger is asked again before it can be
-otherwise, so that nobody is refused here who would be taken there."""
+"""Of the time until a bucket has its next message: the ledger is asked again before its decision
+can change, so that no message is refused here that it would accept."""
 OPEN_JOBS_HOLD_S = 0.5
 """An answer may be done at any time."""
 

@@ -1,1 +1,1 @@
-"""Reply text to posts that fit the platform's limits. Pure."""
+"""Rendering: reply text to posts that fit the platform's limits. Pure."""

@@ -1,7 +1,7 @@
-"""What an answer consists of, whatever platform shows it: rows, each in its quotes and lists. Pure.
+"""The model of a parsed answer: rows of text, code, tables or rules, with their nesting.
 
 A row is a line of text, a line of code, a whole table, a rule or a blank line. Made by
-``bots.render.parse``, put into parts by ``bots.render.split``.
+``bots.render.parse``, packed into parts by ``bots.render.split``.
 """
 # Pure.
 
@@ -11,21 +11,21 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """Characters of a line that are shown alike."""
+    """Characters of a line with the same formatting."""
 
     text: str
     marks: tuple[str, ...] = ()
     """``strong``, ``em``, ``s``, the outermost first."""
     is_code: bool = False
     is_address: bool = False
-    """A link in sight: it is written as it is, and not cut if that can be."""
+    """The visible address of a link: written as it is, and not cut if possible."""
 
 
 Line = tuple[Run, ...]
 
 
 class Task(Enum):
-    """A list's item with a box."""
+    """A list item with a check box."""
 
     OPEN = "☐"
     DONE = "☑"
@@ -38,14 +38,14 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListItem:
-    """An item of a list; each is itself, however alike others are."""
+    """An item of a list; compared by identity, however alike others are."""
 
     number: int | None = None
     """None in a bulleted list."""
 
 
 Path = tuple[Quote | ListItem, ...]
-"""The quotes and items that a row stands in, the outermost first."""
+"""The quotes and items that a row is in, the outermost first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TextLine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fence:
-    """A block of code; each is itself."""
+    """A block of code; compared by identity."""
 
     language: str = ""
 
@@ -76,7 +76,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class TableBlock:
-    """All rows of a table, the first is its head."""
+    """All rows of a table; the first is its head."""
 
     path: Path
     rows: tuple[tuple[Line, ...], ...]
@@ -84,7 +84,7 @@ class TableBlock:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line across."""
+    """A horizontal rule."""
 
     path: Path
 

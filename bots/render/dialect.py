@@ -1,4 +1,4 @@
-"""What a platform's own markup is to the packing of parts. Pure."""
+"""The dialect protocol: a platform's markup, as packing into parts needs it."""
 # Pure.
 
 from collections.abc import Mapping
@@ -13,32 +13,32 @@ class Dialect(Protocol):
     """A platform's markup, and how it counts."""
 
     def __hash__(self) -> int:
-        """Of a value: two dialects with the same limit are one."""
+        """By value: two dialects with the same limit are equal."""
         ...
 
     @property
     def limit(self) -> int:
-        """The size of a part at most."""
+        """The maximum size of a part."""
         ...
 
     @property
     def marks(self) -> Mapping[str, str]:
-        """What stands on both sides of a run's text, by the run's mark."""
+        """The sign on both sides of a run's text, by the run's mark."""
         ...
 
     @property
     def escapes(self) -> bool:
-        """Whether what is no mark can be written so that it is none."""
+        """Whether text that looks like a mark can be escaped."""
         ...
 
     @property
     def joiner(self) -> str:
-        """What has to stand between a mark and a letter outside of it; empty for nothing."""
+        """The text required between a mark and a letter outside of it; empty for none."""
         ...
 
     @property
     def quote(self) -> str:
-        """What stands before each line of a quote."""
+        """The prefix of each line of a quote."""
         ...
 
     def measure(self, text: str) -> int:
@@ -46,11 +46,11 @@ class Dialect(Protocol):
         ...
 
     def write(self, run: Run, *, is_first: bool) -> str:
-        """A run without its marks, so that it reads as it is.
+        """A run without its marks, escaped so that it reads as it is.
 
         Args:
             run: text, inline code or an address.
-            is_first: whether it stands at the beginning of its line.
+            is_first: whether it begins its line.
         """
         ...
 
@@ -63,18 +63,18 @@ class Dialect(Protocol):
         ...
 
     def marker(self, item: ListItem) -> str:
-        """What stands before an item's first line."""
+        """The prefix of an item's first line."""
         ...
 
     def indent(self, item: ListItem) -> str:
-        """What stands before an item's other lines."""
+        """The prefix of an item's other lines."""
         ...
 
     def heading(self, level: int) -> tuple[str, bool]:
-        """What stands before a heading, and whether it is written in bold."""
+        """The prefix of a heading, and whether it is written in bold."""
         ...
 
 
 def without_fences(code: str) -> str:
-    """Code in which nothing ends a block of code: neither platform knows longer fences."""
+    """Code without fences inside that would end its block: neither platform knows longer fences."""
     return code.replace(FENCE, "`\u200b`\u200b`")

@@ -1,9 +1,8 @@
-"""An answer as Discord shows it, in parts of at most 2,000 characters. Pure.
+"""Renders an answer as Discord's Markdown, in parts of at most 2,000 characters.
 
 Discord's Markdown has no tables, no rules, no fences of tildes and no headings below the third
-level; it has underlines, spoilers, mentions and masked links, which no answer is to have.
-
-Mentions that nobody made: taken apart by a blank of no width, so that they call nobody. Pure.
+level; it has underlines, spoilers, mentions and masked links, which must not appear in an answer.
+Mentions are broken by a zero-width space, so that they ping no one.
 """
 # Pure. Uses markdown_it, wcwidth.
 
@@ -18,16 +17,16 @@ from bots.render.split import first_parts
 NO_WIDTH = "\u200b"
 NAME = re.compile(r"@(?=everyone|here|channel)", re.IGNORECASE)
 MENTION = re.compile(r"<(?=@[!&]?\d|\#\d|/[^<>]*:\d|id:|t:-?\d|a?:\w+:\d|[@!\#])", re.IGNORECASE)
-"""The first character of whatever Discord takes for more than text."""
+"""The first character of whatever Discord treats as more than text."""
 
 
 def without_names(text: str) -> str:
-    """The text without what calls everybody; it reads as before."""
+    """The text with mentions of everyone broken; it reads as before."""
     return NAME.sub(f"@{NO_WIDTH}", text) if "@" in text else text
 
 
 def without_mentions(text: str) -> str:
-    """The text with every mention of Discord's dead, too."""
+    """The text with all of Discord's mentions broken."""
     text = without_names(text)
     return MENTION.sub(f"<{NO_WIDTH}", text) if "<" in text else text
 
@@ -45,7 +44,7 @@ SPECIAL = re.compile(
     r"|(?<![^\W_])_|_(?![^\W_])"
     r"|`|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||(?<=\])\("
 )
-"""What Discord would take for its own."""
+"""Characters that Discord would treat as markup."""
 BEGINNING = re.compile(
     r"(?P<number>\d+)(?P<dot>[.)])(?=\s|$)|(?:\#{1,3}|-\#|>(?:>>)?|[-+*])(?=\s|$)"
 )
@@ -65,7 +64,7 @@ class DiscordDialect:
 
     @property
     def marks(self) -> Mapping[str, str]:
-        """Two signs but for italics."""
+        """Two signs each, but one for italics."""
         return MARKS
 
     def measure(self, text: str) -> int:
@@ -73,7 +72,7 @@ class DiscordDialect:
         return len(text)
 
     def write(self, run: Run, *, is_first: bool) -> str:
-        """Text with a backslash before what is no markup; code and addresses as they are."""
+        """Text with a backslash before apparent markup; code and addresses as they are."""
         if run.is_code:
             return _inline_code(run.text)
         if run.is_address:
@@ -85,7 +84,7 @@ class DiscordDialect:
         return without_fences(line)
 
     def opening(self, language: str) -> str:
-        """With the language, which is coloured by."""
+        """The fence with the language, for syntax colours."""
         return f"```{language}"
 
     def marker(self, item: ListItem) -> str:
@@ -97,7 +96,7 @@ class DiscordDialect:
         return " " * len(self.marker(item))
 
     def heading(self, level: int) -> tuple[str, bool]:
-        """Three sizes; a smaller one is bold."""
+        """Three sizes; a smaller heading is bold."""
         return ("#" * level + " ", False) if level <= MAX_HEADING_LEVEL else ("", True)
 
 
@@ -105,7 +104,7 @@ DIALECT = DiscordDialect()
 
 
 def render_for_discord(text: str, max_parts: int | None = None) -> list[str]:
-    """Parts for Discord, in order. See ``parts.first_parts``."""
+    """Parts for Discord, in order. See ``split.first_parts``."""
     return first_parts(text, DIALECT, max_parts)
 
 
@@ -131,7 +130,7 @@ def _inline_code(code: str) -> str:
 
 
 def is_beginning_of(posted: str, text: str) -> bool:
-    """Whether a posted message is an earlier state of a part that reads ``text`` by now.
+    """Whether a posted message is an earlier state of a part whose current text is ``text``.
 
     A fence that was still open then was closed at the end of what was posted.
     """

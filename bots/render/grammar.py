@@ -1,7 +1,7 @@
-"""The Markdown that answers are read as: CommonMark with tables, strikethrough and bare addresses.
+"""The Markdown grammar of answers: CommonMark with tables, strikethrough and bare addresses.
 
-Pure. HTML and reference definitions are text like any other. Nesting is bounded inside the parser,
-where what goes too deep becomes text: no answer costs more than its length, and none loses a word.
+HTML and reference definitions are plain text. Nesting is bounded inside the parser, where deeper
+levels become text: no answer costs more than its length, and none loses a word.
 """
 # Pure. Uses markdown_it.
 
@@ -19,9 +19,9 @@ from markdown_it.token import Token
 
 MAX_DEPTH = 16
 """Levels of quotes and lists; an item of a list counts for two. Below the parser's own bound,
-behind which it leaves out what there is."""
+beyond which it drops content."""
 MAX_TABLE_HEAD_CHARS = 500
-"""A longer line is no head of a table: it would be shown as text first, in parts."""
+"""A longer line is not the head of a table: it would be shown as text first, in parts."""
 ADDRESS = re.compile(r"https?://[^\s<>]+", re.IGNORECASE)
 SCHEME = re.compile(r"https?\Z", re.IGNORECASE)
 BEHIND = "?!.,:;*_~'\"|"
@@ -33,10 +33,10 @@ BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 @cache
 def grammar() -> MarkdownIt:
-    """The parser; it keeps nothing between two texts."""
+    """The parser; it keeps no state between two texts."""
     parser = MarkdownIt("commonmark")
     parser.enable(["table", "strikethrough"])
-    # Text that looks like HTML, or like "[1]: https://…", is there to be read.
+    # Text that looks like HTML, or like "[1]: https://…", must stay readable.
     parser.disable(["reference", "html_block", "html_inline"])
     ends = ["paragraph", "reference", "blockquote"]
     parser.block.ruler.at("blockquote", _bounded(blockquote), {"alt": [*ends, "list"]})
@@ -49,7 +49,7 @@ def grammar() -> MarkdownIt:
 
 
 def blocks_of(text: str) -> list[Token]:
-    """The blocks, with the text inside of them as it was written."""
+    """The blocks, with their inner text unparsed."""
     parser = grammar()
     tokens: list[Token] = []
     parser.block.parse(text, parser, {}, tokens)
@@ -57,7 +57,7 @@ def blocks_of(text: str) -> list[Token]:
 
 
 def spans_of(text: str) -> list[Token]:
-    """What one paragraph's text consists of."""
+    """The inline tokens of a paragraph's text."""
     parser = grammar()
     tokens: list[Token] = []
     parser.inline.parse(text, parser, {}, tokens)
@@ -82,7 +82,7 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # no
 
 
 def _bare_address(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's
-    """An address in the text, before its ``_`` and ``*`` are taken for marks."""
+    """An address in the text, found before its ``_`` and ``*`` are parsed as marks."""
     if state.src[state.pos] != ":" or state.linkLevel > 0:
         return False
     scheme = SCHEME.search(state.pending[-5:])

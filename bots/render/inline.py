@@ -1,7 +1,7 @@
-"""The text of a paragraph as lines of runs. Pure.
+"""Parses the text of a paragraph into lines of runs.
 
-A long paragraph is read in stretches, so that how its beginning reads is settled before its end is
-written. A stretch ends where no mark, code or link is open, if it can.
+A long paragraph is parsed in stretches, so that the result for its beginning is final before its
+end is written. A stretch ends where no mark, code or link is open, if possible.
 """
 # Pure. Uses markdown_it.
 
@@ -17,23 +17,23 @@ MARKS = {"strong": "strong", "em": "em", "s": "s"}
 SIGN = re.compile(r"\\.|`+|\*+|_+|~~|\[|\]\(|\]|\)|[\n \u3000]", re.DOTALL)
 OPENING = re.compile(r"[\\`*_~\[\]()]")
 NEEDS_READING = re.compile(r"[\\`*_~\[&<]|://")
-"""What may be more than text."""
+"""Text that may contain markup."""
 BLANKS = " \n\u3000"
 MAX_LINE_CHARS = 8000
-"""A longer one is in several parts anyway."""
+"""A longer line is in several parts anyway."""
 UNSAFE = re.compile(r"(?:&[#\w]{0,31}|\\)?\Z", re.ASCII)
-"""What is not to be taken apart: the beginning of an entity, and a backslash."""
+"""What must not be split: the beginning of an entity, and a backslash."""
 Fits = Callable[[str], bool]
-"""Whether a text, written out at its longest, is a stretch's size at most."""
+"""Whether a text, written out at its longest, is at most as large as a stretch."""
 
 
 def lines_of(text: str, longest: int, fits: Fits) -> Iterator[Line]:
-    """The lines of a paragraph; a very long one in several.
+    """The lines of a paragraph; a very long line is split.
 
     Args:
-        text: its Markdown, without the signs of the quotes and lists that it stands in.
-        longest: characters that a stretch has at most.
-        fits: whether so much may be a stretch.
+        text: its Markdown, without the signs of its quotes and lists.
+        longest: the maximum characters of a stretch.
+        fits: whether a text may be a stretch.
     """
     line: list[Run] = []
     num_chars = 0
@@ -53,7 +53,7 @@ def lines_of(text: str, longest: int, fits: Fits) -> Iterator[Line]:
 
 
 def stretches_of(text: str, longest: int, fits: Fits) -> Iterator[str]:
-    """The text in stretches; where one ends does not depend on what follows its longest size."""
+    """The text in stretches; the end of one does not depend on text beyond its longest size."""
     start = 0
     while start < len(text):
         size = longest
@@ -68,7 +68,7 @@ def stretches_of(text: str, longest: int, fits: Fits) -> Iterator[str]:
 
 
 def _last_calm_place(text: str) -> int:
-    """Where to end a stretch that could be this long: behind a blank or a line's end."""
+    """Where to end a stretch of at most this length: after a blank or a line's end."""
     if not OPENING.search(text) and (blank := last_blank(text)):
         return blank
     opened: list[str] = []
@@ -76,7 +76,7 @@ def _last_calm_place(text: str) -> int:
     for match in SIGN.finditer(text):
         sign = match[0]
         if sign in " \u3000\n":
-            # A sign that opens nothing counts as open for ever: the others come and go.
+            # A sign that opens nothing counts as open for ever: the others open and close.
             if match.end() > len(text) // 8 and len(opened) <= least:
                 place, least = match.end(), len(opened)
         elif opened and opened[-1][0] == "`":
@@ -94,12 +94,12 @@ def _last_calm_place(text: str) -> int:
 
 
 def last_blank(text: str) -> int:
-    """Behind the last blank; 0 if there is none."""
+    """The position after the last blank; 0 if there is none."""
     return max(text.rfind(blank) for blank in BLANKS) + 1
 
 
 def _note(sign: str, before: str, after: str, opened: list[str]) -> None:
-    """Note what a sign opens or closes."""
+    """Update the open signs for one sign."""
     kind = sign[0]
     if kind == "\\":
         return
@@ -117,7 +117,7 @@ def _note(sign: str, before: str, after: str, opened: list[str]) -> None:
 
 
 def _append(line: list[Run], run: Run) -> None:
-    """Put a run behind others, into the last one if it is shown alike."""
+    """Append a run, merging it with the last one if the formatting is the same."""
     if not line and not run.is_code:
         run = run._replace(text=run.text.lstrip(" "))
     if line and line[-1][1:] == run[1:] and not run.is_code and not run.is_address:
@@ -133,7 +133,7 @@ def _runs(text: str) -> Iterator[tuple[bool, Run]]:
         return
     marks: list[str] = []
     labels: list[tuple[str, list[str]]] = []
-    """Of each open link: where it leads, and its label so far."""
+    """Of each open link: its address, and its label so far."""
     for token in spans_of(text):
         kind = token.type.removesuffix("_open").removesuffix("_close")
         if kind in MARKS:
@@ -160,7 +160,7 @@ def _once(marks: list[str]) -> tuple[str, ...]:
 
 
 def _plain_runs(text: str) -> Iterator[tuple[bool, Run]]:
-    """The same for a text without any sign, at a tenth of the time."""
+    """The same for a text without any sign, in a tenth of the time."""
     first, *others = text.split("\n")
     yield False, Run(first.rstrip() if others else first)
     for number, line in enumerate(others, 1):
@@ -182,7 +182,7 @@ def _leaf(token: Token, marks: tuple[str, ...], *, is_in_link: bool) -> Iterator
 
 
 def _address(href: str, label: str, marks: tuple[str, ...]) -> Iterator[tuple[bool, Run]]:
-    """Where a link leads, in sight: who follows it could else hand over what a model hid there."""
+    """A link's address, made visible: a hidden one could leak what a model put into it."""
     if href in {label, f"mailto:{label}"} or not href:
         return
     if label:

@@ -1,6 +1,6 @@
-"""A line of runs, written as far as there is room. Pure.
+"""Writes a line of runs as far as there is room.
 
-Wherever a line is cut, its marks are closed before and opened again behind.
+Wherever a line is cut, its marks are closed before the cut and opened again after it.
 """
 # Pure. Uses markdown_it.
 
@@ -21,28 +21,28 @@ MAX_CLUSTER = 16
 BEHIND_ADDRESS = re.compile(r"[).,:;!?]*(?:\s|\Z)")
 BEHIND_MARKS = " \n.,:;!?)]}'\"”’"  # noqa: RUF001 - as they are written
 BEFORE_MARKS = " \n([{'\"“‘—–-/"  # noqa: RUF001 - as they are written
-"""What may stand beside a mark where a letter may not."""
+"""Characters that may be beside a mark where a letter may not."""
 
 
 @dataclass(slots=True)
 class Filled:
-    """What was written, and what was taken off for it."""
+    """The written text, and the runs removed for it."""
 
     text: str = ""
     taken: list[Run] = field(default_factory=list)
     is_last_cut: bool = False
 
     def put_back(self, runs: deque[Run]) -> None:
-        """Undo it."""
+        """Put the removed runs back."""
         if self.is_last_cut:
             runs.popleft()
         runs.extendleft(reversed(self.taken))
 
 
 def fill(runs: deque[Run], room: int, dialect: Dialect) -> Filled:
-    """Take runs off and write them, as much as there is room for; what is left stays in ``runs``.
+    """Remove runs and write them, as much as there is room for; the rest stays in ``runs``.
 
-    At least one character is taken, even where there is no room.
+    At least one character is removed, even where there is no room.
     """
     line, filled = _Written(dialect), Filled()
     _strip_beginning(runs)
@@ -64,7 +64,7 @@ def fill(runs: deque[Run], room: int, dialect: Dialect) -> Filled:
 
 
 def _strip_beginning(runs: deque[Run]) -> None:
-    """No line begins with a blank: it would not be shown."""
+    """Strip blanks from the beginning of a line: they would not be shown."""
     while runs and not runs[0].is_code:
         text = runs[0].text.lstrip()
         if text:
@@ -83,11 +83,11 @@ class _Written:
         self._pieces: list[str] = []
         self._open: tuple[str, ...] = ()
         self._held = ""
-        """Blanks at the end, to be written behind the marks that may close there."""
+        """Blanks at the end, to be written after the marks that may close there."""
         self._is_code = self._is_address = False
 
     def _between(self, marks: tuple[str, ...]) -> tuple[str, str]:
-        """What closes the marks that end here, and opens those that begin."""
+        """The signs that close the ending marks, and those that open the beginning ones."""
         if self._open == marks:
             return "", ""
         same = 0
@@ -100,7 +100,7 @@ class _Written:
         return closing, "".join(signs[mark] for mark in marks[same:])
 
     def _with(self, run: Run) -> str:
-        """What is written for a run: blanks at its ends stand outside of its marks."""
+        """The output for a run: blanks at its ends are outside of its marks."""
         is_first = not self._pieces and not run.marks
         written = self.dialect.write(run, is_first=is_first)
         closing, opening = self._between(run.marks)
@@ -114,18 +114,18 @@ class _Written:
             elif (opening or run.is_code) and self.last not in BEFORE_MARKS:
                 opening = joiner + opening
         if self._is_address and not BEHIND_ADDRESS.match(run.text):
-            closing += " "  # else it would be taken for the address's
+            closing += " "  # else it would become part of the address
         return closing + self._held + opening + written
 
     def size_with(self, run: Run) -> int:
-        """The size of the line if it were to end behind this run."""
+        """The size of the line if it ended after this run."""
         if not run.text:
             return self.size
         run = self._marked(run)
         return self.size + self.dialect.measure(self._with(run)) + self._closing(run)
 
     def _marked(self, run: Run) -> Run:
-        """The run with those of its marks that its own text does not end early."""
+        """The run without the marks that its own text would end early."""
         if not run.marks or (self.dialect.escapes and not run.is_code and not run.is_address):
             return run
         signs = self.dialect.marks
@@ -135,12 +135,12 @@ class _Written:
         return sum(self.dialect.measure(self.dialect.marks[mark]) for mark in run.marks)
 
     def add(self, run: Run, room: int | None = None) -> bool:
-        """Write a run; False, and nothing is written, if there is no room for it."""
+        """Write a run; False, with nothing written, if there is no room for it."""
         if not run.text:
             return True
         run = self._marked(run)
         if room is not None and len(run.text) > room:
-            return False  # nothing is written shorter than it reads
+            return False  # no output is shorter than its text
         written = self._with(run)
         size = self.size + self.dialect.measure(written)
         if room is not None and size + self._closing(run) > room:
@@ -157,7 +157,7 @@ class _Written:
 
 
 def _cut(run: Run, room: int, line: _Written) -> int:
-    """How many characters of a run that does not fit are to be taken."""
+    """How many characters of a run that does not fit to write."""
     low = _fitting(run, room, line)
     is_begun = line.size > 0
     if run.is_address and is_begun:
@@ -187,7 +187,7 @@ def _fitting(run: Run, room: int, line: _Written) -> int:
 
 
 def _good_place(text: str, most: int, least: int) -> int:
-    """Behind the last sentence, or else word, that ends in the second half; 0 if none does."""
+    """After the last sentence, or else word, that ends in the second half; 0 if none does."""
     least = max(least, 0)
     ends = [match.end() for match in SENTENCE_END.finditer(text, least, most)]
     place = ends[-1] if ends else last_blank(text[: most + 1])
@@ -195,7 +195,7 @@ def _good_place(text: str, most: int, least: int) -> int:
 
 
 def _whole_clusters(text: str, most: int) -> int:
-    """At most so many characters, and none taken from those it clings to."""
+    """At most so many characters, without splitting a grapheme cluster."""
     for place in range(most, max(most - MAX_CLUSTER, 0), -1):
         if place >= len(text) or not _clings(text, place):
             return place

@@ -1,12 +1,8 @@
-"""The text of a job: what stands above an answer that comes late, and how it ends.
+"""The texts around an answer: the lateness line above, the note below, and the queue notice.
 
-Pure. An answer that grows has the same words above it as the whole one.
-
-What somebody reads who waits: how many are ahead, how long it may take, or that nobody works.
-
-Pure. Figures are rounded as far as they are known, so that a notice seldom changes.
-
-A text that something is to follow. Pure.
+A growing answer has the same words above it as the whole one. A queue notice says how many are
+ahead, how long it may take, or that no worker runs; its figures are rounded as far as they are
+known, so that it seldom changes.
 """
 # Pure. Uses markdown_it.
 
@@ -19,7 +15,7 @@ from shared.replies import Done, Failed, Final, FinishReason
 
 
 def close_fence(text: str) -> str:
-    """The text with a fence that was left open closed, so that what follows is no code."""
+    """The text with an open fence closed, so that what follows is not code."""
     lines = with_plain_line_ends(text).split("\n")
     fences = [token for token in blocks_of("\n".join(lines)) if token.type == "fence"]
     if not fences or fences[-1].map is None:
@@ -32,7 +28,7 @@ def close_fence(text: str) -> str:
     if is_closed or end < len("\n".join(lines).rstrip().split("\n")):
         return text
     container = lines[start][: lines[start].index(fences[-1].markup)]
-    # The lines of code go on in a list's item with blanks where its first line has the marker.
+    # In a list item, lines of code begin with blanks where its first line has the marker.
     indent = re.sub(r"[^>\s]", " ", container)
     return f"{text.rstrip()}\n{indent}{fences[-1].markup}"
 
@@ -46,7 +42,7 @@ FILE_NOTE = "*The answer goes on in the file, which holds all of it.*"
 
 
 def final_text(reply: Final) -> str:
-    """Markdown for what the person reads in the end."""
+    """Markdown for the final text of a reply."""
     if not isinstance(reply, Done | Failed):
         return ""
     if isinstance(reply, Failed) and not reply.text:
@@ -58,20 +54,20 @@ def final_text(reply: Final) -> str:
 
 
 def note_below_file(reply: Final) -> str:
-    """Markdown for the message with the file that a long answer goes on in."""
+    """Markdown for the message with the file that a long answer continues in."""
     note = _note(reply)
     return f"{FILE_NOTE}\n\n{note}" if note else FILE_NOTE
 
 
 def _note(reply: Final) -> str:
-    """What is said below an answer."""
+    """The note below an answer."""
     if isinstance(reply, Failed):
         return f"*{reply.sentence}*"
     return NOTES.get(reply.finish_reason, "") if isinstance(reply, Done) else ""
 
 
 def with_lateness(late_s: float, text: str) -> str:
-    """The text of an answer, so far or whole, to a question that was heard so much too late."""
+    """An answer's text, partial or whole, with a line about how late the question was received."""
     if late_s <= 0:
         return text
     return f"*(You asked this {_ago(late_s)} ago, while I was away.)*\n\n{text}"
@@ -94,13 +90,13 @@ NOBODY = (
 )
 NEXT = "*You are next.*"
 EXACT_UP_TO = 20
-"""Above it nobody counts: tens will do."""
+"""Above it the number is rounded to tens."""
 MS = 1000
 STEP_S = 5
 
 
 def waiting_notice(place: QueuePosition) -> str | None:
-    """A sentence for somebody whose question has not been begun; None if there is none to say."""
+    """A sentence for a question that has not been started; None if there is none to show."""
     if place.state not in WAITING:
         return None
     if place.num_alive == 0:
@@ -120,7 +116,7 @@ def _count(number: int) -> str:
 
 
 def _roughly(wait_s: float) -> str:
-    """A time in words: in steps of 5 s, and above a minute in minutes."""
+    """A duration in words: in steps of 5 s, and above a minute in minutes."""
     steps_s = STEP_S * max(1, -(-wait_s // STEP_S))
     if steps_s < MINUTE_S:
         return f"about {steps_s:.0f} s"

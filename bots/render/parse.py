@@ -1,7 +1,8 @@
-"""An answer's Markdown as rows. Pure.
+"""Parses an answer's Markdown into rows.
 
-The text is read in windows that end where a block does, so that a text that grows is read anew from
-its last block on only, and a long one takes no longer for each of its characters than a short one.
+The text is parsed in windows that end where a block does, so that a growing text is parsed again
+from its last block on only, and a long one takes no longer for each of its characters than a short
+one.
 """
 # Pure. Uses markdown_it.
 
@@ -35,17 +36,17 @@ BLANK_LINES = re.compile(r"\n*")
 LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
 ITEM = "list_item_open"
 MAX_UNDERLINED_CHARS = 300
-"""A longer paragraph with a line under it is no heading: as text it was shown before the line."""
+"""A longer paragraph with a line under it is no heading: it was shown as text before the line."""
 MAX_CELL_CHARS = 300
-"""What is longer stands in its cell as it was written."""
+"""A longer cell is shown as it was written."""
 TASK = re.compile(r"\[([ xX])\](?=[ \t\n]|$)")
 LANGUAGE = re.compile(r"[a-z0-9_+\-.#]{1,40}", re.IGNORECASE)
-"""What Discord takes for one."""
+"""What Discord accepts as a language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """How much of a paragraph is read at once."""
+    """How much of a paragraph is parsed at once."""
 
     longest: int
     fits: Fits
@@ -53,11 +54,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class ParsedWindow:
-    """What was read of a part of a text."""
+    """The rows of a part of a text."""
 
     rows: tuple[Row, ...]
     num_chars: int
-    """How much of it that is; 0 if its one block goes on behind it."""
+    """The number of parsed characters; 0 if its one block goes on after it."""
     is_in_list: bool = False
     """What follows is the next item of the same list."""
     number: int | None = None
@@ -78,10 +79,10 @@ def read(text: str, stretch: Stretch) -> Iterator[Row]:
             rows = _Reader(stretch, first_number=before.number).read(blocks_of(window))
             yield from _apart(rows, is_apart=has_rows and not before.is_in_list)
             return
-        # what a line is, is not known before its end
+        # the kind of a line is not known before its end
         found = _read_window(window[: window.rfind("\n") + 1], stretch, before.number)
         if not found.num_chars:
-            size *= 2  # one block is longer than all that was read
+            size *= 2  # one block is longer than the window
             continue
         yield from _apart(iter(found.rows), is_apart=has_rows and not before.is_in_list)
         has_rows = has_rows or bool(found.rows)
@@ -89,7 +90,7 @@ def read(text: str, stretch: Stretch) -> Iterator[Row]:
 
 
 def _apart(rows: Iterator[Row], *, is_apart: bool) -> Iterator[Row]:
-    """The rows, below a blank line if they are to be kept apart and there are any."""
+    """The rows, after a blank line if they are to be kept apart and there are any."""
     for first in rows:
         if is_apart:
             yield Gap(())
@@ -98,18 +99,18 @@ def _apart(rows: Iterator[Row], *, is_apart: bool) -> Iterator[Row]:
 
 
 def with_plain_line_ends(text: str) -> str:
-    """Line ends as the parser counts them, and nothing that it knows no place for."""
+    """Line ends as the parser counts them, and no NUL, which it replaces."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
 def forget() -> None:
-    """Forget what was read of other texts; for those who measure."""
+    """Clear the cache of parsed windows; for benches."""
     _read_window.cache_clear()
 
 
 @lru_cache(maxsize=64)
 def _read_window(text: str, stretch: Stretch, first_number: int | None) -> ParsedWindow:
-    """What ends within a window: blocks, or the items of a list that goes on behind it."""
+    """The finished blocks of a window, or the finished items of a list that goes on after it."""
     tokens = blocks_of(text)
     reader = _Reader(stretch, first_number=first_number)
     starts = [number for number, token in enumerate(tokens) if _is_top(token)]
@@ -134,12 +135,12 @@ class _Reader:
 
     stretch: Stretch
     first_number: int | None = None
-    """Of the first item, if that goes on with a list."""
+    """The number of the first item, if that continues a list."""
     path: Path = ()
     numbers: list[int | None] = field(default_factory=list)
-    """The next number of each list that we are in."""
+    """The next number of each open list."""
     filled: set[Path] = field(default_factory=set)
-    """The quotes and items that have something in them."""
+    """The quotes and items that have content."""
     level: int = 0
     is_underlined: bool = False
     cells: list[list[Line]] = field(default_factory=list)
@@ -202,7 +203,7 @@ class _Reader:
         self.cells = []
 
     def _begin(self) -> Iterator[Row]:
-        """A block begins: keep it apart from the one before it, outside of lists."""
+        """Begin a block: keep it apart from the one before it, outside of lists."""
         is_apart = not self.path or isinstance(self.path[-1], Quote)
         if is_apart and self.path in self.filled:
             yield Gap(self.path)
@@ -236,7 +237,7 @@ class _Reader:
             yield TextLine(self.path, line, level)
 
     def _box(self, content: str) -> Task | None:
-        """The box that an item's text begins with."""
+        """The check box that an item's text begins with."""
         match = TASK.match(content)
         if match is None or not self.path or not isinstance(self.path[-1], ListItem):
             return None

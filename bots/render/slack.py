@@ -1,7 +1,7 @@
-"""An answer as Slack's mrkdwn, in parts that ``chat.update`` takes. Pure.
+"""Renders an answer as Slack's mrkdwn, in parts that ``chat.update`` accepts.
 
 Every ``&``, ``<`` and ``>`` of the model is escaped, so that no output can hold a live mention.
-mrkdwn has no way to write its marks as text: a blank of no width behind one keeps it from marking.
+mrkdwn has no way to escape its marks: a zero-width space after one makes it plain text.
 """
 # Pure. Uses markdown_it, wcwidth.
 
@@ -21,9 +21,9 @@ BULLET = "• "
 INDENT = " " * 4
 SIGNS = re.compile("[`*~_]")
 SIGN = re.compile(r"`|[*~](?=\S)|(?<![^\W_])_(?=\S)|_(?=_)")
-"""What could begin something that Slack formats."""
+"""The beginning of anything that Slack formats."""
 BEGINNING = re.compile(r"&gt;|•|\d+\.\s")
-"""What would read as a quote or an item at the beginning of a line."""
+"""What would look like a quote or an item at the beginning of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class SlackDialect:
         return MARKS
 
     def measure(self, text: str) -> int:
-        """Bytes of UTF-8: what is short enough so is short enough in characters."""
+        """Bytes of UTF-8: a text within a limit in bytes is within it in characters, too."""
         return len(text) if text.isascii() else len(text.encode())
 
     def write(self, run: Run, *, is_first: bool) -> str:
-        """Text that nothing is formatted in; code and addresses as they are."""
+        """Text without formatting; code and addresses as they are."""
         if run.is_code:
             code = escape(run.text)
             return f"`{code}`" if "`" not in code else _plain(run.text, is_first=is_first)
@@ -58,7 +58,7 @@ class SlackDialect:
         return escape(without_fences(line))
 
     def opening(self, language: str) -> str:
-        """Slack colours nothing, and would show the language as code."""
+        """The fence without the language: Slack colours nothing, and would show it as code."""
         del language
         return "```"
 
@@ -81,7 +81,7 @@ DIALECT = SlackDialect()
 
 
 def render_for_slack(text: str, max_parts: int | None = None) -> list[str]:
-    """Parts for Slack, in order. See ``parts.first_parts``."""
+    """Parts for Slack, in order. See ``split.first_parts``."""
     return first_parts(text, DIALECT, max_parts)
 
 

@@ -1,9 +1,8 @@
-"""Rows into parts of a bounded size, each of which can be read by itself. Pure.
+"""Packs rows into parts of a bounded size, each of which can be read by itself.
 
 A block of code that is cut is closed and opened again with its language; quotes go on; a list goes
-on with its numbers, and below "…" for what it is nested in; a table goes on below its head.
-
-An answer as the parts that it is posted in. Pure.
+on with its numbers, and below "…" for the items that it is nested in; a table goes on below its
+head.
 """
 # Pure. Uses markdown_it, wcwidth.
 
@@ -35,29 +34,29 @@ from bots.render.tables import lay
 
 RULE = "———"
 MORE = "…"
-"""In the place of an item whose text stands in a part before."""
+"""Replaces an item whose text is in an earlier part."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Lead:
-    """What stands before a row."""
+    """The prefixes of a row's lines."""
 
     above: tuple[str, ...]
-    """Lines that say in which items it is nested."""
+    """Lines that show the items it is nested in."""
     first: str
     others: str
-    """Before the lines that go on with it."""
+    """For its other lines."""
     items: tuple[ListItem, ...]
     """The items that are open below it."""
 
 
 class Packer:
-    """Puts rows into parts, one after another."""
+    """Packs rows into parts, one after another."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._begun: frozenset[ListItem] = frozenset()
-        """The items around us that have their marker."""
+        """The open items whose marker is written."""
         self._start_part()
 
     def pack(self, rows: Iterable[Row]) -> Iterator[str]:
@@ -70,7 +69,7 @@ class Packer:
         self._lines: list[str] = []
         self._size = 0
         self._here: frozenset[ListItem] = frozenset()
-        """The items around us whose marker stands in this part."""
+        """The open items whose marker is in this part."""
         self._gap: str | None = None
         self._fence: Fence | None = None
         self._fence_lead = ""
@@ -85,7 +84,7 @@ class Packer:
             yield text
 
     def _next_part(self) -> Iterator[str]:
-        """End this part; a heading goes along with what it is the heading of."""
+        """End this part; a trailing heading moves to the next one."""
         headings: list[str] = []
         gap = self._gap
         if 0 < self._num_headings < len(self._lines) and not self._fence:
@@ -128,7 +127,7 @@ class Packer:
         self._num_headings = 0
 
     def _lead(self, path: Path) -> _Lead:
-        """What a row in these quotes and items begins with."""
+        """The prefixes of a row in these quotes and items."""
         dialect = self._dialect
         above: list[str] = []
         items: list[ListItem] = []
@@ -158,7 +157,7 @@ class Packer:
         return isinstance(container, ListItem) and container not in self._begun
 
     def _enter(self, lead: _Lead, path: Path) -> None:
-        """Write what stands above a row, and note that its markers are written with it."""
+        """Write the lines above a row, and note that its markers are written."""
         for line in lead.above:
             self._append(line)
         self._begun = frozenset(one for one in path if isinstance(one, ListItem))
@@ -213,11 +212,11 @@ class Packer:
         self._append(self._fence_lead + self._dialect.code(text))
 
     def _has_code(self) -> bool:
-        """Whether there is anything in this part besides a fence's opening line."""
+        """Whether this part has code besides a fence's opening line."""
         return len(self._lines) > 1
 
     def _room_for(self, code: str) -> int:
-        """Room that is left if a line of code is written and its fence closed."""
+        """The room for a line of code, with the closing of its fence."""
         closing = self._measure(self._fence_lead + FENCE)
         return self._room() - self._measure(self._fence_lead + code) - 1 - closing
 
@@ -240,7 +239,7 @@ class Packer:
             self._fence = None
 
     def _put_table(self, row: TableBlock) -> Iterator[str]:
-        """Write a table as code, below its head in each part that it stands in."""
+        """Write a table as code, with its head in each part."""
         cells = [["".join(run.text for run in cell) for cell in line] for line in row.rows]
         head, body = cells[0], cells[1:]
         while True:
@@ -257,7 +256,7 @@ class Packer:
                 return
 
     def _fits(self, path: Path, lines: list[str]) -> bool:
-        """Whether so many lines of code fit into what is left of this part."""
+        """Whether so many lines of code fit into the rest of this part."""
         code = "\n".join(self._dialect.code(line) for line in lines)
         indents = (len(lines) - 1) * self._measure(self._lead(path).others)
         return self._room_in_fence(Code(path, Fence(), ""), code) >= indents
@@ -277,14 +276,14 @@ def _longest(text: str, fits: Callable[[str], bool]) -> int:
 
 
 def _in_bold(line: Line) -> Iterator[Run]:
-    """A heading's runs where headings have no size of their own."""
+    """A heading's runs in bold, where headings have no size of their own."""
     for run in line:
         others = tuple(mark for mark in run.marks if mark != "strong")
         yield run._replace(marks=("strong", *others))
 
 
 def parts_of(text: str, dialect: Dialect) -> Iterator[str]:
-    """The parts in order, each when it is asked for; one empty one for a text of blanks.
+    """The parts in order, made lazily; one empty part for a text of blanks.
 
     While a text grows, all but its last two parts stay as they are.
     """
@@ -292,27 +291,27 @@ def parts_of(text: str, dialect: Dialect) -> Iterator[str]:
     for part in Packer(dialect).pack(read(text, _stretch(dialect))):
         has_parts = True
         yield part
-    if not has_parts:  # there is nothing but markup: it is shown as it is
+    if not has_parts:  # the text is nothing but markup: it is shown as it is
         yield dialect.write(Run(text.strip()[: dialect.limit // 8]), is_first=True)
 
 
 class Unfinished(str):
-    """The last part that is shown of a text that goes on."""
+    """The last shown part of a text that goes on."""
 
     __slots__ = ("rest",)
 
     rest: Callable[[], list[str]]
-    """The parts behind it."""
+    """The parts after it."""
 
     def __new__(cls, part: str, rest: Callable[[], list[str]]) -> Self:
-        """A part, and what the parts behind it are asked of."""
+        """``rest``: computes the parts after it."""
         self = super().__new__(cls, part)
         self.rest = rest
         return self
 
 
 def first_parts(text: str, dialect: Dialect, max_parts: int | None) -> list[str]:
-    """So many parts at most, or all; the last one is ``Unfinished`` if there are more."""
+    """At most so many parts, or all; the last one is ``Unfinished`` if there are more."""
     parts = parts_of(text, dialect)
     if max_parts is None:
         return list(parts)

@@ -1,6 +1,6 @@
-"""Tables as lines of code whose columns stand below each other. Pure.
+"""Lays out tables as lines of code with aligned columns.
 
-Columns are counted as a terminal does: a Chinese character and an emoji take two.
+Columns are counted as in a terminal: a Chinese character and an emoji occupy two.
 """
 # Pure. Uses wcwidth.
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import wcwidth
 
 MAX_COLUMNS = 76
-"""What fits beside each other in both apps on a desktop; what is wider goes on in the next line."""
+"""What both desktop apps show in one line; wider text wraps."""
 MIN_CELL_COLUMNS = 8
 GAP = "  "
 
@@ -18,7 +18,7 @@ Cells = Sequence[str]
 
 
 def width_of(text: str) -> int:
-    """Columns that a text takes up."""
+    """The columns that a text occupies."""
     if text.isascii() and text.isprintable():
         return len(text)
     width = wcwidth.wcswidth(text)
@@ -31,13 +31,13 @@ class Laid:
 
     lines: list[str]
     num_rows: int
-    """Below the head."""
+    """Without the head."""
 
 
 def lay(head: Cells, rows: Sequence[Cells], fits: Callable[[list[str]], bool]) -> Laid:
     """As many rows below their head as fit, and at least one if there is one.
 
-    How many there are does not depend on the rows behind the first that does not fit.
+    Their number does not depend on the rows after the first that does not fit.
     """
     laid = Laid(_lines(head, rows[:1]), min(1, len(rows)))
     step = 1
@@ -63,7 +63,7 @@ def _lines(head: Cells, rows: Sequence[Cells]) -> list[str]:
 
 
 def _narrowed(widths: list[int]) -> list[int]:
-    """Widths that fit beside each other, the widest columns cut down to one size."""
+    """Column widths that fit, with the widest columns cut down to one size."""
     room = MAX_COLUMNS - len(GAP) * (len(widths) - 1)
     if sum(widths) <= room:
         return widths
@@ -92,7 +92,7 @@ def _padded(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """A cell's text in lines of so many columns at most."""
+    """A cell's text in lines of at most this many columns."""
     if width_of(text) <= width:
         return [text]
     lines, line, size = [], "", 0

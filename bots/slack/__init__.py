@@ -1,1 +1,1 @@
-"""Slack: ``events`` reads what Slack sends (pure), ``library`` talks to it."""
+"""Slack: ``parse``, ``views`` and ``handlers`` know its payloads; only ``sdk`` calls its API."""

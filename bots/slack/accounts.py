@@ -1,4 +1,4 @@
-"""Who we are in each workspace that has installed our app, and how we talk to it."""
+"""Accounts: the bot's identity and token in each workspace that has installed the app."""
 
 import dataclasses
 import time
@@ -14,11 +14,11 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 GOOD_FOR_S = 15.0
-"""A workspace that was left, or has another token, is known to be so after this."""
+"""A removed workspace, or a new token, is noticed after this time."""
 
 
 class Accounts:
-    """The accounts, remembered for a moment."""
+    """The accounts, cached for a moment."""
 
     def __init__(
         self,
@@ -33,16 +33,16 @@ class Accounts:
         self._known: dict[str, tuple[float, Account]] = {}
 
     async def teams(self) -> list[str]:
-        """The workspaces that there are. Raises redis.RedisError, TimeoutError, OSError."""
+        """The installed workspaces. Raises redis.RedisError, TimeoutError, OSError."""
         return await self._installations.teams()
 
     async def find(self, team: str) -> Account | None:
-        """The account in a workspace; None if it has not installed the app, or not any more.
+        """The account in a workspace; None if it has not installed the app, or removed it.
 
-        While Redis is away, what was known last.
+        While Redis is away, the last known account.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: Redis is away and nothing was known.
+            redis.RedisError, TimeoutError, OSError: Redis is away and no account was known.
         """
         until_s, known = self._known.get(team, (0.0, None))
         if known and self._clock() < until_s:

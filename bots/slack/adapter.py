@@ -1,6 +1,6 @@
-"""Slack's way in: its events, commands and menus, each to the workspace that it happened in.
+"""Slack's adapter: hands its events, commands and menus to the workspace that they belong to.
 
-Slack sends again what is not acknowledged, so nothing is kept here.
+Slack sends again what is not acknowledged, so nothing is spooled here.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ log = get_logger(__name__)
 NUM_SOCKETS = 2
 """Slack refreshes connections now and then; with two, one of them is always open."""
 FIND_S = 0.8
-"""Of the three seconds that Slack waits; ``ack.ACK_S`` is for what comes after it."""
+"""Of the three seconds that Slack waits; ``ack.ACK_S`` is for the rest of the work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
-    """What has been heard, and how far back to look for what was not."""
+    """The read marks, and how far back a backfill may look."""
 
     store: AsyncStore
     marks: ReadMarks
@@ -43,7 +43,7 @@ class Hindsight:
 
 
 class SlackAdapter:
-    """Slack's way in: over Socket Mode, or over HTTP. See ``app.Hearer``."""
+    """Receives Slack's events over Socket Mode or HTTP. See ``app.SlackEventHandler``."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class SlackAdapter:
         self._app = EventsApp(access, authorize, self)
 
     async def run(self) -> None:
-        """Serve until cancelled. See ``adapters.Adapter``."""
+        """Serve until cancelled. See ``adapter.Adapter``."""
         seen = await self._marks.read()
         await self._workspaces.open_all()
         try:
@@ -89,14 +89,14 @@ class SlackAdapter:
         return await self._app.answer(request)
 
     def is_unwanted(self, body: Json) -> bool:
-        """Whether an event is one of a flood. See ``app.Hearer``."""
+        """Whether an event is part of a flood. See ``app.SlackEventHandler``."""
         if not events.is_persons_event(body):
             return False
         workspace = self._workspaces.known(events.team_named_in(body))
         return workspace is not None and workspace.is_unwanted(body)
 
     async def hear(self, body: Json) -> bool:
-        """Take an event. See ``app.Hearer``."""
+        """Handle an event. See ``app.SlackEventHandler``."""
         try:
             team = events.team_named_in(body)
             if events.is_farewell(body):
@@ -111,7 +111,7 @@ class SlackAdapter:
         return True
 
     async def obey(self, payload: Json) -> dict[str, Any]:
-        """Take a slash command. See ``app.Hearer``."""
+        """Handle a slash command. See ``app.SlackEventHandler``."""
         try:
             workspace = await self._found(str(payload.get("team_id") or ""))
         except LEDGER_AWAY as error:
@@ -120,17 +120,17 @@ class SlackAdapter:
         return await workspace.obey(payload) if workspace else {}
 
     async def use(self, payload: Json) -> None:
-        """Take a menu's entry. See ``app.Hearer``."""
+        """Handle a menu entry. See ``app.SlackEventHandler``."""
         if workspace := await self._workspace_of(payload):
             await workspace.use(payload)
 
     async def press(self, payload: Json) -> None:
-        """Take a pressed button. See ``app.Hearer``."""
+        """Handle a pressed button. See ``app.SlackEventHandler``."""
         if workspace := await self._workspace_of(payload):
             await workspace.press(payload)
 
     async def submit(self, payload: Json) -> dict[str, Any]:
-        """Take a view that was sent. See ``app.Hearer``."""
+        """Handle a submitted view. See ``app.SlackEventHandler``."""
         workspace = await self._workspace_of(payload)
         return await workspace.submit(payload) if workspace else {}
 
@@ -162,7 +162,7 @@ class SlackAdapter:
         await self._look_back(await self._marks.read())
 
     async def _look_back(self, seen: Seen) -> None:
-        """Look for what was said while nobody heard."""
+        """Run a backfill for the time without a connection."""
         for workspace in self._workspaces.opened:
             workspace.look_soon()
         window = BackfillWindow(seen, self._hindsight.lookback_s, float)

@@ -1,13 +1,13 @@
-"""Recognises an event that came before, and lets few in at a time, in the order in which they come.
+"""Event gate: drops copies of Slack's events, and handles few at a time, in order of arrival.
 
 Slack sends an event again that is not acknowledged within three seconds, by any of an app's
-sockets, and tells of one mention by two events: ``app_mention``, which leaves the message's files
+sockets, and reports one mention by two events: ``app_mention``, which leaves the message's files
 out, and ``message``. This process handles each event once, and a mention only where its message's
-own event does not come. What another process has handled, or this one before a restart, the ledger
-knows: both events of a mention name the same job.
+own event does not arrive. What another process has handled, or this one before a restart, the
+ledger knows: both events of a mention name the same job.
 
-All of a flood at once, and each copy of it, would be the more to do the later it is, and in the end
-nothing would be done in time.
+Without the gate, a flood and the copies of its events would be handled all at once; the work would
+grow with the delay until nothing was done in time.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ ANSWER_S = 2.5
 TWIN_S = 0.5
 """Slack sends both events of a mention at once: the other one is hardly ever later than this."""
 MAX_REMEMBERED = 1_000
-"""Messages whose own event has come."""
+"""Messages whose own event has arrived."""
 
 Handle = Callable[[], Awaitable[bool]]
-"""Handles an event; returns whether it was taken."""
+"""Handles an event; returns whether it was accepted."""
 
 
 @dataclass(eq=False, slots=True)
@@ -45,40 +45,40 @@ class _Message:
 
     has_come: asyncio.Event = field(default_factory=asyncio.Event)
     handling: _Handling | None = None
-    """None before it comes, and when it has been handled."""
+    """None before it arrives, and when it has been handled."""
     is_taken: bool = False
 
 
 class EventGate:
-    """The way in for the events of one process."""
+    """Admits the events of one process."""
 
     def __init__(self, answer_s: float = ANSWER_S, twin_s: float = TWIN_S) -> None:
-        """Begin with nothing under way.
+        """Start with no event in progress.
 
         Args:
             answer_s: how long an event may take until Slack is told to send it again.
-            twin_s: how long a mention waits for its message's own event to come.
+            twin_s: how long a mention waits for its message's own event to arrive.
         """
         self._answer_s = answer_s
         self._twin_s = twin_s
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._under_way: dict[str, _Handling] = {}
-        """Event -> what is being done about it."""
+        """Event -> its handling in progress."""
         self._messages: OrderedDict[str, _Message] = OrderedDict()
 
     async def take(self, event: EventName, handle: Handle) -> bool:
-        """Have an event handled when it is its turn, unless it came before.
+        """Handle an event when it is its turn, unless it arrived before.
 
-        What takes longer than Slack waits goes on: Slack sends the event again meanwhile, and that
-        copy waits for the same.
+        An event that takes longer than Slack waits goes on: Slack sends it again meanwhile, and
+        that copy waits for the same result.
 
         Args:
             event: which one it is.
-            handle: not called for a copy of an event that is under way, nor for a mention whose
-                message is taken from its own event.
+            handle: not called for a copy of an event in progress, nor for a mention whose message
+                is accepted from its own event.
 
         Returns:
-            whether it was taken; False if Slack should send it again.
+            whether it was accepted; False if Slack should send it again.
         """
         handling = self._under_way.get(event.id) or self._begin(event, handle)
         await handling.has_begun.wait()
@@ -86,7 +86,7 @@ class EventGate:
         return bool(done) and not handling.task.cancelled() and handling.task.result()
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel all handling in progress."""
         await end([handling.task for handling in self._under_way.values()])
 
     def _begin(self, event: EventName, handle: Handle) -> _Handling:
@@ -108,9 +108,10 @@ class EventGate:
             return await handle()
 
     async def _came_as_message(self, name: str, has_begun: asyncio.Event) -> bool:
-        """Whether a message is taken from its own event, if that comes within a moment.
+        """Whether a message is accepted from its own event, if that arrives within a moment.
 
-        Once it has come, it is waited for as long as it takes: a busy process has much under way.
+        Once it has arrived, there is no time limit for its handling: a busy process has a long
+        queue.
         """
         message = self._message(name)
         with contextlib.suppress(TimeoutError):
@@ -131,7 +132,7 @@ class EventGate:
 
     @contextlib.asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
-        """One of few; others have it when Slack waits for this one no more."""
+        """Hold one of few slots; it is freed early once Slack no longer waits for this event."""
         await self._slots.acquire()
         slot = contextlib.ExitStack()
         slot.callback(self._slots.release)
@@ -143,12 +144,12 @@ class EventGate:
             slot.close()
 
     def _end(self, event: EventName, handling: _Handling) -> None:
-        handling.has_begun.set()  # also where it was cancelled before its turn
+        handling.has_begun.set()  # also if it was cancelled before its turn
         del self._under_way[event.id]
         message = self._messages.get(event.message)
         if message is None or event.is_mention:
             return
-        message.is_taken |= _is_taken(handling.task)  # what was taken once stays taken
+        message.is_taken |= _is_taken(handling.task)  # an accepted message stays accepted
         if message.handling is handling:
             message.handling = None
 

@@ -1,4 +1,4 @@
-"""Slack's adapter put together: for the workspace of a token, or for all that install the app."""
+"""Builds Slack's adapter: for the workspace of a token, or for all that install the app."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
-"""Files that people share, fetched from where Slack says that they lie, and from nowhere else.
+"""Downloads of shared files, from Slack's own hosts only.
 
-The bot's token goes along, so an address that is not Slack's own is not asked.
+The bot's token is sent along, so no other address is requested.
 """
 
 import base64
@@ -47,17 +47,17 @@ class Downloads:
         self._max_mb = bounds.max_mb
 
     async def lesson(self, file: SharedFile, link: str) -> Learn:
-        """A file as something to be learned.
+        """A file as a document to be learned.
 
         Raises:
-            FileTooLargeError: it is.
+            FileTooLargeError: it is too large.
             FileUnavailableError: Slack does not hand it out, or does not keep it.
         """
         content = await self._content(file)
         return Learn(file.name, base64.b64encode(content).decode(), link)
 
     async def attachment(self, file: SharedFile) -> Attachment:
-        """A file as a part of a question, or with a sentence why it is none."""
+        """A file as a part of a question, or with a sentence why it is not one."""
         offered = Offered(file.name, file.media_type, file.num_bytes)
         if refused := refusal_of(offered, self._bounds):
             return refused
@@ -85,7 +85,7 @@ class Downloads:
             # A redirect would take the token along.
             session.get(file.url, headers=headers, allow_redirects=False) as answer,
         ):
-            # Who may not read a file gets a page to sign in on, and status 200.
+            # Without the right to read a file the response is a sign-in page, with status 200.
             is_sign_in = answer.content_type == HTML and not file.is_html
             if answer.status != HTTPStatus.OK or is_sign_in:
                 log.warning("file_not_fetched", error=str(answer.status))

@@ -1,6 +1,7 @@
-"""The workspaces that have installed our app: opened when something happens in them, or at a start.
+"""Workspaces that have installed the app: opened at the first event, or at a start.
 
-What one process does all others notice within half a minute. See ``workspaces.Workspaces``.
+A change made by one process is noticed by all others within half a minute. See
+``workspaces.Workspaces``.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ LOOK_EVERY_S = 30.0
 
 
 class Sights:
-    """What is read of each workspace, and the gatherer of all. See ``gathering.Gatherer``."""
+    """The channel access of all workspaces, as one reader. See ``context.HistoryReader``."""
 
     def __init__(self, accounts: Accounts, store: AsyncStore) -> None:
         self._accounts = accounts
@@ -34,7 +35,7 @@ class Sights:
         self._sights: dict[str, tuple[Account, ChannelAccess]] = {}
 
     def of(self, account: Account) -> ChannelAccess:
-        """What is read of a workspace, with one memory for all who read it."""
+        """The channel access of a workspace, with one cache for all its users."""
         team = account.me.team_id
         known = self._sights.get(team)
         if known is None or known[0] != account:
@@ -42,7 +43,7 @@ class Sights:
         return known[1]
 
     async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
-        """The messages, from the workspace that they stand in."""
+        """The messages, read from the workspace that they belong to."""
         account = await self._accounts.find(origin.team)
         if account is None:
             raise PlaceUnreadableError
@@ -51,7 +52,7 @@ class Sights:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A workspace, and what is done in its background."""
+    """An open workspace and its background task."""
 
     account: Account
     workspace: Workspace
@@ -59,10 +60,10 @@ class Open:
 
 
 class InstalledWorkspaces:
-    """Those workspaces."""
+    """Opens and closes the workspaces."""
 
     def __init__(self, accounts: Accounts, make: Callable[[Account], Workspace]) -> None:
-        """``make``: puts a workspace together."""
+        """``make``: builds a workspace."""
         self._accounts = accounts
         self._make = make
         self._open: dict[str, Open] = {}
@@ -70,7 +71,7 @@ class InstalledWorkspaces:
 
     @property
     def opened(self) -> Sequence[Workspace]:
-        """Those that something is done in now."""
+        """The open workspaces."""
         return [found.workspace for found in self._open.values()]
 
     def known(self, team: str) -> Workspace | None:
@@ -87,7 +88,7 @@ class InstalledWorkspaces:
         return await self._changed(team, account)
 
     async def _changed(self, team: str, account: Account | None) -> Workspace | None:
-        """Open a workspace, or close it, or open it anew."""
+        """Open a workspace, close it, or open it again with its new account."""
         async with self._opening:
             found = self._open.get(team)
             if found and found.account == account:
@@ -101,18 +102,18 @@ class InstalledWorkspaces:
             return workspace
 
     async def leave(self, team: str) -> None:
-        """We were taken out of a workspace. Raises redis.RedisError, TimeoutError, OSError."""
+        """Close a workspace that removed us. Raises redis.RedisError, TimeoutError, OSError."""
         async with self._opening:
             await self._accounts.leave(team)
             await self._close(team)
 
     async def open_all(self) -> None:
-        """Open those that there are, and close those that there are not any more."""
+        """Open the installed workspaces, and close those that are not installed any more."""
         for team in {*await self._accounts.teams(), *self._open}:
             await self.find(team)
 
     async def run(self) -> None:
-        """Look for new ones and for those that left, until cancelled."""
+        """Look for installed and removed workspaces until cancelled."""
         try:
             while True:
                 await asyncio.sleep(LOOK_EVERY_S)

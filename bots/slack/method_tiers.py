@@ -1,7 +1,7 @@
-"""How often Slack lets an app call its methods: so many a minute in a workspace. Pure.
+"""Rate limits of Slack's methods: so many calls a minute in a workspace. Pure.
 
-docs.slack.dev/apis/web-api/rate-limits: tier 2 takes 20 calls a minute and more, tier 3 50, tier 4
-100; ``chat.postMessage`` takes one a second in a channel, and some more at once.
+docs.slack.dev/apis/web-api/rate-limits: tier 2 allows 20 calls a minute and more, tier 3 50, tier 4
+100; ``chat.postMessage`` allows one a second in a channel, with short bursts.
 """
 
 from shared.ledger.rate_budget import Bucket
@@ -9,7 +9,7 @@ from shared.ledger.rate_budget import Bucket
 TIER_2, TIER_3, TIER_4 = 20, 50, 100
 POSTS_PER_MINUTE, POSTS_AT_ONCE = 60, 10
 RESERVED = 0.4
-"""The part of a bucket that texts so far leave to endings."""
+"""The part of a bucket that partial texts leave to endings."""
 POST, UPDATE = "chat.postMessage", "chat.update"
 START, APPEND, STOP = "chat.startStream", "chat.appendStream", "chat.stopStream"
 SET_STATUS = "agents.sessions.setStatus"
@@ -19,7 +19,7 @@ TIERS = {UPDATE: TIER_3, START: TIER_2, APPEND: TIER_4, STOP: TIER_2, SET_STATUS
 
 
 def bucket_of(team: str, channel: str, method: str) -> Bucket:
-    """What all calls of a method are counted in.
+    """The bucket that the calls of a method are counted in.
 
     Args:
         team: the workspace.

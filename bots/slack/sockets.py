@@ -1,7 +1,7 @@
-"""Keeps Socket Mode's connections open, and says when there was none for a moment.
+"""Keeps Socket Mode's connections open, and reports times without any connection.
 
-Slack sends each event to one of the connections that an app has, and nothing to an app without any.
-Knows nothing of Slack's client but what a ``Socket`` is.
+Slack sends each event to one of an app's connections, and nothing to an app without any. Knows
+nothing of Slack's client but what a ``Socket`` is.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ class Socket(Protocol):
 
 
 async def watch(sockets: Sequence[Socket], on_gap: Callable[[], Awaitable[None]]) -> None:
-    """Reconnect what breaks, until cancelled.
+    """Reconnect broken connections until cancelled.
 
     Args:
         sockets: they are open.
-        on_gap: called when events are heard again after a time in which they may not have been:
-            when none of the connections is one that was there at the last look.
+        on_gap: called when events are received again after a time in which some may have been
+            missed: when none of the connections was there at the last look.
     """
     async with asyncio.TaskGroup() as group:
         for socket in sockets:

@@ -1,7 +1,7 @@
-"""What is written into a stream of Slack's, and where answers stand. Pure.
+"""Text of Slack's streams, and the thread of an answer. Pure.
 
-A stream takes Markdown and only grows. Slack may turn what is in it into links and mentions, so
-addresses and control sequences are broken by a blank of no width; the whole text in the end is not.
+A stream accepts Markdown and only grows. Slack may turn parts of it into links and mentions, so
+addresses and control sequences are broken by a zero-width space; the final whole text is not.
 """
 
 import re
@@ -12,8 +12,8 @@ from shared.jobs import Origin
 
 NO_WIDTH = "\u200b"
 CONTROL = re.compile(r"<(?=[@#!])|&(?=[lL#])|:(?=/)")
-"""What begins a mention, an entity or an address. Looks one character ahead at most, so that what
-is written of a text stays the beginning of what is written of a longer one."""
+"""The beginning of a mention, an entity or an address. Looks one character ahead at most, so that
+the stream of a text stays the beginning of the stream of a longer one."""
 LOOSE_END = re.compile(r"(?:^|\n)[ \t>]*[`~]*$")
 """A last line that may be the end of code, or the renderer's own until the code has ended."""
 
@@ -33,22 +33,22 @@ class StreamedPart(str):
 
 
 def streamed(markdown: str) -> str:
-    """Markdown as it is written into a stream: nothing in it becomes a link or a mention."""
+    """Markdown for a stream: nothing in it becomes a link or a mention."""
     return CONTROL.sub(rf"\g<0>{NO_WIDTH}", markdown)
 
 
 def streamed_so_far(markdown: str) -> str:
-    """The same of a text that goes on, without what may yet change at its end."""
+    """The same for a partial text, without what may yet change at its end."""
     return streamed(LOOSE_END.sub("", markdown))
 
 
 def is_direct(origin: Origin) -> bool:
-    """Whether a message was written to us alone, and has a thread of its own."""
+    """Whether a message was sent to us alone, and starts a thread of its own."""
     return origin.channel.startswith("D") and not origin.act and is_timestamp(origin.message)
 
 
 def answer_thread(origin: Origin) -> str:
-    """The thread that an answer stands in; empty for none.
+    """The thread that an answer is posted in; empty for none.
 
     In direct messages every question has one: Slack streams into threads only.
     """

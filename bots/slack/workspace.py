@@ -1,4 +1,4 @@
-"""One workspace of Slack's: what comes of its events, commands and menus."""
+"""One Slack workspace: routes its events, commands and menus to their handlers."""
 
 import functools
 from typing import Any
@@ -34,7 +34,7 @@ from shared.jobs import Platform
 
 
 class Workspace:
-    """What we do in one workspace."""
+    """The handlers and background work of one workspace."""
 
     def __init__(
         self,
@@ -74,22 +74,22 @@ class Workspace:
         )
 
     async def run(self) -> None:
-        """Do what is done in the background, until cancelled."""
+        """Run the background work until cancelled."""
         try:
             await self._pins.run()
         finally:
             await self._prompt_ack.close()
 
     def look_soon(self) -> None:
-        """Something may have happened without our hearing of it."""
+        """Note that events may have been missed."""
         self._pins.look_soon()
 
     async def look_through(self, window: BackfillWindow) -> int:
-        """Look for what was said in a time, and take it; how many messages were found."""
+        """Backfill the messages of a time window; returns how many were found."""
         return await self._backfill.look_through(window, self._take_new)
 
     def is_unwanted(self, body: Json) -> bool:
-        """Whether a person's message is one of a flood."""
+        """Whether a person's message is part of a flood."""
         origin = events.origin_of(body, self._me)
         if origin is None or not self._reception.flood_guard.holds_off(origin.asker):
             return False
@@ -97,18 +97,18 @@ class Workspace:
         return True
 
     async def obey(self, payload: Json) -> dict[str, Any]:
-        """Take a slash command. See ``app.Hearer``."""
+        """Handle a slash command. See ``app.SlackEventHandler``."""
         return await self._command_handlers.command(payload)
 
     async def use(self, payload: Json) -> None:
-        """Take a menu's entry. See ``app.Hearer``."""
+        """Handle a menu entry. See ``app.SlackEventHandler``."""
         if shortcut := ask_view.read_shortcut(payload):
             await self._prompt_ack.open_in_time(self._account_handlers.anywhere(shortcut))
         else:
             await self._command_handlers.shortcut(payload)
 
     async def submit(self, payload: Json) -> dict[str, Any]:
-        """Take a view that was sent. See ``app.Hearer``."""
+        """Handle a submitted view. See ``app.SlackEventHandler``."""
         if question := ask_view.read_question(payload):
             work, user = self._account_handlers.ask(question), question.user
             tell = functools.partial(self._account_handlers.tell, user)
@@ -117,7 +117,7 @@ class Workspace:
         return await self._settings_handlers.take(submission) if submission else {}
 
     async def press(self, payload: Json) -> None:
-        """Take a pressed button. See ``app.Hearer``."""
+        """Handle a pressed button. See ``app.SlackEventHandler``."""
         press = buttons.read_press(payload)
         if press is None:
             return
@@ -131,10 +131,10 @@ class Workspace:
             await self._button_handlers.press(press)
 
     async def take(self, body: Json) -> None:
-        """Take an event.
+        """Handle an event.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError, OSError: the ledger did not answer in time.
         """
         event: Json = body.get("event", {})
         match event.get("type"):
@@ -151,7 +151,7 @@ class Workspace:
                     self._prompt_ack.spawn(self._account_handlers.welcome(opening))
 
     async def _take_message(self, body: Json) -> None:
-        """A message was written, changed or deleted."""
+        """Handle a message that was written, changed or deleted."""
         if deleted := events.deleted_origin(body, self._me):
             await self._reception.withdraw(deleted)
         elif edited := events.edited(body):
@@ -165,7 +165,7 @@ class Workspace:
             await self._automation_handlers.react(event, team)
 
     async def _take_new(self, body: Json, found_at_s: float | None = None) -> None:
-        """Take a message; ``found_at_s``: when it was found, if nobody heard it."""
+        """Handle a new message; ``found_at_s``: when a backfill found it, if one did."""
         origin = events.origin_of(body, self._me)
         if origin is None:
             return
@@ -178,7 +178,7 @@ class Workspace:
         self._marks.note(origin.channel, origin.message)
 
     async def _take_edited(self, body: Json, edited_at_s: float) -> None:
-        """A message that reads otherwise now: its answer and its rating follow."""
+        """Update the answer and the rating of a message that was edited."""
         await self._automation_handlers.rate_again(body, edited_at_s)
         origin = events.origin_of(body, self._me)
         if origin is not None and events.is_from_person(body["event"], self._me):

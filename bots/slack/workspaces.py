@@ -1,4 +1,4 @@
-"""The workspaces that we are installed in."""
+"""The Protocol of the workspaces that the app is installed in, and the case of a single one."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,11 +10,11 @@ log = get_logger(__name__)
 
 
 class Workspaces(Protocol):
-    """Which workspaces there are, to whoever hears of what happens in them."""
+    """Finds the workspace of each event."""
 
     @property
     def opened(self) -> Sequence[Workspace]:
-        """Those that something is done in now."""
+        """The open workspaces."""
         ...
 
     def known(self, team: str) -> Workspace | None:
@@ -30,15 +30,15 @@ class Workspaces(Protocol):
         ...
 
     async def leave(self, team: str) -> None:
-        """We were taken out of a workspace: nothing of its is kept to talk to it.
+        """Delete the token of a workspace that removed us.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: it could not be forgotten.
+            redis.RedisError, TimeoutError, OSError: it could not be deleted.
         """
         ...
 
     async def open_all(self) -> None:
-        """Open those that there are.
+        """Open the installed workspaces.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: they could not be looked up.
@@ -46,7 +46,7 @@ class Workspaces(Protocol):
         ...
 
     async def run(self) -> None:
-        """Do what is done in the background of those that are open, until cancelled."""
+        """Run the background work of the open workspaces until cancelled."""
         ...
 
 
@@ -62,7 +62,7 @@ class OneWorkspace:
         return (self._workspace,)
 
     def known(self, _team: str) -> Workspace | None:
-        """This one: all that Slack tells this app happened here, or in what is shared with us."""
+        """This one: all events that Slack sends this app are its own, or of shared channels."""
         return self._workspace
 
     async def find(self, team: str) -> Workspace | None:
@@ -70,11 +70,11 @@ class OneWorkspace:
         return self.known(team)
 
     async def leave(self, team: str) -> None:
-        """Its token is the operator's to take away."""
+        """Do nothing: its token is the operator's to remove."""
         log.warning("workspace_uninstalled", team=team)
 
     async def open_all(self) -> None:
-        """It is open."""
+        """Do nothing: it is open."""
 
     async def run(self) -> None:
         """See ``Workspace.run``."""

@@ -1,1 +1,1 @@
-"""What is done for each kind of event and interaction on Discord."""
+"""Handlers: one for each kind of event and interaction on Discord."""

@@ -1,7 +1,6 @@
-"""What people on Discord want for themselves or of the settings: /quota, /forget-me, /settings.
+"""Account handlers: /quota, /forget-me and /settings.
 
-Whoever may manage a server changes what it prefers, whoever may manage a channel what that one
-prefers.
+Manage Server allows a person to change the server's preferences, Manage Channels the channel's.
 """
 
 import asyncio
@@ -24,16 +23,16 @@ SAVED = "Saved. It holds from now on."
 
 
 class DiscordAccountHandlers:
-    """One bot's desk. What is returned is for whoever asked alone."""
+    """Handles one bot's account requests. Return values are for the asker alone."""
 
     def __init__(self, reception: Reception, preference_cache: PreferenceCache | None) -> None:
-        """``preferring``: None where nothing can be set."""
+        """``preference_cache``: None where nothing can be set."""
         self._reception = reception
         self._store = reception.store
         self._preference_cache = preference_cache
 
     async def quota(self, caller: Caller) -> str:
-        """What a person and the channel have used today, and what they may use."""
+        """What a person and the channel have used today, and their quotas."""
         origin = caller.origin
         try:
             used = await self._store.run(quotas.usage(origin))
@@ -50,13 +49,13 @@ class DiscordAccountHandlers:
             return _away(error)
 
     def may_edit(self, caller: Caller, *, is_for_server: bool) -> bool:
-        """Whether somebody may change the settings of their channel, or of their server."""
+        """Whether a person may change the settings of their channel, or of their server."""
         if self._preference_cache is None or caller.place.guild is None:
             return False
         return self._preference_cache.may_edit(_editor(caller, is_for_server=is_for_server))
 
     async def settings(self, caller: Caller) -> str:
-        """What is preferred in a channel and its server."""
+        """The preferences of a channel and its server."""
         if self._preference_cache is None or not self.may_edit(caller, is_for_server=False):
             return NOT_ADMIN
         try:
@@ -66,7 +65,7 @@ class DiscordAccountHandlers:
         return settings_text(server.preferences, channel.preferences)
 
     async def open(self, caller: Caller, page: SettingsPage, *, is_for_server: bool) -> Sheet | str:
-        """A form for somebody, in time to be shown; or why there is none."""
+        """A form for a person, in time to be shown; or why there is none."""
         if self._preference_cache is None or not self.may_edit(caller, is_for_server=is_for_server):
             return NOT_ADMIN
         try:
@@ -79,7 +78,7 @@ class DiscordAccountHandlers:
         return Sheet(page, is_for_server, stored)
 
     async def save(self, caller: Caller, sheet: Sheet, values: Values) -> str:
-        """Take a form that was filled in."""
+        """Save a submitted form."""
         if self._preference_cache is None:
             return NOT_ADMIN
         scope = _scope(caller, is_for_server=sheet.is_for_server)
@@ -99,7 +98,7 @@ def _editor(caller: Caller, *, is_for_server: bool) -> Editor:
 
 
 def _scopes(caller: Caller) -> tuple[Scope, Scope]:
-    """The server's and the channel's."""
+    """The server's and the channel's scopes."""
     return scopes_of(caller.origin)
 
 

@@ -1,4 +1,4 @@
-"""Fetches the files that come with a question, from where Discord says that they lie."""
+"""Fetches the attachments of questions, from Discord's own addresses."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 
 class DiscordAttachmentFetcher:
-    """Fetches files, and keeps the messages that they hang at from being taken for seen."""
+    """Fetches files, and keeps read marks from passing messages that are not accepted yet."""
 
     def __init__(self, surface: DiscordSurface, marks: ReadMarks, bounds: Bounds) -> None:
         self._surface = surface
@@ -30,7 +30,7 @@ class DiscordAttachmentFetcher:
         """Place -> the latest message that was seen while others were not accepted yet."""
 
     async def fetch(self, files: Sequence[File]) -> tuple[Attachment, ...]:
-        """The files of a question; of those that are not fetched, the sentence why."""
+        """The files of a question; for those that are not fetched, the sentence why."""
         found = await asyncio.gather(*map(self._fetch_one, files[:MAX_FILES]))
         others = [Attachment(file.name) for file in files[MAX_FILES:]]
         return attachments.within_bounds([*found, *others])
@@ -51,7 +51,7 @@ class DiscordAttachmentFetcher:
 
     @contextlib.contextmanager
     def accepting(self, facts: Facts) -> Iterator[None]:
-        """Until this ends well, the message is not seen: one that is lost is looked for again."""
+        """Hold back the message's read mark until this ends well: a backfill finds a lost one."""
         place, message = facts.place.mark, facts.message
         waiting = self._open[place]
         waiting.add(message)

@@ -1,7 +1,7 @@
-"""What Parley does on Discord besides answering messages: commands, reactions, uploads, pins.
+"""Automation: commands, reactions, uploads, pins, and automatic ratings and translations.
 
-Each ends as a job, in a sentence, or in nothing where nobody asked for anything. Unlike messages
-they are not kept while Redis is away: who asked is there to be told, and can ask again.
+Each ends as a job, in a sentence, or silently where no person asked. Unlike messages they are not
+spooled while Redis is away: the person who asked gets a sentence, and can ask again.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ OPTED_OUT = "Whoever wrote that message does not want me to work with it."
 
 @dataclass(frozen=True, slots=True)
 class DiscordAutomationRules:
-    """What is done in channels without being asked, by their ids; and which files are read."""
+    """What an operator has switched on, by channel id; and which files are read."""
 
     sentiment_channels: frozenset[str] = frozenset()
     translate_channels: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -44,7 +44,7 @@ class DiscordAutomationRules:
 
 
 class DiscordAutomationHandlers:
-    """One bot's errands."""
+    """Handles what is not an answer to a message, for one bot."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class DiscordAutomationHandlers:
         self._automation_rules = automation_rules
         self._library = LearningFetcher(surface, reception.store, automation_rules.files.max_mb)
         self._pinned: asyncio.Queue[tuple[DiscordPlace, bool]] = asyncio.Queue()
-        """Places whose pinned messages have changed, and whether that was heard."""
+        """Places whose pinned messages have changed, and whether that was received as an event."""
 
     async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
-        """Take what somebody asks for with a command or a menu.
+        """Handle a command or a menu.
 
         Returns:
-            what is to be said in place of an answer; empty if an answer is coming.
+            what to say in place of an answer; empty if an answer is on its way.
         """
         if requests.is_empty(task_request):
             return EmptyMessageError().sentence
@@ -84,7 +84,7 @@ class DiscordAutomationHandlers:
         return "" if is_taken else TOO_MUCH
 
     async def react(self, reaction: Reaction) -> None:
-        """Take a flag or a sign for silence that somebody put to a message."""
+        """Handle a flag or a sign for silence that a person put on a message."""
         is_muted = MUTE_WORDS.get(reaction.emoji)
         if is_muted is not None:
             origin = origin_of(reaction.place, reaction.message, reaction.user)
@@ -94,7 +94,7 @@ class DiscordAutomationHandlers:
             await self._receive(incoming)
 
     async def teach(self, facts: Facts, incoming: Incoming) -> bool:
-        """Learn the files of a message that says so; False if it does not."""
+        """Learn the files of a message that asks for it; False if it does not."""
         source = facts if facts.files else facts.replied_source
         if not source.files or not is_for_us(incoming.situation):
             return False
@@ -107,7 +107,7 @@ class DiscordAutomationHandlers:
                 refusal = Failed(code="opted_out", sentence=OPTED_OUT)
                 await self._reception.receive(dataclasses.replace(incoming, refusal=refusal))
                 return True
-            # Discord tells of a message again after a gap: nothing is fetched twice.
+            # Discord sends a message again after a gap: no file is fetched twice.
             if not await self._reception.is_known(
                 requests.lesson_origin(source, source.files[-1], facts)
             ):
@@ -129,7 +129,7 @@ class DiscordAutomationHandlers:
             wanted.append(requests.translation_of(facts, language))
         if not any(wanted) or not incoming.situation.is_from_person:
             return
-        with contextlib.suppress(*LEDGER_AWAY):  # nobody asked, so nobody is told
+        with contextlib.suppress(*LEDGER_AWAY):  # no person asked, so none is told
             if not await self._has_opted_out(incoming.origin, str(facts.author)):
                 for overheard in filter(None, wanted):
                     await self._reception.receive(overheard)
@@ -140,26 +140,26 @@ class DiscordAutomationHandlers:
         rating = requests.rating_of(facts, edited_at_s)
         if not is_rated or rating is None or not facts.is_from_person or facts.is_ours:
             return
-        with contextlib.suppress(*LEDGER_AWAY):  # nobody asked, so nobody is told
+        with contextlib.suppress(*LEDGER_AWAY):  # no person asked, so none is told
             if not await self._has_opted_out(rating.origin, str(facts.author)):
                 await self._reception.receive(rating)
 
     def note_pins(self, place: DiscordPlace, *, is_heard: bool) -> None:
-        """The pinned messages of a place have changed, or may have while nobody listened.
+        """Queue a place whose pinned messages have changed, or may have while we were disconnected.
 
-        What is learned from them is told only if it was heard: at a start it may be a great deal.
+        The outcome is reported only for a received event: at a start there may be a great many.
         """
         if str(place.channel) in self._automation_rules.pins_channels:
             self._pinned.put_nowait((place, is_heard))
 
     async def run(self) -> None:
-        """Learn what is pinned, and forget what no longer is, until cancelled."""
+        """Learn new pins, and forget removed ones, until cancelled."""
         while True:
             place, is_heard = await self._pinned.get()
             try:
                 await self._learn_pins(place, is_told=is_heard)
             except (PlatformError, *LEDGER_AWAY) as error:
-                # They are compared anew at the next change, and at the next start.
+                # They are compared again at the next change, and at the next start.
                 log.warning("pins_not_learned", error=type(error).__name__)
 
     async def _learn_pins(self, place: DiscordPlace, *, is_told: bool) -> None:
@@ -170,7 +170,7 @@ class DiscordAutomationHandlers:
                 if not await self._reception.receive_in_turn(
                     lesson if is_told else unasked(lesson)
                 ):
-                    return  # too much at once: the rest comes with the next change
+                    return  # a limit was hit: the rest is learned with the next change
             await self._store.note_pin(origin_of(place, facts.message), is_pinned=True)
         for message in pins.gone:
             gone = origin_of(place, message)

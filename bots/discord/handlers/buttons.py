@@ -1,4 +1,4 @@
-"""What people do on Discord with an answer: its buttons, a reaction, /stop, a reworded question."""
+"""Actions on answers on Discord: buttons, the stop reaction, /stop, and edited questions."""
 
 from bots.discord.parse.payloads import Caller, origin_of
 from bots.discord.parse.requests import Reaction
@@ -18,9 +18,9 @@ VERDICTS = {ButtonAction.GOOD: Feedback.GOOD, ButtonAction.BAD: Feedback.BAD}
 
 
 class DiscordButtonHandlers:
-    """One bot's answers in people's hands.
+    """Handles the actions on one bot's answers.
 
-    What is returned is for the person alone, and empty if what happens says it all.
+    Return values are for the person alone, and empty if the effect is visible by itself.
     """
 
     def __init__(self, surface: DiscordSurface, answer_actions: AnswerActions) -> None:
@@ -28,7 +28,7 @@ class DiscordButtonHandlers:
         self._answer_actions = answer_actions
 
     async def press(self, press: DiscordButtonPress) -> str:
-        """Somebody pressed a button."""
+        """Handle a pressed button."""
         try:
             return await self._do(press) or ""
         except LEDGER_AWAY as error:
@@ -46,7 +46,7 @@ class DiscordButtonHandlers:
                 return await self._answer_actions.rate(press.job, by, VERDICTS[button_action])
 
     async def stop_all(self, caller: Caller) -> str:
-        """Somebody wants all that is being written for them in a place to be stopped."""
+        """Stop all answers that are being written for a person in a place."""
         try:
             return await self._answer_actions.stop_all(caller.origin) or STOPPED
         except LEDGER_AWAY as error:
@@ -54,9 +54,9 @@ class DiscordButtonHandlers:
             return AWAY
 
     async def stop_at(self, reaction: Reaction) -> None:
-        """Somebody put a stop sign to an answer or to their question.
+        """Handle a stop sign on an answer or on its question.
 
-        Nobody can be told in private why it does not stop.
+        A reaction allows no private reply, so a refusal is not explained.
         """
         try:
             job = await self._job_at(reaction)
@@ -73,7 +73,7 @@ class DiscordButtonHandlers:
         return job_id(origin_of(reaction.place, asked or facts.message))
 
     async def follow(self, incoming: Incoming) -> None:
-        """A message's text was changed: its answer follows."""
+        """Update the answer of an edited message."""
         try:
             await self._answer_actions.edited(incoming)
         except LEDGER_AWAY as error:

@@ -1,6 +1,6 @@
-"""Fetches what tasks work on: the messages of a place, and files. See ``gathering.Gatherer``.
+"""Reads the messages that tasks work on. See ``context.HistoryReader``.
 
-Which messages are taken is decided by ``choosing``; this reads page by page until that has enough.
+``selection`` decides which messages are used; this reads page by page until that has enough.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from shared.tasks import Quoted
 
 
 class DiscordHistory:
-    """Discord, as far as it shows what was said."""
+    """Reads Discord's message history."""
 
     def __init__(self, surface: DiscordSurface, store: AsyncStore) -> None:
         self._surface = surface
         self._store = store
 
     async def gather(self, origin: Origin, wanted: Wanted) -> Sequence[Quoted]:
-        """The messages. See ``gathering.Gatherer``.
+        """The messages. See ``context.HistoryReader``.
 
         Raises:
-            RefusedError: we, or the person who asks, may not read them.
+            RefusedError: we, or the asker, may not read them.
         """
         if origin.team != DIRECT_TEAM:
             await self._check(int(origin.channel), int(origin.user))
@@ -55,7 +55,7 @@ class DiscordHistory:
         return await self._latest(origin, wanted)
 
     async def _meant(self, origin: Origin) -> Sequence[Facts]:
-        """What a reaction was put to, what a message replies to, or what stands above it."""
+        """The message with the reaction, the one replied to, or the one above."""
         client, channel = self._surface.connected(), int(origin.channel)
         asked = int(origin.message)
         if not origin.ticket:
@@ -76,13 +76,13 @@ class DiscordHistory:
             if not root.reply_to:
                 break
             root = await client.message(channel, root.reply_to)
-        if root is message:  # it replies to nothing: what stands above it is meant
+        if root is message:  # it replies to no message: the one above it is meant
             return await self._latest(origin, WholeThread())
         later = await self._from(origin, root.message)
         return selection.chain(later, root.message)
 
     async def _from(self, origin: Origin, first: int) -> Sequence[Facts]:
-        """From one message on, to the latest before the question."""
+        """The messages from a given one to the latest before the question."""
         client, channel = self._surface.connected(), int(origin.channel)
         found: list[Facts] = []
         after = first - 1
@@ -95,7 +95,7 @@ class DiscordHistory:
         return selection.before(found, int(origin.message))
 
     async def _latest(self, origin: Origin, wanted: Wanted) -> Sequence[Facts]:
-        """The latest before the question, as far back as is wanted."""
+        """The latest messages before the question, as far back as is wanted."""
         client, channel = self._surface.connected(), int(origin.channel)
         found: list[Facts] = []
         before = int(origin.message)
@@ -112,11 +112,11 @@ class DiscordHistory:
         return found
 
     async def _starter(self, found: Sequence[Facts]) -> Sequence[Facts]:
-        """The message that a thread was made of: it stands in the channel, and has its id."""
+        """The message that a thread was made of: it is in the channel, and has the thread's id."""
         place = found[0].place if found else None
         if place is None or place.parent is None:
             return ()
         try:
             return [await self._surface.connected().message(place.parent, place.channel)]
         except UndeliverableError:
-            return ()  # the thread began with none
+            return ()  # the thread began without one

@@ -1,6 +1,6 @@
-"""What people have Parley learn on Discord: uploads, and pinned messages.
+"""Fetches what people have Parley learn on Discord: uploads, and pinned messages.
 
-Files are fetched here, from where Discord says that they lie, and nowhere else.
+Files are fetched here, from Discord's own addresses only.
 """
 
 import base64
@@ -30,7 +30,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PinChanges:
-    """How the pinned messages of a place differ from those that were learned."""
+    """The differences between a place's pinned messages and those that were learned."""
 
     new: tuple[Facts, ...]
     gone: tuple[int, ...]
@@ -62,11 +62,11 @@ class LearningFetcher:
         return Learn(file.name, base64.b64encode(content).decode(), link)
 
     async def lessons(self, source: Facts, asked: Facts) -> AsyncIterator[Incoming]:
-        """A message's files, each as something to be learned or as a sentence why not.
+        """A message's files, each as a task to learn it or as a sentence why not.
 
         Args:
-            source: the message that they hang at.
-            asked: the one that says that they are to be learned; it may be the same.
+            source: the message that has the files.
+            asked: the message that asks to learn them; it may be the same.
         """
         for file in source.files:
             origin = lesson_origin(source, file, asked)
@@ -78,10 +78,10 @@ class LearningFetcher:
                 yield dataclasses.replace(lesson, refusal=refusal)
 
     async def pins(self, place: DiscordPlace) -> PinChanges:
-        """What has been pinned, and what no more, since that was asked last.
+        """The pins added and removed since the last call.
 
         Raises:
-            PlatformError: Discord does not show it.
+            PlatformError: Discord does not show them.
             redis.RedisError, TimeoutError: Redis is away.
         """
         pinned = await self._surface.connected().pins(place)
@@ -89,7 +89,7 @@ class LearningFetcher:
         now = {
             str(facts.message): facts
             for facts in pinned
-            # What we have written ourselves is no evidence for anything.
+            # Our own messages are no evidence.
             if not facts.is_ours and str(facts.author) not in opted_out
         }
         known = await self._store.pinned(tenant_of(place), str(place.channel))
@@ -98,12 +98,12 @@ class LearningFetcher:
 
 
 def pinned_text(facts: Facts) -> Incoming | None:
-    """A pinned message's text as something to be learned; None if it has none."""
+    """A pinned message's text as a task to learn it; None if it has none."""
     text = requests.text_of(facts)
     task = Learn(f"Pinned message of {facts.author_name}.txt", "", facts.link)
     return taught(pin_origin(facts), task, text) if text else None
 
 
 def tenant_of(place: DiscordPlace) -> str:
-    """Whose data is there."""
+    """The tenant of a place."""
     return origin_of(place, 0).tenant

@@ -1,7 +1,7 @@
-"""The words of Discord's menus in other languages than English. Pure.
+"""Translations of Discord's command names, options and menus. Pure.
 
-Discord shows each person the names and descriptions in the language that theirs is set to; where
-there are none, the English ones.
+Discord shows each person the names and descriptions in their own language; the English ones where
+there are none.
 """
 
 from bots.discord.locales.french import FRENCH
@@ -13,5 +13,5 @@ LOCALES = {"de": GERMAN, "fr": FRENCH, "es-ES": SPANISH, "es-419": SPANISH}
 
 
 def localised(words: str, locale: str) -> str | None:
-    """Words in a language; None where they are shown in English."""
+    """A text in a language; None where it is shown in English."""
     return LOCALES.get(locale, {}).get(words)

@@ -1,4 +1,4 @@
-"""French."""
+"""French texts of commands, options, menus and forms."""
 
 FRENCH = {
     # Commands

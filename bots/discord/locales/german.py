@@ -1,4 +1,4 @@
-"""German."""
+"""German texts of commands, options, menus and forms."""
 
 GERMAN = {
     # Commands

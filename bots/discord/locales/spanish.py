@@ -1,4 +1,4 @@
-"""Spanish, for Spain and Latin America alike."""
+"""Spanish texts of commands, options, menus and forms, for Spain and Latin America alike."""
 
 SPANISH = {
     # Commands

@@ -1,1 +1,1 @@
-"""Discord's payloads to plain data. Pure."""
+"""Parsers: Discord's payloads to plain data. Pure."""

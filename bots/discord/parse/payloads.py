@@ -1,4 +1,4 @@
-"""What Discord sends, as an ``Incoming``. Pure; knows how Discord thinks and not discord.py."""
+"""Discord's messages as ``Facts`` and ``Incoming``; knows Discord's rules and not discord.py."""
 # Pure. Uses babel.
 
 import dataclasses
@@ -12,7 +12,7 @@ from shared.jobs import Origin, Platform
 
 DIRECT_TEAM = "@me"
 DIRECT_MARK = "@"
-"""Begins the mark of a direct message, so that it is known for one."""
+"""The prefix of a direct message's read mark."""
 EPOCH_MS = 1_420_070_400_000
 TIME_SHIFT = 22
 """An id holds the time in ms since 2015: docs.discord.com, Reference, Snowflakes."""
@@ -21,17 +21,17 @@ MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DiscordPlace:
-    """Where a message stands."""
+    """The place of a message."""
 
     guild: int | None
     """None in direct messages."""
     channel: int
     parent: int | None = None
-    """The channel that a thread hangs in; None if it is no thread."""
+    """The channel of a thread; None if it is not a thread."""
 
     @property
     def mark(self) -> str:
-        """The name under which is kept what has been seen here."""
+        """The name of this place's read mark."""
         return str(self.channel) if self.guild else f"{DIRECT_MARK}{self.channel}"
 
     @property
@@ -42,7 +42,7 @@ class DiscordPlace:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place, and the latest message there."""
+    """A place, and its latest message."""
 
     place: DiscordPlace
     latest: int
@@ -56,9 +56,9 @@ class File:
     name: str
     num_bytes: int
     url: str
-    """Where Discord says that it lies; good for a day."""
+    """Discord's address of the file; valid for a day."""
     media_type: str = ""
-    """What Discord takes it for; empty if it does not say."""
+    """The type that Discord reports; empty if it reports none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ class Facts:
     our_ids: frozenset[int]
     """Our user, and the role that Discord makes for a bot: people mention either."""
     is_from_person: bool
-    """Written by a person, by itself: no notice, no webhook, no bot."""
+    """Written by a person: not a notice, a webhook or a bot."""
     is_from_bot: bool = False
-    """Written by another bot, as a person writes."""
+    """Written by another bot, like a person's message."""
     mentioned: frozenset[int] = frozenset()
     """Users and roles that the text names."""
     pinged: frozenset[int] = frozenset()
@@ -84,24 +84,24 @@ class Facts:
     reply_to_author: int | None = None
     """None if Discord does not say."""
     roles: frozenset[int] = frozenset()
-    """Those of its author."""
+    """The roles of its author."""
     author_name: str = ""
-    """The name that people see."""
+    """The display name."""
     link: str = ""
-    """Where the message stands."""
+    """The address of the message."""
     files: tuple[File, ...] = ()
     replied_files: tuple[File, ...] = ()
-    """Those of the message that it replies to."""
+    """The files of the message that it replies to."""
     replied_link: str = ""
-    """Where that one stands."""
+    """The address of that message."""
     job: str = ""
-    """The job whose buttons it has, if it is an answer of ours."""
+    """The job of its buttons, if it is an answer of ours."""
     pinned_at_s: float = 0.0
     """When it was pinned, in seconds since 1970, where pinned messages are listed; else 0."""
 
     @property
     def replied_source(self) -> "Facts":
-        """The message that it replies to, as far as its files go."""
+        """The message that it replies to, as the source of its files."""
         return dataclasses.replace(
             self,
             message=self.reply_to or self.message,
@@ -127,12 +127,12 @@ def written_at_s(message: int) -> float:
 
 
 def id_at(time_s: float) -> int:
-    """The id that a message written at this time would have at least."""
+    """The smallest id that a message written at this time can have."""
     return max(0, int(time_s * MS) - EPOCH_MS) << TIME_SHIFT
 
 
 def origin_of(place: DiscordPlace, message: int, author: int | None = None) -> Origin:
-    """Where a message came from, before it is known what it replies to."""
+    """The origin of a message, before the lookup of the message that it replies to."""
     return Origin(
         platform=Platform.DISCORD,
         team=place.team,
@@ -145,7 +145,7 @@ def origin_of(place: DiscordPlace, message: int, author: int | None = None) -> O
 
 
 def to_incoming(facts: Facts) -> Incoming:
-    """Describe a message in words that every platform shares."""
+    """A message in the form that all platforms share."""
     place, our_ids = facts.place, facts.our_ids
     is_direct, is_thread = place.guild is None, place.parent is not None
     origin = origin_of(place, facts.message, facts.author)
@@ -161,7 +161,7 @@ def to_incoming(facts: Facts) -> Incoming:
         is_direct=is_direct,
         mentions_us=bool((facts.mentioned | facts.pinged) & our_ids),
         mentions_others=bool((facts.mentioned | replied) - our_ids),
-        # Said by Discord itself: the ledger may not know yet which message of ours it was.
+        # Discord itself says so: the ledger may not know yet which message of ours it was.
         replies_to_us=bool(replied & our_ids),
     )
     return Incoming(
@@ -178,7 +178,7 @@ def to_incoming(facts: Facts) -> Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls a command, presses a button or sends a form, and where."""
+    """The person who calls a command, presses a button or sends a form, and where."""
 
     place: DiscordPlace
     user: int

@@ -1,7 +1,7 @@
-"""What people do on Discord besides writing: commands, menus and reactions, as tasks. Pure.
+"""Requests on Discord besides messages: commands, menus and reactions, as tasks.
 
-The options of a command come in as plain values; what comes out is a ``TaskRequest``, or with the
-place and the person an ``Incoming``.
+The options of a command arrive as plain values; the result is a ``TaskRequest``, or with the place
+and the person an ``Incoming``.
 """
 # Pure. Uses babel.
 
@@ -40,7 +40,7 @@ DEFAULT_HOURS = 24.0
 MAX_HOURS = 30 * 24.0
 MAX_DAYS = 365
 NEW_WORDS = "/new"
-"""What ``bots.incoming.intake`` reads as the wish to begin afresh."""
+"""The text that ``bots.incoming.intake`` reads as a request to start a new conversation."""
 
 NO_WORDS = "There is no text in that message, and nothing that I could work on."
 NOTHING_TO_LEARN = "Attach a file, or write the text that I am to learn."
@@ -65,22 +65,22 @@ Ask about this."""
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What somebody asks for with a command or a menu."""
+    """The request of a command or a menu."""
 
     text: str = ""
     task: Task | None = None
     wanted: Wanted | None = None
     file: File | None = None
-    """What is to be learned, and has to be fetched."""
+    """The file to be learned, which has to be fetched."""
     author: int | None = None
-    """Who wrote the message that it is about, if it is about one."""
+    """The author of the message that it is about, if it is about one."""
     sentence: str = ""
-    """What the person reads at once, and nothing is asked of anybody."""
+    """What the person reads at once, without a job."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserRequest:
-    """Who asks, where, and how an answer gets there."""
+    """The person, the place, and the way of the answer."""
 
     place: DiscordPlace
     id: int
@@ -102,18 +102,18 @@ def is_empty(task_request: TaskRequest) -> bool:
 
 
 def unknown_language(words: str) -> str:
-    """The sentence for a language that nobody knows."""
+    """The sentence for an unknown language."""
     return f"I know no language called “{words[:50]}”: write its name or its code, such as fr."
 
 
 def incoming_of(act: UserRequest, task_request: TaskRequest) -> Incoming:
-    """The wish of somebody, in words that every platform shares."""
+    """A request in the form that all platforms share."""
     is_new = task_request.text == NEW_WORDS and task_request.task is None
     is_conversation = act.place.guild is None or act.place.parent is not None
     origin = dataclasses.replace(
         origin_of(act.place, act.id, act.user),
         thread="" if is_conversation else str(act.id),
-        # To begin afresh is done with the conversation that the place itself is.
+        # The conversation that starts again is the place's own.
         act="" if is_new else act.name,
         audience=Audience.ASKER if act.is_private else Audience.CHANNEL,
         ticket=act.ticket,
@@ -128,7 +128,7 @@ def incoming_of(act: UserRequest, task_request: TaskRequest) -> Incoming:
     )
 
 
-# What commands ask for
+# Requests of commands
 
 
 def ask(question: str) -> TaskRequest:
@@ -162,19 +162,19 @@ def translate(language: str, text: str) -> TaskRequest:
 
 
 def write(about: str, form: Form, tone: str, length: Length) -> TaskRequest:
-    """Something to be written."""
+    """A text to be written."""
     return TaskRequest(about, Write(form, tone, length))
 
 
 def complete(
     text: str, temperature: float, top_p: float, max_tokens: int, seed: int | None
 ) -> TaskRequest:
-    """A text to be gone on with."""
+    """A text to be continued."""
     return TaskRequest(text, Complete(temperature, top_p, max_tokens, seed))
 
 
 def sentiment(days: int) -> TaskRequest:
-    """A picture of how the channel has felt."""
+    """A chart of the channel's sentiment."""
     return TaskRequest(task=Report(days))
 
 
@@ -188,11 +188,11 @@ def learn(file: File | None, text: str) -> TaskRequest:
 
 
 def opt(*, is_out: bool) -> TaskRequest:
-    """To be left out, or taken in again."""
+    """Opting out, or in again."""
     return TaskRequest(task=Opt(is_out=is_out))
 
 
-# What a message's menu asks for
+# Requests of a message's menu
 
 
 def quoted(facts: Facts) -> Quoted:
@@ -206,12 +206,12 @@ def quoted(facts: Facts) -> Quoted:
 
 
 def text_of(facts: Facts) -> str:
-    """What a message says, without markup."""
+    """A message's text without markup."""
     return plain_text(facts.text, frozenset(), facts.names or {})
 
 
 def translate_message(facts: Facts, locale: str) -> TaskRequest:
-    """A translation into the language that the person's Discord speaks."""
+    """A translation into the language of the person's Discord."""
     return _about(facts, TaskRequest(text_of(facts), Translate(find_language(locale) or "en")))
 
 
@@ -230,7 +230,7 @@ def reply_to_message(facts: Facts) -> TaskRequest:
 
 
 def summarize_from_message(facts: Facts) -> TaskRequest:
-    """A summary of what was said from the message on."""
+    """A summary of the place from the message on."""
     task = Summarize((), "what was said from that message on")
     return TaskRequest(task=task, wanted=From(str(facts.message)))
 
@@ -241,12 +241,12 @@ def _about(facts: Facts, task_request: TaskRequest) -> TaskRequest:
     return TaskRequest(task_request.text, task_request.task, author=facts.author)
 
 
-# What reactions and settings ask for
+# Requests of reactions and settings
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """An emoji that a person put to a message."""
+    """An emoji that a person put on a message."""
 
     place: DiscordPlace
     message: int
@@ -255,7 +255,7 @@ class Reaction:
 
 
 def flagged(reaction: Reaction) -> Incoming | None:
-    """A flag asks for a translation, for the person who put it there; None for other emoji."""
+    """A flag's translation, for the person who put it there; None for other emoji."""
     code = language_of_flag(reaction.emoji)
     if code is None:
         return None
@@ -268,13 +268,13 @@ def flagged(reaction: Reaction) -> Incoming | None:
 
 
 def emoji_of(act: str) -> str | None:
-    """The emoji with which a translation was asked for; None for another act."""
+    """The flag emoji of a translation; None for another act."""
     kind, _, rest = act.partition(":")
     return rest.rpartition(":")[0] if kind == REACTION else None
 
 
 def rating_of(facts: Facts, edited_at_s: float = 0.0) -> Incoming | None:
-    """A message to be rated; None if it says nothing.
+    """A message to be rated; None if it has no text.
 
     ``edited_at_s``: when its text was changed; 0 if it is the first one.
     """
@@ -285,7 +285,7 @@ def rating_of(facts: Facts, edited_at_s: float = 0.0) -> Incoming | None:
 
 
 def translation_of(facts: Facts, language: str) -> Incoming | None:
-    """A message to be translated for everybody; None if it says nothing."""
+    """A message to be translated for everybody; None if it has no text."""
     text = text_of(facts)
     task = Translate(language, is_unasked=True)
     return Incoming(_overheard(facts, TRANSLATE), text, ACT, task=task) if text else None
@@ -297,10 +297,10 @@ def taught(origin: Origin, task: Learn, text: str = "") -> Incoming:
 
 
 def lesson_origin(source: Facts, file: File, asked: Facts) -> Origin:
-    """Where a file is from that somebody wants to have learned.
+    """The origin of a file to be learned.
 
-    It is the message that holds it, so that the one goes with the other. What is taken down and
-    pinned again is learned again.
+    It is the message that holds the file, so that both are deleted together. A message that is
+    unpinned and pinned again is learned again.
     """
     pinned = f":{asked.pinned_at_s:.6f}" if asked.pinned_at_s else ""
     origin = _overheard(source, f"{LEARN}:{file.id}:{asked.message}{pinned}")
@@ -308,7 +308,7 @@ def lesson_origin(source: Facts, file: File, asked: Facts) -> Origin:
 
 
 def pin_origin(facts: Facts) -> Origin:
-    """Where the text of a pinned message is from; each time that it is pinned is an act."""
+    """The origin of a pinned message's text; each pinning is an act of its own."""
     return _overheard(facts, f"{PIN}:{facts.pinned_at_s:.6f}")
 
 

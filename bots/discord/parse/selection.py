@@ -1,4 +1,4 @@
-"""Which of the messages that were read a task works on. Pure.
+"""Selects the messages that a task works on from those that were read.
 
 Messages are ``Facts``, the oldest first.
 """
@@ -21,7 +21,7 @@ HOUR_S = 3600.0
 
 
 def is_full(page: Sequence[Facts]) -> bool:
-    """Whether there may be more behind a page."""
+    """Whether there may be more messages after a page."""
     return len(page) >= PAGE
 
 
@@ -31,7 +31,7 @@ def before(found: Sequence[Facts], message: int) -> list[Facts]:
 
 
 def start_of(found: Sequence[Facts], origin: Origin, wanted: Wanted) -> int | None:
-    """Where what is wanted begins among the latest messages; None if that may be further back."""
+    """Where the wanted messages begin among the latest ones; None if that may be further back."""
     match wanted:
         case LastHours(hours):
             first = id_at(written_at_s(int(origin.message)) - hours * HOUR_S)
@@ -60,7 +60,7 @@ def last_of_a_person(page: Sequence[Facts]) -> list[Facts]:
 
 
 def kept(found: Sequence[Facts], opted_out: Collection[str], *, is_one: bool) -> list[Facts]:
-    """Without what is empty, bots' messages and those of people who opted out; not too many.
+    """Without empty messages, bots' and those of people who opted out; at most a bounded number.
 
     Args:
         found: what was read.

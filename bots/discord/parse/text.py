@@ -1,4 +1,4 @@
-"""Discord's markup as plain text. Pure."""
+"""Turns Discord's markup into plain text."""
 # Pure.
 
 import re
@@ -14,7 +14,7 @@ def plain_text(text: str, our_ids: frozenset[int], names: Mapping[int, str]) -> 
     Args:
         text: as Discord has it.
         our_ids: our user id and the id of our own role.
-        names: id -> name of the users and roles that are mentioned.
+        names: id -> name of the mentioned users and roles.
     """
 
     def name(found: re.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""All that imports discord.py: its objects stop here, and plain data comes out."""
+"""Discord's SDK: the only code that imports discord.py; it returns plain data."""

@@ -1,4 +1,4 @@
-"""The desk as discord.py shows it: buttons that open forms, forms, and one that asks once more."""
+"""Settings and forget-me in discord.py: buttons that open forms, forms, and a confirmation."""
 
 import re
 from typing import Any, Self
@@ -22,13 +22,13 @@ from bots.discord.views.settings import FORGET_QUESTION, Field, SettingsPage, Sh
 CHANNEL, SERVER = "channel", "server"
 SCOPES = {CHANNEL: "This channel", SERVER: "Server"}
 FORM_OPEN_S = 15 * 60.0
-"""A person who has left a form open for so long opens it again."""
+"""A form left open for so long has to be opened again."""
 OPENER = re.compile(
     rf"parley:settings:(?P<scope>{CHANNEL}|{SERVER}):(?P<page>{'|'.join(SettingsPage)})"
 )
 FORGET = "parley:forget-me"
 MAX_CHOSEN = 25
-"""So many roles can be chosen at once in one of Discord's menus."""
+"""The most roles that one of Discord's menus allows to choose."""
 
 
 class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
@@ -49,7 +49,7 @@ class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
     async def from_custom_id(  # type: ignore[override]  # ours is always this client
         cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """The button that somebody pressed."""
+        """Build the button from a press."""
         del interaction, item
         return cls(match["scope"], SettingsPage(match["page"]))
 
@@ -87,7 +87,7 @@ class SettingsModal(ui.Modal):
             )
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]  # ours is always this client
-        """Take what was filled in."""
+        """Save the submitted values."""
         if not await acknowledge(interaction, is_private=True):
             return
         values = {name: _given(each) for name, each in self._inputs.items()}
@@ -109,7 +109,7 @@ def _input(field: Field) -> _Input:
 def _given(
     filled: _Input,
 ) -> list[str]:
-    """What was put into a field."""
+    """The value of a field."""
     if isinstance(filled, ui.RoleSelect):
         return [str(role.id) for role in filled.values]
     return filled.values if isinstance(filled, ui.Select) else [filled.value]
@@ -141,7 +141,7 @@ def _choice(field: Field) -> "ui.Select[SettingsModal]":
 
 
 class ForgetButton(ui.DynamicItem[ui.Button[ui.View]], template=FORGET):
-    """Has everything that is kept of whoever presses it deleted."""
+    """A button that deletes all data about the person who presses it."""
 
     def __init__(self) -> None:
         style = discord.ButtonStyle.danger
@@ -151,12 +151,12 @@ class ForgetButton(ui.DynamicItem[ui.Button[ui.View]], template=FORGET):
     async def from_custom_id(  # type: ignore[override]  # ours is always this client
         cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """The button that somebody pressed."""
+        """Build the button from a press."""
         del interaction, item, match
         return cls()
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
-        """Delete it, and say what is gone in place of the question."""
+        """Delete the data, and replace the question with what was deleted."""
         try:
             await interaction.response.defer()
             said = await interaction.client.event_handler.account_handlers.forget(
@@ -170,7 +170,7 @@ class ForgetButton(ui.DynamicItem[ui.Button[ui.View]], template=FORGET):
 
 
 async def show_settings(interaction: Interaction) -> None:
-    """What is preferred, with buttons for whoever may change it."""
+    """Show the preferences, with buttons for people who may change them."""
     if not await acknowledge(interaction, is_private=True):
         return
     account_handlers, caller = (
@@ -186,7 +186,7 @@ async def show_settings(interaction: Interaction) -> None:
 
 
 async def ask_to_forget(interaction: Interaction) -> None:
-    """Ask once more."""
+    """Ask for confirmation."""
     view = ui.View(timeout=None)
     view.add_item(ForgetButton())
     try:

@@ -1,6 +1,6 @@
-"""The buttons under an answer as discord.py draws and hears them.
+"""The buttons under an answer in discord.py: drawn, and handled when pressed.
 
-They are known by their ids alone, so those of messages from before a restart work, too.
+They are recognised by their ids alone, so those of messages from before a restart work, too.
 """
 
 import re
@@ -42,12 +42,12 @@ class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
     async def from_custom_id(  # type: ignore[override]  # ours is always this client
         cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """The button that somebody pressed."""
+        """Build the button from a press."""
         del interaction, item
         return cls(ButtonAction(match["verb"]), match["job"])
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
-        """Acknowledge it, do what it says, and tell the person what comes of it, if anything."""
+        """Acknowledge the press, run its action, and tell the person the outcome, if any."""
         if not await _acknowledge(interaction):
             return
         is_moderator = interaction.permissions.manage_messages
@@ -64,9 +64,9 @@ class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
 
 
 async def _acknowledge(interaction: Interaction) -> bool:
-    """Have Discord wait no longer; False if another process of ours does what is wanted.
+    """Acknowledge a press; False if another process of ours runs the action.
 
-    What nobody may do twice is not done where it is known that somebody else does it, or that the
+    An action that must not run twice does not run if another process is known to run it, or if the
     person has been told that it failed.
     """
     try:

@@ -1,4 +1,4 @@
-"""discord.py's client on the addresses of the settings, handing on what it hears as plain data."""
+"""discord.py's client on the addresses of the settings; hands events on as plain data."""
 
 import asyncio
 import hashlib
@@ -30,21 +30,21 @@ log = get_logger(__name__)
 MAX_RATE_LIMIT_WAIT_S = 60
 NOBODY = discord.AllowedMentions.none()
 STARTS_KEPT_BACK = 10
-"""New sessions of a day that are left for whoever mends what used up the others."""
+"""New sessions of a day that are left for repairing whatever used up the others."""
 MS = 1000
 PAGE = 100
-"""Messages that Discord shows at once."""
+"""Messages that Discord returns at once."""
 MAX_PINS = 250
 """Of a channel: docs.discord.com, Message, Pin Message."""
 DOWNLOAD_S = 30.0
 CHUNK_BYTES = 1 << 16
 NONCE_CHARS = 25
-"""Discord takes no longer one: docs.discord.com, Message, Create Message."""
+"""The longest nonce that Discord accepts: docs.discord.com, Message, Create Message."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscordAccess:
-    """What is needed to talk to Discord."""
+    """The token and the addresses of Discord."""
 
     token: str
     api_url: str
@@ -53,10 +53,10 @@ class DiscordAccess:
 
 
 class AccountHandlers(Protocol):
-    """What people want for themselves, and of the settings. What is returned is theirs alone."""
+    """Handles account requests and settings. Return values are for the asker alone."""
 
     async def quota(self, caller: Caller) -> str:
-        """What a person and the channel have used today, and what they may use."""
+        """What a person and the channel have used today, and their quotas."""
         ...
 
     async def forget(self, caller: Caller) -> str:
@@ -68,7 +68,7 @@ class AccountHandlers(Protocol):
         ...
 
     async def settings(self, caller: Caller) -> str:
-        """What is preferred in a channel and its server."""
+        """The preferences of a channel and its server."""
         ...
 
     async def open(self, caller: Caller, page: SettingsPage, *, is_for_server: bool) -> Sheet | str:
@@ -76,69 +76,69 @@ class AccountHandlers(Protocol):
         ...
 
     async def save(self, caller: Caller, sheet: Sheet, values: Values) -> str:
-        """Take a form that was filled in."""
+        """Save a submitted form."""
         ...
 
 
 class DiscordEventHandler(Protocol):
-    """Who is told what is heard, and asked before a session is begun."""
+    """Receives events, and is asked before a session is started."""
 
     @property
     def account_handlers(self) -> AccountHandlers:
-        """What people want for themselves or of the settings."""
+        """Handles account requests and settings."""
         ...
 
     async def may_begin(self, bot: str) -> None:
-        """Return once this bot may begin a new session."""
+        """Return once this bot may start a new session."""
         ...
 
     async def begin_session(self, shard: int) -> None:
-        """A shard is about to begin a session, which tells it of nothing that was said before."""
+        """Before a shard starts a session, which receives nothing from before it."""
         ...
 
     async def look_back(self, shard: int) -> None:
-        """A shard has begun a session: look for what was said meanwhile."""
+        """A shard has started a session: backfill what was said meanwhile."""
         ...
 
     def note_listening(self, shard: int, *, is_listening: bool) -> None:
-        """A shard hears again, with all that it missed, or hears no more."""
+        """Note that a shard receives events again, without a gap, or receives none."""
         ...
 
     async def hear(self, facts: Facts) -> None:
-        """A message."""
+        """Handle a new message."""
         ...
 
     async def forget(self, place: DiscordPlace, messages: Sequence[int]) -> None:
-        """Messages were deleted."""
+        """Handle deleted messages."""
         ...
 
     async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
-        """A message's text was changed, at a time in seconds since 1970."""
+        """Handle an edited message; the time is in seconds since 1970."""
         ...
 
     async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
-        """Somebody used a command or a menu; what is to be said instead of an answer, if any."""
+        """Handle a command or a menu; returns what to say instead of an answer, if anything."""
         ...
 
     async def react(self, reaction: Reaction) -> None:
-        """Somebody put an emoji to a message."""
+        """Handle a reaction that a person added."""
         ...
 
     async def press(self, press: DiscordButtonPress) -> str:
-        """Somebody pressed a button under an answer; what they are to be told, if anything."""
+        """Handle a pressed button under an answer; returns what to tell the person, if anything."""
         ...
 
     async def stop_all(self, caller: Caller) -> str:
-        """Somebody wants their answers in a place to be stopped; what they are to be told."""
+        """Stop a person's answers in a place; returns what to tell them."""
         ...
 
     def note_pins(self, place: DiscordPlace) -> None:
-        """The pinned messages of a place have changed."""
+        """Handle a change of a place's pinned messages."""
         ...
 
 
 class Client(discord.AutoShardedClient):
-    """discord.py's client on the addresses of the settings, handing on what it hears."""
+    """discord.py's client; hands events on to its event handler."""
 
     def __init__(
         self, access: DiscordAccess, event_handler: DiscordEventHandler, *, reads_content: bool
@@ -152,20 +152,20 @@ class Client(discord.AutoShardedClient):
             intents=intents,
             allowed_mentions=NOBODY,
             max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT_S,
-            # Nothing is read from the cache but who wrote the message that is replied to.
+            # The cache is only used for the author of the message that is replied to.
             max_messages=None,
             chunk_guilds_at_startup=False,
         )
         discord.http.Route.BASE = access.api_url.rstrip("/")
         self.event_handler = event_handler
-        """Who is told."""
+        """Receives the events."""
         self._gateway = yarl.URL(access.gateway_url) if access.gateway_url else None
         self._paid_shards: set[int | None] = set()
-        """Shards for whose next session a start has been taken."""
+        """Shards whose next session's start has been counted."""
 
     @property
     def user_id(self) -> int | None:
-        """Our own id, once we are logged in."""
+        """The bot's user id, once it is logged in."""
         return self.user.id if self.user else None
 
     async def launch_shards(self) -> None:
@@ -179,7 +179,7 @@ class Client(discord.AutoShardedClient):
         else:
             await _wait_for_day(limit["remaining"], limit["reset_after"] / MS)
         self._gateway = self._gateway or yarl.URL(url)
-        # A session that cannot be resumed begins anew at what discord.py takes for the gateway.
+        # A session that cannot be resumed starts again at what discord.py takes for the gateway.
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = self._gateway
         self.shard_count = num_shards
         await super().launch_shards()
@@ -187,12 +187,12 @@ class Client(discord.AutoShardedClient):
     async def launch_shard(
         self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
     ) -> None:
-        """Connect one shard as soon as it may begin a session, and not before."""
+        """Connect one shard as soon as it may start a session, and not before."""
         await self._pay(shard_id)
         await super().launch_shard(self._gateway or gateway, shard_id, initial=initial)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """A new session: whatever was said since the last one has to be looked for."""
+        """Before a new session: what was said since the last one needs a backfill."""
         await super().before_identify_hook(shard_id, initial=initial)
         await self._pay(shard_id)
         self._paid_shards.discard(shard_id)
@@ -204,19 +204,19 @@ class Client(discord.AutoShardedClient):
             self._paid_shards.add(shard_id)
 
     async def on_ready(self) -> None:
-        """Say in the log that we are there."""
+        """Log that the bot is ready."""
         log.info("discord_ready", shards=self.shard_count, guilds=len(self.guilds))
 
     async def on_shard_ready(self, shard_id: int) -> None:
-        """A new session."""
+        """Handle a new session."""
         await self.event_handler.look_back(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
-        """The old session goes on: Discord has sent what was missed."""
+        """Handle a resumed session: Discord has sent what was missed."""
         self.event_handler.note_listening(shard_id, is_listening=True)
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
-        """Nothing is heard for now."""
+        """Handle a lost connection."""
         self.event_handler.note_listening(shard_id, is_listening=False)
 
     async def on_message(self, message: discord.Message) -> None:
@@ -224,7 +224,7 @@ class Client(discord.AutoShardedClient):
         await self.event_handler.hear(facts_of(message, self.user))
 
     async def on_raw_message_edit(self, edited: discord.RawMessageUpdateEvent) -> None:
-        """Hand a change on; Discord calls it one, too, when it shows what is behind a link."""
+        """Hand an edit on; Discord also sends one when it unfurls a link."""
         message = edited.message
         if message.edited_at is not None:
             facts = facts_of(message, self.user)
@@ -252,7 +252,7 @@ class Client(discord.AutoShardedClient):
     async def on_guild_channel_pins_update(
         self, channel: discord.abc.GuildChannel | discord.Thread, last_pin: datetime | None
     ) -> None:
-        """Hand on that there are other pins."""
+        """Hand on that a place's pins have changed."""
         del last_pin
         self.event_handler.note_pins(place_of(channel))
 
@@ -267,7 +267,7 @@ class Client(discord.AutoShardedClient):
         ]
 
     def places(self, shard_id: int, channels: frozenset[str]) -> list[DiscordPlace]:
-        """Those of these channels that are a shard's and that we may read."""
+        """Those of these channels that belong to a shard and that we may read."""
         return [spot.place for spot in self.spots(shard_id) if str(spot.place.channel) in channels]
 
     async def history(self, place: DiscordPlace, after: int, limit: int) -> list[Facts]:
@@ -277,7 +277,7 @@ class Client(discord.AutoShardedClient):
             PlatformError: Discord does not show it.
         """
         with translated():
-            # Direct messages are in no cache; all that is missing of this one is its guild.
+            # Direct messages are in no cache; only the guild is missing here.
             channel = self.get_channel(place.channel) or self.get_partial_messageable(place.channel)
             if not isinstance(channel, discord.abc.Messageable):
                 return []
@@ -328,15 +328,15 @@ class Client(discord.AutoShardedClient):
             return [facts_of(message, self.user) async for message in channel.pins(limit=MAX_PINS)]
 
     def may_read(self, channel: int) -> bool:
-        """Whether Discord shows us what was said in a server's channel."""
+        """Whether we may read the messages of a server's channel."""
         place = self.get_channel(channel)
         return isinstance(place, Readable) and may_read(place.guild, place)
 
     async def lets_read(self, channel: int, user: int) -> bool:
-        """Whether a person may read what was said in a server's channel.
+        """Whether a person may read the messages of a server's channel.
 
         Raises:
-            PlatformError: Discord does not say who they are.
+            PlatformError: Discord does not return the member.
         """
         place = self.get_channel(channel)
         if not isinstance(place, Readable):
@@ -347,7 +347,7 @@ class Client(discord.AutoShardedClient):
         return rights.view_channel and rights.read_message_history
 
     async def download(self, url: str, max_bytes: int) -> bytes | None:
-        """What lies at an address that Discord gave us; None if that is more.
+        """The bytes at one of Discord's addresses; None if there are more than allowed.
 
         Raises:
             PlatformError: it does not answer, or not with a file.
@@ -368,7 +368,7 @@ class Client(discord.AutoShardedClient):
         Discord shows it once, also if another process says the same of that message.
 
         Raises:
-            PlatformError: Discord does not take it.
+            PlatformError: Discord does not accept it.
         """
         with translated():
             place = self.get_partial_messageable(int(origin.channel))

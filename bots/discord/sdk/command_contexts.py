@@ -1,4 +1,4 @@
-"""Where a command may be called. A person can install Parley for themselves, and take it along."""
+"""Where a command may be called: everywhere with a user install, or in servers only."""
 
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def anywhere(command: T) -> T:
-    """A command that needs nothing but what it is given: people may take it along.
+    """A command that uses only its options: a user install makes it available everywhere.
 
     It can be called in servers that Parley is not in and in direct messages between others, which
     Parley cannot read.

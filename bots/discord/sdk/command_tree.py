@@ -1,6 +1,6 @@
-"""All that can be called: made known to Discord, in its languages, and told when it goes wrong.
+"""The command tree: publishes commands and menus to Discord, in its languages, and reports errors.
 
-The menu of a message: what people see there, and the form for a question about it.
+It holds a message's menus, too, and the form for a question about a message.
 """
 
 import discord
@@ -18,7 +18,7 @@ from bots.discord.sdk.interactions import AWAY, Interaction, log, say, take
 ASK = "Ask about this"
 QUESTION = "What do you want to know about it?"
 FORM_OPEN_S = 15 * 60.0
-"""A person who has left the form open for so long opens it again."""
+"""A form left open for so long has to be opened again."""
 
 
 @app_commands.context_menu(name="Translate")
@@ -71,7 +71,7 @@ class QuestionModal(ui.Modal):
         self.add_item(ui.Label(text=label, component=self._question))
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]  # ours is always this client
-        """Take the question."""
+        """Submit the question."""
         task_request = requests.ask_about(self._facts, self._question.value)
         await take(interaction, "menu:ask", task_request, is_private=True)
 
@@ -92,13 +92,13 @@ class CommandTranslator(app_commands.Translator):
         locale: discord.Locale,
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
-        """The words in a language; None where they are shown in English."""
+        """The text in a language; None where it is shown in English."""
         del context
         return localised(string.message, locale.value)
 
 
 class Commands(app_commands.CommandTree[Client]):
-    """All that can be called, each where it can be of use."""
+    """All commands and menus, each where it works."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(
@@ -114,7 +114,7 @@ class Commands(app_commands.CommandTree[Client]):
             self.add_command(menu)
 
     async def publish(self) -> None:
-        """Tell Discord which commands there are; without that the old ones stay."""
+        """Publish the commands to Discord; without that the old ones stay."""
         await self.set_translator(CommandTranslator())
         try:
             await self.sync()
@@ -126,7 +126,7 @@ class Commands(app_commands.CommandTree[Client]):
     async def on_error(
         self, interaction: Interaction, error: app_commands.AppCommandError, /
     ) -> None:
-        """Say that it did not work."""
+        """Say that it failed."""
         is_changed = isinstance(
             error, (app_commands.CommandSignatureMismatch, app_commands.CommandNotFound)
         )

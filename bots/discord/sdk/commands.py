@@ -1,4 +1,4 @@
-"""The commands that people see in Discord: their names and options. What they ask for: ``acts``."""
+"""The commands that people see in Discord: names and options. Their tasks: ``parse.requests``."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""What stands in a message of ours, as discord.py sends it."""
+"""The content of our messages, as discord.py sends it."""
 
 import base64
 import io
@@ -12,13 +12,13 @@ from bots.discord.sdk.client import NOBODY
 from shared.jobs import Job
 
 MAX_NONCES = 5
-"""A part is posted so often anew after somebody deleted it."""
+"""The number of times that a part is posted again after people deleted it."""
 
 
 def content_of(
     job: Job, piece: Piece, *, is_ephemeral: bool = False
 ) -> discord.http.MultipartParameters:
-    """All of a message, in place of what stands there: also buttons that are there no more."""
+    """The complete content of a message, which also removes outdated buttons."""
     flags = discord.MessageFlags(suppress_embeds=True)
     flags.ephemeral = is_ephemeral
     return discord.http.handle_message_parameters(
@@ -31,7 +31,7 @@ def content_of(
 
 
 def files_of(piece: Piece) -> list[discord.File]:
-    """What belongs to a message besides its text."""
+    """The files of a message."""
     files = []
     if picture := piece.picture:
         content = io.BytesIO(base64.b64decode(picture.content))
@@ -42,13 +42,13 @@ def files_of(piece: Piece) -> list[discord.File]:
 
 
 def nonces_of(job: Job, part: int) -> list[str]:
-    """The nonces of a part, one after the other."""
+    """The nonces of a part, one for each posting."""
     name = job.id if part == 0 else f"{job.id}-{part}"
     return [name, *(f"{name}{again}" for again in "abcdefgh"[: MAX_NONCES - 1])]
 
 
 def reference_of(job: Job) -> discord.MessageReference:
-    """What an answer replies to."""
+    """The message that an answer replies to."""
     return discord.MessageReference(
         message_id=int(job.origin.message),
         channel_id=int(job.origin.channel),

@@ -1,4 +1,4 @@
-"""discord.py's objects as our plain data."""
+"""Converts discord.py's objects into our plain data."""
 
 from collections.abc import Iterator
 
@@ -13,12 +13,12 @@ Readable = discord.TextChannel | discord.VoiceChannel | discord.Thread
 
 
 def channels_of(guild: discord.Guild) -> list[Readable]:
-    """Where messages are, as far as the gateway tells."""
+    """The places with messages that the gateway reports."""
     return [*guild.text_channels, *guild.voice_channels, *guild.threads]
 
 
 def place_of(channel: discord.abc.Snowflake) -> DiscordPlace:
-    """Where a channel of any kind is."""
+    """The place of a channel of any kind."""
     guild = getattr(channel, "guild", None)
     guild_id = guild.id if guild else getattr(channel, "guild_id", None)
     parent = channel.parent_id if isinstance(channel, discord.Thread) else None
@@ -26,7 +26,7 @@ def place_of(channel: discord.abc.Snowflake) -> DiscordPlace:
 
 
 def may_read(guild: discord.Guild, channel: Readable) -> bool:
-    """Whether we may: asking in vain too often closes Discord to this machine."""
+    """Whether we may read it: too many refused calls close Discord to this machine."""
     if isinstance(channel, discord.Thread) and channel.parent is None:
         return False
     rights = channel.permissions_for(guild.me)
@@ -34,7 +34,7 @@ def may_read(guild: discord.Guild, channel: Readable) -> bool:
 
 
 def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
-    """A message, as we who are ``me`` see it."""
+    """A message, as seen by the bot ``me``."""
     reference = message.reference
     original = reference.resolved if reference else None
     role = message.guild.self_role if message.guild else None
@@ -77,7 +77,7 @@ def files_of(message: discord.Message) -> tuple[File, ...]:
 
 
 def file_of(attachment: discord.Attachment) -> File:
-    """A file that somebody attached."""
+    """A file that a person attached."""
     media_type = attachment.content_type or ""
     return File(attachment.id, attachment.filename, attachment.size, attachment.url, media_type)
 

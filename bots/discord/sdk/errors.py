@@ -1,4 +1,4 @@
-"""discord.py's exceptions as ours, with their cause; and the numbers they are told by."""
+"""Translates discord.py's exceptions into ours, with their cause; lists Discord's error codes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def translated() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise _rate_limited(error) from error
-        if error.status == HTTPStatus.UNAUTHORIZED:  # somebody has to mend the token
+        if error.status == HTTPStatus.UNAUTHORIZED:  # the operator has to fix the token
             raise PlatformUnavailableError("401") from error
         if error.code == UNKNOWN_MESSAGE:
             raise MessageGoneError("deleted") from error
@@ -50,7 +50,7 @@ def translated() -> Iterator[None]:
 def _rate_limited(error: discord.HTTPException) -> RateLimitedError:
     """A 429 that discord.py does not wait out: the fifth one, or Cloudflare's own.
 
-    Cloudflare's knows no buckets, and comes without the header that Discord's has.
+    Cloudflare's knows no buckets, and lacks the header that Discord's has.
     """
     headers = error.response.headers
     wait_s = float(headers.get("Retry-After") or 0.0)
@@ -59,7 +59,7 @@ def _rate_limited(error: discord.HTTPException) -> RateLimitedError:
 
 @contextlib.contextmanager
 def start_up_faults(api_url: str) -> Iterator[None]:
-    """Raise what ends the start as ours."""
+    """Raise errors that end the start as ours."""
     try:
         yield
     except discord.LoginFailure as error:

@@ -1,6 +1,6 @@
-"""How what people call is acknowledged, handed on and, where no answer comes, told.
+"""Acknowledges interactions, hands them on, and replies where no answer follows.
 
-Discord waits three seconds for a word, so a call is acknowledged before anything is done with it.
+Discord waits three seconds for a response, so an interaction is acknowledged before it is handled.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 Interaction = discord.Interaction[Client]
 AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
-"""What discord.py raises if Discord does not take what we say."""
+"""What discord.py raises if Discord does not accept a response."""
 ACKNOWLEDGED_CODE = 40060
 TOO_LATE_CODE = 10062
 
@@ -26,7 +26,7 @@ TOO_LATE_CODE = 10062
 async def take(
     interaction: Interaction, name: str, task_request: TaskRequest, *, is_private: bool
 ) -> None:
-    """Acknowledge what somebody asks for, and hand it on."""
+    """Acknowledge a request, and hand it on."""
     if task_request.sentence:
         await say(interaction, task_request.sentence)
         return
@@ -46,7 +46,7 @@ async def take(
 
 
 async def tell(interaction: Interaction, find: Callable[[Caller], Awaitable[str]]) -> None:
-    """Acknowledge what somebody asks for, and tell them alone what comes of it."""
+    """Acknowledge a request, and tell only the asker the outcome."""
     if await acknowledge(interaction, is_private=True):
         await say_instead(interaction, await find(caller_of(interaction)))
 
@@ -54,7 +54,7 @@ async def tell(interaction: Interaction, find: Callable[[Caller], Awaitable[str]
 async def acknowledge(interaction: Interaction, *, is_private: bool) -> bool:
     """Have Discord show that we are thinking; False if it has told the person that we are not.
 
-    In doubt the call is taken: its answer finds a way when the ticket does not open one.
+    In doubt the request is accepted: its answer is delivered in another way if the ticket fails.
     """
     try:
         await interaction.response.defer(ephemeral=is_private, thinking=True)
@@ -80,7 +80,7 @@ async def say(interaction: Interaction, sentence: str) -> None:
 async def say_instead(
     interaction: Interaction, sentence: str, view: discord.ui.View | None = None
 ) -> None:
-    """A sentence where Discord says that we are thinking, and buttons below it."""
+    """Replace Discord's "thinking" with a sentence, and buttons below it."""
     try:
         await interaction.edit_original_response(
             content=sentence, view=view, allowed_mentions=NOBODY
@@ -90,7 +90,7 @@ async def say_instead(
 
 
 def caller_of(interaction: Interaction) -> Caller:
-    """Who called."""
+    """The person who called."""
     rights = interaction.permissions
     return Caller(
         place_of_call(interaction),
@@ -102,7 +102,7 @@ def caller_of(interaction: Interaction) -> Caller:
 
 
 def place_of_call(interaction: Interaction) -> DiscordPlace:
-    """Where somebody called."""
+    """The place of a call."""
     if interaction.channel is not None:
         return place_of(interaction.channel)
     return DiscordPlace(interaction.guild_id, interaction.channel_id or 0)

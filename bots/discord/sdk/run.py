@@ -1,4 +1,4 @@
-"""Runs discord.py's client until it ends, and asks Discord who we are."""
+"""Runs discord.py's client until it ends, and looks up the bot's identity."""
 
 import asyncio
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ async def serve(
     """Listen until cancelled.
 
     Without the message content intent Discord still shows us direct messages, mentions and replies
-    to us, so a bot that may not have it goes on without.
+    to us, so a bot without it goes on.
 
     Raises:
         TokenError: Discord does not know the token.
@@ -53,14 +53,14 @@ async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Clien
 
 @dataclass(frozen=True, slots=True)
 class DiscordIdentity:
-    """Who we are on Discord, and whether we may read every message."""
+    """The bot's identity on Discord, and whether it may read every message."""
 
     name: str
     reads_content: bool
 
 
 async def identify(access: DiscordAccess) -> DiscordIdentity:
-    """Ask Discord who we are, without connecting to its gateway.
+    """Ask Discord for the bot's identity, without connecting to its gateway.
 
     Raises:
         TokenError: it does not know the token.

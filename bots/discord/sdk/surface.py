@@ -1,7 +1,7 @@
-"""Discord as the way out sees it: what is posted, edited, found again and taken away.
+"""Discord as a delivery surface: answers posted, edited, found again and deleted.
 
-An answer to a command goes through the webhook that the command's ticket opens, as long as it does.
-What is for one person and cannot go there is a direct message.
+An answer to a command goes through the webhook of the command's ticket, as long as that is valid.
+Private answers that cannot go there are direct messages.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 PER_MINUTE, BURST, RESERVE = 60.0, 5, 1
-"""Discord documents no figures, and tells its limits with each answer; this is what people see."""
+"""Discord documents no figures, and reports its limits with each response; these are observed."""
 SEARCH_LIMIT = 300
 NOT_THERE_CODES = (10003, 50001, 50013)
 """Unknown channel, missing access, missing permissions: a command is called there all the same."""
@@ -63,7 +63,7 @@ class Target:
 
 
 class DiscordSurface:
-    """Discord as delivery sees it."""
+    """Discord as a delivery surface."""
 
     cadence = streaming_cadence.DISCORD
 
@@ -77,7 +77,7 @@ class DiscordSurface:
         return render_for_discord(text, self._max_parts)
 
     def placeholder(self, job: Job) -> str | None:
-        """That we are typing shows that an answer is coming."""
+        """None: the typing sign shows that an answer is on its way."""
         del job
         return None
 
@@ -91,16 +91,16 @@ class DiscordSurface:
         return Bucket(name, PER_MINUTE, BURST, RESERVE, is_documented=False)
 
     def can_edit(self, job: Job) -> bool:
-        """All that we post can be edited."""
+        """True: all our posts can be edited."""
         del job
         return True
 
     async def post(self, job: Job, part: int, piece: Piece) -> str:
         """Post, the first part as a reply to the question. See ``surface.Surface``.
 
-        The nonce is the job's: Discord answers a repeated post with the message that it has. If
-        somebody has deleted that one it says so, and the next nonce is as much the job's. The first
-        answer to a command needs none: it stands there already, and is edited.
+        The nonce is the job's: Discord answers a repeated post with the message that it has. If a
+        person has deleted that one, Discord says so, and the job's next nonce is used. The first
+        answer to a command needs none: its message exists already, and is edited.
         """
         if webhook := self._webhook(job):
             with contextlib.suppress(TicketOverError):
@@ -140,7 +140,7 @@ class DiscordSurface:
                 await webhook.edit(message, params)
                 return
         channel, number = _where(job, message)
-        # discord.py's own edit of a message that is only known by its id cannot keep embeds away.
+        # discord.py's own edit of a message known only by its id cannot keep embeds away.
         with _gone_if_closed(job, message), translated(), content_of(job, piece) as params:
             await self.connected().http.edit_message(channel, number, params=params)
 
@@ -155,11 +155,11 @@ class DiscordSurface:
             await self._at(channel).get_partial_message(number).delete()
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
-        """Look for our reply to the question, or what stands below it. See ``surface.Surface``.
+        """Look for our reply to the question, or the parts below it. See ``surface.Surface``.
 
-        The history does not tell nonces. Parts that refer to nothing are known by what they say.
-        The first answer to a command need not be looked for, and what one person alone sees there
-        is in no history.
+        The history does not show nonces. Parts that refer to no message are recognised by their
+        text. The first answer to a command need not be looked for, and its private answers are in
+        no history.
         """
         webhook = self._webhook(job)
         if webhook and (part == 0 or _is_private(job)):
@@ -203,7 +203,7 @@ class DiscordSurface:
             )
 
     async def unreact(self, job: Job, emoji: str) -> None:
-        """Take a mark of ours away. See ``surface.Surface``."""
+        """Remove a mark of ours. See ``surface.Surface``."""
         client = self.connected()
         with contextlib.suppress(UndeliverableError), translated():
             await (
@@ -213,39 +213,39 @@ class DiscordSurface:
             )
 
     async def show_busy(self, job: Job) -> None:
-        """Show that we are typing; an unanswered command says so by itself."""
+        """Show that we are typing; an unanswered command shows that by itself."""
         if job.origin.ticket:
             return
         with contextlib.suppress(PlatformUnavailableError, UndeliverableError), translated():
             await self._at(job.origin.channel).typing()
 
     async def _target(self, job: Job) -> Target:
-        """Where an answer goes that no ticket takes there.
+        """The target of an answer that no ticket delivers.
 
         Raises:
-            PlatformError: it cannot be told, or may not go there.
+            PlatformError: it is unknown, or not allowed.
         """
         origin = job.origin
         if _is_private(job):
             return await self._direct(job)
         if _is_threaded(job) and await self._has_thread(job):
-            # A thread has the id of the message that it hangs at.
+            # A thread has the id of the message that it was made of.
             return Target(_thread_of(origin), is_reply=False, is_elsewhere=True)
-        # A command is no message that could be replied to; who was overheard has asked nothing.
+        # A command is no message to reply to; automatic tasks have no question.
         is_reply = not origin.ticket and job.kind.is_answered
         return Target(int(origin.channel), is_reply=is_reply)
 
     async def _direct(self, job: Job) -> Target:
-        """The direct messages of whoever asked."""
+        """The direct messages of the asker."""
         with translated():
             direct = await self.connected().create_dm(discord.Object(int(job.origin.user)))
         return Target(direct.id, is_reply=False, is_elsewhere=True)
 
     async def _within_reach(self, job: Job, do: Callable[[Target], Awaitable[T]]) -> T:
-        """Do something where an answer goes that no ticket takes there.
+        """Run a call at the target of an answer that no ticket delivers.
 
-        People take Parley along to places that it is not in. What cannot go there any more, since
-        the ticket is used up, is a direct message.
+        A user install works in places that Parley is not in. An answer that cannot be posted there
+        any more, since the ticket is used up, is a direct message.
         """
         target = await self._target(job)
         try:
@@ -271,9 +271,9 @@ class DiscordSurface:
         return True
 
     async def _own_up(self, job: Job) -> None:
-        """Say that somebody does not take direct messages, where they asked.
+        """Say in the place of the question that its author does not accept direct messages.
 
-        Who asked with a reaction sees it go, which needs no words among others.
+        After a reaction, removing it is the only sign: words would be seen by others.
         """
         origin = job.origin
         emoji = requests.emoji_of(origin.act)
@@ -294,17 +294,17 @@ class DiscordSurface:
             log.warning("closed_door_not_told", job=job.id, reason=str(error))
 
     def _webhook(self, job: Job) -> Webhook | None:
-        """The way of an answer to a command, while it is open."""
+        """The webhook of an answer to a command, while it is open."""
         origin = job.origin
         if not origin.ticket or not is_good(origin.message):
             return None
         return Webhook(self.connected(), origin.ticket)
 
     def _webhook_of(self, job: Job, message: str) -> Webhook | None:
-        """The way to one of our messages, if it is to be changed through a webhook.
+        """The webhook of one of our messages, if it is to be changed through one.
 
         Raises:
-            MessageGoneError: one person alone sees it, and the way there is closed.
+            MessageGoneError: only one person sees it, and its webhook is closed.
         """
         if not job.origin.ticket or SEPARATOR in message:
             return None
@@ -329,7 +329,7 @@ class DiscordSurface:
 
 @contextlib.contextmanager
 def _gone_if_closed(job: Job, message: str) -> Iterator[None]:
-    """What a ticket had put where we are not is out of reach: as good as gone."""
+    """Raise a message posted by a ticket where we are not as gone: it is out of reach."""
     try:
         yield
     except UndeliverableError as error:
@@ -339,7 +339,7 @@ def _gone_if_closed(job: Job, message: str) -> Iterator[None]:
 
 
 async def _post_by(webhook: Webhook, job: Job, part: int, piece: Piece) -> str:
-    """Put the first part where Discord says that we are thinking, and others below it."""
+    """Replace Discord's "thinking" with the first part, and post others below it."""
     if part == 0:
         with contextlib.suppress(MessageGoneError), content_of(job, piece) as params:
             return await webhook.edit(ORIGINAL, params)
@@ -382,6 +382,6 @@ def _number(message: str) -> int:
 
 
 def _code_of(error: Exception) -> int:
-    """What Discord calls a fault; 0 if it is none of Discord's."""
+    """Discord's code of an error; 0 if it has none."""
     cause = error.__cause__
     return cause.code if isinstance(cause, discord.HTTPException) else 0

@@ -1,6 +1,6 @@
-"""The answers to a command: Discord's webhook whose key is the command's ticket.
+"""The webhook for a command's answers, whose key is the command's ticket.
 
-The ticket opens it for fifteen minutes. Knows nothing of jobs.
+The ticket is valid for fifteen minutes. Knows nothing of jobs.
 """
 
 import contextlib
@@ -31,12 +31,12 @@ class TicketOverError(Exception):
 
 
 def is_good(interaction: str) -> bool:
-    """Whether the ticket that came with an interaction of this id still opens anything."""
+    """Whether the ticket of the interaction with this id is still valid."""
     return time.time() - written_at_s(int(interaction)) < TICKET_S
 
 
 class Webhook:
-    """What may be done with one ticket. All raise ``PlatformError`` and ``TicketOverError``."""
+    """The calls that one ticket allows. All raise ``PlatformError`` and ``TicketOverError``."""
 
     def __init__(self, client: Client, ticket: str) -> None:
         self._http = client.http
@@ -46,18 +46,18 @@ class Webhook:
         }
 
     async def send(self, params: discord.http.MultipartParameters) -> str:
-        """Post a further answer; its id."""
+        """Post a further answer; returns its id."""
         return await self._write(
             Route("POST", WEBHOOK, **self._key), params, query={"wait": "true"}
         )
 
     async def edit(self, message: str, params: discord.http.MultipartParameters) -> str:
-        """Replace an answer; its id."""
+        """Replace an answer; returns its id."""
         route = Route("PATCH", MESSAGE, message=message, **self._key)
         return await self._write(route, params, query=None)
 
     async def delete(self, message: str) -> None:
-        """Take an answer away."""
+        """Delete an answer."""
         with _ticketed():
             await self._http.request(Route("DELETE", MESSAGE, message=message, **self._key))
 

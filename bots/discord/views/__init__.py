@@ -1,1 +1,1 @@
-"""Plain data to Discord's modals and buttons. Pure."""
+"""Views: plain data to Discord's modals and buttons. Pure."""

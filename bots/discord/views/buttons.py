@@ -1,6 +1,6 @@
-"""The buttons under an answer, and what their ids say. Pure.
+"""The buttons under an answer, and the contents of their ids.
 
-An id holds the verb and the job, so that a button is of use as long as its message stands.
+An id holds the action and the job, so that a button works as long as its message exists.
 """
 # Pure.
 
@@ -14,7 +14,7 @@ from shared.jobs import JOB_ID_LENGTH
 
 
 class ButtonAction(StrEnum):
-    """What somebody does with an answer."""
+    """The action of a button."""
 
     STOP = "stop"
     RETRY = "retry"
@@ -24,7 +24,7 @@ class ButtonAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiscordButtonPress:
-    """Somebody pressed a button."""
+    """A press of a button."""
 
     button_action: ButtonAction
     job: str
@@ -50,7 +50,7 @@ TEMPLATE = re.compile(
 )
 STOP_SIGN = "⏹"
 EMOJI_STYLE = "\ufe0f"
-"""Says that the character before it is shown as a picture (Unicode TR 51); clients may send it."""
+"""Marks the character before it as a picture (Unicode TR 51); clients may send it."""
 
 
 def id_of(button_action: ButtonAction, job: str) -> str:
@@ -59,11 +59,11 @@ def id_of(button_action: ButtonAction, job: str) -> str:
 
 
 def job_of(ids: Iterable[str]) -> str:
-    """The job that a message's buttons are about; empty if it has none of ours."""
+    """The job of a message's buttons; empty if it has none of ours."""
     found = filter(None, map(TEMPLATE.fullmatch, ids))
     return next((match["job"] for match in found), "")
 
 
 def is_stop_sign(emoji: str) -> bool:
-    """Whether a reaction means that an answer is to be stopped."""
+    """Whether a reaction asks to stop an answer."""
     return emoji.rstrip(EMOJI_STYLE) == STOP_SIGN

@@ -1,4 +1,4 @@
-"""The settings of a server or a channel as forms, and as text. Pure.
+"""The settings of a server or a channel as forms, and as text.
 
 Discord's forms have at most five fields, so there are several. An empty field means that the layer
 below decides.
@@ -54,7 +54,7 @@ class Sheet:
     is_for_server: bool
     """Whether it is the whole server's settings; else the channel's."""
     stored: Stored
-    """What is preferred now."""
+    """The current preferences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +65,17 @@ class Field:
     label: str
     hint: str = ""
     values: tuple[str, ...] = ()
-    """What stands in it at first."""
+    """Its initial values."""
     choices: tuple[tuple[str, str], ...] = ()
-    """Values and what people read, where it is a choice; else it is written into."""
+    """Values and their labels, for a choice; else it is a text field."""
     takes_many: bool = False
     is_of_roles: bool = False
-    """Roles of the server are chosen in it."""
+    """It is a choice of the server's roles."""
     max_chars: int = 100
 
 
 def fields_of(page: SettingsPage, known: Preferences) -> tuple[Field, ...]:
-    """A form, filled in with what is preferred now."""
+    """A form, filled in with the current preferences."""
     return PAGES[page](known)
 
 
@@ -156,7 +156,7 @@ QUOTAS = (
 
 
 def _roles(known: Preferences) -> tuple[Field, ...]:
-    del known  # several roles have several quotas: the form says what those that are chosen get
+    del known  # several roles have several quotas: the form says what the chosen ones get
     return (
         Field(ROLES, "Roles", "Each person who has one of them", is_of_roles=True),
         Field(f"{ROLE_QUOTA}-messages", "Messages a day", "0 is without limit"),
@@ -199,7 +199,7 @@ MAX_SHOWN_CHARS = 200
 
 
 def settings_text(server: Preferences, channel: Preferences) -> str:
-    """What a server and one of its channels prefer, in Markdown."""
+    """The preferences of a server and one of its channels, in Markdown."""
     return "\n".join(
         (
             "**This channel**",
@@ -214,7 +214,7 @@ def _lines(known: Preferences, otherwise: str) -> list[str]:
     lines = []
     for field, name in NAMES.items():
         value = getattr(known, field)
-        if field == "role_quotas":  # shown by its name, and pings nobody in a private message
+        if field == "role_quotas":  # shown by its name, without a ping in a private message
             value = {f"<@&{role}>": quota for role, quota in value.items()}
         is_choice = isinstance(value, WhenToSpeak | ReplyPlace)
         words = CHOSEN[value] if is_choice else shown(value)

@@ -1,1 +1,1 @@
-"""What is done for each kind of event and interaction on Slack."""
+"""Handlers: one for each kind of event and interaction on Slack."""

@@ -1,4 +1,4 @@
-"""Runs errands: what a person wants for themselves, of the settings, or outside of any message."""
+"""Account handlers: stop, quota, forget-me, settings, the Home tab and questions from anywhere."""
 
 import dataclasses
 from typing import assert_never
@@ -30,7 +30,7 @@ WHOLE_WORKSPACE = "workspace"
 
 
 class SlackAccountHandlers:
-    """Runs the errands of one workspace's people."""
+    """Handles the account requests of one workspace's people."""
 
     def __init__(
         self, me: Identity, link: Link, screen: Screen, settings_handlers: SlackSettingsHandlers
@@ -43,7 +43,7 @@ class SlackAccountHandlers:
         self._settings_handlers = settings_handlers
 
     async def run(self, account_request: AccountRequest, rest: str, command: Command) -> AckReply:
-        """Do what a command asks for.
+        """Handle an account request of a command.
 
         Raises:
             RefusedError: it cannot be done; the sentence says why.
@@ -53,7 +53,7 @@ class SlackAccountHandlers:
         origin = command.origin
         match account_request:
             case AccountRequest.STOP:
-                # All of its user's there: a command stands in no conversation.
+                # All of the user's answers there: a command belongs to no conversation.
                 everything = dataclasses.replace(origin, act="")
                 return AckReply(await self._answer_actions.stop_all(everything) or STOPPED)
             case AccountRequest.QUOTA:
@@ -76,7 +76,7 @@ class SlackAccountHandlers:
         )
 
     async def forget(self, press: SlackButtonPress) -> AckReply:
-        """Delete what is kept of who pressed the button. Raises as ``run`` does."""
+        """Delete what is kept of the person who pressed the button. Raises as ``run`` does."""
         said = await forget_user(self._store, self._at(press.user, press.channel))
         if press.view:
             await self._publish(press.user, press.channel, said)
@@ -84,7 +84,7 @@ class SlackAccountHandlers:
         return AckReply(said)
 
     async def anywhere(self, shortcut: GlobalShortcut) -> None:
-        """Open what a shortcut of no message asks for. Raises as ``run`` does."""
+        """Open the view of a global shortcut. Raises as ``run`` does."""
         if shortcut.callback == ask_view.ASK:
             await self._screen.open(shortcut.trigger, ask_view.ask_view())
             return
@@ -95,14 +95,14 @@ class SlackAccountHandlers:
             await self._screen.open(shortcut.trigger, notice(mrkdwn(said)))
 
     async def ask(self, question: AskSubmission) -> AckReply:
-        """Take a question that was asked in a window. Raises as ``run`` does."""
+        """Handle a question from the ask view. Raises as ``run`` does."""
         channel = await self._screen.direct_with(question.user)
         incoming = ask_view.to_incoming(question, self._me.team_id, channel)
         job = await self._reception.receive(incoming)
         return AckReply() if job else AckReply(TOO_MUCH)
 
     async def tell(self, user: str, reply: AckReply) -> None:
-        """Say something to somebody in their direct message, where nothing else can say it."""
+        """Send a person a direct message where no other reply is possible."""
         try:
             channel = await self._screen.direct_with(user)
             await self._screen.whisper(channel, user, "", mrkdwn(reply.sentence))
@@ -110,7 +110,7 @@ class SlackAccountHandlers:
             log.warning("refusal_not_told", reason=str(error))
 
     async def welcome(self, opening: Opening) -> None:
-        """Fill the tab that somebody opened, or suggest what to write."""
+        """Publish the Home tab that a person opened, or suggest prompts."""
         try:
             if opening.tab == home.HOME_TAB:
                 await self._publish(opening.user, opening.channel)

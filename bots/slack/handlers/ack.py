@@ -1,4 +1,4 @@
-"""What Slack sends once and waits three seconds for: taken in time, or a sentence says why not."""
+"""Acknowledgements within Slack's three seconds, with a sentence if something failed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -21,12 +21,12 @@ ACK_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class AckReply:
-    """What is said at once to who used a command, a menu or a button."""
+    """The immediate reply to a command, a menu or a button."""
 
     sentence: str = ""
     """For that person alone; empty if there is nothing to say."""
     is_public: bool = False
-    """Whether everybody may see what was asked, since everybody will see the answer."""
+    """Whether everybody may see the request, since everybody will see the answer."""
     blocks: tuple[Mapping[str, Any], ...] = ()
     """The same with buttons, if there are any."""
 
@@ -40,21 +40,21 @@ class AckReply:
 
 
 Tell = Callable[[AckReply], Awaitable[None]]
-"""Says something to who acted, and raises nothing."""
+"""Says something to the person who acted, and raises nothing."""
 
 
 class PromptAck:
-    """Does what Slack waits for, and goes on with it if Slack need not wait any more."""
+    """Does what Slack waits for, and continues in the background if it takes too long."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def in_time(self, work: Coroutine[None, None, AckReply], ticket: str) -> AckReply:
-        """What the work comes to, if that is known in time; else it is told later.
+        """The work's reply, if it is known in time; else it is sent later.
 
         Args:
-            work: is done to its end in any case.
-            ticket: the address for what is told later.
+            work: is always finished.
+            ticket: the response address for a later reply.
         """
 
         async def tell(reply: AckReply) -> None:
@@ -73,13 +73,13 @@ class PromptAck:
         return AckReply()
 
     async def tell_in_time(self, work: Coroutine[None, None, AckReply], ticket: str) -> None:
-        """Do the work, and tell by the address what it comes to; wait no longer than Slack does."""
+        """Do the work and send its reply to the response address; wait as long as Slack does."""
         reply = await self.in_time(work, ticket)
         if reply.sentence:
             self.spawn(_tell(ticket, reply))
 
     async def open_in_time(self, work: Coroutine[None, None, None]) -> None:
-        """Open a window; where that fails there is no address to say so by."""
+        """Open a view; if that fails there is no address for an error."""
 
         async def opened() -> AckReply:
             await work
@@ -90,10 +90,10 @@ class PromptAck:
     async def answer_in_time(
         self, work: Coroutine[None, None, AckReply], block: str, tell: Tell
     ) -> dict[str, Any]:
-        """Do what a view that was sent asks for; the body of its acknowledgement.
+        """Handle a submitted view; returns the body of its acknowledgement.
 
         Args:
-            work: is done to its end in any case.
+            work: is always finished.
             block: the field below which a sentence is shown.
             tell: says it later, when the view is closed.
         """
@@ -103,14 +103,14 @@ class PromptAck:
         return {"response_action": "errors", "errors": {block: reply.sentence}}
 
     def spawn(self, work: Coroutine[None, None, Any]) -> asyncio.Task[Any]:
-        """Do something that nobody waits for."""
+        """Run in the background."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel the background work."""
         await end(list(self._tasks))
 
 
@@ -131,7 +131,7 @@ async def _tell(ticket: str, reply: AckReply) -> None:
 
 
 async def _without_faults(work: Coroutine[None, None, AckReply]) -> AckReply:
-    """What it comes to; a sentence where it does not."""
+    """The work's reply; an error sentence if it fails."""
     try:
         return await work
     except RefusedError as error:
@@ -145,5 +145,5 @@ async def _without_faults(work: Coroutine[None, None, AckReply]) -> AckReply:
 
 
 def mrkdwn(sentence: str) -> str:
-    """What we say as Slack writes it."""
+    """Our own text as Slack's mrkdwn."""
     return "\n".join(render_for_slack(sentence))

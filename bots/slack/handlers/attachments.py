@@ -1,7 +1,7 @@
-"""Files that come with a question.
+"""Fetches the attachments of questions.
 
-``app_mention`` leaves a message's files out: where ``turnstile`` lets one in, because its message's
-own event did not come, Slack is asked for the message.
+``app_mention`` leaves a message's files out: where ``event_gate`` admits one, because its message's
+own event did not arrive, Slack is asked for the message.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class SlackAttachmentFetcher:
         flood_guard, asker = self._reception.flood_guard, incoming.origin.asker
         async with flood_guard.few_of(asker):
             if flood_guard.holds_off(asker):
-                return incoming  # which nobody answers
+                return incoming  # it is not answered
             files = await self._missing(incoming) if is_bare else event["files"]
             return dataclasses.replace(incoming, attachments=await self._fetched(files))
 

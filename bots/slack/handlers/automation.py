@@ -1,6 +1,6 @@
-"""Flags, files, and what is done with messages because an operator has switched it on.
+"""Automation: flags, files, and what an operator has switched on for messages.
 
-What is heard here is Slack's events: nothing is kept, Slack sends again what is not acknowledged.
+All input is Slack's events, so nothing is spooled: Slack sends again what is not acknowledged.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is asked of Slack for what was heard of it."""
+    """What reads more from Slack about an event."""
 
     history: History
     history_reader: SlackHistory
@@ -36,7 +36,7 @@ class Sources:
 
 
 class SlackAutomationHandlers:
-    """What events of one workspace come to besides answers."""
+    """Handles events of one workspace that ask for something other than an answer."""
 
     def __init__(
         self, me: Identity, reception: Reception, sources: Sources, wanted: SlackAutomationRules
@@ -46,13 +46,13 @@ class SlackAutomationHandlers:
         self._sources = sources
         self._automation_rules = wanted
         self._learning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Message -> held while its files are fetched: a mention comes as two events."""
+        """Message -> held while its files are fetched: a mention arrives as two events."""
 
     async def react(self, event: Json, team: str) -> None:
-        """Take a reaction that is a flag or a sign for silence.
+        """Handle a reaction that is a flag or a sign for silence.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError, OSError: the ledger did not answer in time.
         """
         if sign := automation.silence(event, team):
             origin, is_muted = sign
@@ -74,7 +74,7 @@ class SlackAutomationHandlers:
             files = await self._files_of(event, incoming.origin)
         except PlatformError as error:
             log.warning("files_not_listed", error=type(error).__name__)
-            return event.get("type") == EventType.MENTION  # the same message comes with its files
+            return event.get("type") == EventType.MENTION  # the same message arrives with its files
         await self.learn(incoming.origin, files)
         return bool(files)
 
@@ -86,10 +86,10 @@ class SlackAutomationHandlers:
                 await self._reception.receive(lesson)
 
     async def lessons(self, origin: Origin, files: Sequence[SharedFile]) -> AsyncIterator[Incoming]:
-        """Files that are not known yet, each as something to be learned or as why it cannot be.
+        """Files that are not known yet, each as a task to learn it or as why it cannot be learned.
 
         Raises:
-            redis.RedisError, TimeoutError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError: the ledger did not answer in time.
         """
         place = origin.thread if origin.thread != origin.message else ""
         link = permalink(self._me, origin.channel, origin.message, place)
@@ -110,7 +110,7 @@ class SlackAutomationHandlers:
             redis.RedisError, TimeoutError, OSError: as ``react``.
         """
         origin = incoming.origin
-        # What is said to us is answered, in whatever language.
+        # A message to us is answered, in whatever language.
         is_to_us = incoming.situation.mentions_us
         language = (
             "" if is_to_us else self._automation_rules.translate_channels.get(origin.channel, "")
@@ -151,7 +151,7 @@ class SlackAutomationHandlers:
     async def _files_of(self, event: Json, origin: Origin) -> list[SharedFile]:
         """The files of a message; those of the one that it points at if it has none.
 
-        A mention's first event leaves its files out.
+        A mention's ``app_mention`` event leaves its files out.
         """
         files = event.get("files")
         if not files and event.get("type") == EventType.MENTION:

@@ -1,4 +1,4 @@
-"""What was said on Slack while nobody heard it: looked for in its history.
+"""Slack's backfill: reads missed messages from its history.
 
 Slack sends nothing to an app that has no connection, and gives up after some minutes.
 """
@@ -17,18 +17,18 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 MAX_CONVERSATIONS = 200
-"""Looked through after a gap; those that were used last."""
+"""Read after a gap; the most recently used ones."""
 MAX_THREADS = 50
 """The same, of threads that we take part in: their messages are in no channel's history."""
 SEPARATOR = ":"
 Taker = Callable[[Json, float], Awaitable[None]]
-"""Takes a message as the event that told, or should have told, of it; and when it was found, in
-seconds since 1970."""
+"""Handles a message in the form of its event, with the time at which it was found, in seconds since
+1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillSpan:
-    """A part of a conversation to look through: the channel itself, or one of its threads."""
+    """A part of a conversation to read: the channel itself, or one of its threads."""
 
     conversation: Conversation
     after_s: float
@@ -36,19 +36,19 @@ class BackfillSpan:
 
 
 def thread_name(channel: str, thread: str) -> str:
-    """A thread as it is remembered, to be looked through."""
+    """The name under which a thread is remembered."""
     return f"{channel}{SEPARATOR}{thread}"
 
 
 class SlackBackfill:
-    """Looks through the histories of one workspace."""
+    """Reads the histories of one workspace."""
 
     def __init__(self, me: Identity, history: History) -> None:
         self._me = me
         self._history = history
 
     async def look_through(self, window: BackfillWindow, take: Taker) -> int:
-        """Look for what was said in a time; how many messages were found."""
+        """Backfill the messages of a time window; returns how many were found."""
         conversations = await self._conversations(window)
         by_id = {conversation.id: conversation for conversation in conversations}
         spans = [BackfillSpan(c, window.start_s(c.id)) for c in conversations]
@@ -59,7 +59,7 @@ class SlackBackfill:
         return await look_through(spans, lambda span: self._look_at(span, window, take))
 
     async def _conversations(self, window: BackfillWindow) -> Sequence[Conversation]:
-        """Where we are; if Slack does not say, where we have been."""
+        """The conversations we are in; if Slack does not say, those we have been in."""
         latest = window.seen.latest
         try:
             found = await self._history.conversations(len(latest) + MAX_CONVERSATIONS)

@@ -1,4 +1,4 @@
-"""Buttons and reactions on answers: each becomes a verb on a job."""
+"""Buttons and reactions on answers: each becomes an action on a job."""
 
 import dataclasses
 from typing import Any
@@ -22,7 +22,7 @@ STOP_REACTIONS = frozenset({"black_square_for_stop", "octagonal_sign"})
 
 
 class SlackButtonHandlers:
-    """What people do with answers in one workspace."""
+    """Handles buttons and reactions on answers in one workspace."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class SlackButtonHandlers:
         self._prompt_ack = prompt_ack
 
     async def press(self, press: SlackButtonPress) -> None:
-        """Take a button of an answer. What is to be said is said to that person alone."""
+        """Handle a button of an answer. Its reply is for that person alone."""
         await self._prompt_ack.tell_in_time(self._act(press), press.ticket)
 
     async def react(self, event: Json, team: str) -> bool:
-        """Take a reaction that stops an answer; False if it does not ask for that.
+        """Handle a reaction that stops an answer; False if it is no such reaction.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: the ledger could not be asked.
+            redis.RedisError, TimeoutError, OSError: the ledger did not answer.
         """
         if event.get("reaction") not in STOP_REACTIONS or not event.get("item_ts"):
             return False
@@ -62,9 +62,10 @@ class SlackButtonHandlers:
         return True
 
     async def halt(self, event: Json, team: str) -> None:
-        """Stop what somebody has stopped by Slack's own button: the answers that were streamed.
+        """Stop the streamed answers for which a person pressed Slack's own Stop.
 
-        Nothing was, if none had been begun; then all that they wait for in that place ends.
+        If none had begun to stream, all answers that the person waits for in that place are
+        stopped.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: as ``react``.
@@ -83,7 +84,7 @@ class SlackButtonHandlers:
             await self._answer_actions.stop_all(place)
 
     async def _job_at(self, origin: Origin) -> Job | None:
-        """The job of a question, or of a message that its answer stands in."""
+        """The job of a question, or of a message of its answer."""
         if job := await self._store.find_job(job_id(origin)):
             return job
         members: Any = await self._store.client.smembers(keys.asker(origin.asker))
@@ -122,7 +123,7 @@ class SlackButtonHandlers:
         return AckReply(said or "")
 
     async def _actor(self, user: str) -> Actor:
-        """Who acts; who cannot be looked up is no moderator."""
+        """The person who acts; not a moderator if the lookup fails."""
         try:
             return Actor(user, await self._people.is_moderator(user))
         except PlatformError as error:

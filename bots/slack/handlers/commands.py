@@ -1,7 +1,7 @@
-"""Commands and menus: taken in time, or a sentence says why not.
+"""Command handlers: slash commands and menus, accepted in time or refused with a sentence.
 
 Slack waits three seconds for its acknowledgement, shows nothing by itself, and sends neither again.
-So what is not accepted is told to the person who asked, in the acknowledgement or after it.
+So the person who asked is told of a refusal, in the acknowledgement or after it.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ from shared.tasks import Ask, Learn, Report
 log = get_logger(__name__)
 
 OF_THE_PLACE = (Ask, Report, Learn)
-"""What is about a place, or changes what others are told there."""
+"""Tasks about a place, or that change what others are told there."""
 
 
 class SlackCommandHandlers:
@@ -53,7 +53,7 @@ class SlackCommandHandlers:
         self._prompt_ack = prompt_ack
 
     async def command(self, payload: Json) -> dict[str, Any]:
-        """Take a slash command; the body of its acknowledgement."""
+        """Handle a slash command; returns the body of its acknowledgement."""
         command = commands.read_command(payload, self._me)
         if command is None:
             log.warning("command_malformed")
@@ -71,7 +71,7 @@ class SlackCommandHandlers:
         return reply.body
 
     async def shortcut(self, payload: Json) -> None:
-        """Take a menu's entry. What is to be said is said by the address that came with it."""
+        """Handle a menu entry. Its reply goes to the response address in the payload."""
         shortcut = shortcuts.read_shortcut(payload, self._me)
         if shortcut is None:
             return

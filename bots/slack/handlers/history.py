@@ -1,8 +1,6 @@
-"""The messages that tasks work on, read from Slack. See ``bots.incoming.context.HistoryReader``.
+"""Reads the messages that tasks work on from Slack. See ``bots.incoming.context.HistoryReader``.
 
-Reads the place itself and nothing beside it, and only for who is in it.
-
-What is read of one workspace.
+Reads the place itself and nothing beside it, and only for its members.
 """
 
 import time
@@ -30,7 +28,7 @@ MAX_THREADS = 20
 """Threads of a channel that are read as well, the latest ones: each is a call of its own, of 50 a
 minute (docs.slack.dev/apis/web-api/rate-limits, tier 3)."""
 FEW = 20
-"""Messages among which the last one of a person is looked for."""
+"""Messages among which a person's last one is looked for."""
 
 
 class SlackHistory:
@@ -54,7 +52,7 @@ class SlackHistory:
         """The messages, the oldest first. See ``bots.incoming.context.HistoryReader``.
 
         Raises:
-            NotAMemberError: who asks is not in that place.
+            NotAMemberError: the asker is not in that place.
             NoThreadError: there is no thread.
             PlatformError: Slack does not show them.
         """
@@ -78,7 +76,7 @@ class SlackHistory:
         return [read_file(file) for file in read_files(meant[-1].get("files"))] if meant else []
 
     async def quote(self, channel: str, messages: Sequence[Json]) -> list[Quoted]:
-        """Messages with the names that people see, and as plain text."""
+        """Messages with display names, and as plain text."""
         mentioned = {who for message in messages for who in mentioned_in(message["text"])}
         authors = {str(message["user"]) for message in messages if message.get("user")}
         names = await self._people.names(mentioned | authors)
@@ -110,7 +108,7 @@ class SlackHistory:
             case From(message):
                 if origin.thread:
                     return selection.since(await self._thread(origin), message)
-                # Slack shows what is later than that.
+                # Slack shows the messages after that time.
                 return await self._channel(origin, float(message) - 1e-6)
             case _:
                 assert_never(wanted)
@@ -128,7 +126,7 @@ class SlackHistory:
         return await self._history.thread(origin.channel, origin.thread)
 
     async def _channel(self, origin: Origin, after_s: float) -> list[Json]:
-        """What was said in a channel after a time, in its latest threads too."""
+        """A channel's messages after a time, its latest threads included."""
         most = selection.MAX_MESSAGES
         found = await self._history.messages(origin.channel, after_s, most)
         begun = [m for m in found if float(m.get("latest_reply") or 0) > after_s]
@@ -141,7 +139,7 @@ class SlackHistory:
         return self._asked_before(origin, selection.latest([*found, *replies]))
 
     def _asked_before(self, origin: Origin, messages: Sequence[Json]) -> list[Json]:
-        """What was there when it was asked, without the message that asks."""
+        """The messages before the request, without the message that asks."""
         if origin.act:
             return list(messages)
         return selection.before(messages, origin.message)
@@ -149,7 +147,7 @@ class SlackHistory:
 
 @dataclass(frozen=True, slots=True)
 class ChannelAccess:
-    """What is read of one workspace, by everybody with the same memory."""
+    """What reads one workspace, with caches that all users share."""
 
     history: History
     people: People
@@ -157,7 +155,7 @@ class ChannelAccess:
 
 
 def channel_access_of(account: Account, store: AsyncStore) -> ChannelAccess:
-    """What reads a workspace."""
+    """Build what reads a workspace."""
     history = History(account.access)
     people = People(history)
     return ChannelAccess(history, people, SlackHistory(history, people, store, account.me))

@@ -1,4 +1,4 @@
-"""Who people are and where they are, asked of Slack and remembered for a while."""
+"""People: their names, languages, roles and memberships, read from Slack and cached for a while."""
 
 import time
 from collections import OrderedDict
@@ -16,17 +16,17 @@ log = get_logger(__name__)
 T = TypeVar("T")
 MAX_REMEMBERED = 5_000
 NAMED_FOR_S = 3600.0
-"""Who changes their name is called by the old one for an hour."""
+"""After a change of name the old one is used for up to an hour."""
 PLACED_FOR_S = 60.0
-"""Who leaves a channel may ask about it for a minute."""
+"""A person who leaves a channel may ask about it for a minute."""
 RANKED_FOR_S = 300.0
-"""Who is an administrator no more may act as one for five minutes."""
+"""A former administrator may act as one for five minutes."""
 DEFAULT_LANGUAGE = "en"
 RANKS = ("is_admin", "is_owner", "is_primary_owner")
 
 
 class Remembered(Generic[T]):
-    """Answers that are good for a while; the latest so many of them."""
+    """A cache of answers that expire; the latest so many of them."""
 
     def __init__(self, good_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._good_for_s = good_for_s
@@ -34,7 +34,7 @@ class Remembered(Generic[T]):
         self._known: OrderedDict[str, tuple[float, T]] = OrderedDict()
 
     async def get(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer of this name; asked for if there is none."""
+        """The answer of this name; requested if it is not cached."""
         known = self._known.get(name)
         if known and self._clock() < known[0]:
             return known[1]
@@ -57,7 +57,7 @@ class People:
         self._creators: Remembered[str] = Remembered(NAMED_FOR_S)
 
     async def name(self, user: str) -> str:
-        """The name that people see; the id if Slack does not tell it."""
+        """The display name; the id if Slack does not show it."""
         person = await self._person(user)
         profile = person.get("profile") or {}
         names = [profile.get("display_name"), profile.get("real_name"), person.get("name")]
@@ -68,12 +68,12 @@ class People:
         return {user: await self.name(user) for user in sorted(set(users))}
 
     async def language(self, user: str) -> str:
-        """The language in which somebody reads Slack, as ISO 639-1."""
+        """The language of a person's Slack, as ISO 639-1."""
         locale = str((await self._person(user)).get("locale") or "")
         return find_language(locale) or DEFAULT_LANGUAGE
 
     async def is_moderator(self, user: str) -> bool:
-        """Whether somebody is an administrator or an owner of the workspace.
+        """Whether a person is an administrator or an owner of the workspace.
 
         Raises:
             PlatformError: Slack does not say.
@@ -86,7 +86,7 @@ class People:
         return await self._ranks.get(user, ask)
 
     async def has_made(self, channel: str, user: str) -> bool:
-        """Whether somebody is the creator of a channel.
+        """Whether a person is the creator of a channel.
 
         Raises:
             PlatformError: Slack does not say.
@@ -94,9 +94,9 @@ class People:
         return await self._creators.get(channel, lambda: self._history.creator(channel)) == user
 
     async def may_ask(self, channel: str, user: str) -> bool:
-        """Whether somebody is in a conversation.
+        """Whether a person is in a conversation.
 
-        A private one that we are not in cannot be looked at; there Slack takes commands and menus
+        A private one that we are not in cannot be looked up; there Slack accepts commands and menus
         from its members only.
 
         Raises:

@@ -1,7 +1,7 @@
-"""Pinned messages, where that is switched on: learned, and forgotten when they are taken down.
+"""Pinned messages, where switched on: learned, and forgotten when they are unpinned.
 
-Slack tells of each pin. What was pinned or taken down while nobody listened is found by comparing
-what is pinned with what was learned: one channel after the other, one message after the other.
+Slack sends an event for each pin. Pins missed in between are found by comparing what is pinned with
+what was learned: one channel after the other, one message after the other.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class SlackPins:
         unasked: SlackAutomationHandlers,
         channels: frozenset[str],
     ) -> None:
-        """``channels``: where it is switched on; those of other platforms may be among them."""
+        """``channels``: where it is switched on; other platforms' channels may be among them."""
         self._me = me
         self._reception = reception
         self._store = reception.store
@@ -44,14 +44,14 @@ class SlackPins:
         self._is_due = asyncio.Event()
 
     def look_soon(self) -> None:
-        """Something may have been pinned, or taken down, without our hearing of it."""
+        """Note that events of pins may have been missed."""
         self._is_due.set()
 
     async def take(self, body: Json) -> None:
-        """Take what an event says of a pin.
+        """Handle an event of a pin.
 
         Raises:
-            redis.RedisError, TimeoutError, OSError: the ledger could not be asked in time.
+            redis.RedisError, TimeoutError, OSError: the ledger did not answer in time.
         """
         event: Json = body["event"]
         origin = automation.pin_origin(event, events.team_of(body, self._me))
@@ -97,7 +97,7 @@ class SlackPins:
             log.warning("pin_not_learned", error=type(error).__name__)
 
     async def _learn_found(self, origin: Origin) -> None:
-        """Learn what was pinned unheard; nobody is told. What is not taken waits for another look.
+        """Learn missed pins without a reply. A refused one waits for the next comparison.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: as ``take``.
@@ -114,20 +114,20 @@ class SlackPins:
             log.warning("pin_not_learned", error=type(error).__name__)
 
     async def _message(self, origin: Origin) -> Json | None:
-        """A pinned message; None if nothing is to be learned from it.
+        """A pinned message; None if it is not to be learned.
 
         Raises:
             PlatformError: Slack does not show it.
         """
         message = await self._sources.history.message(origin.channel, origin.message)
         if message is None or message.get("user") == self._me.user_id:
-            return None  # what we have written ourselves is no evidence for anything
+            return None  # our own messages are no evidence
         if message.get("user") in await self._store.opted_out(origin.tenant):
             return None
         return message
 
     async def _lessons(self, origin: Origin, message: Json) -> AsyncIterator[Incoming]:
-        """What there is to be learned from a message: its text, and its files."""
+        """What a message has to be learned: its text, and its files."""
         (said,) = await self._sources.history_reader.quote(origin.channel, [message])
         if said.text:
             yield automation.pinned(origin, said)

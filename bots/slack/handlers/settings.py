@@ -1,4 +1,4 @@
-"""Settings in the chat: who may change them, the form, and what is made of one that was sent."""
+"""Settings handlers: who may change settings, the form, and its submission."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SAVED = "Saved. It holds from now on."
 
 @dataclass(frozen=True, slots=True)
 class SettingsWindow:
-    """Where a form is to be shown."""
+    """Where a form is shown."""
 
     trigger: str
     """Opens one view, within three seconds."""
@@ -37,13 +37,13 @@ class SlackSettingsHandlers:
     def __init__(
         self, tenant: str, preference_cache: PreferenceCache | None, people: People, screen: Screen
     ) -> None:
-        """Store what is needed.
+        """Store the dependencies.
 
         Args:
             tenant: as ``Origin.tenant``.
             preference_cache: None where nothing can be set.
-            people: who is who.
-            screen: where the form is shown.
+            people: looks up the administrators.
+            screen: shows the form.
         """
         self._tenant = tenant
         self._preference_cache = preference_cache
@@ -51,16 +51,16 @@ class SlackSettingsHandlers:
         self._screen = screen
 
     async def may_edit(self, user: str, channel: str = "") -> bool:
-        """Whether somebody may change the settings of a channel, or of the workspace."""
+        """Whether a person may change the settings of a channel, or of the workspace."""
         if self._preference_cache is None:
             return False
         return self._preference_cache.may_edit(await self._editor(user, channel))
 
     async def show(self, user: str, channel: str, window: SettingsWindow) -> str:
-        """Show the form; returns why not, if somebody may not see it.
+        """Show the form; returns why not, if the person may not see it.
 
         Args:
-            user: to whom.
+            user: the person who sees it.
             channel: whose settings; empty for the workspace's.
             window: where.
 
@@ -80,7 +80,7 @@ class SlackSettingsHandlers:
         return ""
 
     async def take(self, submission: SettingsSubmission) -> dict[str, Any]:
-        """Take a form; the body of its acknowledgement, within the time that Slack waits."""
+        """Handle a submitted form; returns the body of its acknowledgement, in time."""
         first = next(iter(submission.values), "when_to_speak")
         try:
             async with asyncio.timeout(ACK_S):
@@ -103,7 +103,7 @@ class SlackSettingsHandlers:
         return await self._preference_cache.put(scope, before, after, editor)
 
     async def _editor(self, user: str, channel: str) -> Editor:
-        """Who wants it; who cannot be looked up is no administrator."""
+        """The editor; not an administrator if the lookup fails."""
         try:
             is_admin = await self._people.is_moderator(user)
             if not is_admin and channel:

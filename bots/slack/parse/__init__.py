@@ -1,1 +1,1 @@
-"""Slack's payloads to plain data. Pure."""
+"""Parsers: Slack's payloads to plain data. Pure."""

@@ -1,6 +1,7 @@
-"""What is done with messages unasked, and with flags, files and pins, as ``Incoming``. Pure.
+"""Parses flags, files, pins and automatic tasks on messages into ``Incoming``.
 
-``tag`` and ``translate`` are what ``bots.incoming.reception`` takes back with a deleted message.
+``tag`` and ``translate`` are acts that ``bots.incoming.reception`` withdraws with a deleted
+message.
 """
 # Pure. Uses babel.
 
@@ -37,7 +38,7 @@ class SlackAutomationRules:
 
 
 def rating_of(origin: Origin, said: Quoted, edited_at_s: float = 0.0) -> Incoming:
-    """A message to be rated. What there is to tell of it is told to the channel, in no thread.
+    """A message to be rated. A report about it goes to the channel, in no thread.
 
     ``edited_at_s``: when its text was changed; 0 if it is the first one.
     """
@@ -54,7 +55,7 @@ def translation_of(origin: Origin, text: str, language: str) -> Incoming:
 
 
 def flagged(event: Json, team: str) -> Incoming | None:
-    """A flag that somebody put to a message: a translation for that person alone."""
+    """A flag that a person put on a message: a translation for that person alone."""
     language = language_of_flag(str(event.get("reaction", "")))
     channel, ts, user = event.get("item_channel"), event.get("item_ts"), event.get("user")
     if not language or not channel or not user or not is_timestamp(ts):
@@ -66,7 +67,7 @@ def flagged(event: Json, team: str) -> Incoming | None:
         thread="",
         message=str(ts),
         user=str(user),
-        # Who takes the flag away and puts it there again asks again.
+        # Removing the flag and adding it again asks again.
         act=f"{REACTION}:{user}:{event.get('event_ts', '')}",
         audience=Audience.ASKER,
     )
@@ -74,7 +75,7 @@ def flagged(event: Json, team: str) -> Incoming | None:
 
 
 def silence(event: Json, team: str) -> tuple[Origin, bool] | None:
-    """Where somebody put the sign that we are to be silent, or no longer; None if nobody did."""
+    """Where a person put the sign to be silent, or to speak again; None for another reaction."""
     is_muted = SILENCE.get(str(event.get("reaction", "")))
     channel, ts, user = event.get("item_channel"), event.get("item_ts"), event.get("user")
     if is_muted is None or not channel or not user or not is_timestamp(ts):
@@ -83,7 +84,7 @@ def silence(event: Json, team: str) -> tuple[Origin, bool] | None:
 
 
 def pin_origin(event: Json, team: str) -> Origin | None:
-    """Where a message stands that was pinned, or is no longer; None if it is no message."""
+    """The origin of a message that was pinned or unpinned; None if it is not a message."""
     channel, ts = event.get("item_channel"), event.get("item_ts")
     if not channel or not is_timestamp(ts):
         return None
@@ -104,19 +105,19 @@ class Pinned:
     """A message that is pinned, as Slack lists it."""
 
     origin: Origin
-    """As of the event that told of it, or should have."""
+    """As in the event that reported it, or should have."""
     author: str
 
 
 def pinned_of(item: Json, channel: str, team: str) -> Pinned | None:
-    """A pinned message as Slack lists it; None if it is something else, such as a file.
+    """A pinned message as Slack lists it; None for other items, such as a file.
 
     docs.slack.dev/reference/methods/pins.list
     """
     event = {
         "type": EventType.PIN_ADDED,
         "user": str(item.get("created_by") or ""),
-        # Who takes a message down and pins it again has it learned again.
+        # Unpinning a message and pinning it again has it learned again.
         "event_ts": str(item.get("created") or ""),
         "item": {**item, "channel": channel},
     }
@@ -129,7 +130,7 @@ def pinned_of(item: Json, channel: str, team: str) -> Pinned | None:
 
 
 def pinned(origin: Origin, said: Quoted) -> Incoming:
-    """A pinned message to be learned; who pinned it is told."""
+    """A pinned message to be learned; the reply is for the person who pinned it."""
     task = Learn(f"Pinned message of {said.author}.txt", "", said.link)
     return Incoming(origin, said.text, ACT, task=task)
 
@@ -137,7 +138,7 @@ def pinned(origin: Origin, said: Quoted) -> Incoming:
 def taught(
     origin: Origin, file: SharedFile, task: Learn | None, refusal: Failed | None = None
 ) -> Incoming:
-    """A file to be learned, or why it cannot be."""
+    """A file to be learned, or why it cannot be learned."""
     act = f"{origin.act}:{file.id}" if origin.act else f"{LEARN}:{file.id}"
     return Incoming(
         dataclasses.replace(origin, act=act),

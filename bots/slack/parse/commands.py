@@ -1,7 +1,7 @@
-"""Slash commands, as ``Incoming``. Pure; knows Slack's field names and nothing of its client.
+"""Parses slash commands into ``Incoming``; knows Slack's field names and nothing of its client.
 
-A command stands in no message and in no thread: its job is named after Slack's trigger, which is
-the same should Slack send the command again.
+A command belongs to no message and no thread: its job is named after Slack's trigger, which is the
+same should Slack send the command again.
 """
 # Pure. Uses babel.
 
@@ -36,7 +36,7 @@ NO_CONVERSATION = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody typed behind a slash."""
+    """A slash command as it was typed."""
 
     origin: Origin
     words: str
@@ -48,7 +48,7 @@ class Command:
 
 
 def read_command(payload: Json, me: Identity) -> Command | None:
-    """A slash command; None if it is none of Slack's.
+    """A slash command; None if the payload is not one.
 
     ``/translate fr`` and ``/parley translate fr`` are the same.
     """
@@ -72,7 +72,7 @@ def read_command(payload: Json, me: Identity) -> Command | None:
 
 
 def parse(command: Command) -> Parsed:
-    """What a command asks for; ``private`` before or behind its words keeps the answer private."""
+    """Parse a command; ``private`` before or behind its words keeps the answer private."""
     words = PRIVATELY.sub("", command.words).strip()
     parsed = parse_command(words)
     is_private = words != command.words.strip() or isinstance(parsed.task, Translate)
@@ -80,21 +80,21 @@ def parse(command: Command) -> Parsed:
 
 
 def is_new(parsed: Parsed) -> bool:
-    """Whether a conversation is to be forgotten."""
+    """Whether it asks to forget a conversation."""
     return parsed.task is None and parsed.text.lower() in NEW_WORDS
 
 
 def to_incoming(command: Command, parsed: Parsed, *, are_we_in: bool) -> Incoming:
-    """Describe a command in words that every platform shares.
+    """The command in the form that all platforms share.
 
     Args:
         command: as it was typed.
         parsed: what it asks for.
-        are_we_in: whether we may post in its channel; else the answer is for the asker alone.
+        are_we_in: whether we may post in its channel; else only the asker sees the answer.
     """
     origin = dataclasses.replace(
         command.origin,
-        # To forget is done with the conversation that a direct message is.
+        # The conversation to forget is the direct message as a whole.
         act="" if is_new(parsed) else command.origin.act,
         audience=audience(
             is_private=parsed.is_private, is_direct=command.is_direct, are_we_in=are_we_in
@@ -104,7 +104,7 @@ def to_incoming(command: Command, parsed: Parsed, *, are_we_in: bool) -> Incomin
 
 
 def audience(*, is_private: bool, is_direct: bool, are_we_in: bool) -> Audience:
-    """Who sees an answer: a direct message to us is private as it is."""
+    """Who sees an answer: a direct message to us is private already."""
     if not are_we_in:
         return Audience.ASKER
     return Audience.ASKER if is_private and not is_direct else Audience.CHANNEL

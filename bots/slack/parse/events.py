@@ -1,4 +1,4 @@
-"""What Slack sends, as an ``Incoming``. Pure; knows Slack's field names and nothing of its client.
+"""Parses Slack's events into ``Incoming``; knows Slack's field names and nothing of its client.
 
 One mention arrives as two events, ``app_mention`` and ``message``, with the same timestamp: both
 become the same Incoming, so the ledger sees one message.
@@ -20,7 +20,7 @@ DELETED = "message_deleted"
 
 
 class EventType(StrEnum):
-    """The types of events that something is done about."""
+    """The types of events that are handled."""
 
     MESSAGE = "message"
     MENTION = "app_mention"
@@ -29,7 +29,7 @@ class EventType(StrEnum):
     PIN_REMOVED = "pin_removed"
     HOME_OPENED = "app_home_opened"
     SESSION_STOPPED = "agent_session_stopped"
-    """Somebody pressed Slack's own Stop."""
+    """A person pressed Slack's own Stop."""
     UNINSTALLED = "app_uninstalled"
     TOKENS_REVOKED = "tokens_revoked"
 
@@ -39,12 +39,12 @@ MESSAGE_TYPES = frozenset({EventType.MESSAGE, EventType.MENTION})
 
 @dataclass(frozen=True, slots=True)
 class EventName:
-    """Which event this is, and of which message it tells."""
+    """The identity of an event, and of the message that it reports."""
 
     id: str
     """The same in each copy of it."""
     message: str = ""
-    """The same in both events that tell of a mention; empty if it tells of no new message."""
+    """The same in both events that report a mention; empty if it reports no new message."""
     is_mention: bool = False
     """Whether it is the one of the two that leaves the message's files out."""
 
@@ -67,7 +67,7 @@ def is_persons_event(body: Json) -> bool:
 
 
 def deleted_origin(body: Json, me: Identity) -> Origin | None:
-    """Where a message stood that was deleted; None if the event says nothing of the kind."""
+    """The origin of a deleted message; None for another event."""
     event: Json = body.get("event", {})
     channel, deleted = event.get("channel"), event.get("deleted_ts")
     if event.get("subtype") != DELETED or not channel or not deleted:
@@ -76,10 +76,9 @@ def deleted_origin(body: Json, me: Identity) -> Origin | None:
 
 
 def edited(body: Json) -> tuple[Json, float] | None:
-    """A message whose text was changed, as the event of a new one would tell of it; and when.
+    """An edited message in the form of a new one's event, and when it was edited.
 
-    None if the event says nothing of the kind: Slack calls it a change, too, when it shows what is
-    behind a link.
+    None for another event. Slack also sends a change when it unfurls a link.
     """
     event: Json = body.get("event", {})
     now, before = event.get("message"), event.get("previous_message")
@@ -92,7 +91,7 @@ def edited(body: Json) -> tuple[Json, float] | None:
 
 
 def is_farewell(body: Json) -> bool:
-    """Whether we were taken out of a workspace."""
+    """Whether a workspace removed us."""
     event: Json = body.get("event", {})
     is_revoked = event.get("type") == EventType.TOKENS_REVOKED and bool(event.get("is_bot_revoked"))
     return event.get("type") == EventType.UNINSTALLED or is_revoked
@@ -110,7 +109,7 @@ def team_named_in(body: Json) -> str:
 
 
 def origin_of(body: Json, me: Identity) -> Origin | None:
-    """Where an event's message came from; None if it is no message."""
+    """The origin of an event's message; None if it is not a message."""
     event: Json = body.get("event", {})
     channel, ts = event.get("channel"), event.get("ts")
     if not channel or not is_timestamp(ts):
@@ -128,7 +127,7 @@ def origin_of(body: Json, me: Identity) -> Origin | None:
 
 
 def history_body(message: Json, channel: str, me: Identity, *, is_direct: bool) -> Json | None:
-    """A message of a channel's history as the event that told, or should have told, of it."""
+    """A message of a channel's history in the form of the event that reported it."""
     place = {"channel": channel, "channel_type": "im" if is_direct else "channel"}
     return read_body({"team_id": me.team_id, "event": {**message, **place}})
 
@@ -139,7 +138,7 @@ def is_direct_message(event: Json) -> bool:
 
 
 def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
-    """Describe a message event in words that every platform shares."""
+    """The message event in the form that all platforms share."""
     event: Json = body["event"]
     text = str(event.get("text") or "")
     mentioned = {found[1] for found in USER_MENTION.finditer(text)}
@@ -161,7 +160,7 @@ def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
 
 
 def is_from_person(event: Json, me: Identity) -> bool:
-    """Whether a person wrote it: not we, no other bot, no edit and no notice."""
+    """Whether a person wrote it: not us, another bot, an edit or a notice."""
     user = event.get("user")
     is_persons = event.get("subtype") in PERSONS_SUBTYPES and not event.get("bot_id")
     return bool(user) and user != me.user_id and is_persons

@@ -1,6 +1,6 @@
-"""What Slack sends, with the fields that are read here and in one shape. Pure.
+"""Reduces Slack's payloads to the fields that are used, in one shape.
 
-Whatever else it holds is left out, so that nobody behind this need be ready for it.
+All other fields are dropped, so that later code need not be ready for them.
 """
 # Pure.
 
@@ -46,10 +46,9 @@ def is_timestamp(ts: object) -> bool:
 
 
 def read_body(document: object) -> Json | None:
-    """An event's envelope with the fields that are read here; None if it is none of Slack's.
+    """An event's envelope with the fields that are used; None if it is not one.
 
-    Whatever else a body holds is left out: nobody behind this need be ready for it. What was read
-    once can be read again.
+    Parsing its own result again gives the same.
     """
     if not isinstance(document, dict):
         return None
@@ -72,7 +71,7 @@ def read_body(document: object) -> Json | None:
 
 
 def read_files(files: object) -> list[Json]:
-    """The files of a message, with the fields that are read here."""
+    """The files of a message, with the fields that are used."""
     if not isinstance(files, list):
         return []
     return [
@@ -108,14 +107,14 @@ def read_file(file: Json) -> SharedFile:
 
 
 def _read_streams(messages: object) -> dict[str, list[str]]:
-    """The messages that were being streamed when somebody pressed Slack's own Stop."""
+    """The messages that were being streamed when a person pressed Slack's own Stop."""
     if not isinstance(messages, list):
         return {}
     return {STREAMS: [message for message in messages[:MAX_STREAMS] if is_timestamp(message)]}
 
 
 def _read_item(item: object) -> dict[str, str]:
-    """Which message a reaction or a pin is about."""
+    """The message that a reaction or a pin is about."""
     if not isinstance(item, dict) or item.get("type") != "message":
         return {}
     message = item.get("message")
@@ -127,7 +126,7 @@ def _read_item(item: object) -> dict[str, str]:
 
 
 def _read_change(event: Json) -> dict[str, Json]:
-    """What a message reads now that was changed, and what it read before."""
+    """The new and the old state of a changed message."""
     messages = [event.get("message"), event.get("previous_message")]
     if event.get("subtype") != CHANGED or not all(isinstance(m, dict) for m in messages):
         return {}

@@ -1,4 +1,4 @@
-"""Which of the messages that Slack showed a task works on. Pure.
+"""Selects the messages that a task works on from those that Slack showed.
 
 Messages are as Slack has them, the oldest first.
 """
@@ -27,18 +27,18 @@ def before(messages: Sequence[Json], ts: str) -> list[Json]:
 
 
 def since(messages: Sequence[Json], ts: str) -> list[Json]:
-    """One and those that were written after it."""
+    """The given message and those written after it."""
     return [message for message in messages if ts_of(message) >= float(ts)]
 
 
 def since_last_of(messages: Sequence[Json], user: str) -> list[Json]:
-    """Those after the last one that somebody wrote; all of them if there is none."""
+    """Those after a person's last message; all of them if there is none."""
     own = [number for number, message in enumerate(messages) if message.get("user") == user]
     return list(messages[own[-1] + 1 :]) if own else list(messages)
 
 
 def by_people(messages: Sequence[Json], me: Identity, opted_out: Collection[str]) -> list[Json]:
-    """What people wrote who have not opted out; neither ours nor another bot's."""
+    """Messages of people who have not opted out; neither ours nor another bot's."""
     return [
         message
         for message in messages
@@ -49,9 +49,9 @@ def by_people(messages: Sequence[Json], me: Identity, opted_out: Collection[str]
 def one(
     messages: Sequence[Json], me: Identity, opted_out: Collection[str], asker: str
 ) -> list[Json]:
-    """The last one that has text and is not ours: the message that is meant.
+    """The last one that has text and is not ours: the message that the asker points at.
 
-    A bot's may be meant. Who asks may mean their own, whatever else they have opted out of.
+    It may be a bot's. Askers may point at their own, even if they have opted out.
     """
     for message in reversed(messages):
         author = message.get("user")

@@ -1,6 +1,6 @@
-"""Menus of messages ("shortcuts"), as ``Incoming``. Pure; knows Slack's field names alone.
+"""Parses message shortcuts (menus) into ``Incoming``; knows Slack's field names alone.
 
-Slack sends the message along, so that nothing has to be fetched but what was said after it.
+Slack sends the message along, so only later messages have to be fetched.
 """
 # Pure. Uses babel.
 
@@ -24,13 +24,13 @@ SENTIMENT, ASK, LEARN = "parley_sentiment", "parley_ask", "parley_learn"
 
 @dataclass(frozen=True, slots=True)
 class MessageShortcut:
-    """A menu's entry that somebody used on a message."""
+    """A menu entry that a person used on a message."""
 
     callback: str
     origin: Origin
-    """The message's, and who used the menu."""
+    """The message's, with the person who used the menu."""
     author: str
-    """Who wrote the message; empty for a bot without a user."""
+    """The author of the message; empty for a bot without a user."""
     text: str
     """As Slack has it."""
     files: tuple[Json, ...]
@@ -49,7 +49,7 @@ class MessageShortcut:
 
 
 def read_shortcut(payload: Json, me: Identity) -> MessageShortcut | None:
-    """A shortcut on a message; None if it is none of ours."""
+    """A shortcut on a message; None if it is not one of ours."""
     parts = [payload.get(name) for name in ("channel", "message", "user", "team")]
     channel, message, user, team = (part if isinstance(part, dict) else {} for part in parts)
     callback, trigger = payload.get("callback_id"), payload.get("trigger_id")
@@ -63,7 +63,7 @@ def read_shortcut(payload: Json, me: Identity) -> MessageShortcut | None:
         platform=Platform.SLACK,
         team=str(team.get("id") or me.team_id),
         channel=str(where),
-        # What is about the first message of a thread is said beside it, not below it.
+        # An answer about the first message of a thread is posted beside it, not below it.
         thread="" if thread == ts else thread,
         message=str(ts),
         user=str(who),
@@ -83,13 +83,13 @@ def to_origin(shortcut: MessageShortcut, *, are_we_in: bool) -> Origin:
 
 
 def to_incoming(callback: str, origin: Origin, message: Quoted, language: str) -> Incoming:
-    """Describe what is to be done with a message in words that every platform shares.
+    """A task on a message in the form that all platforms share.
 
     Args:
         callback: of the shortcut.
         origin: where the answer goes.
         message: that it was used on.
-        language: of the person who used it, which is translated to.
+        language: of the person who used it, the target of translations.
     """
     task = TASKS[callback](message, language)
     if isinstance(task, Summarize):
@@ -115,4 +115,4 @@ TASKS: dict[str, Callable[[Quoted, str], Task]] = {
     ASK: lambda *_: Ask(),
     LEARN: lambda message, _: Learn(note_name(message.author), "", message.link),
 }
-"""What each entry of the menu asks for."""
+"""The task of each menu entry."""

@@ -1,7 +1,4 @@
-"""Slack's markup as plain text. Pure.
-
-Who we are in a workspace, and where its messages are found. Pure.
-"""
+"""Turns Slack's markup into plain text, and makes links to messages."""
 # Pure.
 
 import html
@@ -12,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who we are in this workspace."""
+    """The bot's identity in a workspace."""
 
     user_id: str
     team_id: str
@@ -21,7 +18,7 @@ class Identity:
 
 
 def permalink(me: Identity, channel: str, ts: str, thread: str = "") -> str:
-    """Where people find a message; empty if the workspace's address is not known.
+    """The link to a message; empty if the workspace's address is not known.
 
     Made as ``chat.getPermalink`` makes it, without a call for each message.
     """
@@ -39,7 +36,7 @@ LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 
 def plain_text(text: str, me: Identity, names: Mapping[str, str] | None = None) -> str:
-    """A message's text without Slack's markup: our mention goes, others become names.
+    """A message's text without Slack's markup: our mention is removed, others become names.
 
     ``names`` are those of people by their ids, where Slack has not put them into the text.
     """

@@ -1,1 +1,1 @@
-"""Slack's own libraries: all that imports slack_bolt and slack_sdk, and nothing else does."""
+"""Slack's SDK: the only code that imports slack_bolt and slack_sdk."""

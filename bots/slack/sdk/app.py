@@ -1,7 +1,7 @@
-"""Slack's events, commands and menus, by Socket Mode or by HTTP.
+"""Slack's events, commands and menus, received by Socket Mode or by HTTP.
 
-Listeners do one thing, ``Hearer.hear``, and Bolt acknowledges after it: a message that could not be
-taken is not acknowledged, and Slack sends it again.
+Bolt's event listeners only call ``SlackEventHandler.hear``, and Bolt acknowledges after it: a
+message that could not be accepted is not acknowledged, and Slack sends it again.
 """
 
 import asyncio
@@ -54,35 +54,35 @@ JSON_HEADERS: dict[str, str | Sequence[str]] = {"content-type": "application/jso
 
 
 class SlackEventHandler(Protocol):
-    """Who is told of events."""
+    """Receives events and interactions."""
 
     def is_unwanted(self, body: Json) -> bool:
-        """Whether an event may be acknowledged without being looked at."""
+        """Whether an event may be acknowledged without being handled."""
         ...
 
     async def hear(self, body: Json) -> bool:
-        """An event; False if it could not be taken and Slack should send it again."""
+        """Handle an event; False if it could not be accepted and Slack should send it again."""
         ...
 
     async def obey(self, payload: Json) -> dict[str, Any]:
-        """A slash command; the body of its acknowledgement. Within some two seconds."""
+        """Handle a slash command within two seconds; returns the body of its acknowledgement."""
         ...
 
     async def use(self, payload: Json) -> None:
-        """An entry of a menu. Within some two seconds."""
+        """Handle a menu entry within two seconds."""
         ...
 
     async def press(self, payload: Json) -> None:
-        """A pressed button. Within some two seconds."""
+        """Handle a pressed button within two seconds."""
         ...
 
     async def submit(self, payload: Json) -> dict[str, Any]:
-        """A view that was sent; the body of its acknowledgement. Within some two seconds."""
+        """Handle a submitted view within two seconds; returns the body of its acknowledgement."""
         ...
 
 
 class EventsApp:
-    """Slack's events, by Socket Mode or by HTTP, handed on to one function."""
+    """Receives Slack's events, by Socket Mode or by HTTP, for one handler."""
 
     def __init__(
         self, access: SlackAccess, authorize: Authorize, event_handler: SlackEventHandler
@@ -91,11 +91,11 @@ class EventsApp:
         self._event_handler = event_handler
         self._gate = EventGate()
         self._app = AsyncApp(
-            name="parley",  # or it looks for one in all the source files of the stack, for 0.1 s
+            name="parley",  # or Bolt looks for one in all the source files of the stack, for 0.1 s
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
             process_before_response=True,
-            request_verification_enabled=False,  # it trips over odd requests; see _is_signed
+            request_verification_enabled=False,  # it fails on odd requests; see _is_signed
         )
         for kind in EventType:
             self._app.event(kind.value)(self._on_event)
@@ -106,7 +106,7 @@ class EventsApp:
         self._app.event(ANY)(_ignore)
 
     def make_sockets(self, num_sockets: int) -> "list[SocketModeConnection]":
-        """Sockets that are not open yet."""
+        """Make connections that are not open yet."""
         token = self._access.app_token or ""
         return [
             SocketModeConnection(_Handler(self._app, token, self._is_taken), self._access)
@@ -114,7 +114,7 @@ class EventsApp:
         ]
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer one request of Slack's: an event as JSON, a command or a menu as a form."""
+        """Answer one HTTP request of Slack's: an event as JSON, a command or a menu as a form."""
         headers = request.headers
         timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
         if not timestamp or not signature:
@@ -131,15 +131,15 @@ class EventsApp:
         return web.Response(status=HTTPStatus.OK if is_taken else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def close(self) -> None:
-        """End what is being done about events."""
+        """Cancel the handling in progress."""
         await self._gate.close()
 
     async def _is_taken(self, request: AsyncBoltRequest) -> bool:
-        """Take an event when it is its turn, by handing it on to Bolt unless it is of a flood."""
+        """Handle an event when it is its turn, through Bolt, unless it is part of a flood."""
         known: Json | None = request.context.get(KNOWN)
         if known is None:
             log.warning("event_malformed")
-            return True  # it is no better when it comes again
+            return True  # a copy of it would be no better
 
         async def handle() -> bool:
             if self._event_handler.is_unwanted(known):
@@ -150,7 +150,7 @@ class EventsApp:
         return await self._gate.take(name_of(known), handle)
 
     async def _on_event(self, context: AsyncBoltContext) -> BoltResponse | None:
-        """Hand an event on; Bolt acknowledges it only if that goes well."""
+        """Pass an event to the handler; Bolt acknowledges it only if that succeeds."""
         known: Json | None = context.get(KNOWN)
         if known is not None and not await self._event_handler.hear(known):
             return BoltResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -172,9 +172,9 @@ class EventsApp:
 
 
 def known_as(account: Account) -> Authorize:
-    """Who we are in the one workspace that there is, as Bolt wants it; known since the start.
+    """The identity in the one workspace, as Bolt expects it; known since the start.
 
-    Left to itself Bolt asks ``auth.test``, and acknowledges the event unhandled if that fails.
+    By default Bolt calls ``auth.test``, and acknowledges the event unhandled if that fails.
     """
 
     async def authorize() -> AuthorizeResult:
@@ -184,18 +184,18 @@ def known_as(account: Account) -> Authorize:
 
 
 def found_by(find: "Callable[[str], Awaitable[Account | None]]") -> Authorize:
-    """Who we are in the workspace that something happened in, as Bolt wants it."""
+    """The identity in the workspace of an event, as Bolt expects it."""
 
     async def authorize(team_id: str | None) -> AuthorizeResult:
         account = await find(team_id or "")
-        # Bolt says so itself to who asks where the app is not installed; its type leaves that out.
+        # Bolt itself tells users where the app is not installed; its type leaves that out.
         return authorized(account) if account else None  # type: ignore[return-value]
 
     return authorize
 
 
 def authorized(account: Account) -> AuthorizeResult:
-    """Who we are in a workspace, as Bolt wants it."""
+    """An account's identity, as Bolt expects it."""
     return AuthorizeResult(
         enterprise_id=None,
         team_id=account.me.team_id,
@@ -205,17 +205,17 @@ def authorized(account: Account) -> AuthorizeResult:
 
 
 class _Handler(AsyncSocketModeHandler):
-    """Bolt's handler, but that events take turns and a lost answer is no error."""
+    """Bolt's handler, but events take turns and a lost acknowledgement is no error."""
 
     def __init__(self, app: AsyncApp, token: str, is_taken: IsTaken) -> None:
-        # What goes wrong with a connection is said by ``sockets``, once and without a trace.
+        # ``sockets`` logs connection errors, once and without a traceback.
         quiet = logging.getLogger("slack_sdk.socket_mode.quiet")
         quiet.setLevel(logging.CRITICAL)
         super().__init__(app, token, logger=quiet, ping_interval=PING_EVERY_S)
         self._is_taken = is_taken
 
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as the class above it
-        """Handle what came in over a socket."""
+        """Handle a message from a socket."""
         try:
             if EVENT_ID not in req.payload:
                 await super().handle(client, req)
@@ -254,13 +254,13 @@ class SocketModeConnection:
         Raises:
             PlatformError: it did not work.
         """
-        # An address opens one connection: the SDK would try the one that it has for ever.
+        # An address opens one connection: the SDK would retry the one that it has for ever.
         self._client.wss_uri = None
         with translated():
             await self._client.connect_to_new_endpoint()
 
     async def close(self) -> None:
-        """End it, without waiting long for Slack to say goodbye."""
+        """Close it, without waiting long for Slack."""
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._client.close()  # type: ignore[no-untyped-call]  # no types
@@ -276,19 +276,19 @@ def _is_signed(secret: str, timestamp: str, signature: str, body: bytes) -> bool
         return False
     try:
         return SignatureVerifier(secret).is_valid(body, timestamp, signature)
-    except (ValueError, TypeError, OverflowError):  # bytes that are no text, a number beyond time
+    except (ValueError, TypeError, OverflowError):  # invalid text or an impossible time
         return False
 
 
 def _socket_event(payload: dict[str, Any]) -> AsyncBoltRequest:
-    """An event that came in over a socket as Bolt wants it."""
+    """An event from a socket as Bolt expects it."""
     return AsyncBoltRequest(mode="socket_mode", body=payload, context={KNOWN: read_body(payload)})
 
 
 def _read_event(raw: bytes) -> AsyncBoltRequest | None:
-    """The body of an event as Bolt wants it; None if it is none of Slack's.
+    """The body of an event as Bolt expects it; None if it is not one.
 
-    Bolt gets what is read here and no more: it trips over odd fields.
+    Bolt gets the fields that are used here and no more: it fails on odd ones.
     """
     try:
         body = read_body(json.loads(raw))
@@ -300,7 +300,7 @@ def _read_event(raw: bytes) -> AsyncBoltRequest | None:
 
 
 def _read_form(raw: bytes) -> AsyncBoltRequest | None:
-    """The body of a command or a menu as Bolt wants it; None if it is none of Slack's."""
+    """The body of a command or a menu as Bolt expects it; None if it is not one."""
     try:
         text = raw.decode()
         if payload := parse_qs(text).get("payload"):
@@ -313,7 +313,7 @@ def _read_form(raw: bytes) -> AsyncBoltRequest | None:
 
 
 def _is_sound(payload: Json) -> bool:
-    """Whether an interaction has the shape that Bolt takes for granted."""
+    """Whether an interaction has the shape that Bolt assumes."""
     actions = payload.get("actions", [{}])
     if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
         return False
@@ -322,4 +322,4 @@ def _is_sound(payload: Json) -> bool:
 
 
 async def _ignore() -> None:
-    """Acknowledge events that we subscribe to for nothing, or Slack sends them again."""
+    """Acknowledge unused events that we are subscribed to, or Slack sends them again."""

@@ -1,4 +1,4 @@
-"""Slack's Web API clients, which of their calls may be repeated, and who we are there."""
+"""Slack's Web API clients, the calls that they may repeat, and the bot's identity."""
 
 import contextlib
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from bots.slack.sdk.errors import start_up_faults
 
 CALL_TIMEOUT_S = 10
 POST_TIMEOUT_S = 30
-"""A post that is given up may yet stand there later, unseen: better to wait for it."""
+"""A post that is given up may still appear later, unseen: waiting for it is better."""
 MAX_RATE_LIMIT_RETRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SlackAccess:
-    """What is needed to talk to one workspace."""
+    """The tokens and the address of one workspace."""
 
     bot_token: str
     api_url: str
@@ -31,7 +31,7 @@ class SlackAccess:
 
 @dataclass(frozen=True, slots=True)
 class AppCredentials:
-    """Who the app is that workspaces install."""
+    """The credentials of the app that workspaces install."""
 
     client_id: str
     client_secret: str
@@ -40,7 +40,7 @@ class AppCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who we are in a workspace, and how we talk to it."""
+    """The bot's identity and tokens in a workspace."""
 
     access: SlackAccess
     me: Identity
@@ -52,13 +52,13 @@ def make_client(
     """A Web API client; only idempotent calls may be repeated after a broken connection.
 
     slack_sdk repeats every call by default, which posts twice when the connection breaks after the
-    post was taken.
+    post was accepted.
 
     Args:
         access: to which workspace.
         is_idempotent: whether its calls may be repeated.
         is_patient: whether a call waits as long as Slack asks callers to; else it fails, and its
-            caller knows what is to go first then.
+            caller decides what to send first.
     """
     handlers: list[AsyncRetryHandler] = []
     if is_patient:
@@ -74,11 +74,11 @@ def make_client(
 
 
 async def identify(access: SlackAccess) -> Identity:
-    """Ask Slack who we are.
+    """Ask Slack for the bot's identity.
 
     Raises:
-        TokenError: it does not know the token.
-        PlatformUnreachableError: it does not answer.
+        TokenError: Slack does not know the token.
+        PlatformUnreachableError: Slack does not answer.
     """
     where = "copy it again from your app's page, OAuth & Permissions"
     with start_up_faults(access.api_url, "SLACK_BOT_TOKEN", where):
@@ -91,7 +91,7 @@ async def identify(access: SlackAccess) -> Identity:
 
 
 async def check_app_token(access: SlackAccess) -> None:
-    """Ask Slack whether the app token may open a socket; opens none.
+    """Check that the app token may open a socket; opens none.
 
     Raises:
         TokenError: it may not.
@@ -104,6 +104,6 @@ async def check_app_token(access: SlackAccess) -> None:
 
 
 def socket_faults(access: SlackAccess) -> contextlib.AbstractContextManager[None]:
-    """Raise what keeps a socket from being opened as ours."""
+    """Raise errors of opening a socket as ours."""
     where = "it needs the scope connections:write; see your app's page, Basic Information"
     return start_up_faults(access.api_url, "SLACK_APP_TOKEN", where)

@@ -1,4 +1,4 @@
-"""Slack's exceptions as ours, with their cause; and the errors that they are told by."""
+"""Translates Slack's exceptions into ours, with their cause, and lists Slack's error names."""
 
 import contextlib
 from collections.abc import Iterator
@@ -33,11 +33,11 @@ TOKEN_ERRORS = frozenset(
         "org_login_required",
     }
 )
-"""Somebody has to mend the token; answers wait until that is done."""
+"""The operator has to fix the token; answers wait until then."""
 GONE_ERRORS = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 """Our message can no longer be edited."""
 ELSEWHERE_ERRORS = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
-"""We, or whom it is for, are not in the channel; one that we may not see is not found."""
+"""We, or the recipient, are not in the channel; one that is hidden from us is not found."""
 PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset(
     {
         "internal_error",
@@ -52,18 +52,18 @@ PASSING_ERRORS = (TOKEN_ERRORS - {"missing_scope", "no_permission"}) | frozenset
 """Errors after which trying again may help (docs.slack.dev, the methods' error tables); after all
 others it cannot."""
 STREAMING_ERRORS = frozenset({"streaming_state_conflict", "cant_delete_message"})
-"""What Slack says to who changes or deletes a message that is being streamed."""
+"""Slack's errors for changing or deleting a message that is being streamed."""
 RATE_ERRORS = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 HTTP_SERVER_ERROR = 500
 
 
 class StreamingError(UndeliverableError):
-    """The message is being streamed: that has to end before it is changed otherwise."""
+    """The message is being streamed: the stream has to end before another change."""
 
 
 @contextlib.contextmanager
 def start_up_faults(api_url: str, token: str, hint: str) -> Iterator[None]:
-    """What goes wrong while starting: the token's fault, or a passing one of Slack's."""
+    """Raise errors at the start as ours: the token's fault, or a passing one of Slack's."""
     try:
         yield
     except SlackApiError as error:
@@ -101,9 +101,9 @@ def translated() -> Iterator[None]:
 
 
 def fault_of(error: SlackApiError) -> tuple[str, int]:
-    """An error's name, if it is Slack's own, and HTTP status.
+    """The error's name, if it is Slack's own, and HTTP status.
 
-    What stands before Slack may answer too: then slack_sdk hands on whatever it was given.
+    A proxy before Slack may answer too: then slack_sdk hands on whatever it was given.
     """
     response: Any = error.response
     data = getattr(response, "data", response)

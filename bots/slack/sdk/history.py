@@ -1,4 +1,4 @@
-"""What was said, and where, read by Slack's Web API."""
+"""Reads conversations, members and messages by Slack's Web API."""
 
 from dataclasses import dataclass
 
@@ -24,13 +24,13 @@ class Conversation:
 
 
 class History:
-    """What was said, read by the Web API; waits as long as Slack asks callers to."""
+    """Reads by the Web API; waits as long as Slack asks callers to."""
 
     def __init__(self, access: SlackAccess) -> None:
         self._client = make_client(access, is_idempotent=True)
 
     async def conversations(self, most: int) -> list[Conversation]:
-        """Where we are.
+        """The conversations that we are in.
 
         Raises:
             PlatformError: Slack does not say; a scope may be missing.
@@ -64,17 +64,17 @@ class History:
         return bool(found.get("is_member") or found.get("is_im"))
 
     async def creator(self, channel: str) -> str:
-        """Who has made a conversation; empty if Slack does not tell it of this one.
+        """The creator of a conversation; empty if Slack does not show one.
 
         Raises:
-            PlatformError: Slack does not say anything.
+            PlatformError: Slack does not answer.
         """
         with translated():
             answer = await self._client.conversations_info(channel=channel)
         return str(answer["channel"].get("creator") or "")
 
     async def is_member(self, channel: str, user: str) -> bool:
-        """Whether somebody is in a conversation, as far as its members can be listed.
+        """Whether a person is in a conversation, as far as its members can be listed.
 
         Raises:
             ElsewhereError: it is a private one that we are not in.
@@ -94,14 +94,14 @@ class History:
         return False
 
     async def person(self, user: str) -> Json:
-        """What Slack says of somebody. Raises as ``conversations`` does."""
+        """Slack's record of a person. Raises as ``conversations`` does."""
         with translated():
             answer = await self._client.users_info(user=user, include_locale=True)
         found: Json = answer["user"]
         return found
 
     async def message(self, channel: str, ts: str) -> Json | None:
-        """One message, wherever in the channel it stands; None if it is gone.
+        """One message of a channel or its threads; None if it is gone.
 
         Raises:
             PlatformError: Slack does not show it.
@@ -119,7 +119,7 @@ class History:
         return found[0] if found else None
 
     async def job_at(self, channel: str, ts: str) -> str:
-        """The job whose answer stands in one of our messages; empty if none does.
+        """The job of the answer in one of our messages; empty if it is no answer.
 
         Raises:
             PlatformError: Slack does not show it.
@@ -166,7 +166,7 @@ class History:
         return messages[::-1]
 
     async def pins(self, channel: str) -> list[Json]:
-        """What is pinned in a channel, the latest first: a hundred at most.
+        """The pinned items of a channel, the latest first: a hundred at most.
 
         Raises:
             PlatformError: Slack does not show it.

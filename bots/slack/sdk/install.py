@@ -52,7 +52,7 @@ class InstallFlow:
     def __init__(
         self, credentials: AppCredentials, installations: RedisInstallations, states: RedisStates
     ) -> None:
-        # Slack's library writes the code that it could not use.
+        # slack_bolt logs the code that it could not use.
         quiet = logging.getLogger("slack_bolt.oauth.quiet")
         quiet.setLevel(logging.CRITICAL)
         settings = AsyncOAuthSettings(
@@ -82,7 +82,7 @@ class InstallFlow:
         return await to_aiohttp_response(answer)
 
     async def finish(self, request: web.Request) -> web.StreamResponse:
-        """Where Slack's page leads back to."""
+        """The page that Slack's page redirects back to."""
         try:
             answer = await self._flow.handle_callback(await to_bolt_request(request))
         except LEDGER_AWAY as error:

@@ -1,4 +1,4 @@
-"""Workspaces that have installed our app, their tokens sealed; and who asks to install it.
+"""Stores of the installed workspaces, with encrypted tokens, and of OAuth states.
 
 Slack's own flow calls these (``AsyncInstallationStore``, ``AsyncOAuthStateStore``).
 """
@@ -23,7 +23,7 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 STATE_S = 600
-"""How long somebody may take on Slack's page; its cookie lasts as long."""
+"""How long a person may stay on Slack's page; its cookie lasts as long."""
 STATE_BYTES = 32
 KEY = keys.installations(Platform.SLACK)
 OF_ONE_WORKSPACE = "Only a workspace can install this app, and no whole organisation."
@@ -31,7 +31,7 @@ OF_ONE_WORKSPACE = "Only a workspace can install this app, and no whole organisa
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What a workspace gave us."""
+    """The token and the bot of a workspace."""
 
     team: str
     bot_token: str
@@ -47,7 +47,7 @@ class RedisInstallations(AsyncInstallationStore):
 
     @property
     def logger(self) -> logging.Logger:
-        """Where Slack's library writes."""
+        """The logger of Slack's library."""
         return logging.getLogger(__name__)
 
     async def teams(self) -> list[str]:
@@ -56,7 +56,7 @@ class RedisInstallations(AsyncInstallationStore):
         return [name.decode() for name in found]
 
     async def find(self, team: str) -> Installed | None:
-        """What a workspace gave us; None if it has not installed the app, or its seal is unknown.
+        """A workspace's token and bot; None if it has not installed the app, or the key is unknown.
 
         Raises:
             redis.RedisError, TimeoutError, OSError: Redis is away.
@@ -71,7 +71,7 @@ class RedisInstallations(AsyncInstallationStore):
             return None
 
     async def renew(self) -> None:
-        """TokenCipher everything with the newest key. Raises as ``find`` does."""
+        """Encrypt all tokens with the newest key. Raises as ``find`` does."""
         for team in await self.teams():
             sealed: Any = await self._store.client.hget(KEY, team)
             try:
@@ -82,7 +82,7 @@ class RedisInstallations(AsyncInstallationStore):
                 await self._put(team, renewed)
 
     async def async_save(self, installation: Installation) -> None:
-        """Keep a workspace's token. Raises as ``find`` does, and ``BoltError``."""
+        """Store a workspace's token. Raises as ``find`` does, and ``BoltError``."""
         team, token, user = (
             installation.team_id,
             installation.bot_token,
@@ -101,7 +101,7 @@ class RedisInstallations(AsyncInstallationStore):
         team_id: str | None,
         is_enterprise_install: bool | None = False,
     ) -> Bot | None:
-        """A workspace's bot, as Slack's library wants it. Raises as ``find`` does."""
+        """A workspace's bot, as Slack's library expects it. Raises as ``find`` does."""
         del enterprise_id, is_enterprise_install
         found = await self.find(team_id or "")
         if found is None:
@@ -115,7 +115,7 @@ class RedisInstallations(AsyncInstallationStore):
         )
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        """Forget a workspace. Raises as ``find`` does."""
+        """Delete a workspace. Raises as ``find`` does."""
         del enterprise_id
         gone: Any = self._store.client.hdel(KEY, team_id or "")
         if await gone:
@@ -124,7 +124,7 @@ class RedisInstallations(AsyncInstallationStore):
     async def async_delete_installation(
         self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
     ) -> None:
-        """A person who installed the app left: the workspace's token is not theirs."""
+        """Do nothing when an installing person leaves: the workspace's token is not theirs."""
         del enterprise_id, team_id, user_id
 
     async def _put(self, team: str, sealed: bytes) -> None:
@@ -133,18 +133,18 @@ class RedisInstallations(AsyncInstallationStore):
 
 
 class RedisStates(AsyncOAuthStateStore):
-    """Who asks to install the app: each state is good once, and for ten minutes."""
+    """States of installations under way: each is valid once, and for ten minutes."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
 
     @property
     def logger(self) -> logging.Logger:
-        """Where Slack's library writes."""
+        """The logger of Slack's library."""
         return logging.getLogger(__name__)
 
     async def async_issue(self, *args: object, **kwargs: object) -> str:
-        """A state that nobody can guess. Raises redis.RedisError, TimeoutError, OSError."""
+        """A state that cannot be guessed. Raises redis.RedisError, TimeoutError, OSError."""
         del args, kwargs
         state = secrets.token_urlsafe(STATE_BYTES)
         await self._store.client.set(keys.oauth_state(state), "1", ex=STATE_S)

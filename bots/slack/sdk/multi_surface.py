@@ -1,4 +1,4 @@
-"""Slack as delivery sees it where several workspaces have installed our app."""
+"""Slack as a delivery surface where several workspaces have installed our app."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -28,15 +28,15 @@ class MultiSurface:
         self._find = find
         self._max_parts = max_parts
         self._any = self._make(access)
-        """Says what is the same in each."""
+        """For what is the same in each workspace."""
         self._surfaces: dict[str, tuple[Account, SlackSurface]] = {}
 
     def placeholder(self, job: Job) -> str | None:
-        """Posted at once."""
+        """The text posted at once."""
         return self._known(job).placeholder(job)
 
     def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
-        """What Slack counts the next call as."""
+        """The bucket of the next call."""
         return self._known(job).bucket(job, rank, is_begun=is_begun)
 
     def render(self, text: str) -> Sequence[str]:
@@ -56,11 +56,11 @@ class MultiSurface:
         await (await self._of(job)).edit(job, message, piece)
 
     async def delete(self, job: Job, message: str) -> None:
-        """Take it away."""
+        """Delete it."""
         await (await self._of(job)).delete(job, message)
 
     async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
-        """Look for it."""
+        """Look for a posted part."""
         return await (await self._of(job)).find(job, part, text, after)
 
     async def react(self, job: Job, emoji: str) -> None:
@@ -68,11 +68,11 @@ class MultiSurface:
         await (await self._of(job)).react(job, emoji)
 
     async def unreact(self, job: Job, emoji: str) -> None:
-        """Take a mark of ours away."""
+        """Remove a mark of ours."""
         await (await self._of(job)).unreact(job, emoji)
 
     async def show_busy(self, job: Job) -> None:
-        """Show that an answer is coming."""
+        """Show that an answer is on its way."""
         await (await self._of(job)).show_busy(job)
 
     def _make(self, access: SlackAccess) -> SlackSurface:
@@ -83,10 +83,10 @@ class MultiSurface:
         return known[1] if known else self._any
 
     async def _of(self, job: Job) -> SlackSurface:
-        """The workspace's own.
+        """The workspace's own surface.
 
         Raises:
-            UndeliverableError: it has not installed us, or not any more.
+            UndeliverableError: it has not installed us, or removed us.
         """
         team = job.origin.team
         account = await self._find(team)

@@ -1,6 +1,6 @@
-"""Calls that Slack counts: what it says of its limits is told to all processes.
+"""Calls that Slack counts: its rate limits are reported to all processes.
 
-And what a workspace may lack: it is tried again after a while.
+Also features that a workspace may lack: they are tried again after a while.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 Clock = Callable[[], float]
 
 OFF_S = 600.0
-"""A feature that a workspace lacks is tried again after so long: an app may be given it."""
+"""A missing feature is tried again after so long: the app may have been granted it."""
 HTTP_CLIENT_ERROR = 400
 ONE_PLACE = ELSEWHERE_ERRORS | {"is_archived", "thread_not_found", "message_not_found"}
 """Refusals that say nothing of other places."""
@@ -41,7 +41,7 @@ class Meter:
 
     @contextlib.asynccontextmanager
     async def calling(self, origin: Origin, method: str) -> AsyncIterator[None]:
-        """Raise Slack's exceptions as ours; a limit is told to the other processes."""
+        """Raise Slack's exceptions as ours; report a rate limit to the other processes."""
         try:
             with translated():
                 yield
@@ -51,12 +51,12 @@ class Meter:
             raise RateLimitedError(wait_s, is_shared=True) from error
 
     async def count(self, origin: Origin, method: str) -> None:
-        """Count a call that no turn has been taken for."""
+        """Count a call made without a turn."""
         await self._budget.spend(bucket_of(origin.team, origin.channel, method))
 
 
 class Offer:
-    """Something that Slack offers in some workspaces, and not in others."""
+    """A feature that Slack offers in some workspaces, and not in others."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._name = name
@@ -69,7 +69,7 @@ class Offer:
         return self._clock() >= self._off_until_s
 
     def is_declined(self, error: SlackApiError) -> bool:
-        """Whether an error says that the workspace lacks it; then it is left alone for a while."""
+        """Whether an error says that the workspace lacks it; then it is not tried for a while."""
         name, status = fault_of(error)
         if name in RATE_ERRORS | PASSING_ERRORS | ONE_PLACE:
             return False

@@ -1,11 +1,10 @@
-"""What one person is shown besides answers: views, the Home tab, prompts, a whisper.
+"""What one person is shown besides answers: views, the Home tab, prompts, ephemeral messages.
 
-A method that this workspace's Slack does not have, or does not grant us, is passed over where
-nothing depends on it.
+A method that this workspace's Slack does not have, or does not grant us, is skipped where nothing
+depends on it.
 
-What is said to one person by the address that came with their command or menu.
-
-Slack takes five answers there, for half an hour, also where the app is no member
+Replies to one person go to the response address of their command or menu. Slack accepts five there,
+for half an hour, also where the app is no member
 (docs.slack.dev/interactivity/handling-user-interaction).
 """
 
@@ -25,13 +24,13 @@ log = get_logger(__name__)
 
 
 class Screen:
-    """Shows things to the people of one workspace."""
+    """Shows views and messages to the people of one workspace."""
 
     def __init__(self, access: SlackAccess) -> None:
         self._client = make_client(access, is_idempotent=True)
 
     async def open(self, trigger: str, view: Mapping[str, Any]) -> None:
-        """Open a view, within three seconds of what the trigger came with.
+        """Open a view, within three seconds of the interaction with this trigger.
 
         Raises:
             PlatformError: Slack does not open it.
@@ -40,17 +39,17 @@ class Screen:
             await self._client.views_open(trigger_id=trigger, view=dict(view))
 
     async def replace(self, view_id: str, view: Mapping[str, Any]) -> None:
-        """Put a view in the place of one that is open. Raises as ``open`` does."""
+        """Replace an open view. Raises as ``open`` does."""
         with translated():
             await self._client.views_update(view_id=view_id, view=dict(view))
 
     async def publish(self, user: str, view: Mapping[str, Any]) -> None:
-        """Show somebody's Home tab. Raises as ``open`` does."""
+        """Publish a person's Home tab. Raises as ``open`` does."""
         with translated():
             await self._client.views_publish(user_id=user, view=dict(view))
 
     async def suggest(self, channel: str, title: str, prompts: Sequence[Json]) -> None:
-        """Suggest what to write in a direct message, where Slack has that.
+        """Suggest prompts in a direct message, where Slack has that.
 
         Raises:
             PlatformError: Slack does not answer.
@@ -64,16 +63,16 @@ class Screen:
                 log.info("prompts_not_suggested", reason=fault_of(error)[0])
 
     async def whisper(self, channel: str, user: str, thread: str, text: str) -> None:
-        """Say something that one person alone sees.
+        """Post a message that only one person sees.
 
         Args:
             channel: where.
-            user: to whom.
+            user: the person who sees it.
             thread: in which thread; empty for none.
             text: mrkdwn, escaped.
 
         Raises:
-            PlatformError: it was not said.
+            PlatformError: it was not posted.
         """
         with translated():
             await self._client.chat_postEphemeral(
@@ -81,7 +80,7 @@ class Screen:
             )
 
     async def direct_with(self, user: str) -> str:
-        """The direct message between somebody and us. Raises as ``open`` does."""
+        """The direct message between a person and us. Raises as ``open`` does."""
         with translated():
             answer = await self._client.conversations_open(users=user)
         return str(answer["channel"]["id"])
@@ -93,10 +92,10 @@ USED_UP = frozenset({403, 404, 410})
 
 
 async def respond(url: str, text: str, blocks: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Say something that the person who acted sees alone.
+    """Send a reply that only the person who acted sees.
 
     Args:
-        url: as Slack gave it.
+        url: the response address from Slack.
         text: mrkdwn, escaped.
         blocks: the same with buttons, if there are any.
 

@@ -1,6 +1,6 @@
-"""Slack's sessions: that we are at work on a question in a direct message, with Slack's own Stop.
+"""Slack's sessions: show that we work on a question in a direct message, with Slack's own Stop.
 
-Nobody's answer waits for this, and where Slack has no sessions nobody misses them.
+No answer waits for them, and they are skipped where Slack has none.
 """
 
 from slack_sdk.errors import SlackApiError
@@ -17,11 +17,11 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 PROCESSING, ACTIVE = "processing", "active"
-"""Slack ends the first by itself after an hour, and nothing else does but we."""
+"""Slack ends the first by itself after an hour; otherwise only we do."""
 
 
 class Sessions:
-    """What is shown of our work in direct messages."""
+    """Shows our work in direct messages."""
 
     def __init__(self, client: AsyncWebClient, meter: Meter, clock: Clock) -> None:
         self._client = client
@@ -29,11 +29,11 @@ class Sessions:
         self._offer = Offer("sessions", clock)
 
     async def begin(self, job: Job) -> None:
-        """Show that an answer is coming, and that it can be stopped."""
+        """Show that an answer is on its way, and that it can be stopped."""
         await self._set(job, PROCESSING)
 
     async def end(self, job: Job) -> None:
-        """Show that nothing is being written any more."""
+        """Show that no answer is being written any more."""
         await self._set(job, ACTIVE)
 
     async def _set(self, job: Job, status: str) -> None:

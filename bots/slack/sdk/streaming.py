@@ -1,7 +1,8 @@
-"""Answers in direct messages, by Slack's own streaming: begun, gone on with, ended.
+"""Streams answers in direct messages with Slack's own streaming: started, appended to, stopped.
 
-A stream is one message while it grows. What it cannot say, because the text above has changed, or
-any more, because it is old or Slack has ended it, is for ``chat.update``: the caller is told so.
+A stream is one message while it grows. When the text above has changed, or the stream is old or
+Slack has ended it, the message has to be edited by ``chat.update``: the return value tells the
+caller so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ ROLL_S = 240.0
 """A stream dies after some five minutes, even while it is written to (github.com/slackapi/
 python-slack-sdk/issues/1859); after four we go on in the same message by ``chat.update``."""
 FORGET_S = 900.0
-"""Streams that another process has ended are forgotten after so long."""
+"""Streams that another process has ended are dropped after so long."""
 STOPPED_BY_USER = "stopped_by_user"
 BAD_BLOCKS = "invalid_blocks"
 
@@ -39,9 +40,9 @@ class _Stream:
     begun_s: float
     sent: str
     is_halted: bool = False
-    """Somebody has pressed Slack's own Stop: it says no more until the ending has come."""
+    """A person pressed Slack's own Stop: it gets no more text until the ending."""
     is_doubtful: bool = False
-    """A call was not answered: nobody knows what stands there."""
+    """A call was not answered: its effect is unknown."""
 
 
 class Streams:
@@ -54,7 +55,7 @@ class Streams:
         self._clock = clock
         self._offer = Offer("streaming", clock)
         self._open: dict[str, _Stream] = {}
-        """Job -> the message of its answer that grows."""
+        """Job -> the streamed message of its answer."""
 
     def may_begin(self, job: Job) -> bool:
         """Whether an answer may be streamed, as far as we know."""
@@ -62,13 +63,13 @@ class Streams:
         return grows and is_direct(job.origin) and self._offer.is_on
 
     def method(self, job: Job, *, is_final: bool) -> str | None:
-        """What goes on with an answer that is being streamed here; None if it is not."""
+        """The method that continues an answer streamed here; None if it is not."""
         if job.id not in self._open:
             return None
         return STOP if is_final else APPEND
 
     async def begin(self, job: Job, piece: Piece, metadata: Json) -> str | None:
-        """Begin a message that will grow; None if it has to be posted.
+        """Start a message that will grow; None if it has to be posted.
 
         Raises:
             PlatformError: as ``surface.Surface.post`` does.
@@ -101,12 +102,12 @@ class Streams:
         return str(answer["ts"])
 
     async def go_on(self, job: Job, message: str, piece: Piece, buttons: Sequence[Json]) -> bool:
-        """Write what is new into a message; False if it has to be edited.
+        """Append new text to a message; False if it has to be edited.
 
         Args:
             job: whose answer it is.
             message: the message, perhaps not one of a stream.
-            piece: what it is to read.
+            piece: its new content.
             buttons: the blocks below it, once it is whole.
 
         Raises:
@@ -128,7 +129,7 @@ class Streams:
         return False
 
     async def end(self, origin: Origin, message: str) -> None:
-        """End a stream that another process has begun, if it is one.
+        """End a stream that another process has started, if it is one.
 
         Raises:
             PlatformError: as ``surface.Surface.edit`` does.
@@ -151,8 +152,8 @@ class Streams:
         return True
 
     async def _end(self, job: Job, stream: _Stream, piece: Piece, buttons: Sequence[Json]) -> bool:
-        """End a stream; whether the message reads what it has to."""
-        if piece.controls is not AnswerButtons.DONE:  # else the turn was taken for this
+        """End a stream; whether the message has its final content."""
+        if piece.controls is not AnswerButtons.DONE:  # else the turn was counted for STOP
             await self._meter.count(job.origin, STOP)
         markdown = piece.text.markdown if isinstance(piece.text, StreamedPart) else ""
         is_same = streamed(markdown) == markdown and markdown.startswith(stream.sent)
@@ -164,7 +165,7 @@ class Streams:
     async def _stop(
         self, job: Job, stream: _Stream, addition: str = "", buttons: Sequence[Json] = ()
     ) -> bool:
-        """End a stream; whether all was taken."""
+        """End a stream; whether all text was accepted."""
         last: dict[str, Any] = {"markdown_text": addition, "blocks": list(buttons)}
         arguments = {name: value for name, value in last.items() if value}
         arguments |= {"metadata": stream.metadata, "session_status": "active"}
@@ -178,7 +179,7 @@ class Streams:
     async def _try(
         self, job: Job, stream: _Stream, method: str, arguments: Mapping[str, Any]
     ) -> str:
-        """Call, and remember if nobody knows whether that was heard. Returns as ``_call``."""
+        """Call, and note the stream as doubtful if there was no response. Returns as ``_call``."""
         try:
             return await self._call(job.origin, stream.ts, method, arguments)
         except PlatformUnavailableError as error:
@@ -188,7 +189,7 @@ class Streams:
     async def _call(
         self, origin: Origin, message: str, method: str, arguments: Mapping[str, Any]
     ) -> str:
-        """Slack's word for why it will not; empty if it was done."""
+        """Slack's error if it refuses; empty if it was done."""
         append, stop = self._client.chat_appendStream, self._client.chat_stopStream
         async with self._meter.calling(origin, method):
             try:
@@ -203,7 +204,7 @@ class Streams:
 
 
 def _so_far(piece: Piece) -> str:
-    """What of a part may be streamed by now; empty if it may not."""
+    """The text of a part that may be streamed by now; empty if none may."""
     is_growing = piece.controls is AnswerButtons.RUNNING and not piece.is_notice
     if not is_growing or piece.picture or not isinstance(piece.text, StreamedPart):
         return ""

@@ -1,9 +1,8 @@
-"""Slack as delivery sees it: answers posted, edited, found again and taken away.
+"""Slack as a delivery surface: answers posted, edited, found again and deleted.
 
-What one person alone sees is posted once: Slack shows it, and neither finds nor edits it. A picture
-stands in the same message as its text, so that whatever is true of a message is true of it.
-
-Buttons drawn under an answer, in the newest way that this workspace takes.
+What only one person sees is posted once: Slack shows it, and neither finds nor edits it. A picture
+is in the same message as its text, so that both are edited and deleted together. Buttons are drawn
+in the newest way that the workspace accepts.
 """
 
 import time
@@ -47,7 +46,7 @@ class Buttons:
     async def show(
         self, content: Mapping[str, Any], controls: AnswerButtons, job_id: str, show: Show
     ) -> str:
-        """Show what a message says with its buttons; returns the message's id.
+        """Show a message's content with its buttons; returns the message's id.
 
         Raises:
             SlackApiError, aiohttp.ClientError, TimeoutError: as the call does.
@@ -73,7 +72,7 @@ UNFETCHED: Mapping[str, Any] = {"unfurl_links": False, "unfurl_media": False}
 
 
 class SlackSurface:
-    """Slack as delivery sees it."""
+    """Slack as a delivery surface."""
 
     cadence = streaming_cadence.SLACK
 
@@ -94,12 +93,12 @@ class SlackSurface:
         self._sessions = Sessions(self._client, self._meter, clock)
 
     def render(self, text: str) -> Sequence[str]:
-        """Parts of mrkdwn within Slack's limits; one alone knows its Markdown, to be streamed."""
+        """Parts of mrkdwn within Slack's limits; a single one keeps its Markdown, for streaming."""
         parts = render_for_slack(text, self._max_parts)
         return parts if len(parts) > 1 else [StreamedPart(parts[0], text)]
 
     def placeholder(self, job: Job) -> str | None:
-        """Slack shows nothing by itself, but in direct messages that we are at work."""
+        """A text, except in direct messages: only there Slack itself shows that we work."""
         return None if self._streams.may_begin(job) else PLACEHOLDER
 
     def bucket(self, job: Job, rank: Rank, *, is_begun: bool) -> Bucket | None:
@@ -116,7 +115,7 @@ class SlackSurface:
         return bucket_of(origin.team, origin.channel, method)
 
     def can_edit(self, job: Job) -> bool:
-        """Slack shows what only one person sees once, and for good."""
+        """False for what only one person sees: Slack shows it once and never edits it."""
         return job.origin.audience is Audience.CHANNEL
 
     async def post(self, job: Job, part: int, piece: Piece) -> str:
@@ -135,7 +134,7 @@ class SlackSurface:
                 thread_ts=answer_thread(origin) or None,
                 metadata=metadata,
                 **content,
-                # A file is shared by its link being shown; beside it stand our own words only.
+                # A file is shared by its link being shown; beside it is only our own text.
                 **({} if piece.document else UNFETCHED),
                 **HARMLESS,
             )
@@ -149,16 +148,16 @@ class SlackSurface:
     async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Replace a posted message's text. See ``surface.Surface``."""
         if job.origin.audience is Audience.ASKER:
-            return  # it stands there as it was posted, if it is known to have been
+            return  # it is as it was posted, if it is known to have been
         is_streamed = self._streams.method(job, is_final=True) is not None
         below = with_controls({"blocks": [{}]}, piece.controls, job.id)["blocks"][1:]
         if await self._streams.go_on(job, message, piece, below):
             return
-        if is_streamed:  # the turn was taken for something else
+        if is_streamed:  # the turn was for another method
             await self._meter.count(job.origin, UPDATE)
         try:
             await self._update(job, message, piece)
-        except StreamingError:  # begun by a process that has died
+        except StreamingError:  # started by a process that has died
             await self._streams.end(job.origin, message)
             await self._update(job, message, piece)
         await self._end_session(job, piece)
@@ -179,7 +178,7 @@ class SlackSurface:
             await self._sessions.end(job)
 
     async def _show(self, job: Job, piece: Piece, show: Show) -> str:
-        """Post or edit, with what belongs to the text; returns the message's id."""
+        """Post or edit a text with its picture and buttons; returns the message's id."""
 
         async def with_buttons(content: Mapping[str, Any]) -> str:
             return await self._buttons.show(content, piece.controls, job.id, show)
@@ -192,7 +191,7 @@ class SlackSurface:
     async def delete(self, job: Job, message: str) -> None:
         """Delete a posted message. See ``surface.Surface``."""
         if job.origin.audience is Audience.ASKER:
-            return  # Slack takes nothing back that one person alone sees
+            return  # Slack does not delete what only one person sees
         try:
             await self._delete(job.origin, message)
         except StreamingError:
@@ -215,7 +214,7 @@ class SlackSurface:
         search: dict[str, Any] = {
             "channel": origin.channel,
             "include_all_metadata": True,
-            # A command has no message; what answers it is among the latest of its channel.
+            # A command has no message; its answer is among the latest of its channel.
             "oldest": after or (origin.message if is_timestamp(origin.message) else None),
             "limit": SEARCH_LIMIT,
         }
@@ -232,7 +231,7 @@ class SlackSurface:
             if message.get("bot_id") or message.get("metadata")
         ]
         ours = [ts for ts, payload in found if payload == wanted]
-        if is_direct(origin):  # nobody else writes there as a bot
+        if is_direct(origin):  # no other author writes there as a bot
             ours += [ts for ts, payload in found if payload is None and is_after(ts, origin)]
         return ours
 
@@ -249,7 +248,7 @@ class SlackSurface:
                     raise
 
     async def unreact(self, job: Job, emoji: str) -> None:
-        """Take a mark of ours away. See ``surface.Surface``."""
+        """Remove a mark of ours. See ``surface.Surface``."""
         origin = job.origin
         with translated():
             try:
@@ -261,13 +260,13 @@ class SlackSurface:
                     raise
 
     async def show_busy(self, job: Job) -> None:
-        """Show that we are at work in direct messages; elsewhere the placeholder shows it."""
+        """Show that we work in direct messages; elsewhere the placeholder shows it."""
         await self._sessions.begin(job)
 
     async def _post_privately(self, job: Job, part: int, piece: Piece) -> str:
-        """Post for the person who asked alone, in the same place.
+        """Post for the asker alone, in the same place.
 
-        Where we are not, Slack takes it by the address that came with the command or menu.
+        Where we are not a member, Slack accepts it by the response address of the command or menu.
         """
         origin = job.origin
 
@@ -275,7 +274,7 @@ class SlackSurface:
             answer = await self._poster.chat_postEphemeral(
                 channel=origin.channel,
                 user=origin.user,
-                # Slack shows what is for one person in threads that are there already, only.
+                # Slack shows ephemeral messages only in threads that exist already.
                 thread_ts=origin.thread if origin.thread not in {"", origin.message} else None,
                 **content,
                 **HARMLESS,

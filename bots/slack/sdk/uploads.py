@@ -1,7 +1,7 @@
-"""Pictures and long texts that belong to answers: uploaded to Slack, and shown with a message.
+"""Uploads pictures and long texts of answers to Slack, to be shown with a message.
 
-Slack works on an upload for a moment after it says that it is complete; a message that shows the
-file too early is refused, and tried again.
+Slack works on an upload for a moment after it reports it complete; a message that shows the file
+too early is refused, and tried again.
 """
 
 import asyncio
@@ -41,11 +41,11 @@ Show = Callable[[Mapping[str, Any]], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file at Slack's."""
+    """A file on Slack."""
 
     id: str
     address: str
-    """Under which Slack shows it."""
+    """Its address on Slack."""
 
 
 class Pictures:
@@ -54,10 +54,10 @@ class Pictures:
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
         self._files: OrderedDict[str, _File] = OrderedDict()
-        """Job, or job and name -> what was uploaded for it."""
+        """Job, or job and name -> its uploaded file."""
 
     async def show(self, job_id: str, text: str, picture: Picture | None, show: Show) -> str:
-        """Show a text with its picture; without it, and with a sentence, if Slack has none of it.
+        """Show a text with its picture, or with a sentence if Slack does not accept the picture.
 
         Raises:
             SlackApiError, aiohttp.ClientError, TimeoutError: as the calls do.
@@ -77,9 +77,9 @@ class Pictures:
         return await show(with_image(text, None, picture))
 
     async def link_to(self, job_id: str, document: TextFile) -> str:
-        """A link to the uploaded file, which whoever reads the message may follow.
+        """A link to the uploaded file, which readers of the message may follow.
 
-        A sentence in its place, if Slack has none of it.
+        A sentence in its place, if Slack does not accept it.
 
         Raises:
             SlackApiError, aiohttp.ClientError, TimeoutError: as the calls do.
@@ -89,13 +89,13 @@ class Pictures:
         return f"<{file.address}|{document.name}>" if file else NO_DOCUMENT
 
     async def _file(self, job_id: str, picture: Picture) -> str | None:
-        """Slack's id of the uploaded picture; None if Slack will never have it."""
+        """Slack's id of the uploaded picture; None if Slack will never accept it."""
         content = base64.b64decode(picture.content)
         file = await self._taken(job_id, picture.name, content, alt_txt=picture.description)
         return file.id if file else None
 
     async def _taken(self, key: str, name: str, content: bytes, **more: str) -> _File | None:
-        """The uploaded file; None if Slack will never have it."""
+        """The uploaded file; None if Slack will never accept it."""
         if file := self._files.get(key):
             return file
         try:
@@ -117,7 +117,7 @@ class Pictures:
         return file
 
     async def _upload(self, name: str, content: bytes, **more: str) -> _File:
-        """Upload a file that nobody sees yet."""
+        """Upload a file without showing it yet."""
         place = await self._client.files_getUploadURLExternal(
             filename=name, length=len(content), **more
         )
@@ -128,6 +128,6 @@ class Pictures:
         ):
             pass
         file = str(place["file_id"])
-        # No channel: the file is shown by the message and nowhere else.
+        # No channel: only the message shows the file.
         done = await self._client.files_completeUploadExternal(files=[{"id": file, "title": name}])
         return _File(file, str(done["files"][0].get("permalink", "")))

@@ -1,1 +1,1 @@
-"""Plain data to Slack's views, blocks and buttons. Pure."""
+"""Views: plain data to Slack's views, blocks and buttons. Pure."""

@@ -1,4 +1,4 @@
-"""Commands that are done at once, without a job: stop, quota, settings, forget-me. Pure."""
+"""Parses commands that need no job (stop, quota, settings, forget-me), and the forget button."""
 # Pure. Uses babel.
 
 from enum import StrEnum
@@ -18,7 +18,7 @@ FORGET_QUESTION = (
 
 
 class AccountRequest(StrEnum):
-    """What a command asks for besides a task."""
+    """A request of a command that is not a task."""
 
     STOP = "stop"
     QUOTA = "quota"
@@ -27,7 +27,7 @@ class AccountRequest(StrEnum):
 
 
 def account_request_of(command: Command) -> tuple[AccountRequest, str] | None:
-    """The errand that a command asks for, and the words behind it; None if it asks for none."""
+    """A command's account request and the words behind it; None if it has none."""
     name, _, rest = command.words.strip().partition(" ")
     try:
         return AccountRequest(name.lower().rstrip(":")), rest.strip()
@@ -36,13 +36,13 @@ def account_request_of(command: Command) -> tuple[AccountRequest, str] | None:
 
 
 def forget_blocks() -> tuple[dict[str, Any], ...]:
-    """The question whether everything is to be forgotten, with a button that says so."""
+    """The question whether to delete everything, with a button to confirm."""
     buttons = {"type": "actions", "elements": [forget_button("Delete it")]}
     return (section(FORGET_QUESTION), buttons)
 
 
 def forget_button(label: str) -> dict[str, Any]:
-    """A button that asks once more, and then has everything forgotten."""
+    """A button that asks for confirmation, and then has everything deleted."""
     return {
         "type": "button",
         "action_id": f"{PREFIX}{FORGET}",

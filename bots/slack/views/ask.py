@@ -1,4 +1,4 @@
-"""The window in which a question is asked from anywhere, and the shortcuts of no message. Pure."""
+"""The view to ask a question from anywhere, and global shortcuts."""
 # Pure. Uses babel.
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ QUESTION = "question"
 
 @dataclass(frozen=True, slots=True)
 class GlobalShortcut:
-    """A shortcut that somebody used outside of any message."""
+    """A shortcut that a person used outside of any message."""
 
     callback: str
     user: str
@@ -26,7 +26,7 @@ class GlobalShortcut:
 
 
 def read_shortcut(payload: Json) -> GlobalShortcut | None:
-    """A shortcut outside of any message; None if it is none of ours."""
+    """A global shortcut; None if it is not one of ours."""
     user, callback = payload.get("user") or {}, payload.get("callback_id")
     if payload.get("type") != "shortcut" or callback not in {ASK, SETTINGS} or not user.get("id"):
         return None
@@ -34,14 +34,14 @@ def read_shortcut(payload: Json) -> GlobalShortcut | None:
 
 
 def ask_view() -> dict[str, Any]:
-    """The window."""
+    """The view."""
     question = words(QUESTION, "Your question", None, is_long=True, is_optional=False)
     return modal("Ask Parley", [question], CALLBACK, submit="Ask")
 
 
 @dataclass(frozen=True, slots=True)
 class AskSubmission:
-    """What somebody asked in the window."""
+    """The submitted question."""
 
     user: str
     text: str
@@ -49,7 +49,7 @@ class AskSubmission:
 
 
 def read_question(payload: Json) -> AskSubmission | None:
-    """A window that was sent; None if it is none of ours."""
+    """A submitted question; None if the view is not this one."""
     view, user = payload.get("view") or {}, payload.get("user") or {}
     if view.get("callback_id") != CALLBACK or not user.get("id"):
         return None
@@ -63,7 +63,7 @@ def to_incoming(question: AskSubmission, team: str, channel: str) -> Incoming:
     Args:
         question: as it was asked.
         team: where.
-        channel: the direct message of who asked.
+        channel: the asker's direct message.
     """
     view, user = question.view, question.user
     origin = Origin(Platform.SLACK, team, channel, "", view, user, act=f"{COMMAND}:{view}")

@@ -1,9 +1,7 @@
-"""The buttons under an answer as Slack's blocks, and what comes back of one that was pressed. Pure.
+"""The buttons under an answer as Slack's blocks, and parsing of a press; emoji names for marks.
 
-Every button names the verb; its value is the job. The two of feedback are one element of Slack's,
+Every button names its action; its value is the job. The two of feedback are one element of Slack's,
 whose value says both. docs.slack.dev/reference/block-kit/blocks
-
-Slack's names for the emoji that a message is marked with. Pure.
 """
 # Pure.
 
@@ -33,15 +31,15 @@ class Look(Enum):
     """How feedback is asked for."""
 
     FEEDBACK = "feedback"
-    """By Slack's own element."""
+    """With Slack's own element."""
     PLAIN = "plain"
-    """By two buttons, where Slack does not take that."""
+    """With two buttons, where Slack does not accept that element."""
 
 
 def with_controls(
     content: Mapping[str, Any], controls: AnswerButtons, job_id: str, look: Look = Look.FEEDBACK
 ) -> dict[str, Any]:
-    """What a message says with its buttons, as arguments of Slack's methods.
+    """A message with its buttons, as arguments of Slack's methods.
 
     Args:
         content: as ``components.with_image`` makes it.
@@ -51,7 +49,7 @@ def with_controls(
     """
     blocks = list(content.get("blocks") or ())
     if controls is AnswerButtons.NONE:
-        # Slack leaves the blocks that a message has where an edit names none.
+        # Slack keeps a message's blocks where an edit names none.
         return {**content, "blocks": blocks}
     if not blocks:
         blocks = [section(part) for part in cut(content["text"], MAX_SECTION_CHARS)]
@@ -97,26 +95,26 @@ def _choice(button_action: str, job_id: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class SlackButtonPress:
-    """A button that somebody pressed."""
+    """A button that a person pressed."""
 
     button_action: str
     value: str
     """The job, for one of ``ACTIONS``."""
     user: str
     channel: str
-    """Empty where it stood in no conversation, but in a view."""
+    """Empty for a button in a view."""
     trigger: str
     """Opens one view, within three seconds."""
     ticket: str
-    """The address for what the person is told; empty where it stood in a view."""
+    """The response address; empty for a button in a view."""
     view: str = ""
-    """The view that it stood in, if it did."""
+    """The view that holds it, if one does."""
     is_in_modal: bool = False
-    """Whether that is a window, and not the Home tab."""
+    """Whether that is a modal, and not the Home tab."""
 
 
 def read_press(payload: Json) -> SlackButtonPress | None:
-    """A pressed button; None if it is none of ours."""
+    """A pressed button; None if it is not one of ours."""
     parts = [payload.get(name) for name in ("user", "channel", "view")]
     user, channel, view = (part if isinstance(part, dict) else {} for part in parts)
     actions = payload.get("actions")
@@ -174,6 +172,6 @@ NAMES = {
 
 
 def name_of_emoji(emoji: str) -> str:
-    """Slack's name of an emoji; what is a name already stays one."""
+    """Slack's name of an emoji; a name stays as it is."""
     bare = emoji.replace(VARIATION_SELECTOR, "")
     return NAMES.get(bare, bare.strip(":"))

@@ -1,8 +1,6 @@
-"""Fields and frames of Slack's views. Pure.
+"""Components of Slack's views and messages: fields, frames, and a text with a picture.
 
 Limits: docs.slack.dev/reference/views and docs.slack.dev/reference/block-kit/block-elements.
-
-A text and a picture as one of Slack's messages. Pure.
 """
 # Pure.
 
@@ -24,12 +22,12 @@ LAST_BREAK = re.compile(r".*(?:\n|\s)", re.DOTALL)
 
 
 def with_image(text: str, file: str | None, picture: Picture | None) -> dict[str, Any]:
-    """What a message says, as arguments of Slack's methods.
+    """A message's content, as arguments of Slack's methods.
 
     Args:
         text: mrkdwn, escaped.
         file: Slack's id of the uploaded picture; None if there is none.
-        picture: what it shows; without a file its description and the reason stand in its place.
+        picture: the picture; without a file its description and the reason replace it.
     """
     if picture is None:
         return {"text": text}
@@ -51,7 +49,7 @@ def section(text: str) -> dict[str, Any]:
 
 
 def cut(text: str, most: int) -> list[str]:
-    """The text in pieces of so many characters at most, cut at line ends or blanks if it can be."""
+    """The text in pieces of so many characters at most, cut at line ends or blanks if possible."""
     pieces = []
     while len(text) > most:
         found = LAST_BREAK.match(text, 0, most)
@@ -66,7 +64,7 @@ VALUE = "value"
 
 
 def plain(text: str) -> dict[str, Any]:
-    """Words of a button, a label or a title."""
+    """The plain text of a button, a label or a title."""
     return {"type": "plain_text", "text": text, "emoji": True}
 
 
@@ -78,7 +76,7 @@ def modal(
     submit: str,
     metadata: str = "",
 ) -> dict[str, Any]:
-    """A window with fields to be sent."""
+    """A modal with fields and a submit button."""
     return {
         "type": "modal",
         "callback_id": callback,
@@ -91,7 +89,7 @@ def modal(
 
 
 def notice(sentence: str) -> dict[str, Any]:
-    """A window that says something."""
+    """A modal that shows a text."""
     return {
         "type": "modal",
         "title": plain("Parley"),
@@ -114,7 +112,7 @@ def field(
 
 
 def choice(name: str, label: str, options: Mapping[str, str], chosen: str | None) -> dict[str, Any]:
-    """One of several, or none."""
+    """A choice of one option, or none."""
     element: dict[str, Any] = {"type": "static_select", "options": _options(options)}
     if chosen is not None and chosen in options:
         element["initial_option"] = _option(str(chosen), options[chosen])
@@ -124,7 +122,7 @@ def choice(name: str, label: str, options: Mapping[str, str], chosen: str | None
 def choices(
     name: str, label: str, options: Mapping[str, str], chosen: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Some of several."""
+    """A choice of several options."""
     element: dict[str, Any] = {"type": "multi_static_select", "options": _options(options)}
     if found := [_option(str(value), options[value]) for value in chosen or () if value in options]:
         element["initial_options"] = found
@@ -134,7 +132,7 @@ def choices(
 def words(
     name: str, label: str, value: str | None, *, is_long: bool = False, is_optional: bool = True
 ) -> dict[str, Any]:
-    """A text."""
+    """A text input."""
     element: dict[str, Any] = {
         "type": "plain_text_input",
         "multiline": is_long,
@@ -146,7 +144,7 @@ def words(
 
 
 def number(name: str, label: str, value: float | None, *, is_whole: bool = True) -> dict[str, Any]:
-    """A number of 0 or more."""
+    """An input for a number of 0 or more."""
     element: dict[str, Any] = {
         "type": "number_input",
         "is_decimal_allowed": not is_whole,

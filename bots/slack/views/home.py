@@ -1,4 +1,4 @@
-"""The Home tab: help, what a person has used and what holds; and what to write first. Pure."""
+"""The Home tab: help, usage and settings; and the suggested prompts."""
 # Pure. Uses babel.
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Opening:
 
 
 def read_opening(event: Json) -> Opening | None:
-    """What the event that tells of it says; None if it does not say whose tab it is."""
+    """Parse the event of an opened tab; None if it names no person."""
     if not event.get("user"):
         return None
     return Opening(str(event["user"]), str(event.get("channel") or ""), str(event.get("tab") or ""))
@@ -46,7 +46,7 @@ def read_opening(event: Json) -> Opening | None:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What the tab tells one person."""
+    """The content of one person's tab."""
 
     help: str
     """As all that follows, mrkdwn."""

@@ -1,10 +1,6 @@
-"""The settings of a workspace or a channel as one of Slack's views. Pure.
+"""The settings of a workspace or a channel as one of Slack's views, and its submission.
 
 An empty field means that the layer below decides. docs.slack.dev/reference/views
-
-A form of settings that somebody has sent. Pure.
-
-What stands in the fields of a view that somebody has sent. Pure.
 """
 # Pure. Uses babel.
 
@@ -36,7 +32,7 @@ from shared.preferences import (
 
 
 def values_of(view: Json) -> dict[str, Any]:
-    """What stands in the fields of a view: a text, a list of texts, or None."""
+    """Field -> its submitted value: a text, a list of texts, or None."""
     state = view.get("state")
     values = state.get("values") if isinstance(state, dict) else None
     found: dict[str, Any] = {}
@@ -78,7 +74,7 @@ def settings_view(channel: str, stored: Stored, *, may_edit_workspace: bool) -> 
     Args:
         channel: whose settings; empty for the workspace's.
         stored: as they are kept.
-        may_edit_workspace: whether a channel's form leads to the workspace's.
+        may_edit_workspace: whether a channel's form links to the workspace's.
     """
     known = stored.preferences
     whose = f"<#{channel}>" if channel else "this whole workspace"
@@ -131,7 +127,7 @@ FIELDS = (*READERS, "tasks_off", *(f"{field}-{unit}" for field, unit in OF_QUOTA
 
 @dataclass(frozen=True, slots=True)
 class SettingsSubmission:
-    """A form that somebody has sent."""
+    """A submitted form."""
 
     user: str
     channel: str
@@ -139,11 +135,11 @@ class SettingsSubmission:
     version: int
     """Of the settings that it was filled in from."""
     values: Mapping[str, Any]
-    """Field -> what stands in it: a text, a list of texts, or None."""
+    """Field -> its value: a text, a list of texts, or None."""
 
 
 def read_submission(payload: Json) -> SettingsSubmission | None:
-    """A form of settings; None if it is none of ours."""
+    """A submitted settings form; None if the view is not one."""
     view, user = payload.get("view") or {}, payload.get("user") or {}
     if view.get("callback_id") != CALLBACK or not user.get("id"):
         return None
@@ -156,14 +152,14 @@ def read_submission(payload: Json) -> SettingsSubmission | None:
 
 
 def preferences_of(submission: SettingsSubmission, before: Preferences) -> Preferences:
-    """What the form says; a field that is not there is empty.
+    """The form's preferences; a missing field is empty.
 
     Raises:
         FormError: some fields cannot be read.
     """
     values = {name: _as_texts(submission.values.get(name)) for name in FIELDS}
     prompt = before.system_prompt or ""
-    # A longer one than a form of Slack's holds is kept, unless it was changed here.
+    # A value too long for Slack's form is kept, unless it was changed here.
     if prompt and values["system_prompt"] == [prompt[:MAX_INPUT_CHARS].strip()]:
         values["system_prompt"] = [prompt]
     return preference_form.preferences_of(values, before)
