@@ -74,7 +74,7 @@ class DiscordAdapter:
         self._automation_handlers = DiscordAutomationHandlers(surface, reception, automation_rules)
         self.account_handlers = DiscordAccountHandlers(reception, link.preference_cache)
         """Handles quotas, forget-me and settings."""
-        self._handling = DiscordButtonHandlers(surface, link.answer_actions)
+        self._button_handlers = DiscordButtonHandlers(surface, link.answer_actions)
         self._lookback_s = keeping.lookback_s
         self._starts = SessionStarts(reception.store)
         self._marks = ReadMarks(reception.store, Platform.DISCORD)
@@ -98,7 +98,7 @@ class DiscordAdapter:
         """Return once this bot may start a new session."""
         await self._starts.wait(bot)
 
-    async def hear(self, facts: Facts) -> None:
+    async def on_message(self, facts: Facts) -> None:
         """Handle a new message. Discord sends it once."""
         await self._take(facts, is_found=False)
 
@@ -110,30 +110,30 @@ class DiscordAdapter:
             place, is_heard=True
         )  # one may be being learned just now
 
-    async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
+    async def on_edit(self, facts: Facts, edited_at_s: float) -> None:
         """Handle an edited message."""
         if facts.is_from_person:
-            await self._handling.follow(to_incoming(facts))
+            await self._button_handlers.follow(to_incoming(facts))
         await self._automation_handlers.rate_again(facts, edited_at_s)
 
-    async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
+    async def on_command(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Handle a command or a menu."""
-        return await self._automation_handlers.act(act, task_request)
+        return await self._automation_handlers.on_command(act, task_request)
 
-    async def react(self, reaction: Reaction) -> None:
+    async def on_reaction(self, reaction: Reaction) -> None:
         """Handle a reaction that a person added."""
         if is_stop_sign(reaction.emoji):
-            await self._handling.stop_at(reaction)
+            await self._button_handlers.stop_at(reaction)
         else:
-            await self._automation_handlers.react(reaction)
+            await self._automation_handlers.on_reaction(reaction)
 
-    async def press(self, press: DiscordButtonPress) -> str:
+    async def on_button(self, press: DiscordButtonPress) -> str:
         """Handle a pressed button under an answer."""
-        return await self._handling.press(press)
+        return await self._button_handlers.on_button(press)
 
     async def stop_all(self, caller: Caller) -> str:
         """Stop a person's answers in a place."""
-        return await self._handling.stop_all(caller)
+        return await self._button_handlers.stop_all(caller)
 
     def note_pins(self, place: DiscordPlace) -> None:
         """Handle a change of a place's pinned messages."""

@@ -95,7 +95,7 @@ class SlackAdapter:
         workspace = self._workspaces.known(events.team_named_in(body))
         return workspace is not None and workspace.is_unwanted(body)
 
-    async def hear(self, body: Json) -> bool:
+    async def on_event(self, body: Json) -> bool:
         """Handle an event. See ``app.SlackEventHandler``."""
         try:
             team = events.team_named_in(body)
@@ -110,29 +110,29 @@ class SlackAdapter:
             return False
         return True
 
-    async def obey(self, payload: Json) -> dict[str, Any]:
+    async def on_command(self, payload: Json) -> dict[str, Any]:
         """Handle a slash command. See ``app.SlackEventHandler``."""
         try:
             workspace = await self._found(str(payload.get("team_id") or ""))
         except LEDGER_AWAY as error:
             log.warning("command_not_accepted", error=type(error).__name__)
             return AckReply(AWAY).body
-        return await workspace.obey(payload) if workspace else {}
+        return await workspace.on_command(payload) if workspace else {}
 
-    async def use(self, payload: Json) -> None:
+    async def on_shortcut(self, payload: Json) -> None:
         """Handle a menu entry. See ``app.SlackEventHandler``."""
         if workspace := await self._workspace_of(payload):
-            await workspace.use(payload)
+            await workspace.on_shortcut(payload)
 
-    async def press(self, payload: Json) -> None:
+    async def on_button(self, payload: Json) -> None:
         """Handle a pressed button. See ``app.SlackEventHandler``."""
         if workspace := await self._workspace_of(payload):
-            await workspace.press(payload)
+            await workspace.on_button(payload)
 
-    async def submit(self, payload: Json) -> dict[str, Any]:
+    async def on_view(self, payload: Json) -> dict[str, Any]:
         """Handle a submitted view. See ``app.SlackEventHandler``."""
         workspace = await self._workspace_of(payload)
-        return await workspace.submit(payload) if workspace else {}
+        return await workspace.on_view(payload) if workspace else {}
 
     async def _workspace_of(self, payload: Json) -> Workspace | None:
         team = payload.get("team") or {}

@@ -96,18 +96,18 @@ class Workspace:
         self._marks.note(origin.channel, origin.message)
         return True
 
-    async def obey(self, payload: Json) -> dict[str, Any]:
+    async def on_command(self, payload: Json) -> dict[str, Any]:
         """Handle a slash command. See ``app.SlackEventHandler``."""
         return await self._command_handlers.command(payload)
 
-    async def use(self, payload: Json) -> None:
+    async def on_shortcut(self, payload: Json) -> None:
         """Handle a menu entry. See ``app.SlackEventHandler``."""
         if shortcut := ask_view.read_shortcut(payload):
             await self._prompt_ack.open_in_time(self._account_handlers.anywhere(shortcut))
         else:
             await self._command_handlers.shortcut(payload)
 
-    async def submit(self, payload: Json) -> dict[str, Any]:
+    async def on_view(self, payload: Json) -> dict[str, Any]:
         """Handle a submitted view. See ``app.SlackEventHandler``."""
         if question := ask_view.read_question(payload):
             work, user = self._account_handlers.ask(question), question.user
@@ -116,7 +116,7 @@ class Workspace:
         submission = settings.read_submission(payload)
         return await self._settings_handlers.take(submission) if submission else {}
 
-    async def press(self, payload: Json) -> None:
+    async def on_button(self, payload: Json) -> None:
         """Handle a pressed button. See ``app.SlackEventHandler``."""
         press = buttons.read_press(payload)
         if press is None:

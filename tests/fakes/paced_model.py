@@ -36,7 +36,7 @@ NUM_PARAMETERS = 100_000
 
 @dataclass(slots=True, eq=False)
 class PacedLetters:
-    """One answer. See ``generation.Generation``."""
+    """One answer. See ``protocol.Generation``."""
 
     request: Request
     letter_s: float
@@ -68,7 +68,7 @@ class PacedModel:
         self._numbers = itertools.count()
 
     def submit(self, request: Request) -> PacedLetters:
-        """Begin an answer. See ``generation.Engine``."""
+        """Begin an answer. See ``protocol.Engine``."""
         end = self.tokenizer.decode(request.prompt_ids[-TURN_CHARS:], skip_special_tokens=True)
         question, _, begun = end.rpartition(ANSWER)
         is_slow = SLOWLY in question and not begun
@@ -78,7 +78,7 @@ class PacedModel:
         return letters
 
     def cancel(self, request_id: str) -> None:
-        """End an answer. See ``generation.Engine``."""
+        """End an answer. See ``protocol.Engine``."""
         if letters := self._running.pop(request_id, None):
             letters.is_over.set()
 
@@ -97,7 +97,7 @@ class PacedModel:
 def paced_mind(
     settings: Settings, _stall_timeout_s: float, _abandon: Callable[[], None]
 ) -> Iterator[tuple[str, ChatModel]]:
-    """As ``minds.mind_of``."""
+    """As ``chat_model.chat_model_of``."""
     model = PacedModel()
     limits = RequestLimits(CONTEXT_TOKENS, settings.max_new_tokens)
     try:

@@ -60,7 +60,7 @@ class DiscordAutomationHandlers:
         self._pinned: asyncio.Queue[tuple[DiscordPlace, bool]] = asyncio.Queue()
         """Places whose pinned messages have changed, and whether that was received as an event."""
 
-    async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
+    async def on_command(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Handle a command or a menu.
 
         Returns:
@@ -83,7 +83,7 @@ class DiscordAutomationHandlers:
             return AWAY
         return "" if is_taken else TOO_MUCH
 
-    async def react(self, reaction: Reaction) -> None:
+    async def on_reaction(self, reaction: Reaction) -> None:
         """Handle a flag or a sign for silence that a person put on a message."""
         is_muted = MUTE_WORDS.get(reaction.emoji)
         if is_muted is not None:

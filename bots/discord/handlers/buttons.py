@@ -27,7 +27,7 @@ class DiscordButtonHandlers:
         self._surface = surface
         self._answer_actions = answer_actions
 
-    async def press(self, press: DiscordButtonPress) -> str:
+    async def on_button(self, press: DiscordButtonPress) -> str:
         """Handle a pressed button."""
         try:
             return await self._do(press) or ""

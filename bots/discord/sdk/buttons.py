@@ -54,7 +54,7 @@ class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
         press = DiscordButtonPress(
             self._button_action, self._job, interaction.user.id, is_moderator
         )
-        sentence = await interaction.client.event_handler.press(press)
+        sentence = await interaction.client.event_handler.on_button(press)
         if not sentence:
             return
         try:

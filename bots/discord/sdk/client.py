@@ -104,7 +104,7 @@ class DiscordEventHandler(Protocol):
         """Note that a shard receives events again, without a gap, or receives none."""
         ...
 
-    async def hear(self, facts: Facts) -> None:
+    async def on_message(self, facts: Facts) -> None:
         """Handle a new message."""
         ...
 
@@ -112,19 +112,19 @@ class DiscordEventHandler(Protocol):
         """Handle deleted messages."""
         ...
 
-    async def hear_again(self, facts: Facts, edited_at_s: float) -> None:
+    async def on_edit(self, facts: Facts, edited_at_s: float) -> None:
         """Handle an edited message; the time is in seconds since 1970."""
         ...
 
-    async def act(self, act: UserRequest, task_request: TaskRequest) -> str:
+    async def on_command(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Handle a command or a menu; returns what to say instead of an answer, if anything."""
         ...
 
-    async def react(self, reaction: Reaction) -> None:
+    async def on_reaction(self, reaction: Reaction) -> None:
         """Handle a reaction that a person added."""
         ...
 
-    async def press(self, press: DiscordButtonPress) -> str:
+    async def on_button(self, press: DiscordButtonPress) -> str:
         """Handle a pressed button under an answer; returns what to tell the person, if anything."""
         ...
 
@@ -221,14 +221,14 @@ class Client(discord.AutoShardedClient):
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand a message on."""
-        await self.event_handler.hear(facts_of(message, self.user))
+        await self.event_handler.on_message(facts_of(message, self.user))
 
     async def on_raw_message_edit(self, edited: discord.RawMessageUpdateEvent) -> None:
         """Hand an edit on; Discord also sends one when it unfurls a link."""
         message = edited.message
         if message.edited_at is not None:
             facts = facts_of(message, self.user)
-            await self.event_handler.hear_again(facts, message.edited_at.timestamp())
+            await self.event_handler.on_edit(facts, message.edited_at.timestamp())
 
     async def on_raw_message_delete(self, deleted: discord.RawMessageDeleteEvent) -> None:
         """Hand a deletion on."""
@@ -247,7 +247,9 @@ class Client(discord.AutoShardedClient):
             channel = self.get_channel(added.channel_id)
             place = place_of(channel) if channel else DiscordPlace(added.guild_id, added.channel_id)
             name = added.emoji.name
-            await self.event_handler.react(Reaction(place, added.message_id, added.user_id, name))
+            await self.event_handler.on_reaction(
+                Reaction(place, added.message_id, added.user_id, name)
+            )
 
     async def on_guild_channel_pins_update(
         self, channel: discord.abc.GuildChannel | discord.Thread, last_pin: datetime | None

@@ -41,7 +41,7 @@ async def take(
         is_private,
         roles_of(interaction.user),
     )
-    if sentence := await interaction.client.event_handler.act(act, task_request):
+    if sentence := await interaction.client.event_handler.on_command(act, task_request):
         await say_instead(interaction, sentence)
 
 

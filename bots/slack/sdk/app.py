@@ -1,6 +1,6 @@
 """Slack's events, commands and menus, received by Socket Mode or by HTTP.
 
-Bolt's event listeners only call ``SlackEventHandler.hear``, and Bolt acknowledges after it: a
+Bolt's event listeners only call ``SlackEventHandler.on_event``, and Bolt acknowledges after it: a
 message that could not be accepted is not acknowledged, and Slack sends it again.
 """
 
@@ -60,23 +60,23 @@ class SlackEventHandler(Protocol):
         """Whether an event may be acknowledged without being handled."""
         ...
 
-    async def hear(self, body: Json) -> bool:
+    async def on_event(self, body: Json) -> bool:
         """Handle an event; False if it could not be accepted and Slack should send it again."""
         ...
 
-    async def obey(self, payload: Json) -> dict[str, Any]:
+    async def on_command(self, payload: Json) -> dict[str, Any]:
         """Handle a slash command within two seconds; returns the body of its acknowledgement."""
         ...
 
-    async def use(self, payload: Json) -> None:
+    async def on_shortcut(self, payload: Json) -> None:
         """Handle a menu entry within two seconds."""
         ...
 
-    async def press(self, payload: Json) -> None:
+    async def on_button(self, payload: Json) -> None:
         """Handle a pressed button within two seconds."""
         ...
 
-    async def submit(self, payload: Json) -> dict[str, Any]:
+    async def on_view(self, payload: Json) -> dict[str, Any]:
         """Handle a submitted view within two seconds; returns the body of its acknowledgement."""
         ...
 
@@ -152,23 +152,23 @@ class EventsApp:
     async def _on_event(self, context: AsyncBoltContext) -> BoltResponse | None:
         """Pass an event to the handler; Bolt acknowledges it only if that succeeds."""
         known: Json | None = context.get(KNOWN)
-        if known is not None and not await self._event_handler.hear(known):
+        if known is not None and not await self._event_handler.on_event(known):
             return BoltResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
         return None
 
     async def _on_command(self, body: dict[str, Any]) -> BoltResponse:
-        return BoltResponse(status=200, body=await self._event_handler.obey(body) or "")
+        return BoltResponse(status=200, body=await self._event_handler.on_command(body) or "")
 
     async def _on_shortcut(self, body: dict[str, Any]) -> BoltResponse:
-        await self._event_handler.use(body)
+        await self._event_handler.on_shortcut(body)
         return BoltResponse(status=200, body="")
 
     async def _on_action(self, body: dict[str, Any]) -> BoltResponse:
-        await self._event_handler.press(body)
+        await self._event_handler.on_button(body)
         return BoltResponse(status=200, body="")
 
     async def _on_view(self, body: dict[str, Any]) -> BoltResponse:
-        return BoltResponse(status=200, body=await self._event_handler.submit(body) or "")
+        return BoltResponse(status=200, body=await self._event_handler.on_view(body) or "")
 
 
 def known_as(account: Account) -> Authorize:
