@@ -110,12 +110,12 @@ class Settings(pydantic.BaseModel):
         ),
     ] = "default"
     engine: Annotated[
-        Literal["auto", "lean", "transformers", "openai"],
+        Literal["auto", "openvino", "llamacpp", "transformers", "openai"],
         pydantic.Field(
             alias="PARLEY_ENGINE",
-            description="what runs the model; lean: int8 on a processor, for Llama-like models;"
-            " transformers: any, on any device; auto: lean where it can, else transformers;"
-            " openai: a model server",
+            description="what runs the model; openvino: on a processor, from a GGUF file or an"
+            " OpenVINO folder; llamacpp: the same for GGUF files of other families; transformers:"
+            " on any device; auto: the first of them that can; openai: a model server",
         ),
     ] = "auto"
     openai_base_url: Annotated[
@@ -174,21 +174,70 @@ class Settings(pydantic.BaseModel):
         ),
     ] = None
     max_new_tokens: Annotated[
+        int | None,
+        pydantic.Field(
+            alias="PARLEY_MAX_NEW_TOKENS",
+            ge=1,
+            le=1_000_000,
+            description="longest answer in tokens; absent: as the model's maker says, else what the"
+            " model's context leaves",
+        ),
+    ] = None
+    thinking: Annotated[
+        Literal["auto", "off", "on"],
+        pydantic.Field(
+            alias="PARLEY_THINKING",
+            description="whether a model that can think before it answers does; auto: as it does by"
+            " itself; channels can choose in `/settings`",
+        ),
+    ] = "auto"
+    max_thinking_tokens: Annotated[
         int,
         pydantic.Field(
-            alias="PARLEY_MAX_NEW_TOKENS", ge=1, le=32_768, description="longest answer in tokens"
+            alias="PARLEY_MAX_THINKING_TOKENS",
+            ge=0,
+            le=1_000_000,
+            description="longest thought in tokens, apart from the answer's",
         ),
-    ] = 512
+    ] = 4096
     temperature: Annotated[
-        float,
+        float | None,
         pydantic.Field(
-            alias="PARLEY_TEMPERATURE", ge=0, le=2, description="0 is always the likeliest token"
+            alias="PARLEY_TEMPERATURE",
+            ge=0,
+            le=2,
+            description="0 is always the likeliest token; absent: as the model's"
+            " `generation_config` or the model server says, and so for the next four",
         ),
-    ] = 0.0
+    ] = None
     top_p: Annotated[
-        float,
+        float | None,
         pydantic.Field(alias="PARLEY_TOP_P", gt=0, le=1, description="nucleus sampling"),
-    ] = 0.9
+    ] = None
+    top_k: Annotated[
+        int | None,
+        pydantic.Field(
+            alias="PARLEY_TOP_K", ge=0, le=1_000_000, description="so many likeliest tokens; 0: all"
+        ),
+    ] = None
+    min_p: Annotated[
+        float | None,
+        pydantic.Field(
+            alias="PARLEY_MIN_P",
+            ge=0,
+            le=1,
+            description="tokens with this share of the likeliest one's probability",
+        ),
+    ] = None
+    repetition_penalty: Annotated[
+        float | None,
+        pydantic.Field(
+            alias="PARLEY_REPETITION_PENALTY",
+            gt=0,
+            le=10,
+            description="above 1, tokens that were there already become less likely",
+        ),
+    ] = None
     system_prompt: Annotated[
         str,
         pydantic.Field(alias="PARLEY_SYSTEM_PROMPT", description="what the model is told first"),
@@ -514,6 +563,12 @@ class Settings(pydantic.BaseModel):
     @classmethod
     def _split_by_commas(cls, value: object) -> object:
         return frozenset(_parts(value)) if isinstance(value, str) else value
+
+    @pydantic.field_validator("engine", mode="before")
+    @classmethod
+    def _rename_engine(cls, value: object) -> object:
+        """``lean`` was the name of the engine for processors until OpenVINO took its place."""
+        return "auto" if value == "lean" else value
 
     @pydantic.field_validator("auto_reply_channels", mode="before")
     @classmethod

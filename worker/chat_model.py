@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from shared.logs import get_logger
 from shared.settings import Settings
 from worker.console import say
-from worker.tasks.generate import ChatModel
+from worker.tasks.generate import ChatModel, chat_model_around
 
 log = get_logger("worker")
 ChatModels = Callable[
@@ -38,25 +38,21 @@ def chat_model_of(
 def _own(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
 ) -> Iterator[tuple[str, ChatModel]]:
-    from worker.engine.engine import BatchingEngine, EngineOptions, kind_for  # noqa: PLC0415 - seconds of import
-    from worker.engine.loader import ModelChoice, load_model  # noqa: PLC0415 - the same
+    from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
+    from worker.engine.factory import build  # noqa: PLC0415 - the same
+    from worker.engine.loader import ModelChoice  # noqa: PLC0415 - the same
 
     choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
-    loaded = load_model(choice, say)
     options = EngineOptions(
         settings.max_new_tokens, settings.concurrency, settings.cache_tokens, stall_timeout_s
     )
-    kind = kind_for(settings.engine, loaded)
-    engine = BatchingEngine(loaded, options, kind)
-    device, num_parameters = str(loaded.model.device), loaded.num_parameters
-    if kind == "lean":
-        loaded.release_weights()
+    own = build(settings.engine, choice, options, say)
     try:
-        engine.open(on_lost=abandon)
-        log.info("model_loaded", model=loaded.name, device=device, engine=kind)
-        yield loaded.name, ChatModel(engine, loaded.tokenizer, engine.limits, num_parameters)
+        own.engine.open(on_lost=abandon)
+        log.info("model_loaded", model=own.info.name, device=own.device, engine=own.kind)
+        yield own.info.name, chat_model_around(own.engine, own.info, own.engine.limits)
     finally:
-        engine.close()
+        own.engine.close()
 
 
 @contextlib.contextmanager

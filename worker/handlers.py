@@ -52,6 +52,17 @@ class Seq2SeqTranslating:
         return self._model.translate(sentences, Pair(source, target), lambda: held.is_over)
 
 
+def sampling_of(settings: Settings) -> Sampling:
+    """What the operator set; the model's own settings hold for the rest."""
+    return Sampling(
+        settings.temperature,
+        settings.top_p,
+        settings.top_k,
+        settings.min_p,
+        settings.repetition_penalty,
+    )
+
+
 def translating_model(settings: Settings) -> Translating | None:
     """The translation model, if one is set.
 
@@ -72,7 +83,7 @@ def text_handlers_of(
         ModelUnavailableError: the translation model cannot be found or read.
     """
     remembering = Remembering(settings.max_turns, settings.retention_ms)
-    sampling = Sampling(settings.temperature, settings.top_p)
+    sampling = sampling_of(settings)
     composer = Composer(store, chat_model, library, sampling, remembering)
     translator = Translator(store, chat_model, library, remembering, translating_model(settings))
     quoting = is_quoting(settings.answer_by, chat_model.num_parameters)
@@ -119,7 +130,7 @@ def _written(
     settings: Settings, store: BlockingStore, chat_model: ChatModel, search: Search
 ) -> dict[Kind, Handler]:
     """The handlers that need the chat model or its conversations."""
-    sampling = Sampling(settings.temperature, settings.top_p)
+    sampling = sampling_of(settings)
     remembering = Remembering(settings.max_turns, settings.retention_ms)
     manner = ChatOptions(settings.system_prompt, sampling, remembering)
     answerer = Answerer(store, chat_model, manner)

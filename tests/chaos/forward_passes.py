@@ -10,11 +10,10 @@ from typing import Any, Self
 import torch
 
 from tests.patience import PATIENCE_S
-from worker.engine.cpu.batch import LeanBatch
-from worker.engine.cpu.load import LeanBatches
 from worker.engine.engine import BatchGeneration, BatchingEngine, EngineOptions
+from worker.engine.factory import around
 from worker.engine.loader import LoadedModel, ModelChoice, load_model
-from worker.engine.transformers_batch import TransformersBatch
+from worker.engine.transformers_batch import TransformersBatch, TransformersBatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,10 @@ class ForwardPasses:
         self.seen: list[Pass] = []
 
     def __enter__(self) -> Self:
-        model: Any = self._engine._loaded.model
-        if isinstance(self._engine._batches, LeanBatches):
-            embed = model.get_input_embeddings()
-            self._handle = embed.register_forward_pre_hook(self._see_lean)
-        else:
-            self._handle = model.register_forward_pre_hook(self._see, with_kwargs=True)
+        batches = self._engine._batches
+        assert isinstance(batches, TransformersBatches)
+        model: Any = batches._loaded.model
+        self._handle = model.register_forward_pre_hook(self._see, with_kwargs=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -63,14 +60,6 @@ class ForwardPasses:
                 int(given["position_ids"].max()),
             )
         )
-
-    def _see_lean(self, _embed: object, given: tuple[torch.Tensor, ...]) -> None:
-        token_ids = given[0]
-        if token_ids.dim() != 1:
-            return  # the same
-        active = lean_of(self._engine)._active
-        last = max(len(writing.held.tokens) for writing in active) - 1
-        self._note(Pass(tuple(token_ids.tolist()), len(active), last))
 
     def _note(self, seen: Pass) -> None:
         self.seen.append(seen)
@@ -130,23 +119,15 @@ def load(folder: Path) -> LoadedModel:
     return load_model(ModelChoice(str(folder), "cpu", "float64", folder), lambda _: None)
 
 
-def make_engine(
-    loaded: LoadedModel, kind: str = "transformers", *, stall_timeout_s: float = 60
-) -> BatchingEngine:
-    """An engine of a kind with a cache for some 3,800 tokens, not open yet."""
+def make_engine(loaded: LoadedModel, *, stall_timeout_s: float = 60) -> BatchingEngine:
+    """An engine with a cache for some 3,800 tokens, not open yet."""
     options = EngineOptions(200, 8, cache_tokens=4096, stall_timeout_s=stall_timeout_s)
-    return BatchingEngine(loaded, options, kind)
+    return around(loaded, options)
 
 
 def manager_of(engine: BatchingEngine) -> TransformersBatch:
     """The batch that an engine has now, if it is transformers' manager."""
     assert isinstance(engine._batch, TransformersBatch)
-    return engine._batch
-
-
-def lean_of(engine: BatchingEngine) -> LeanBatch:
-    """The batch that an engine has now, if it is the engine for processors."""
-    assert isinstance(engine._batch, LeanBatch)
     return engine._batch
 
 

@@ -32,8 +32,8 @@ from tests.chaos.forward_passes import (
 )
 from tests.patience import PATIENCE_S
 from worker.engine.batch import Batch
-from worker.engine.cpu.batch import LeanBatch
-from worker.engine.engine import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.factory import around
 from worker.engine.fault_isolation import TRIAL_TOKENS
 from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request
@@ -50,15 +50,9 @@ def loaded(endless_model: Path) -> LoadedModel:
     return load(endless_model)
 
 
-@pytest.fixture(params=sorted(BATCHES))
-def kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
-
-
 @pytest.fixture
-def engine(loaded: LoadedModel, kind: str) -> Iterator[BatchingEngine]:
-    engine = make_engine(loaded, kind)
+def engine(loaded: LoadedModel) -> Iterator[BatchingEngine]:
+    engine = make_engine(loaded)
     engine.open()
     yield engine
     engine.close()
@@ -331,22 +325,13 @@ def test_row_19_a_request_larger_than_the_cache_is_refused_and_the_batch_lives(
 
 def end_idle_by_exception(batch: Batch) -> None:
     """What no request can be, which the loop finds out."""
-    if isinstance(batch, ManagerBatch):
-        batch.cancel_request(cast("str", []))
-    else:
-        ask_for = cast("list[int]", None)
-        batch.add_request(
-            ask_for, request_id="1", max_new_tokens=1, streaming=True, temperature=1, top_p=1
-        )
+    batch.cancel_request(cast("str", []))
 
 
 def end_by_stop(batch: Batch) -> None:
     """Returns before the loop has ended."""
-    if isinstance(batch, ManagerBatch):
-        batch.background_thread_status.request_stop(2, 0)
-    else:
-        assert isinstance(batch, LeanBatch)
-        batch._is_stopping.set()
+    assert isinstance(batch, ManagerBatch)
+    batch.background_thread_status.request_stop(2, 0)
 
 
 @pytest.mark.parametrize("end", [end_idle_by_exception, end_by_stop])
@@ -381,10 +366,10 @@ def test_row_20_a_request_that_comes_before_the_death_is_noticed_is_answered(
 
 
 def test_row_20_an_engine_that_cannot_be_rebuilt_says_so_and_blames_nobody(
-    loaded: LoadedModel, kind: str
+    loaded: LoadedModel,
 ) -> None:
     too_large = EngineOptions(NEW_TOKENS, 8, cache_tokens=10**10)  # more than any machine's memory
-    engine = BatchingEngine(loaded, too_large, kind)
+    engine = around(loaded, too_large)
     is_lost = threading.Event()
     asked = neighbours(loaded)
     engine.open(on_lost=is_lost.set)
@@ -428,10 +413,10 @@ def test_row_21_no_thread_is_stuck_in_a_full_queue(
 
 
 def test_row_17_engine_whose_step_never_returns_is_lost_and_lets_everybody_go(
-    loaded: LoadedModel, kind: str
+    loaded: LoadedModel,
 ) -> None:
     asked, late = neighbours(loaded), ask(loaded, "late")
-    engine = make_engine(loaded, kind, stall_timeout_s=0.5)
+    engine = make_engine(loaded, stall_timeout_s=0.5)
     is_lost = threading.Event()
     engine.open(on_lost=is_lost.set)
     # being idle for longer than that is no fault
@@ -462,7 +447,7 @@ from tests.chaos.forward_passes import ForwardPasses, Gate, ids_of, load, make_e
 from worker.engine.protocol import Request
 
 loaded = load(pathlib.Path(sys.argv[1]))
-engine = make_engine(loaded, sys.argv[2], stall_timeout_s=0.5)
+engine = make_engine(loaded, stall_timeout_s=0.5)
 is_lost = threading.Event()
 engine.open(on_lost=is_lost.set)
 gate = Gate()
@@ -476,10 +461,10 @@ with ForwardPasses(engine, gate):
 
 
 def test_row_17_engine_that_is_stuck_does_not_keep_its_process_alive(
-    endless_model: Path, kind: str
+    endless_model: Path,
 ) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", STUCK_PROCESS, str(endless_model), kind],
+        [sys.executable, "-c", STUCK_PROCESS, str(endless_model)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -491,9 +476,9 @@ def test_row_17_engine_that_is_stuck_does_not_keep_its_process_alive(
     assert ended.returncode == 75, ended.stderr
 
 
-def test_row_17_engine_that_is_slow_but_moves_is_not_lost(loaded: LoadedModel, kind: str) -> None:
+def test_row_17_engine_that_is_slow_but_moves_is_not_lost(loaded: LoadedModel) -> None:
     """Steps that together take longer than the bound."""
-    engine = make_engine(loaded, kind, stall_timeout_s=2)
+    engine = make_engine(loaded, stall_timeout_s=2)
     is_lost = threading.Event()
     engine.open(on_lost=is_lost.set)
     asked = ask(loaded, "slow", length=8)

@@ -32,6 +32,7 @@ ANSWER = "assistant: "
 """Stands in the tiny model's prompts before what it is to write, or to go on from."""
 LETTERS = "the quick brown fox jumps over the lazy dog "
 NUM_PARAMETERS = 100_000
+MAX_NEW_TOKENS = 512
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +100,7 @@ def paced_mind(
 ) -> Iterator[tuple[str, ChatModel]]:
     """As ``chat_model.chat_model_of``."""
     model = PacedModel()
-    limits = RequestLimits(CONTEXT_TOKENS, settings.max_new_tokens)
+    limits = RequestLimits.of(CONTEXT_TOKENS, settings.max_new_tokens, MAX_NEW_TOKENS)
     try:
         yield Path(settings.model).name, ChatModel(model, model.tokenizer, limits, NUM_PARAMETERS)
     finally:

@@ -15,7 +15,8 @@ from shared.replies import Done
 from shared.tasks import Ask, Learn
 from tests.chaos.forward_passes import load
 from worker.engine.encoders.protocol import Embedding, Vectors
-from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
+from worker.engine.engine import EngineOptions
+from worker.engine.factory import around
 from worker.engine.protocol import Engine, Generation, Request, Sampling
 from worker.handler import Handler
 from worker.knowledge.search import Search
@@ -94,7 +95,7 @@ def open_mind(model: Path) -> Iterator[ChatModel]:
     """A small chat model whose requests are overheard; its engine ends with the block."""
     loaded = load(model)
     options = EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS)
-    engine = BatchingEngine(loaded, options, kind_for("auto", loaded))
+    engine = around(loaded, options)
     try:
         engine.open()
         yield ChatModel(Overheard(engine), loaded.tokenizer, engine.limits, loaded.num_parameters)

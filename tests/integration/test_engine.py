@@ -29,9 +29,10 @@ from tests.chaos.forward_passes import (
 )
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.factory import around
 from worker.engine.loader import LoadedModel
-from worker.engine.prefix_sharing import Labels
 from worker.engine.protocol import Request, Sampling
+from worker.engine.tenant_salt import Labels
 from worker.prompts.chat import PromptInput, make_prompt
 
 NEW_TOKENS = 60
@@ -49,7 +50,7 @@ def engine(loaded: LoadedModel) -> Iterator[BatchingEngine]:
 
 
 def opened(loaded: LoadedModel) -> Iterator[BatchingEngine]:
-    engine = BatchingEngine(loaded, EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS))
+    engine = around(loaded, EngineOptions(NEW_TOKENS, 8, CACHE_TOKENS))
     try:
         engine.open()
         yield engine

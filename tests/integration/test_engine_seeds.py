@@ -9,6 +9,7 @@ import torch
 from tests.chaos.forward_passes import ids_of, load
 from tests.fakes.tiny_model import save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.factory import around
 from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request, Sampling
 from worker.engine.seeding import SeededDraw
@@ -25,7 +26,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def engine(loaded: LoadedModel) -> Iterator[BatchingEngine]:
-    engine = BatchingEngine(loaded, ENDLESS)
+    engine = around(loaded, ENDLESS)
     try:
         engine.open()
         yield engine

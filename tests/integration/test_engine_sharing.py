@@ -21,8 +21,8 @@ from tests.chaos.forward_passes import (
 )
 from worker.engine.engine import BatchingEngine
 from worker.engine.loader import LoadedModel
-from worker.engine.prefix_sharing import Labels, id_of
 from worker.engine.protocol import Request
+from worker.engine.tenant_salt import Labels, id_of
 from worker.engine.transformers_batch import PAGE_TOKENS
 
 NUM_PAGES = 3

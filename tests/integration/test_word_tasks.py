@@ -18,7 +18,8 @@ from shared.settings import Settings
 from shared.tasks import Complete, Form, Length, Opt, Quoted, Summarize, Task, Translate, Write
 from tests.chaos.forward_passes import load
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
-from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.engine import EngineOptions
+from worker.engine.factory import around
 from worker.engine.seq2seq import Pair, load_seq2seq
 from worker.handler import Handler, Outcome
 from worker.handlers import text_handlers_of
@@ -46,7 +47,7 @@ MESSAGES = tuple(
 @pytest.fixture(scope="module")
 def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
     loaded = load(save_tiny_model(tmp_path_factory.mktemp("models") / "endless", ends=False))
-    engine = BatchingEngine(loaded, EngineOptions(120, 4, 8192))
+    engine = around(loaded, EngineOptions(120, 4, 8192))
     try:
         engine.open()
         yield ChatModel(engine, loaded.tokenizer, engine.limits, SMALL)

@@ -22,7 +22,8 @@ from shared.settings import Settings
 from worker.console import say
 from worker.engine.baseline import generate_rate
 from worker.engine.devices import read_rate
-from worker.engine.engine import BATCHES, BatchingEngine, EngineOptions
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.factory import BATCHES, around
 from worker.engine.gguf import DEFAULT_MODEL, find_source
 from worker.engine.loader import DEFAULT, LoadedModel, load_model
 from worker.engine.protocol import Request
@@ -187,7 +188,7 @@ def _measures(
 
 @contextmanager
 def _opened(name: str, loaded: LoadedModel, options: EngineOptions) -> Iterator[BatchingEngine]:
-    engine = BatchingEngine(loaded, options, name)
+    engine = around(loaded, options, name)
     try:
         engine.open()
         yield engine

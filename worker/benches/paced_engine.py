@@ -17,6 +17,7 @@ from worker.tasks.generate import ChatModel
 MODEL = "paced"
 WORDS = ("one ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight ")
 CONTEXT_TOKENS = 8192
+MAX_NEW_TOKENS = 512
 LARGE = 10_000_000_000
 
 
@@ -75,7 +76,7 @@ def paced_chat_model(
 ) -> Iterator[tuple[str, ChatModel]]:
     """A factory like ``chat_model.chat_model_of``, without a model."""
     engine = PacedEngine(tokens_per_s)
-    limits = RequestLimits(CONTEXT_TOKENS, settings.max_new_tokens)
+    limits = RequestLimits.of(CONTEXT_TOKENS, settings.max_new_tokens, MAX_NEW_TOKENS)
     try:
         yield MODEL, ChatModel(engine, PlainTokenizer(), limits, LARGE)
     finally:

@@ -17,11 +17,13 @@ from worker.benches.engine import open_llama
 from worker.benches.rates import percentile, rate_of
 from worker.console import say
 from worker.engine.baseline import generate_rate
-from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.factory import around
 from worker.engine.loader import LoadedModel, load_model
-from worker.engine.protocol import Request, Sampling
+from worker.engine.protocol import Request
 from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, Figure, ReportTable
+from worker.handlers import sampling_of
 from worker.prompts.chat import PromptInput, make_prompt
 
 
@@ -74,7 +76,7 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
             "engine_first_text_ms": round(beside.first_text_alone_ms, 1),
             "added_ms": round(first_alone_ms - beside.first_text_alone_ms, 1),
         },
-        "engine": kind_for(settings.engine, loaded),
+        "engine": "transformers",
         "model": loaded.name,
     }
     return Evaluation("serve", figures, (_table(figures, beside),), _remarks(figures, len(rates)))
@@ -83,7 +85,7 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
 def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, Any]]) -> Beside:
     asked = [[each["question"] for each in one["asked"]] for one in rounds]
     options = EngineOptions(settings.max_new_tokens, len(asked[0]), settings.cache_tokens)
-    engine = BatchingEngine(loaded, options, kind_for(settings.engine, loaded))
+    engine = around(loaded, options)
     engine.open()
     try:
         bare = _Bare(engine, loaded, settings)
@@ -99,13 +101,13 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
     finally:
         engine.close()
     say("One at a time")
-    num_new, times = settings.max_new_tokens, range(len(asked) + 1)
+    num_new, times = engine.limits.max_new_tokens, range(len(asked) + 1)
     slow = [generate_rate(loaded, [prompt], num_new) for _ in times][1:]
     return Beside(
         engine=statistics.median(many),
         engine_alone=statistics.median(alone),
         one_at_a_time=statistics.median(slow),
-        llama_cpp=_llama_rate(settings, prompt, len(asked)),
+        llama_cpp=_llama_rate(settings, prompt, num_new, len(asked)),
         first_text_alone_ms=statistics.median(first_ms),
     )
 
@@ -116,7 +118,7 @@ class _Bare:
     def __init__(self, engine: BatchingEngine, loaded: LoadedModel, settings: Settings) -> None:
         self._engine, self._tokenizer = engine, loaded.tokenizer
         self._settings = settings
-        self._sampling = Sampling(settings.temperature, settings.top_p)
+        self._sampling = sampling_of(settings)
         self._num_written = 0
 
     def prompt(self, question: str) -> tuple[int, ...]:
@@ -133,7 +135,7 @@ class _Bare:
             request = Request(
                 str(self._num_written),
                 self.prompt(question),
-                self._settings.max_new_tokens,
+                self._engine.limits.max_new_tokens,
                 self._sampling,
                 salt="bench",  # one team's, like the questions of the load
             )
@@ -148,11 +150,13 @@ class _Bare:
         return num_tokens / (time.perf_counter() - begun_s), first_ms
 
 
-def _llama_rate(settings: Settings, prompt: tuple[int, ...], repeats: int) -> float | None:
+def _llama_rate(
+    settings: Settings, prompt: tuple[int, ...], num_new: int, repeats: int
+) -> float | None:
     llama = open_llama(settings)
     if llama is None:
         return None
-    rates = [llama.rate(prompt, settings.max_new_tokens) for _ in range(repeats + 1)]
+    rates = [llama.rate(prompt, num_new) for _ in range(repeats + 1)]
     return statistics.median(rates[1:])
 
 

@@ -1,6 +1,20 @@
 """The interface of a continuous batch: transformers' manager and our own implement it."""
 
+from dataclasses import dataclass
 from typing import Protocol
+
+from worker.engine.protocol import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The terms of one stay of a request in a batch."""
+
+    max_new_tokens: int
+    sampling: Sampling
+    """Without None: the model's defaults are filled in."""
+    num_drawn: int = 0
+    """Tokens drawn in earlier batches: a seed's draws go on from there."""
 
 
 class BatchOutput(Protocol):
@@ -23,19 +37,8 @@ class Batch(Protocol):
     has_begun: bool
     """Whether the loop ever ran; if not, no request can have ended it."""
 
-    def add_request(  # noqa: PLR0913 - as transformers' manager is called
-        self,
-        input_ids: list[int],
-        *,
-        request_id: str,
-        max_new_tokens: int,
-        streaming: bool,
-        temperature: float,
-        top_p: float,
-        seed: int | None = None,
-        step: int = 0,
-    ) -> str | None:
-        """Add a request; None if the batch is dead."""
+    def add(self, request_id: str, token_ids: list[int], terms: Admission) -> bool:
+        """Add a request; False if the batch is dead."""
         ...
 
     def cancel_request(self, request_id: str) -> None:

@@ -14,20 +14,14 @@ from functools import partial
 from shared.errors import EngineError, EngineLostError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
-from worker.engine.batch import Batch, Batches, BatchOutput
-from worker.engine.cpu.load import prepare
-from worker.engine.cpu.model import supports
+from worker.engine.batch import Admission, Batch, Batches, BatchOutput
 from worker.engine.detokenize import Arrival, TextStream, pieces_of
 from worker.engine.fault_isolation import FaultIsolation, RunSlot
-from worker.engine.loader import LoadedModel
-from worker.engine.prefix_sharing import Labels, id_of
-from worker.engine.protocol import Request, RequestLimits, Sampling
-from worker.engine.seeding import seeded
+from worker.engine.protocol import ModelInfo, Request, RequestLimits
+from worker.engine.tenant_salt import Labels, id_of
 
 log = get_logger(__name__)
 
-GREEDY = Sampling(temperature=1e-7, top_p=1.0)
-"""The manager either samples for all requests or for none; so cold a sample is the argmax."""
 MAX_FRUITLESS = 6
 """After so many deaths in a row without a token between them, no request is to blame."""
 POLL_S = 0.1
@@ -40,7 +34,8 @@ DEFAULT_STALL_TIMEOUT_S = 120.0
 class EngineOptions:
     """The operator's options of the engine."""
 
-    max_new_tokens: int
+    max_new_tokens: int | None
+    """The longest answer; None: as the model's maker says, else what is left."""
     max_requests: int
     cache_tokens: int | None = None
     """None: from the free memory."""
@@ -119,22 +114,17 @@ class BatchGeneration:
 class BatchingEngine:
     """A continuous batch with fault recovery. Thread-safe."""
 
-    def __init__(
-        self, loaded: LoadedModel, options: EngineOptions, kind: str = "transformers"
-    ) -> None:
-        """Prepare the batch; this may take seconds.
+    def __init__(self, info: ModelInfo, batches: Batches, options: EngineOptions) -> None:
+        """Prepare the engine; nothing is computed yet.
 
         Args:
-            loaded: the model.
+            info: the model, apart from its weights.
+            batches: what computes it.
             options: the operator's.
-            kind: the batch implementation, a key of ``BATCHES``.
-
-        Raises:
-            ModelUnavailableError: such a batch cannot compute this model.
         """
-        self._loaded = loaded
+        self._info = info
         self._options = options
-        self._batches = BATCHES[kind](loaded, options)
+        self._batches = batches
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._fault_isolation = FaultIsolation()
@@ -151,10 +141,8 @@ class BatchingEngine:
         self._is_lost = False
         self._is_closing = threading.Event()
         self._router = threading.Thread(target=self._route, name="engine-router", daemon=True)
-        total = min(self._batches.capacity_tokens, loaded.context_tokens)
-        self.limits = RequestLimits(
-            max_total_tokens=total, max_new_tokens=min(options.max_new_tokens, total // 2)
-        )
+        total = min(batches.capacity_tokens, info.context_tokens)
+        self.limits = RequestLimits.of(total, options.max_new_tokens, info.max_new_tokens)
 
     def open(self, on_lost: Callable[[], None] = lambda: None) -> None:
         """Start the batch; the first request need not wait for it.
@@ -210,7 +198,7 @@ class BatchingEngine:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Token ids to text, without special tokens."""
-        return self._loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True)
+        return self._info.tokenizer.decode(list(token_ids), skip_special_tokens=True)
 
     @property
     def weight_bytes(self) -> int:
@@ -235,18 +223,14 @@ class BatchingEngine:
         request = running.request
         running.base = len(running.token_ids)
         left = request.max_new_tokens - running.base
-        sampling = request.sampling if request.sampling.temperature > 0 else GREEDY
-        label = batch.add_request(
-            [*request.prompt_ids, *running.token_ids],
-            request_id=self._labels.label(request),
-            max_new_tokens=left if turn.max_tokens is None else min(left, turn.max_tokens),
-            streaming=True,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            **seeded(sampling, running.base),
+        terms = Admission(
+            left if turn.max_tokens is None else min(left, turn.max_tokens),
+            request.sampling.over(self._info.sampling),
+            running.base,
         )
-        if label is not None:  # else it is dead, and the router replaces it
-            self._in_batch.add(turn.id)
+        token_ids = [*request.prompt_ids, *running.token_ids]
+        if batch.add(self._labels.label(request), token_ids, terms):
+            self._in_batch.add(turn.id)  # else it is dead, and the router replaces it
 
     def _end(self, running: _Running, event: _Event) -> None:
         """Send a request its last event and remove it."""
@@ -318,7 +302,7 @@ class BatchingEngine:
 
     def _end_turn(self, running: _Running, new: tuple[int, ...]) -> None:
         """Handle a request that the batch has finished: its end, or only the trial of a suspect."""
-        has_ended = bool(new) and new[-1] in self._loaded.eos_token_ids
+        has_ended = bool(new) and new[-1] in self._info.eos_token_ids
         if has_ended or len(running.token_ids) >= running.request.max_new_tokens:
             reason = FinishReason.STOP if has_ended else FinishReason.LENGTH
             self._end(running, _Event(new, is_last=True, finish_reason=reason))
@@ -352,29 +336,3 @@ class BatchingEngine:
         # A cancelled request was still in the step that was running at that time.
         is_open = dead.num_moves == self._moves_at_cancel
         return self._fault_isolation.die(() if is_open else self._in_batch)
-
-
-def _manager_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """Batches of transformers' manager, for any device."""
-    from worker.engine.transformers_batch import TransformersBatches  # noqa: PLC0415 - seconds of import
-
-    return TransformersBatches(
-        loaded, options.max_requests, options.max_new_tokens, options.cache_tokens
-    )
-
-
-def _lean_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """Batches of our own engine for processors; see ``cpu.load.prepare``."""
-    return prepare(loaded, options.max_requests, options.cache_tokens)
-
-
-BATCHES = {"transformers": _manager_batches, "lean": _lean_batches}
-"""By the values of ``PARLEY_ENGINE``."""
-AUTO = "auto"
-
-
-def kind_for(word: str, loaded: LoadedModel) -> str:
-    """The key of ``BATCHES`` for this value of ``PARLEY_ENGINE`` and this model."""
-    if word != AUTO:
-        return word
-    return "lean" if supports(loaded.model) else "transformers"

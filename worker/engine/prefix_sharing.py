@@ -11,26 +11,7 @@ from array import array
 from transformers.generation.continuous_batching.cache import PagedAttentionCache
 from transformers.generation.continuous_batching.requests import RequestState
 
-from worker.engine.protocol import Request
-from worker.engine.tenant_salt import SALT_BYTES, Salts
-
-LABEL_PREFIX_CHARS = 2 * SALT_BYTES
-
-
-class Labels:
-    """The ids of requests in a batch: the tenant's salt, then the request's own id."""
-
-    def __init__(self) -> None:
-        self._salts = Salts()
-
-    def label(self, request: Request) -> str:
-        """The id of this request in the batch."""
-        return self._salts.salt(request.salt) + request.id
-
-
-def id_of(label: str) -> str:
-    """The request's own id."""
-    return label[LABEL_PREFIX_CHARS:]
+from worker.engine.tenant_salt import LABEL_PREFIX_CHARS
 
 
 class TenantCache(PagedAttentionCache):

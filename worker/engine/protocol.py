@@ -4,22 +4,69 @@ Plain data and a Protocol; imports no torch, so tasks and prompts stay light.
 """
 # Pure.
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, Self
 
 from shared.replies import FinishReason
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The parameters of the sampler."""
+    """The parameters of the sampler; None: as the model's own settings say, or the server's."""
 
-    temperature: float = 0.0
-    """0 picks the most likely token."""
-    top_p: float = 1.0
+    temperature: float | None = None
+    """0 picks the most likely token; the other parameters then have no effect."""
+    top_p: float | None = None
+    """Nucleus sampling: the smallest set of tokens with so much probability; 1 for all."""
+    top_k: int | None = None
+    """Only so many of the likeliest tokens; 0 for all."""
+    min_p: float | None = None
+    """Only tokens with at least this share of the likeliest one's probability; 0 for all."""
+    repetition_penalty: float | None = None
+    """Above 1, tokens that were there already become less likely (arXiv:1909.05858)."""
     seed: int | None = None
     """The same seed draws the same tokens, independent of the rest of the batch; None: any."""
+
+    def over(self, defaults: "Sampling") -> "Sampling":
+        """These parameters, with the defaults' in place of those that are None."""
+        own = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return dataclasses.replace(defaults, **own)
+
+
+GREEDY = Sampling(temperature=0.0)
+"""Always the most likely token."""
+
+
+class Effort(StrEnum):
+    """How long a model may think before it answers."""
+
+    AUTO = "auto"
+    """As the model does by itself."""
+    OFF = "off"
+    ON = "on"
+    HARD = "hard"
+    """More than by itself, where the model knows degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Whether a model thinks before it answers, and how long."""
+
+    effort: Effort = Effort.AUTO
+    max_tokens: int = 0
+    """The most tokens of its thoughts, apart from the answer's; 0 where it shall not think."""
+
+
+NO_THINKING = Thinking(Effort.OFF)
+
+
+class Thought(str):
+    """A piece of a thought: never shown as an answer, nor remembered as one."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +86,7 @@ class Request:
     """The tenant of the request, such as ``slack:T1``: only requests with the same salt share
     cached
     prefixes, so that response times do not reveal what others have asked."""
+    thinking: Thinking = NO_THINKING
 
 
 class Generation(Protocol):
@@ -46,6 +94,9 @@ class Generation(Protocol):
 
     def __iter__(self) -> Iterator[str]:
         """Pieces of text as they arrive; never half a character, never part of a stop text.
+
+        A piece that a server reports as thought is a ``Thought``; marks of thoughts in the text of
+        an answer are left for ``worker.tasks.generate`` to split.
 
         Raises:
             EngineError: the batch died with this request alone in it, or is stuck with it.
@@ -90,6 +141,10 @@ class Engine(Protocol):
         ...
 
 
+RESERVED_TOKENS = 1024
+"""Kept free for an answer by every prompt, or half of the context where that is less."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
     """The size limits of one request, in tokens."""
@@ -97,11 +152,28 @@ class RequestLimits:
     max_total_tokens: int
     """Prompt and answer together: the model's context or the cache, whichever is smaller."""
     max_new_tokens: int
+    """The longest answer, where its prompt leaves so much."""
+
+    @classmethod
+    def of(cls, max_total_tokens: int, *longest: int | None) -> Self:
+        """The limits for the first of these longest answers that is known, else what is left."""
+        known = [tokens for tokens in longest if tokens is not None]
+        max_new_tokens = min(known[0], max_total_tokens // 2) if known else max_total_tokens - 1
+        return cls(max_total_tokens, max(1, max_new_tokens))
 
     @property
     def max_prompt_tokens(self) -> int:
         """The longest prompt that still leaves room for an answer."""
-        return self.max_total_tokens - self.max_new_tokens
+        return self.prompt_beside(self.max_new_tokens)
+
+    def prompt_beside(self, max_new_tokens: int) -> int:
+        """The longest prompt beside an answer that may have so many tokens."""
+        reserved = min(max_new_tokens, RESERVED_TOKENS, self.max_total_tokens // 2)
+        return self.max_total_tokens - reserved
+
+    def room_after(self, num_prompt_tokens: int) -> int:
+        """The longest answer after a prompt of so many tokens; none below one."""
+        return max(1, min(self.max_new_tokens, self.max_total_tokens - num_prompt_tokens))
 
 
 class AddedToken(Protocol):
@@ -149,6 +221,24 @@ class Tokenizer(Protocol):
     ) -> str:
         """Format a conversation as one text (with ``tokenize=False``)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A chat model that an engine of this process computes, apart from its weights."""
+
+    name: str
+    tokenizer: Tokenizer
+    eos_token_ids: tuple[int, ...]
+    """Those of its configuration and its tokenizer's: many fine-tunes name two."""
+    context_tokens: int
+    """The longest sequence the model was made for."""
+    num_parameters: int
+    """The number of its weights."""
+    sampling: Sampling = GREEDY
+    """The defaults of its ``generation_config``."""
+    max_new_tokens: int | None = None
+    """The longest answer that its maker or packager recommends; None: what is left."""
 
 
 Progress = Callable[[str], None]

@@ -14,17 +14,20 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchProcessor
 
+from worker.engine.batch import Admission
 from worker.engine.devices import pick_cache_tokens
 from worker.engine.loader import LoadedModel
 from worker.engine.prefix_sharing import TenantCache
 from worker.engine.protocol import Sampling
-from worker.engine.seeding import SeededDraw
+from worker.engine.seeding import SeededDraw, seeded
 
 PAGE_TOKENS = 256
 """Tokens a page of the cache. On a CPU larger pages mean fewer gathers: 49 tokens/s against 39 with
 64-token pages, 32 requests of the default model on two cores."""
 CPU_BATCH_TOKENS = 512
 """Most tokens in one forward step on a CPU, so that a long prompt does not stall the others."""
+COLD = Sampling(temperature=1e-7, top_p=1.0)
+"""The manager either samples for all requests or for none; so cold a sample is the argmax."""
 ANY_SAMPLING = Sampling(temperature=0.7, top_p=0.9)
 """Values that make the manager build its samplers; every request brings its own."""
 UNBOUNDED = 0
@@ -67,6 +70,20 @@ class TransformersBatch(ContinuousBatchingManager):
         starter = threading.Thread(target=super().start, daemon=True)
         starter.start()
         starter.join()
+
+    def add(self, request_id: str, token_ids: list[int], terms: Admission) -> bool:
+        """Add a request. See ``batch.Batch``."""
+        sampling = terms.sampling if terms.sampling.temperature else COLD
+        added = self.add_request(
+            token_ids,
+            request_id=request_id,
+            max_new_tokens=terms.max_new_tokens,
+            streaming=True,
+            temperature=sampling.temperature,
+            top_p=1.0 if sampling.top_p is None else sampling.top_p,
+            **seeded(sampling, terms.num_drawn),
+        )
+        return added is not None
 
     @property
     def is_dead(self) -> bool:
@@ -114,7 +131,6 @@ class TransformersBatches:
         self,
         loaded: LoadedModel,
         max_requests: int,
-        max_new_tokens: int,
         cache_tokens: int | None,
     ) -> None:
         """Compute the number of pages.
@@ -122,12 +138,10 @@ class TransformersBatches:
         Args:
             loaded: the model.
             max_requests: how many answers are written at once.
-            max_new_tokens: of one answer.
             cache_tokens: size of the cache; None: from the free memory.
         """
         self._loaded = loaded
         self._max_requests = max_requests
-        self._max_new_tokens = max_new_tokens
         model = loaded.model
         wanted = cache_tokens or pick_cache_tokens(
             model.config.get_text_config(), model.device, model.dtype
@@ -151,7 +165,7 @@ class TransformersBatches:
             temperature=ANY_SAMPLING.temperature,
             top_p=ANY_SAMPLING.top_p,
             eos_token_id=list(self._loaded.eos_token_ids) or -1,
-            max_new_tokens=self._max_new_tokens,
+            max_new_tokens=self.capacity_tokens,
         )
         batching = ContinuousBatchingConfig(
             page_size=PAGE_TOKENS,

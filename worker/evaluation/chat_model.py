@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from shared.settings import Settings
 from worker.console import say
-from worker.engine.engine import BatchingEngine, EngineOptions, kind_for
-from worker.engine.loader import LoadedModel, ModelChoice, load_model
-from worker.engine.protocol import Request, Sampling
+from worker.engine.engine import EngineOptions
+from worker.engine.factory import OwnEngine, build
+from worker.engine.loader import ModelChoice
+from worker.engine.protocol import GREEDY, Request, Sampling
 from worker.prompts.chat import Prompt
-from worker.tasks.generate import ChatModel
+from worker.tasks.generate import ChatModel, chat_model_around
 
 SLOTS = 32
 """Texts written at once: an evaluation has many, and no person waits for the first."""
 CACHE_TOKENS = 16_384
-LIKELIEST = Sampling()
 
 
 @contextlib.contextmanager
@@ -24,9 +24,8 @@ def open_chat_model(model: str, settings: Settings) -> Iterator[ChatModel]:
     Raises:
         ModelUnavailableError: it cannot be found or read.
     """
-    loaded = load_model(choice_of(model, settings), say)
-    with engine_around(loaded, settings) as engine:
-        yield ChatModel(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+    with open_engine(model, settings) as own:
+        yield chat_model_around(own.engine, own.info, own.engine.limits)
 
 
 def choice_of(model: str, settings: Settings) -> ModelChoice:
@@ -35,19 +34,23 @@ def choice_of(model: str, settings: Settings) -> ModelChoice:
 
 
 @contextlib.contextmanager
-def engine_around(loaded: LoadedModel, settings: Settings) -> Iterator[BatchingEngine]:
-    """An engine that is open while the block runs."""
+def open_engine(model: str, settings: Settings) -> Iterator[OwnEngine]:
+    """A model's engine, open while the block runs.
+
+    Raises:
+        ModelUnavailableError: it cannot be found or read.
+    """
     options = EngineOptions(settings.max_new_tokens, SLOTS, CACHE_TOKENS)
-    engine = BatchingEngine(loaded, options, kind_for(settings.engine, loaded))
+    own = build(settings.engine, choice_of(model, settings), options, say)
     try:
-        engine.open()
-        yield engine
+        own.engine.open()
+        yield own
     finally:
-        engine.close()
+        own.engine.close()
 
 
 def write_all(
-    chat_model: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = LIKELIEST
+    chat_model: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = GREEDY
 ) -> list[str]:
     """The model's text for each prompt; as many at once as the engine has slots."""
     requests = [

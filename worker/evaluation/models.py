@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from shared.errors import StartupError
 from shared.settings import Settings
 from shared.tasks import Length
-from worker.console import say
 from worker.engine.gguf import DEFAULT_MODEL
-from worker.engine.loader import DEFAULT, load_model
+from worker.engine.loader import DEFAULT
 from worker.engine.protocol import Request, Sampling
 from worker.evaluation import checks
-from worker.evaluation.chat_model import choice_of, engine_around, write_all
+from worker.evaluation.chat_model import open_chat_model, write_all
 from worker.evaluation.checks import Candidate
 from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.evaluation.translation import (
@@ -131,16 +130,14 @@ def measure_model(model: str, settings: Settings) -> Candidate:
         ModelUnavailableError: it cannot be found or read.
     """
     started_s = time.monotonic()
-    loaded = load_model(choice_of(model, settings), say)
-    load_s = time.monotonic() - started_s
-    library = read_library(settings.prompts_dir)
-    with engine_around(loaded, settings) as engine:
-        chat_model = ChatModel(engine, loaded.tokenizer, engine.limits, loaded.num_parameters)
+    with open_chat_model(model, settings) as chat_model:
+        load_s = time.monotonic() - started_s
+        library = read_library(settings.prompts_dir)
         alone, together = _speed(chat_model, 1), _speed(chat_model, 8)
         chrf, chrf_copy = _chrf(chat_model, library)
         return Candidate(
             name=DEFAULT_MODEL.name if model == DEFAULT else model.rstrip("/").rpartition("/")[2],
-            millions=round(loaded.num_parameters / MB, 1),
+            millions=round(chat_model.num_parameters / MB, 1),
             load_s=round(load_s, 2),
             tokens_per_s_1=alone,
             tokens_per_s_8=together,

@@ -51,14 +51,15 @@ def make_prompt(question: PromptInput, tokenizer: Tokenizer, limits: RequestLimi
         PromptTooLongError: the message alone does not fit.
     """
     num_shown = len(tokenizer.encode(question.shown, add_special_tokens=False))
-    max_new_tokens = max(1, limits.max_new_tokens - num_shown)
-    max_prompt_tokens = limits.max_total_tokens - max_new_tokens
+    max_prompt_tokens = limits.max_prompt_tokens + num_shown
     turns = _from_first_question([*question.history, Turn(USER, question.text)])
     while True:
         token_ids = _tokens(question, turns, tokenizer)
         if len(token_ids) <= max_prompt_tokens:
             stop = () if tokenizer.chat_template else PLAIN_STOP
-            return Prompt(tuple(token_ids), stop, max_new_tokens, question.pictures)
+            left = limits.room_after(len(token_ids))
+            longest = max(1, min(left, limits.max_new_tokens - num_shown))
+            return Prompt(tuple(token_ids), stop, longest, question.pictures)
         if len(turns) == 1:
             raise PromptTooLongError(len(token_ids), max_prompt_tokens)
         turns = _from_first_question(turns[1:])
@@ -81,7 +82,7 @@ def make_task_prompt(
     Raises:
         PromptTooLongError: it does not fit.
     """
-    longest = min(max_new_tokens or limits.max_new_tokens, limits.max_new_tokens)
+    wanted = min(max_new_tokens or limits.max_new_tokens, limits.max_new_tokens)
     is_plain = not tokenizer.chat_template and bool(rendered.plain)
     if is_plain:
         text = neutralize(rendered.plain, control_tokens(tokenizer))
@@ -89,8 +90,10 @@ def make_task_prompt(
     else:
         question = PromptInput(rendered.system, (), rendered.user)
         token_ids = _tokens(question, [Turn(USER, rendered.user)], tokenizer)
-    if len(token_ids) + longest > limits.max_total_tokens:
-        raise PromptTooLongError(len(token_ids), limits.max_total_tokens - longest)
+    max_prompt_tokens = limits.prompt_beside(wanted)
+    if len(token_ids) > max_prompt_tokens:
+        raise PromptTooLongError(len(token_ids), max_prompt_tokens)
+    longest = min(wanted, limits.room_after(len(token_ids)))
     stop = rendered.stop if is_plain else (() if tokenizer.chat_template else PLAIN_STOP)
     return Prompt(tuple(token_ids), stop, longest)
 

@@ -71,6 +71,6 @@ class Answerer:
     def _sampling(self, job: Job) -> Sampling:
         """The sampling of a job: a retry samples, because the most likely words were not liked."""
         sampling = self._options.sampling
-        if not job.num_retries or sampling.temperature >= RETRY_TEMPERATURE:
+        if not job.num_retries or (sampling.temperature or 0.0) >= RETRY_TEMPERATURE:
             return sampling
         return dataclasses.replace(sampling, temperature=RETRY_TEMPERATURE, top_p=RETRY_TOP_P)

@@ -15,7 +15,15 @@ from shared.ledger.lifecycle import Lease
 from shared.logs import get_logger
 from shared.replies import FinishReason, Snapshot
 from shared.streaming_cadence import MOST_SNAPSHOTS_PER_S, SNAPSHOT_EVERY_S
-from worker.engine.protocol import Engine, Generation, Request, RequestLimits, Sampling, Tokenizer
+from worker.engine.protocol import (
+    Engine,
+    Generation,
+    ModelInfo,
+    Request,
+    RequestLimits,
+    Sampling,
+    Tokenizer,
+)
 from worker.handler import RunEndedError
 from worker.leases import Ending, HeldLease
 from worker.prompts.chat import Prompt
@@ -90,6 +98,11 @@ class ChatModel:
     """The number of its weights: small models are trusted with less."""
     can_see: bool = False
     """Whether it accepts pictures."""
+
+
+def chat_model_around(engine: Engine, info: ModelInfo, limits: RequestLimits) -> ChatModel:
+    """The chat model for an engine of this process."""
+    return ChatModel(engine, info.tokenizer, limits, info.num_parameters)
 
 
 @dataclass(frozen=True, slots=True)

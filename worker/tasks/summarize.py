@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from shared.errors import NothingThereError
 from shared.replies import Done
 from shared.tasks import Quoted, Summarize
-from worker.engine.protocol import Sampling
+from worker.engine.protocol import GREEDY
 from worker.handler import Outcome
 from worker.leases import HeldLease
 from worker.prompts.chat import Prompt, make_task_prompt
@@ -176,7 +176,7 @@ class Summarizer:
 
     def _ask(self, name: str, draft: Draft, what: str, wish: str, **data: str) -> str:
         prompt = self._prompt(name, what, wish, **data)
-        return draft.write(prompt, Sampling(), is_shown=False).text
+        return draft.write(prompt, GREEDY, is_shown=False).text
 
     def _prompt(self, name: str, what: str, wish: str, **data: str) -> Prompt:
         chat_model = self._chat_model

@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.languages import name_of
 from shared.replies import Done, Failed
 from shared.tasks import Translate
-from worker.engine.protocol import Sampling
+from worker.engine.protocol import GREEDY
 from worker.handler import Outcome, RunEndedError
 from worker.leases import HeldLease
 from worker.prompts.chat import Prompt, make_task_prompt
@@ -117,7 +117,7 @@ class Translator:
         languages = (task_request.source, task_request.target, mark)
         prompt = prompt_for(sentence, languages, self._library, self._chat_model)
         # Greedy sampling: a translation is right or wrong, not one among many.
-        written = draft.write(prompt, Sampling(), is_shown=False)
+        written = draft.write(prompt, GREEDY, is_shown=False)
         return cleaned(written.text, sentence, mark)
 
     def _by_model(

@@ -92,17 +92,16 @@ class RemoteGeneration:
 class RemoteEngine:
     """Answers by a server. Thread-safe."""
 
-    def __init__(self, server: Server, max_new_tokens: int, max_requests: int) -> None:
+    def __init__(self, server: Server, max_new_tokens: int | None, max_requests: int) -> None:
         """Prepare the engine; nothing is sent yet.
 
         Args:
             server: the server and its model.
-            max_new_tokens: the longest answer.
+            max_new_tokens: the longest answer; None: what is left.
             max_requests: the most concurrent requests to the server.
         """
         self._server = server
-        total = server.context_tokens
-        self.limits = RequestLimits(total, min(max_new_tokens, total // 2))
+        self.limits = RequestLimits.of(server.context_tokens, max_new_tokens)
         self._salts = Salts()
         self._lock = threading.Lock()
         self._running: dict[str, _Answer] = {}
@@ -222,10 +221,11 @@ class RemoteEngine:
         words: dict[str, Any] = {
             "model": self._server.model,
             "max_tokens": max(1, request.max_new_tokens - answer.num_tokens),
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
             "stream": True,
         }
+        for name in ("temperature", "top_p"):
+            if (value := getattr(sampling, name)) is not None:
+                words[name] = value
         if sampling.seed is not None:
             words["seed"] = sampling.seed
         if extras := self._server.extras(asked, self._salts.salt(request.salt)):

@@ -20,7 +20,12 @@ from worker.engine.gguf import (
 
 CONTENT = b"weights of a model"
 PACKAGED = PackagedModel(
-    name="Tiny", module="parley_tiny_model", file="tiny.gguf", sha256="0" * 64, install="pip x"
+    name="Tiny",
+    module="parley_tiny_model",
+    file="tiny.gguf",
+    sha256="0" * 64,
+    install="pip x",
+    max_new_tokens=9,
 )
 
 
@@ -107,7 +112,7 @@ def test_a_whole_folder_is_used_without_the_package(tmp_path: Path) -> None:
 
 
 def test_folders_of_different_sources_are_different(tmp_path: Path) -> None:
-    other = PackagedModel("Tiny", "parley_tiny_model", "tiny.gguf", "1" * 64, "pip x")
+    other = PackagedModel("Tiny", "parley_tiny_model", "tiny.gguf", "1" * 64, "pip x", 9)
 
     assert folder_of(PACKAGED, tmp_path) != folder_of(other, tmp_path)
 
