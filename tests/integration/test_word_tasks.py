@@ -13,20 +13,23 @@ from shared.errors import ModelUnavailableError, TranslationPairError
 from shared.jobs import Audience, Kind, Origin, Platform, PromptOverrides, make_job
 from shared.ledger import keys, lifecycle
 from shared.ledger.lifecycle import Claimant, JobLimits
-from shared.replies import Done, Failed
+from shared.replies import Done, Failed, FinishReason
 from shared.settings import Settings
 from shared.tasks import Complete, Form, Length, Opt, Quoted, Summarize, Task, Translate, Write
 from tests.chaos.forward_passes import load
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.engine import EngineOptions
 from worker.engine.factory import around
+from worker.engine.protocol import GREEDY
 from worker.engine.seq2seq import Pair, load_seq2seq
 from worker.handler import Handler, Outcome
 from worker.handlers import text_handlers_of
 from worker.leases import HeldLease
 from worker.prompts.library import read_library
 from worker.store import BlockingStore
+from worker.tasks.chat import Answerer, ChatOptions
 from worker.tasks.generate import ChatModel
+from worker.tasks.memory import Remembering
 
 LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 NUMBERS = itertools.count(1)
@@ -286,3 +289,23 @@ def test_nothing_that_one_person_alone_sees_is_remembered(
     lease = replace(private.lease, job=replace(private.lease.job, origin=origin))
 
     assert works(store, chat_model)[Kind.TRANSLATE](HeldLease(lease)).memory.turns == ()
+
+
+@pytest.mark.parametrize("num_shown", [1, 119, 120, 121])
+def test_an_answer_taken_over_is_as_long_as_if_it_had_not_been(
+    store: BlockingStore, chat_model: ChatModel, num_shown: int
+) -> None:
+    """An earlier run may have written the whole answer, and died before it could say so."""
+    remembering = Remembering(max_turns=9, retention_ms=600_000)
+    answerer = Answerer(store, chat_model, ChatOptions("Be brief.", GREEDY, remembering))
+    origin = Origin(Platform.SLACK, "T1", "C1", f"{next(NUMBERS)}.6", "9.6", "U1")
+    job = make_job(Kind.CHAT, origin, "hello")
+    store.run(lifecycle.accept(job, LIMITS))
+    lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 600_000, 9))).lease
+    assert lease
+
+    outcome = answerer.answer(HeldLease(replace(lease, shown="x" * num_shown)))
+
+    assert isinstance(outcome.reply, Done)
+    assert outcome.reply.finish_reason is FinishReason.LENGTH
+    assert len(outcome.reply.text) == max(num_shown, 120)

@@ -41,6 +41,7 @@ class Prompt:
     token_ids: tuple[int, ...]
     stop: tuple[str, ...]
     max_new_tokens: int
+    """0 where the answer that is continued has its full length."""
     pictures: tuple[str, ...] = ()
 
 
@@ -58,7 +59,7 @@ def make_prompt(question: PromptInput, tokenizer: Tokenizer, limits: RequestLimi
         if len(token_ids) <= max_prompt_tokens:
             stop = () if tokenizer.chat_template else PLAIN_STOP
             left = limits.room_after(len(token_ids))
-            longest = max(1, min(left, limits.max_new_tokens - num_shown))
+            longest = max(0, min(left, limits.max_new_tokens - num_shown))
             return Prompt(tuple(token_ids), stop, longest, question.pictures)
         if len(turns) == 1:
             raise PromptTooLongError(len(token_ids), max_prompt_tokens)

@@ -146,6 +146,8 @@ class Draft:
             PromptTooLongError: it can never fit.
             RunEndedError, EngineError, InterruptedError: as of ``handler.Handler``.
         """
+        if prompt.max_new_tokens == 0:
+            return Written("", FinishReason.LENGTH)
         lease = self._held.lease
         self._num_requests += 1
         request = Request(

@@ -76,10 +76,10 @@ def test_a_shown_answer_is_at_the_end_and_counts_as_written(tokenizer: ByteToken
     assert prompt.max_new_tokens == 95  # 100 less the 5 bytes shown
 
 
-def test_a_shown_answer_of_full_length_leaves_one_token_to_end_with() -> None:
+def test_a_shown_answer_of_full_length_leaves_nothing_to_write() -> None:
     prompt = make_prompt(PromptInput("", (), "one?", shown="x" * 200), CHAT, ROOMY)
 
-    assert prompt.max_new_tokens == 1
+    assert prompt.max_new_tokens == 0
 
 
 @pytest.mark.parametrize(
