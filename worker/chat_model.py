@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from shared.logs import get_logger
 from shared.settings import Settings
 from worker.console import say
+from worker.engine.protocol import Sampling
 from worker.tasks.generate import ChatModel, chat_model_around
 
 log = get_logger("worker")
@@ -34,19 +35,32 @@ def chat_model_of(
     return _own(settings, stall_timeout_s, abandon)
 
 
+def sampling_of(settings: Settings) -> Sampling:
+    """What the operator set; the model's own settings hold for the rest."""
+    return Sampling(
+        settings.temperature,
+        settings.top_p,
+        settings.top_k,
+        settings.min_p,
+        settings.repetition_penalty,
+    )
+
+
 @contextlib.contextmanager
 def _own(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
 ) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
-    from worker.engine.factory import build  # noqa: PLC0415 - the same
-    from worker.engine.loader import ModelChoice  # noqa: PLC0415 - the same
+    from worker.engine.factory import build, choice_of  # noqa: PLC0415 - the same
 
-    choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
     options = EngineOptions(
-        settings.max_new_tokens, settings.concurrency, settings.cache_tokens, stall_timeout_s
+        settings.max_new_tokens,
+        settings.concurrency,
+        settings.cache_tokens,
+        stall_timeout_s,
+        sampling_of(settings),
     )
-    own = build(settings.engine, choice, options, say)
+    own = build(settings.engine, choice_of(settings), options, say)
     try:
         own.engine.open(on_lost=abandon)
         log.info("model_loaded", model=own.info.name, device=own.device, engine=own.kind)

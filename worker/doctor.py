@@ -6,10 +6,9 @@ from shared.checks import Check, print_checks
 from shared.errors import ParleyError
 from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
-from worker.engine.gguf import DEFAULT_MODEL, MANIFEST, WEIGHTS, find_source, folder_of, is_whole
 from worker.prompts.library import read_library
 
-MB = 1_000_000
+ONE_TOKEN = 1
 MILLION = 1_000_000
 
 
@@ -42,32 +41,25 @@ def _check_model(settings: Settings) -> Check:
 
 
 def _check_own_model(settings: Settings) -> Check:
-    if settings.model == "default":
-        folder = folder_of(DEFAULT_MODEL, settings.cache_dir)
-        if not (folder / MANIFEST).exists():
-            return _check_source()
-        if not is_whole(folder):
-            return Check.fail("model", f"{folder} is damaged: delete it, it will be made anew")
-        size_mb = (folder / WEIGHTS).stat().st_size / MB
-        return Check.ok("model", f"{DEFAULT_MODEL.name}, {size_mb:,.0f} MB of weights")
-    from worker.engine.loader import ModelChoice, load_model  # noqa: PLC0415 - seconds of import
+    from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
+    from worker.engine.factory import build, choice_of, is_ready_to_build  # noqa: PLC0415 - the same
 
-    choice = ModelChoice(settings.model, settings.device, settings.dtype, settings.cache_dir)
+    choice = choice_of(settings)
     try:
-        loaded = load_model(choice, _silent)
+        if not is_ready_to_build(settings.engine, choice):
+            return Check.warn(
+                "model", f"{settings.model} is not prepared yet; the first start does that"
+            )
+        own = build(settings.engine, choice, EngineOptions(ONE_TOKEN, 1), _silent)
+        try:
+            own.engine.open()
+        finally:
+            own.engine.close()
     except ParleyError as error:
         return Check.fail("model", str(error))
-    return Check.ok("model", f"{loaded.name}, {loaded.num_parameters / MILLION:,.0f} M parameters")
-
-
-def _check_source() -> Check:
-    """Check the file that the default model will be made from."""
-    try:
-        find_source(DEFAULT_MODEL)
-    except ParleyError as error:
-        return Check.fail("model", str(error))
-    return Check.warn(
-        "model", f"{DEFAULT_MODEL.name} is not converted yet; the first start does that"
+    millions = own.info.num_parameters / MILLION
+    return Check.ok(
+        "model", f"{own.info.name}, {millions:,.0f} M parameters, {own.kind} on {own.device}"
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from shared.jobs import Kind
 from shared.replies import Done
 from shared.settings import Settings
+from worker.chat_model import sampling_of
 from worker.engine.encoders.protocol import Embedding
-from worker.engine.protocol import Sampling
 from worker.handler import Handler, Outcome
 from worker.knowledge.search import Search
 from worker.knowledge.store import DocumentStore
@@ -50,17 +50,6 @@ class Seq2SeqTranslating:
         from worker.engine.seq2seq import Pair  # noqa: PLC0415 - the same
 
         return self._model.translate(sentences, Pair(source, target), lambda: held.is_over)
-
-
-def sampling_of(settings: Settings) -> Sampling:
-    """What the operator set; the model's own settings hold for the rest."""
-    return Sampling(
-        settings.temperature,
-        settings.top_p,
-        settings.top_k,
-        settings.min_p,
-        settings.repetition_penalty,
-    )
 
 
 def translating_model(settings: Settings) -> Translating | None:

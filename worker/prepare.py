@@ -1,4 +1,4 @@
-"""``python -m worker.prepare``: converts the default model, with progress on standard error.
+"""``python -m worker.prepare``: prepares the model's files, with progress on standard error.
 
 A program of its own that imports next to nothing, because it runs at every start.
 """
@@ -9,15 +9,15 @@ import sys
 from shared.errors import StartupError
 from shared.settings import read_settings
 from worker.console import say
-from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
+from worker.engine.factory import choice_of, prepare
 
 
 def main() -> int:
-    """Convert the default model if it is configured and not converted yet; return the exit code."""
+    """Make the files that a worker of these settings would make; return the exit code."""
     try:
         settings = read_settings(os.environ)
-        if settings.model == "default" and settings.engine != "openai":
-            ensure_converted(DEFAULT_MODEL, settings.cache_dir, say)
+        if settings.engine != "openai":
+            prepare(settings.engine, choice_of(settings), say)
     except StartupError as error:
         say(str(error))
         return error.exit_code

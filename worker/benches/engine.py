@@ -23,11 +23,10 @@ from worker.console import say
 from worker.engine.baseline import generate_rate
 from worker.engine.devices import read_rate
 from worker.engine.engine import BatchingEngine, EngineOptions
-from worker.engine.factory import BATCHES, around
+from worker.engine.factory import OPENVINO, TRANSFORMERS, build, choice_of
 from worker.engine.gguf import DEFAULT_MODEL, find_source
-from worker.engine.loader import DEFAULT, LoadedModel, load_model
-from worker.engine.protocol import Request
-from worker.evaluation.chat_model import choice_of
+from worker.engine.loader import LoadedModel, load_model
+from worker.engine.protocol import DEFAULT, ModelChoice, Request
 from worker.evaluation.report import Evaluation, Figure, ReportTable
 
 
@@ -138,14 +137,15 @@ def bench_engine(
         num_new: tokens of each answer.
         repeats: the median of so many counts.
     """
-    loaded = load_model(choice_of(settings.model, settings), say)
+    choice = choice_of(settings)
+    loaded = load_model(choice, say)
     prompts = [_prompt(loaded, number) for number in range(max(counts))]
     with ExitStack() as stack:
         engines: dict[str, BatchingEngine] = {}
         options = EngineOptions(num_new, max(*counts, NUM_RUNNING + 1), settings.cache_tokens)
-        for name in BATCHES:
+        for name in (TRANSFORMERS, OPENVINO):
             try:
-                engines[name] = stack.enter_context(_opened(name, loaded, options))
+                engines[name] = stack.enter_context(_opened(name, choice, options))
             except ModelUnavailableError as error:
                 say(str(error))
         ways: dict[str, Callable[[], Figures]] = {
@@ -187,8 +187,8 @@ def _measures(
 
 
 @contextmanager
-def _opened(name: str, loaded: LoadedModel, options: EngineOptions) -> Iterator[BatchingEngine]:
-    engine = around(loaded, options, name)
+def _opened(name: str, choice: ModelChoice, options: EngineOptions) -> Iterator[BatchingEngine]:
+    engine = build(name, choice, options, say).engine
     try:
         engine.open()
         yield engine

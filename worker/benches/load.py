@@ -9,9 +9,9 @@ from typing import Any
 from shared.settings import Settings
 from worker.benches.rates import percentile, rate_of
 from worker.console import say
+from worker.engine.factory import choice_of
 from worker.engine.loader import load_tokenizer, name_of
 from worker.engine.protocol import Tokenizer
-from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, ReportTable
 
 
@@ -22,7 +22,7 @@ def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
         settings: the worker's.
         measured: the files with the results.
     """
-    tokenizer = load_tokenizer(choice_of(settings.model, settings), say)
+    tokenizer = load_tokenizer(choice_of(settings), say)
     points = [_point(tokenizer, json.loads(file.read_text())) for file in measured]
     rows = tuple(
         (

@@ -15,15 +15,14 @@ from typing import Any
 from shared.settings import Settings
 from worker.benches.engine import open_llama
 from worker.benches.rates import percentile, rate_of
+from worker.chat_model import sampling_of
 from worker.console import say
 from worker.engine.baseline import generate_rate
 from worker.engine.engine import BatchingEngine, EngineOptions
-from worker.engine.factory import around
+from worker.engine.factory import build, choice_of
 from worker.engine.loader import LoadedModel, load_model
 from worker.engine.protocol import Request
-from worker.evaluation.chat_model import choice_of
 from worker.evaluation.report import Evaluation, Figure, ReportTable
-from worker.handlers import sampling_of
 from worker.prompts.chat import PromptInput, make_prompt
 
 
@@ -37,6 +36,8 @@ class Beside:
     llama_cpp: float | None
     first_text_alone_ms: float
     """Of the bare engine."""
+    kind: str
+    """The library of the bare engine."""
 
 
 def bench_serve(settings: Settings, measured: Path) -> Evaluation:
@@ -47,7 +48,7 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
         measured: the file with the results.
     """
     load = json.loads(measured.read_text())
-    loaded = load_model(choice_of(settings.model, settings), say)
+    loaded = load_model(choice_of(settings), say)
     rates = [rate_of(loaded.tokenizer, each) for each in load["rounds"]]
     alone = [rate_of(loaded.tokenizer, each) for each in load["alone"]]
     asked = [each for one in load["rounds"] for each in one["asked"]]
@@ -76,7 +77,7 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
             "engine_first_text_ms": round(beside.first_text_alone_ms, 1),
             "added_ms": round(first_alone_ms - beside.first_text_alone_ms, 1),
         },
-        "engine": "transformers",
+        "engine": beside.kind,
         "model": loaded.name,
     }
     return Evaluation("serve", figures, (_table(figures, beside),), _remarks(figures, len(rates)))
@@ -85,7 +86,8 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
 def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, Any]]) -> Beside:
     asked = [[each["question"] for each in one["asked"]] for one in rounds]
     options = EngineOptions(settings.max_new_tokens, len(asked[0]), settings.cache_tokens)
-    engine = around(loaded, options)
+    own = build(settings.engine, choice_of(settings), options, say)
+    engine = own.engine
     engine.open()
     try:
         bare = _Bare(engine, loaded, settings)
@@ -109,6 +111,7 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
         one_at_a_time=statistics.median(slow),
         llama_cpp=_llama_rate(settings, prompt, num_new, len(asked)),
         first_text_alone_ms=statistics.median(first_ms),
+        kind=own.kind,
     )
 
 

@@ -17,7 +17,7 @@ from shared.replies import FinishReason
 from worker.engine.batch import Admission, Batch, Batches, BatchOutput
 from worker.engine.detokenize import Arrival, TextStream, pieces_of
 from worker.engine.fault_isolation import FaultIsolation, RunSlot
-from worker.engine.protocol import ModelInfo, Request, RequestLimits
+from worker.engine.protocol import ModelInfo, Request, RequestLimits, Sampling
 from worker.engine.tenant_salt import Labels, id_of
 
 log = get_logger(__name__)
@@ -25,6 +25,7 @@ log = get_logger(__name__)
 MAX_FRUITLESS = 6
 """After so many deaths in a row without a token between them, no request is to blame."""
 POLL_S = 0.1
+UNSET = Sampling()
 STOP_TIMEOUT_S = 10
 DEFAULT_STALL_TIMEOUT_S = 120.0
 """One step of a large model on a slow CPU takes tens of seconds; none takes two minutes."""
@@ -41,6 +42,8 @@ class EngineOptions:
     """None: from the free memory."""
     stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
     """A forward step that takes longer never returns: the engine is lost."""
+    sampling: Sampling = UNSET
+    """What the operator set for all requests."""
 
 
 @dataclass(slots=True)

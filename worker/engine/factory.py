@@ -1,40 +1,33 @@
 """The factory of engines in this process: a model of the settings, and the batches that compute it.
 
-``PARLEY_ENGINE`` names the library; with ``auto`` the model decides.
+``PARLEY_ENGINE`` names the library; with ``auto`` the model decides. Libraries are imported when
+they are needed: torch alone takes seconds.
 """
 
-from collections.abc import Callable
+import ctypes
+import platform
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from worker.engine.batch import Batches
+from shared.errors import ModelUnavailableError
+from shared.settings import Settings
 from worker.engine.engine import BatchingEngine, EngineOptions
-from worker.engine.loader import LoadedModel, ModelChoice, load_model
-from worker.engine.protocol import ModelInfo, Progress
-from worker.engine.transformers_batch import TransformersBatches
+from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
+from worker.engine.openvino.files import (
+    ModelSource,
+    ensure_prepared,
+    find_model,
+    is_prepared,
+    why_not,
+)
+from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, Progress
 
-AUTO = "auto"
+if TYPE_CHECKING:
+    from worker.engine.loader import LoadedModel
 
-
-def transformers_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """Batches of transformers' manager, for any device."""
-    return TransformersBatches(loaded, options.max_requests, options.cache_tokens)
-
-
-BATCHES: dict[str, Callable[[LoadedModel, EngineOptions], Batches]] = {
-    "transformers": transformers_batches,
-}
-"""By the values of ``PARLEY_ENGINE``."""
-
-
-def around(
-    loaded: LoadedModel, options: EngineOptions, kind: str = "transformers"
-) -> BatchingEngine:
-    """An engine around a loaded model, not open yet.
-
-    Raises:
-        ModelUnavailableError: such a batch cannot compute this model.
-    """
-    return BatchingEngine(loaded.info, BATCHES[kind](loaded, options), options)
+CUDA_LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
+"""The driver's own: without it torch cannot use a GPU either."""
+AUTO, OPENVINO, LLAMACPP, TRANSFORMERS = "auto", "openvino", "llamacpp", "transformers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +39,12 @@ class OwnEngine:
     kind: str
     """The library that computes it: a value of ``PARLEY_ENGINE``."""
     device: str
+
+
+def choice_of(settings: Settings, model: str = "") -> ModelChoice:
+    """The model of the settings, or another one on the same device."""
+    name = model or settings.model
+    return ModelChoice(name, settings.device, settings.dtype, settings.cache_dir)
 
 
 def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:
@@ -60,8 +59,117 @@ def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Prog
     Raises:
         ModelUnavailableError: the model cannot be found or read, or not be computed so.
     """
+    source = _source_for(kind, choice)
+    if source is None:
+        return _on_transformers(choice, options, progress)
+    return _on_openvino(source, choice, options, progress)
+
+
+def around(loaded: "LoadedModel", options: EngineOptions) -> BatchingEngine:
+    """An engine around a model of transformers, not open yet."""
+    from worker.engine.transformers_batch import TransformersBatches  # noqa: PLC0415 - as above
+
+    batches = TransformersBatches(loaded, options.max_requests, options.cache_tokens)
+    return BatchingEngine(loaded.info, batches, options)
+
+
+def _source_for(kind: str, choice: ModelChoice) -> ModelSource | None:
+    """The file for the engine for processors; None for transformers.
+
+    Raises:
+        ModelUnavailableError: that engine was named, and cannot compute the model.
+    """
+    if kind == TRANSFORMERS or (kind == AUTO and not _is_for_processors(choice)):
+        return None
+    source = find_model(choice.model)
+    if source is None:
+        reason = "it is neither a GGUF file nor an OpenVINO model"
+    elif not (reason := why_not(source)):
+        return source
+    if kind == OPENVINO:
+        raise ModelUnavailableError(
+            f"PARLEY_ENGINE is openvino, which cannot compute this model: {reason}. Remove "
+            "PARLEY_ENGINE, or name another model."
+        )
+    return None
+
+
+def is_ready_to_build(kind: str, choice: ModelChoice) -> bool:
+    """Whether ``build`` finds the model's files made, or needs none.
+
+    Raises:
+        ModelUnavailableError: as of ``build``; the packaged model is looked for.
+    """
+    source = _source_for(kind, choice)
+    if source is None or is_prepared(source, choice.cache_dir):
+        return True
+    source.find()
+    return False
+
+
+def prepare(kind: str, choice: ModelChoice, progress: Progress) -> None:
+    """Have a model's files made that ``build`` would make, so that it can take as long as it does.
+
+    Raises:
+        ModelUnavailableError: as of ``build``.
+    """
+    if (source := _source_for(kind, choice)) is not None:
+        ensure_prepared(source, choice.cache_dir, progress)
+    elif choice.model == DEFAULT:
+        ensure_converted(DEFAULT_MODEL, choice.cache_dir, progress)
+
+
+def _is_for_processors(choice: ModelChoice) -> bool:
+    if choice.device == "cpu":
+        return True
+    if choice.device != AUTO:
+        return False
+    return not _has_accelerator()
+
+
+def _has_accelerator() -> bool:
+    """Whether torch can use a GPU here."""
+    if not _may_have_accelerator():
+        return False
+    import torch  # noqa: PLC0415 - seconds of import
+
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def _may_have_accelerator() -> bool:
+    if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
+        return True
+    for name in CUDA_LIBRARIES:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _on_openvino(
+    source: ModelSource, choice: ModelChoice, options: EngineOptions, progress: Progress
+) -> OwnEngine:
+    from worker.engine.openvino.model import info_of, open_batches  # noqa: PLC0415 - as torch
+
+    prepared = ensure_prepared(source, choice.cache_dir, progress)
+    progress(f"Loading {prepared.name}")
+    penalty = options.sampling.over(prepared.sampling).repetition_penalty
+    batches = open_batches(
+        prepared,
+        options.max_requests,
+        options.cache_tokens,
+        has_penalty=penalty not in (None, 1.0),
+    )
+    is_packaged = prepared.name == DEFAULT_MODEL.name
+    info = info_of(prepared, DEFAULT_MODEL.max_new_tokens if is_packaged else None)
+    return OwnEngine(BatchingEngine(info, batches, options), info, OPENVINO, "cpu")
+
+
+def _on_transformers(choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:
+    from worker.engine.loader import load_model  # noqa: PLC0415 - as above
+
     loaded = load_model(choice, progress)
-    kind = "transformers" if kind == AUTO else kind
-    info, device = loaded.info, str(loaded.model.device)
-    engine = around(loaded, options, kind)
-    return OwnEngine(engine, info, kind, device)
+    device = str(loaded.model.device)
+    return OwnEngine(around(loaded, options), loaded.info, TRANSFORMERS, device)

@@ -1,27 +1,25 @@
-"""The default model: converts the GGUF file of a Python package to safetensors in the cache, once.
+"""GGUF files: the packaged default model, its conversion for transformers, and a file's own fields.
 
 transformers reads GGUF directly, but needs some 40 s for it on two cores; the converted folder
-loads in one. The folder is built beside its final name and renamed under a file lock, so that two
-processes that start at once convert once, and a process that dies leaves nothing incomplete.
-Importing this module imports no torch: a start with a warm cache never needs the converter.
+loads in one. The engine for processors reads the file itself and needs none of this.
 """
 
-import hashlib
 import importlib.util
-import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import filelock
+import gguf
 
 from shared.errors import ModelUnavailableError
+from worker.engine.model_cache import ensure_made, sha256_of
 from worker.engine.protocol import Progress
 
-MANIFEST = "parley.json"
 WEIGHTS = "model.safetensors"
 CONVERSION = 1
 """Incremented when the conversion changes, so that older caches are rebuilt."""
+SUFFIX = ".gguf"
+MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,67 +46,22 @@ DEFAULT_MODEL = PackagedModel(
 
 
 def ensure_converted(packaged: PackagedModel, cache_dir: Path, progress: Progress) -> Path:
-    """The folder with the converted model; converts it if it is missing or incomplete.
+    """The folder with the model as safetensors; converts it if it is missing or damaged.
 
     Raises:
         ModelUnavailableError: the package is not installed, or its file is not the expected one.
     """
-    folder = folder_of(packaged, cache_dir)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_suffix(".lock")):
-        if is_whole(folder):
-            return folder
-        shutil.rmtree(folder, ignore_errors=True)
-        draft = folder.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
+
+    def convert(draft: Path) -> None:
         progress(f"Converting {packaged.name} (once, about a minute)")
         _convert(find_source(packaged), draft)
-        _write_manifest(draft)
-        draft.rename(folder)
-    return folder
+
+    return ensure_made(folder_of(packaged, cache_dir), WEIGHTS, convert)
 
 
 def folder_of(packaged: PackagedModel, cache_dir: Path) -> Path:
     """The folder of the converted model, whether it exists or not."""
     return cache_dir / "models" / f"{packaged.name}-{packaged.sha256[:12]}-{CONVERSION}"
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether a converted folder exists with unchanged weights.
-
-    Hashing half a gigabyte takes seconds, so the weights are read only if their size or their time
-    of
-    change is not the one noted, as git does with its index.
-    """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        weights = folder / WEIGHTS
-        if _stamp(weights) == manifest["stamp"]:
-            return True
-        if sha256_of(weights) != manifest["sha256"]:
-            return False
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    _write_manifest(folder)
-    return True
-
-
-def _write_manifest(folder: Path) -> None:
-    weights = folder / WEIGHTS
-    manifest = {"sha256": sha256_of(weights), "stamp": _stamp(weights)}
-    (folder / MANIFEST).write_text(json.dumps(manifest))
-
-
-def _stamp(file: Path) -> list[int]:
-    status = file.stat()
-    return [status.st_size, status.st_mtime_ns]
-
-
-def sha256_of(file: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def find_source(packaged: PackagedModel) -> Path:
@@ -129,6 +82,36 @@ def find_source(packaged: PackagedModel) -> Path:
             f"`{packaged.install} --force-reinstall`, or set PARLEY_MODEL."
         )
     return source
+
+
+def is_gguf(file: Path) -> bool:
+    """Whether a file is in GGUF, by its first bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def fields_of(file: Path) -> dict[str, Any]:
+    """The fields of a GGUF file that are one value: text, number or truth.
+
+    Raises:
+        ModelUnavailableError: the file is damaged.
+    """
+    try:
+        reader = gguf.GGUFReader(file)
+        fields = {
+            each.name: each.contents()
+            for each in reader.fields.values()
+            if each.types and each.types[0] != gguf.GGUFValueType.ARRAY
+        }
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ModelUnavailableError(
+            f"{file.name} is not a whole GGUF file ({error}): download it once more."
+        ) from error
+    return {**fields, "tensor_types": {tensor.tensor_type.name for tensor in reader.tensors}}
 
 
 def _convert(source: Path, target: Path) -> None:

@@ -22,9 +22,7 @@ from transformers.utils import logging as transformers_logging
 from shared.errors import ModelUnavailableError
 from worker.engine.devices import pick_device, pick_dtype
 from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
-from worker.engine.protocol import ModelInfo, Progress, Tokenizer
-
-DEFAULT = "default"
+from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, Progress, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +60,6 @@ class LoadedModel:
         """The number of weights that each decoding step reads: all but embeddings and norms."""
         linear = (module for module in self.model.modules() if isinstance(module, nn.Linear))
         return sum(module.weight.numel() for module in linear)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """The choice of model, device and number format, as in the settings."""
-
-    model: str
-    device: str
-    dtype: str
-    cache_dir: Path
 
 
 def name_of(model: str) -> str:

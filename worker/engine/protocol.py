@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, Self
 
 from shared.replies import FinishReason
@@ -239,6 +240,20 @@ class ModelInfo:
     """The defaults of its ``generation_config``."""
     max_new_tokens: int | None = None
     """The longest answer that its maker or packager recommends; None: what is left."""
+
+
+DEFAULT = "default"
+"""The packaged model, as a value of ``PARLEY_MODEL``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The choice of model, device and number format, as in the settings."""
+
+    model: str
+    device: str
+    dtype: str
+    cache_dir: Path
 
 
 Progress = Callable[[str], None]

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from shared.settings import Settings
 from worker.console import say
 from worker.engine.engine import EngineOptions
-from worker.engine.factory import OwnEngine, build
-from worker.engine.loader import ModelChoice
+from worker.engine.factory import OwnEngine, build, choice_of
 from worker.engine.protocol import GREEDY, Request, Sampling
 from worker.prompts.chat import Prompt
 from worker.tasks.generate import ChatModel, chat_model_around
@@ -28,11 +27,6 @@ def open_chat_model(model: str, settings: Settings) -> Iterator[ChatModel]:
         yield chat_model_around(own.engine, own.info, own.engine.limits)
 
 
-def choice_of(model: str, settings: Settings) -> ModelChoice:
-    """The model for a value of ``PARLEY_MODEL``, on the settings' device."""
-    return ModelChoice(model, settings.device, settings.dtype, settings.cache_dir)
-
-
 @contextlib.contextmanager
 def open_engine(model: str, settings: Settings) -> Iterator[OwnEngine]:
     """A model's engine, open while the block runs.
@@ -41,7 +35,7 @@ def open_engine(model: str, settings: Settings) -> Iterator[OwnEngine]:
         ModelUnavailableError: it cannot be found or read.
     """
     options = EngineOptions(settings.max_new_tokens, SLOTS, CACHE_TOKENS)
-    own = build(settings.engine, choice_of(model, settings), options, say)
+    own = build(settings.engine, choice_of(settings, model), options, say)
     try:
         own.engine.open()
         yield own

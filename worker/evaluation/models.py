@@ -16,8 +16,7 @@ from shared.errors import StartupError
 from shared.settings import Settings
 from shared.tasks import Length
 from worker.engine.gguf import DEFAULT_MODEL
-from worker.engine.loader import DEFAULT
-from worker.engine.protocol import Request, Sampling
+from worker.engine.protocol import DEFAULT, Request, Sampling
 from worker.evaluation import checks
 from worker.evaluation.chat_model import open_chat_model, write_all
 from worker.evaluation.checks import Candidate

@@ -16,7 +16,7 @@ from shared.errors import StartupError
 from shared.languages import find_language, name_of
 from shared.settings import Settings
 from worker.engine.gguf import DEFAULT_MODEL
-from worker.engine.loader import DEFAULT
+from worker.engine.protocol import DEFAULT
 from worker.engine.seq2seq import Pair, load_seq2seq
 from worker.evaluation.chat_model import open_chat_model, write_all
 from worker.evaluation.report import Evaluation, Figure, ReportTable

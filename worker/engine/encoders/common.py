@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
-from worker.engine.gguf import sha256_of
+from worker.engine.model_cache import sha256_of
 
 DEFAULT = "default"
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"

@@ -9,14 +9,12 @@ import pytest
 from shared.errors import ModelUnavailableError
 from worker.engine.gguf import (
     DEFAULT_MODEL,
-    MANIFEST,
     WEIGHTS,
     PackagedModel,
     ensure_converted,
     folder_of,
-    is_whole,
-    sha256_of,
 )
+from worker.engine.model_cache import MANIFEST, is_whole, sha256_of
 
 CONTENT = b"weights of a model"
 PACKAGED = PackagedModel(
@@ -60,14 +58,14 @@ def test_sha256_of_is_that_of_the_content(tmp_path: Path) -> None:
 
 
 def test_is_whole_knows_a_whole_folder(tmp_path: Path) -> None:
-    assert is_whole(write_whole(tmp_path))
+    assert is_whole(write_whole(tmp_path), WEIGHTS)
 
 
 def test_is_whole_reads_weights_that_were_only_copied(tmp_path: Path) -> None:
     folder = write_whole(tmp_path)
     touch(folder / WEIGHTS)
 
-    assert is_whole(folder)
+    assert is_whole(folder, WEIGHTS)
     manifest = json.loads((folder / MANIFEST).read_text())
     assert manifest["stamp"] == [len(CONTENT), 1]  # noted, so as not to read them again
 
@@ -82,7 +80,7 @@ def test_is_whole_detects_damaged_weights(tmp_path: Path, content: bytes) -> Non
     (folder / WEIGHTS).write_bytes(content)
     touch(folder / WEIGHTS)
 
-    assert not is_whole(folder)
+    assert not is_whole(folder, WEIGHTS)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, MANIFEST])
@@ -90,11 +88,11 @@ def test_is_whole_misses_a_file_that_is_not_there(tmp_path: Path, name: str) -> 
     folder = write_whole(tmp_path)
     (folder / name).unlink()
 
-    assert not is_whole(folder)
+    assert not is_whole(folder, WEIGHTS)
 
 
 def test_is_whole_knows_nothing_of_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert not is_whole(tmp_path / "absent")
+    assert not is_whole(tmp_path / "absent", WEIGHTS)
 
 
 @pytest.mark.parametrize("manifest", ["", "{", "{}", "\0\0\0", "null", "[]", '{"stamp": 1}'])
@@ -102,7 +100,7 @@ def test_is_whole_does_not_trust_a_damaged_manifest(tmp_path: Path, manifest: st
     folder = write_whole(tmp_path)
     (folder / MANIFEST).write_text(manifest)
 
-    assert not is_whole(folder)
+    assert not is_whole(folder, WEIGHTS)
 
 
 def test_a_whole_folder_is_used_without_the_package(tmp_path: Path) -> None:
@@ -124,7 +122,7 @@ def test_a_missing_package_is_named_with_the_way_to_install_it(tmp_path: Path) -
     assert str(refusal.value) == (
         "The default model is not installed: run `pip x`, or set PARLEY_MODEL."
     )
-    assert not is_whole(folder_of(PACKAGED, tmp_path))
+    assert not is_whole(folder_of(PACKAGED, tmp_path), WEIGHTS)
 
 
 @pytest.mark.parametrize("content", [None, b"another model"], ids=["no file", "another file"])
