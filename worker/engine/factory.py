@@ -161,6 +161,7 @@ def _on_openvino(
         options.max_requests,
         options.cache_tokens,
         has_penalty=penalty not in (None, 1.0),
+        dtype=choice.dtype,
     )
     is_packaged = prepared.name == DEFAULT_MODEL.name
     info = info_of(prepared, DEFAULT_MODEL.max_new_tokens if is_packaged else None)

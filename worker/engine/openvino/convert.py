@@ -23,6 +23,7 @@ from transformers import AutoTokenizer
 from worker.engine.gguf import fields_of
 from worker.engine.openvino.files import FACTS_FILE, MODEL_FILE, READ_WELL
 
+WRITTEN_ANEW = ("general.architecture", "general.file_type")
 Q8_0 = gguf.GGMLQuantizationType.Q8_0
 SAMPLING_FIELDS = (
     ("temperature", "temp"),
@@ -64,11 +65,12 @@ def _rewrite(reader: gguf.GGUFReader, file: Path) -> None:
     """
     writer = gguf.GGUFWriter(file, reader.fields["general.architecture"].contents())
     for entry in reader.fields.values():
-        if entry.name.startswith("GGUF.") or entry.name == "general.architecture":
+        if entry.name.startswith("GGUF.") or entry.name in WRITTEN_ANEW:
             continue
         kind = entry.types[0]
         inner = entry.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(entry.name, entry.contents(), kind, sub_type=inner)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     for tensor in reader.tensors:
         values = dequantize(tensor.data, tensor.tensor_type)
         if values.ndim > 1:

@@ -14,12 +14,19 @@ CACHE_SHARE = 0.15
 """The share of free memory for the cache: other programs run on a processor's machine too."""
 TOKENS_A_REQUEST = 2048
 """More of the cache than this times the requests is of little use."""
+PRECISIONS = {"float64": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+"""By the values of ``PARLEY_DTYPE``; it computes nothing more exact than float32."""
 SCALE_BYTES = 8
 """OpenVINO keeps keys and values in eight bits, with a scale and a zero point a head."""
 
 
 def open_batches(
-    prepared: PreparedModel, max_requests: int, cache_tokens: int | None, *, has_penalty: bool
+    prepared: PreparedModel,
+    max_requests: int,
+    cache_tokens: int | None,
+    *,
+    has_penalty: bool,
+    dtype: str = "auto",
 ) -> OpenVinoBatches:
     """Batches around a prepared model; the first one loads already when this returns.
 
@@ -29,6 +36,8 @@ def open_batches(
         cache_tokens: size of the cache; None: from the free memory.
         has_penalty: whether requests have a repetition penalty. It reads the prompt's tokens, which
             leaves no room for the tenants' offsets: then prefixes are not shared at all.
+        dtype: ``PARLEY_DTYPE``; with ``auto`` inputs are rounded to eight bits where that is fast,
+            and so is the cache.
     """
     tokens = cache_tokens or _cache_tokens(prepared, max_requests)
     num_blocks = max(2, -(-tokens // BLOCK_TOKENS))
@@ -38,6 +47,7 @@ def open_batches(
         max_requests=max_requests,
         eos_token_ids=prepared.eos_token_ids,
         shares_prefixes=not has_penalty,
+        precision=PRECISIONS.get(dtype, ""),
     )
     batches = OpenVinoBatches(
         options,

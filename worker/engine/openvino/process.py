@@ -81,8 +81,9 @@ class EngineProcess:
         scheduler.dynamic_split_fuse = True
         scheduler.enable_prefix_caching = options.shares_prefixes
         properties: dict[str, Any] = {}
-        if options.num_threads:
-            properties["INFERENCE_NUM_THREADS"] = options.num_threads
+        if options.precision:
+            properties["INFERENCE_PRECISION_HINT"] = options.precision
+            properties["KV_CACHE_PRECISION"] = options.precision
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(
             options.folder, scheduler, "CPU", properties
         )

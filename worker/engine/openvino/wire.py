@@ -21,8 +21,8 @@ class PipelineOptions:
     eos_token_ids: tuple[int, ...]
     shares_prefixes: bool
     """Whether computed prefixes are kept for later requests with the same first tokens."""
-    num_threads: int = 0
-    """Of the processor; 0: as OpenVINO chooses."""
+    precision: str = ""
+    """Of computation and cache: ``f32``, ``bf16`` or ``f16``; empty: as OpenVINO chooses."""
 
 
 @dataclass(frozen=True, slots=True)
