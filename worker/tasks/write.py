@@ -77,7 +77,7 @@ class Composer:
         )
         draft = Draft(self._store, chat_model.engine, held)
         draft.add(job.text)
-        draft.write(prompt, Sampling(task.temperature, task.top_p, task.seed))
+        draft.write(prompt, Sampling(task.temperature, task.top_p, seed=task.seed))
         # The answer ends at the requested length, which needs no remark.
         return Outcome(Done(draft.text.rstrip()))
 
