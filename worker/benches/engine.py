@@ -1,13 +1,11 @@
-"""``parley bench engine``: tokens a second of each engine, beside ``generate()`` and llama.cpp.
+"""``parley bench engine``: tokens a second of each engine, beside its peers.
 
-Everything is measured in one run, warmed up, in turns; the median of some repeats counts, so that a
-machine that is slow for a while is slow for all. A second measure sends a long prompt among running
-answers: how much longer they wait for pieces meanwhile. llama.cpp writes one answer at a time, as
-people run it instead, and is measured where it is installed.
+The peers are OpenVINO's pipeline alone, llama.cpp's server with as many slots as requests, and
+``generate()``. Everything is measured in one run, warmed up, in turns; the median of some repeats
+counts, so that a machine that is slow for a while is slow for all. A second measure sends a long
+prompt among running answers: how much longer they wait for pieces meanwhile.
 """
 
-import importlib
-import importlib.util
 import itertools
 import secrets
 import statistics
@@ -15,47 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from shared.errors import ModelUnavailableError
 from shared.settings import Settings
+from worker.benches.peers import Peer, bare_pipeline, llama_server
 from worker.console import say
 from worker.engine.baseline import generate_rate
 from worker.engine.devices import read_rate
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import OPENVINO, TRANSFORMERS, build, choice_of
-from worker.engine.gguf import DEFAULT_MODEL, find_source
 from worker.engine.loader import LoadedModel, load_model
-from worker.engine.protocol import DEFAULT, ModelChoice, Request
+from worker.engine.protocol import ModelChoice, Request
 from worker.evaluation.report import Evaluation, Figure, ReportTable
-
-
-class LlamaCpp:
-    """llama.cpp through llama-cpp-python with the default model's own file."""
-
-    def __init__(self) -> None:
-        llama: Any = importlib.import_module("llama_cpp")  # optional
-        self._model = llama.Llama(str(find_source(DEFAULT_MODEL)), n_ctx=2048, verbose=False)
-
-    def rate(self, prompt: tuple[int, ...], num_new: int) -> float:
-        """Tokens a second of one answer; the time includes its prompt."""
-        begun_s = time.perf_counter()
-        self._model.reset()
-        num_tokens = 0
-        for _token in self._model.generate(list(prompt), temp=0.0):
-            num_tokens += 1
-            if num_tokens == num_new:
-                break
-        return num_tokens / (time.perf_counter() - begun_s)
-
-
-def open_llama(settings: Settings) -> LlamaCpp | None:
-    """None if it is not installed, or the model is not the one whose file is packaged."""
-    if settings.model != DEFAULT or importlib.util.find_spec("llama_cpp") is None:
-        return None
-    say("Loading llama.cpp")
-    return LlamaCpp()
-
 
 NUM_RUNNING = 16
 LONG_TOKENS = 1500
@@ -156,8 +125,12 @@ def bench_engine(
                 if count > 1
             },
         }
-        if llama := open_llama(settings):
-            ways["llama_cpp"] = lambda: {"1": llama.rate(prompts[0], num_new)}
+        for name, peer in (
+            ("openvino_bare", stack.enter_context(bare_pipeline(settings, max(counts)))),
+            ("llama_server", stack.enter_context(llama_server(settings, max(counts)))),
+        ):
+            if peer is not None:
+                ways[name] = _rates(peer, prompts, counts, num_new)
         own_bytes = loaded.num_linear_weights * loaded.model.dtype.itemsize
         weight_bytes = {ONE_AT_A_TIME: own_bytes}
         for name, engine in engines.items():
@@ -169,6 +142,12 @@ def bench_engine(
             rounds.append({name: way() for name, way in ways.items()})
     read_bytes_per_s = statistics.median(read_rate(loaded.model.device) for _ in range(repeats))
     return _evaluation(loaded.name, rounds[1:], weight_bytes, read_bytes_per_s)
+
+
+def _rates(
+    peer: Peer, prompts: Sequence[tuple[int, ...]], counts: Sequence[int], num_new: int
+) -> Callable[[], Figures]:
+    return lambda: {str(count): peer.rate(prompts[:count], num_new) for count in counts}
 
 
 def _measures(

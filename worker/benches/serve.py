@@ -1,7 +1,7 @@
 """``parley bench serve``: the end-to-end rate beside that of the bare engine, in the same run.
 
-Also beside ``generate()`` one at a time, and llama.cpp one at a time where ``llama_cpp`` is
-importable, with the same prompts.
+Also beside OpenVINO's pipeline alone, llama.cpp's server with as many slots as conversations, and
+``generate()`` one at a time, with the same prompts.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.settings import Settings
-from worker.benches.engine import open_llama
+from worker.benches.peers import Peer, bare_pipeline, llama_server
 from worker.benches.rates import percentile, rate_of
 from worker.chat_model import sampling_of
 from worker.console import say
@@ -33,7 +33,9 @@ class Beside:
     engine: float
     engine_alone: float
     one_at_a_time: float
-    llama_cpp: float | None
+    peers: dict[str, tuple[float, float] | None]
+    """Of all conversations at once, and of one; None for a peer that is not installed or cannot
+    compute the model."""
     first_text_alone_ms: float
     """Of the bare engine."""
     kind: str
@@ -64,7 +66,10 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
         "ratios": {
             "engine": round(rate / beside.engine, 3),
             "one_at_a_time": round(rate / beside.one_at_a_time, 2),
-            "llama_cpp": round(rate / beside.llama_cpp, 2) if beside.llama_cpp else None,
+            **{
+                name: round(rate / rates[0], 3) if rates else None
+                for name, rates in beside.peers.items()
+            },
         },
         "first_text_ms": {"p50": percentile(first_ms, 50), "p95": percentile(first_ms, 95)},
         "last_text_ms": {"p50": percentile(last_ms, 50), "p95": percentile(last_ms, 95)},
@@ -73,6 +78,10 @@ def bench_serve(settings: Settings, measured: Path) -> Evaluation:
         "alone": {
             "tokens_per_s": round(rate_alone, 1),
             "ratio_one_at_a_time": round(rate_alone / beside.one_at_a_time, 2),
+            **{
+                f"ratio_{name}": round(rate_alone / rates[1], 2) if rates else None
+                for name, rates in beside.peers.items()
+            },
             "first_text_ms": round(first_alone_ms, 1),
             "engine_first_text_ms": round(beside.first_text_alone_ms, 1),
             "added_ms": round(first_alone_ms - beside.first_text_alone_ms, 1),
@@ -99,17 +108,17 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
             rate, ms = bare.write([f"Once more. {questions[0]}"])
             alone.append(rate)
             first_ms.append(ms)
-        prompt = bare.prompt(asked[0][0])
+        prompts = [[bare.prompt(question) for question in questions] for questions in asked]
     finally:
         engine.close()
     say("One at a time")
     num_new, times = engine.limits.max_new_tokens, range(len(asked) + 1)
-    slow = [generate_rate(loaded, [prompt], num_new) for _ in times][1:]
+    slow = [generate_rate(loaded, [prompts[0][0]], num_new) for _ in times][1:]
     return Beside(
         engine=statistics.median(many),
         engine_alone=statistics.median(alone),
         one_at_a_time=statistics.median(slow),
-        llama_cpp=_llama_rate(settings, prompt, num_new, len(asked)),
+        peers=_peers(settings, prompts, num_new),
         first_text_alone_ms=statistics.median(first_ms),
         kind=own.kind,
     )
@@ -153,14 +162,27 @@ class _Bare:
         return num_tokens / (time.perf_counter() - begun_s), first_ms
 
 
-def _llama_rate(
-    settings: Settings, prompt: tuple[int, ...], num_new: int, repeats: int
-) -> float | None:
-    llama = open_llama(settings)
-    if llama is None:
-        return None
-    rates = [llama.rate(prompt, num_new) for _ in range(repeats + 1)]
-    return statistics.median(rates[1:])
+PEERS = {"openvino_bare": bare_pipeline, "llama_server": llama_server}
+
+
+def _peers(
+    settings: Settings, rounds: Sequence[Sequence[tuple[int, ...]]], num_new: int
+) -> dict[str, tuple[float, float] | None]:
+    rates: dict[str, tuple[float, float] | None] = {}
+    for name, opened in PEERS.items():
+        say(f"The peer {name}")
+        with opened(settings, len(rounds[0])) as peer:
+            rates[name] = _peer_rates(peer, rounds, num_new) if peer else None
+    return rates
+
+
+def _peer_rates(
+    peer: Peer, rounds: Sequence[Sequence[tuple[int, ...]]], num_new: int
+) -> tuple[float, float]:
+    peer.rate(rounds[0][:1], num_new)  # warms up
+    many = [peer.rate(prompts, num_new) for prompts in rounds]
+    alone = [peer.rate(prompts[:1], num_new) for prompts in rounds]
+    return statistics.median(many), statistics.median(alone)
 
 
 def _table(figures: dict[str, Any], beside: Beside) -> ReportTable:
@@ -169,7 +191,7 @@ def _table(figures: dict[str, Any], beside: Beside) -> ReportTable:
         ("the whole way", figures["tokens_per_s"], alone["tokens_per_s"]),
         (f"the bare engine ({figures['engine']})", beside.engine, beside.engine_alone),
         ("generate() one at a time", beside.one_at_a_time, beside.one_at_a_time),
-        ("llama.cpp one at a time", beside.llama_cpp, beside.llama_cpp),
+        *((name, *(rates or (None, None))) for name, rates in beside.peers.items()),
     )
     rows = tuple((name, *(_cell(rate) for rate in rates)) for name, *rates in ways)
     columns = ("tokens/s", f"{figures['concurrency']} conversations", "1 conversation")

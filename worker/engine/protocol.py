@@ -19,7 +19,7 @@ class Sampling:
     """The parameters of the sampler; None: as the model's own settings say, or the server's."""
 
     temperature: float | None = None
-    """0 picks the most likely token; the other parameters then have no effect."""
+    """0 picks the most likely token; of the others only the penalty then has an effect."""
     top_p: float | None = None
     """Nucleus sampling: the smallest set of tokens with so much probability; 1 for all."""
     top_k: int | None = None

@@ -26,6 +26,8 @@ from worker.engine.tenant_salt import LABEL_PREFIX_CHARS
 COMMAND = (sys.executable, "-m", "worker.engine.openvino.process")
 MAX_SALTED_ID = 2**31 - 1
 """A processor computes token ids in 32 bits."""
+KILLED_S = 5.0
+"""A killed process ends in milliseconds; this is for a machine that swaps."""
 SEED_BITS = 31
 SEED_STEP = 1_000_003
 """Any prime: the draws of a request that goes on in another batch differ from its first ones."""
@@ -131,8 +133,8 @@ class OpenVinoBatch:
         with contextlib.suppress(OSError):
             self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_s)
-        self._reader.join(timeout_s)
+            self._process.wait(max(timeout_s, KILLED_S))
+        self._reader.join(max(timeout_s, KILLED_S))
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -206,10 +208,11 @@ class OpenVinoBatches:
 
 
 def _sampling(terms: Admission) -> dict[str, float | int]:
-    """The attributes of OpenVINO's configuration for a request; none for the most likely token."""
+    """The attributes of OpenVINO's configuration for a request that differ from its own."""
     sampling: Sampling = terms.sampling
     if not sampling.temperature:
-        return {}
+        penalty = sampling.repetition_penalty
+        return {} if penalty in (None, 1.0) else {"repetition_penalty": penalty}
     values = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -12,6 +12,8 @@ from worker.engine.protocol import ModelInfo, Tokenizer
 
 CACHE_SHARE = 0.15
 """The share of free memory for the cache: other programs run on a processor's machine too."""
+CACHE_A_WEIGHT = 1.5
+"""The cache of a small model need not be many times its size: what one context needs, or this."""
 TOKENS_A_REQUEST = 2048
 """More of the cache than this times the requests is of little use."""
 PRECISIONS = {"float64": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -79,8 +81,10 @@ def info_of(prepared: PreparedModel, max_new_tokens: int | None) -> ModelInfo:
 
 
 def _cache_tokens(prepared: PreparedModel, max_requests: int) -> int:
-    fitting = int(psutil.virtual_memory().available * CACHE_SHARE) // cache_bytes_a_token(prepared)
-    wanted = max(prepared.context_tokens, TOKENS_A_REQUEST * max_requests)
+    a_token = cache_bytes_a_token(prepared)
+    fitting = int(psutil.virtual_memory().available * CACHE_SHARE) // a_token
+    of_its_size = int(prepared.weight_bytes * CACHE_A_WEIGHT) // a_token
+    wanted = max(prepared.context_tokens, min(of_its_size, TOKENS_A_REQUEST * max_requests))
     return min(fitting, wanted)
 
 

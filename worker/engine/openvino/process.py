@@ -172,7 +172,7 @@ class EngineProcess:
         config.stop_token_ids = set(ends) or {0}
         config.ignore_eos = not ends
         config.max_new_tokens = max_new_tokens
-        config.do_sample = bool(sampling)
+        config.do_sample = "temperature" in sampling
         for name, value in sampling.items():
             setattr(config, name, value)
         return config

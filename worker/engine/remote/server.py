@@ -29,12 +29,13 @@ GO_ON: Final = (
     "nothing about having been cut off."
 )
 VLLM: Final = "vllm"
+LLAMACPP: Final = "llamacpp"
 # docs.vllm.ai, OpenAI-compatible server, extra parameters of the chat API
 VLLM_GOES_ON: Final[Mapping[str, Any]] = {
     "continue_final_message": True,
     "add_generation_prompt": False,
 }
-GO_ON_BY_THEMSELVES: Final = frozenset({"llamacpp", "library"})
+GO_ON_BY_THEMSELVES: Final = frozenset({LLAMACPP, "library"})
 """llama.cpp's server and Ollama continue an assistant's message that comes last."""
 
 
