@@ -147,6 +147,17 @@ class Turn:
     """The id of the job that added it; a new run of that job removes it first."""
 
 
+class Effort(StrEnum):
+    """How long a model may think before it answers."""
+
+    AUTO = "auto"
+    """As the model does by itself."""
+    OFF = "off"
+    ON = "on"
+    HARD = "hard"
+    """More than by itself, where the model knows degrees."""
+
+
 @dataclass(frozen=True, slots=True)
 class PromptOverrides:
     """A channel's overrides of the worker's own prompt settings."""
@@ -160,6 +171,8 @@ class PromptOverrides:
     """The name of the model that must answer; empty for any free worker's."""
     is_threaded: bool = False
     """Whether the answer goes into a thread, where that is not the platform's default."""
+    thinking: Effort | None = None
+    """Whether the model thinks before it answers; None: as the worker's settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +209,8 @@ class Job:
     """How many times a person asked for another answer."""
     manner: PromptOverrides | None = None
     """The channel's prompt overrides; None: the worker's settings apply."""
+    effort: Effort | None = None
+    """The effort that the message asks for in words; None: as the channel or the worker has it."""
 
     @property
     def is_unasked(self) -> bool:

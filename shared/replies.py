@@ -13,6 +13,17 @@ class Snapshot:
     """The answer so far. The latest one replaces all before it; losing one does no harm."""
 
     text: str
+    thinking_s: float | None = None
+    """Seconds that the model has thought, while it thinks; None while it writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtSoFar:
+    """The thoughts before an answer: shown to the person who asked, on request, and to no other."""
+
+    text: str
+    is_over: bool = False
+    """Whether the answer has begun."""
 
 
 class FinishReason(StrEnum):
@@ -48,6 +59,8 @@ class Done:
     finish_reason: FinishReason = FinishReason.STOP
     picture: Picture | None = None
     """Shown below the text."""
+    has_thought: bool = False
+    """Whether the model thought before it answered: ``shared.ledger.thoughts`` has the text."""
 
 
 @dataclass(frozen=True, slots=True)

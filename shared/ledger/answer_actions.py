@@ -63,7 +63,7 @@ if state == 'done' then return {'busy'} end
 redis.call('HSET', job_key(id), 'job', ARGV[2], 'kind', ARGV[3], 'attempts', 0,
   'deadline', now + ARGV[4])
 redis.call('HDEL', job_key(id), 'stopped', 'dead', 'counted', 'token', 'finished_by')
-redis.call('DEL', snapshot_key(id), ending_key(id))
+redis.call('DEL', snapshot_key(id), ending_key(id), thought_key(id))
 redis.call('ZREM', DEAD, id)
 if state == 'waiting' or state == 'queued' then return {'again'} end
 if state == 'running' then
@@ -100,7 +100,7 @@ redis.call('ZREM', DEAD, id)
 unremember(id)
 local next_job = leave(id, 'withdrawn', now_ms())
 if state == 'running' then look(id) end
-redis.call('DEL', ending_key(id))
+redis.call('DEL', ending_key(id), thought_key(id))
 redis.call('PEXPIRE', job_key(id), {keys.DELIVERED_JOB_LIFETIME_MS})
 local answer = {{'withdrawn', next_job[1] or '', next_job[2] or ''}}
 local part = 0

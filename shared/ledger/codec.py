@@ -12,17 +12,18 @@ import pydantic
 from shared.errors import CodecError
 from shared.jobs import Job, Turn
 from shared.preferences import Stored
-from shared.replies import Done, Failed, Snapshot, Tagged
+from shared.replies import Done, Failed, Snapshot, Tagged, ThoughtSoFar
 
 VERSION = 1
 
-Wire = Job | Turn | Snapshot | Done | Failed | Tagged | Stored
-T = TypeVar("T", Job, Turn, Snapshot, Done, Failed, Tagged, Stored)
+Wire = Job | Turn | Snapshot | ThoughtSoFar | Done | Failed | Tagged | Stored
+T = TypeVar("T", Job, Turn, Snapshot, ThoughtSoFar, Done, Failed, Tagged, Stored)
 
 _TYPES: dict[str, type[Any]] = {
     "job": Job,
     "turn": Turn,
     "snapshot": Snapshot,
+    "thought": ThoughtSoFar,
     "done": Done,
     "failed": Failed,
     "tagged": Tagged,

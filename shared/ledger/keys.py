@@ -65,6 +65,9 @@ DELIVERED_JOB_LIFETIME_MS = 24 * 3600 * 1000
 """How long a delivered job is remembered, which is also the window in which a redelivered event is
 recognised. Slack redelivers for about 6 minutes, with Delayed Events for 24 hours."""
 
+THOUGHT_LIFETIME_MS = DELIVERED_JOB_LIFETIME_MS
+"""A thought is of use as long as its answer has buttons."""
+
 DEAD_LIFETIME_MS = 30 * 24 * 3600 * 1000
 """How long an operator can inspect a dead letter."""
 
@@ -147,6 +150,11 @@ def job(job_id: str) -> str:
 def snapshot(job_id: str) -> str:
     """String: the latest Snapshot of a running job."""
     return f"{PREFIX}snapshot:{job_id}"
+
+
+def thought(job_id: str) -> str:
+    """String: the latest ThoughtSoFar of a job, until its answer is a day old."""
+    return f"{PREFIX}thought:{job_id}"
 
 
 def ending(job_id: str) -> str:

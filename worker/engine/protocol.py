@@ -7,10 +7,10 @@ Plain data and a Protocol; imports no torch, so tasks and prompts stay light.
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, Self
 
+from shared.jobs import Effort
 from shared.replies import FinishReason
 
 
@@ -39,17 +39,6 @@ class Sampling:
 
 GREEDY = Sampling(temperature=0.0)
 """Always the most likely token."""
-
-
-class Effort(StrEnum):
-    """How long a model may think before it answers."""
-
-    AUTO = "auto"
-    """As the model does by itself."""
-    OFF = "off"
-    ON = "on"
-    HARD = "hard"
-    """More than by itself, where the model knows degrees."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ local QUEUES = {{{_QUEUES}}}
 local OVERTAKEN_BY = {keys.OVERTAKEN_BY_MS}
 local function job_key(id) return '{keys.job("")}' .. id end
 local function snapshot_key(id) return '{keys.snapshot("")}' .. id end
+local function thought_key(id) return '{keys.thought("")}' .. id end
 local function ending_key(id) return '{keys.ending("")}' .. id end
 local function mailbox_key(conversation) return '{keys.mailbox("")}' .. conversation end
 local function transcript_key(conversation) return '{keys.transcript("")}' .. conversation end

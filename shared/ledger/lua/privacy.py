@@ -44,7 +44,7 @@ for _, id in ipairs(redis.call('ZRANGE', questions, 0, -1)) do
       document.body.text, document.body.task, document.body.attachments = '', cjson.null, nil
       redis.call('HSET', job_key(id), 'job', cjson.encode(document))
     end
-    redis.call('DEL', ending_key(id), snapshot_key(id))
+    redis.call('DEL', ending_key(id), snapshot_key(id), thought_key(id))
     redis.call('ZREM', DEAD, id)
     redis.call('ZREM', questions, id)
   end
