@@ -4,10 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
+from shared.jobs import Effort
 from shared.logs import get_logger
 from shared.settings import Settings
 from worker.console import say
-from worker.engine.protocol import Sampling
+from worker.engine.protocol import Sampling, Thinking
+from worker.engine.thinking.notation import server_notation
 from worker.tasks.generate import ChatModel, chat_model_around
 
 log = get_logger("worker")
@@ -46,6 +48,11 @@ def sampling_of(settings: Settings) -> Sampling:
     )
 
 
+def thinking_of(settings: Settings) -> Thinking:
+    """Whether the model thinks, where neither a message nor its channel says."""
+    return Thinking(Effort(settings.thinking), settings.max_thinking_tokens)
+
+
 @contextlib.contextmanager
 def _own(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
@@ -64,7 +71,10 @@ def _own(
     try:
         own.engine.open(on_lost=abandon)
         log.info("model_loaded", model=own.info.name, device=own.device, engine=own.kind)
-        yield own.info.name, chat_model_around(own.engine, own.info, own.engine.limits)
+        yield (
+            own.info.name,
+            chat_model_around(own.engine, own.info, own.engine.limits, thinking_of(settings)),
+        )
     finally:
         own.engine.close()
 
@@ -81,7 +91,13 @@ def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
         engine.open()
         log.info("model_served", model=server.model, server=server.base_url)
         chat_model = ChatModel(
-            engine, PlainTokenizer(), engine.limits, TAKEN_FOR_PARAMETERS, settings.read_pictures
+            engine,
+            PlainTokenizer(),
+            engine.limits,
+            TAKEN_FOR_PARAMETERS,
+            settings.read_pictures,
+            server_notation(),
+            thinking_of(settings),
         )
         yield server.model, chat_model
     finally:

@@ -65,10 +65,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any) -> None:  # noqa: AN
     words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     words.append((MERGED, len(words)))
     special: dict[int, AddedToken] = tokenizer.added_tokens_decoder
-    kinds = [
-        gguf.TokenType.CONTROL if number in special else gguf.TokenType.NORMAL
-        for _, number in words
-    ]
+    kinds = [_kind(special.get(number)) for _, number in words]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list([word for word, _ in words])
@@ -78,6 +75,12 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any) -> None:  # noqa: AN
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.eos_token_id)
     writer.add_chat_template(tokenizer.chat_template)
+
+
+def _kind(token: AddedToken | None) -> gguf.TokenType:
+    if token is None:
+        return gguf.TokenType.NORMAL
+    return gguf.TokenType.CONTROL if token.special else gguf.TokenType.USER_DEFINED
 
 
 def _name_of(name: str) -> str:

@@ -19,6 +19,7 @@ from worker.engine.detokenize import Arrival, TextStream, pieces_of
 from worker.engine.fault_isolation import FaultIsolation, RunSlot
 from worker.engine.protocol import ModelInfo, Request, RequestLimits, Sampling
 from worker.engine.tenant_salt import Labels, id_of
+from worker.engine.thinking.notation import hidden_ids
 
 log = get_logger(__name__)
 
@@ -128,6 +129,7 @@ class BatchingEngine:
         self._info = info
         self._options = options
         self._batches = batches
+        self._hidden = hidden_ids(info.tokenizer)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._fault_isolation = FaultIsolation()
@@ -175,7 +177,7 @@ class BatchingEngine:
     def submit(self, request: Request) -> BatchGeneration:
         """Add a request to the batch. See ``protocol.Engine``."""
         num_prompt = len(request.prompt_ids)
-        if num_prompt + request.max_new_tokens > self.limits.max_total_tokens:
+        if num_prompt + request.max_written_tokens > self.limits.max_total_tokens:
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
         running = _Running(request)
         with self._lock:
@@ -200,8 +202,11 @@ class BatchingEngine:
             self._fill_batch()
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Token ids to text, without special tokens."""
-        return self._info.tokenizer.decode(list(token_ids), skip_special_tokens=True)
+        """Token ids to text, without special tokens but those that tell thoughts from answers."""
+        if self._hidden is None:
+            return self._info.tokenizer.decode(list(token_ids), skip_special_tokens=True)
+        shown = [token_id for token_id in token_ids if token_id not in self._hidden]
+        return self._info.tokenizer.decode(shown, skip_special_tokens=False)
 
     @property
     def weight_bytes(self) -> int:
@@ -225,7 +230,7 @@ class BatchingEngine:
         running = self._running[turn.id]
         request = running.request
         running.base = len(running.token_ids)
-        left = request.max_new_tokens - running.base
+        left = request.max_written_tokens - running.base
         terms = Admission(
             left if turn.max_tokens is None else min(left, turn.max_tokens),
             request.sampling.over(self._info.sampling),
@@ -306,7 +311,7 @@ class BatchingEngine:
     def _end_turn(self, running: _Running, new: tuple[int, ...]) -> None:
         """Handle a request that the batch has finished: its end, or only the trial of a suspect."""
         has_ended = bool(new) and new[-1] in self._info.eos_token_ids
-        if has_ended or len(running.token_ids) >= running.request.max_new_tokens:
+        if has_ended or len(running.token_ids) >= running.request.max_written_tokens:
             reason = FinishReason.STOP if has_ended else FinishReason.LENGTH
             self._end(running, _Event(new, is_last=True, finish_reason=reason))
             return

@@ -67,6 +67,7 @@ class Request:
     """Unique among the requests in the engine."""
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
+    """Of the answer; those of its thought come on top."""
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     """Generation ends before any of these texts."""
@@ -77,6 +78,11 @@ class Request:
     cached
     prefixes, so that response times do not reveal what others have asked."""
     thinking: Thinking = NO_THINKING
+
+    @property
+    def max_written_tokens(self) -> int:
+        """The most tokens of thought and answer together."""
+        return self.max_new_tokens + self.thinking.max_tokens
 
 
 class Generation(Protocol):
@@ -207,7 +213,12 @@ class Tokenizer(Protocol):
         ...
 
     def apply_chat_template(
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: list[dict[str, str]],
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        **arguments: bool | str | int,
     ) -> str:
         """Format a conversation as one text (with ``tokenize=False``)."""
         ...

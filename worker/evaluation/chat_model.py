@@ -8,6 +8,7 @@ from worker.console import say
 from worker.engine.engine import EngineOptions
 from worker.engine.factory import OwnEngine, build, choice_of
 from worker.engine.protocol import GREEDY, Request, Sampling
+from worker.engine.thinking.splitter import answer_in
 from worker.prompts.chat import Prompt
 from worker.tasks.generate import ChatModel, chat_model_around
 
@@ -46,7 +47,7 @@ def open_engine(model: str, settings: Settings) -> Iterator[OwnEngine]:
 def write_all(
     chat_model: ChatModel, prompts: Sequence[Prompt], sampling: Sampling = GREEDY
 ) -> list[str]:
-    """The model's text for each prompt; as many at once as the engine has slots."""
+    """The model's answer to each prompt; as many at once as the engine has slots."""
     requests = [
         Request(f"eval-{number}", prompt.token_ids, prompt.max_new_tokens, sampling, prompt.stop)
         for number, prompt in enumerate(prompts)
@@ -54,4 +55,8 @@ def write_all(
     generations = [
         chat_model.engine.submit(request) for request in requests
     ]  # all before any is read
-    return ["".join(generation) for generation in generations]
+    texts = ["".join(generation) for generation in generations]
+    return [
+        answer_in(text, prompt.notation, prompt.start)
+        for text, prompt in zip(texts, prompts, strict=True)
+    ]

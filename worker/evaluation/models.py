@@ -191,6 +191,7 @@ def _reading(chat_model: ChatModel, library: PromptLibrary) -> float:
             chat_model.tokenizer,
             chat_model.limits,
             MAX_ANSWER_TOKENS,
+            chat_model.terms_of_tasks,
         )
         for each in checks.READINGS
     ]
@@ -206,6 +207,7 @@ def _writing(chat_model: ChatModel, library: PromptLibrary) -> float:
             chat_model.tokenizer,
             chat_model.limits,
             TOKENS[Length.SHORT],
+            chat_model.terms_of_tasks,
         )
         for each in checks.DRAFTINGS
     ]

@@ -14,7 +14,7 @@ import redis
 from shared.errors import NoKnowledgeError, PromptTooLongError
 from shared.jobs import Job
 from shared.logs import get_logger
-from shared.replies import Done, FinishReason
+from shared.replies import Done
 from worker.engine.protocol import Sampling
 from worker.handler import Handler, Outcome
 from worker.knowledge.answers import (
@@ -123,12 +123,9 @@ class Asking:
 
     def _answer(self, held: HeldLease, findings: Findings) -> Outcome:
         job = held.lease.job
-        if not self._options.is_quoting and (written := self._write(held, findings.passages)):
-            text, reason = written
-        else:
-            text, reason = self._quote(job, findings.passages), FinishReason.STOP
-        memory = self._options.remembering.exchange(job, job.text, text)
-        return Outcome(Done(text, reason), memory)
+        done = None if self._options.is_quoting else self._write(held, findings.passages)
+        done = done or Done(self._quote(job, findings.passages))
+        return Outcome(done, self._options.remembering.exchange(job, job.text, done.text))
 
     def _quote(self, job: Job, passages: Sequence[Found]) -> str:
         best = passages[0]
@@ -139,7 +136,7 @@ class Asking:
         cited = _cited([best, *also])
         return quoting_answer(trimmed(units, nearness), cited, addresses_in(job.text))
 
-    def _write(self, held: HeldLease, passages: Sequence[Found]) -> tuple[str, FinishReason] | None:
+    def _write(self, held: HeldLease, passages: Sequence[Found]) -> Done | None:
         """The model's answer from as many passages as it can read; None if not even one fits.
 
         It is shown only when it is complete: until then its citations cannot be checked.
@@ -155,16 +152,20 @@ class Asking:
             rendered = dataclasses.replace(rendered, system=system)
             try:
                 prompt = make_task_prompt(
-                    rendered, self._chat_model.tokenizer, self._chat_model.limits
+                    rendered,
+                    self._chat_model.tokenizer,
+                    self._chat_model.limits,
+                    terms=self._chat_model.terms_for(job),
                 )
-                draft = Draft(self._store, self._chat_model.engine, held)
+                draft = Draft(self._store, self._chat_model, held)
                 written = draft.write(prompt, self._options.sampling, is_shown=False)
             except PromptTooLongError:
                 continue
             if not written.text.strip():
                 return None
             allowed = addresses_in(job.text)
-            return written_answer(written.text, cited, allowed), written.finish_reason
+            text = written_answer(written.text, cited, allowed)
+            return Done(text, written.finish_reason, has_thought=draft.has_thought)
         return None
 
 

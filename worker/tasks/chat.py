@@ -4,9 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 
 from shared.jobs import Job
+from shared.ledger import thoughts
 from shared.ledger.lifecycle import ConversationMemory, Lease
-from shared.replies import Done, Failed, FinishReason
+from shared.replies import Done, Failed, FinishReason, ThoughtSoFar
 from worker.engine.protocol import Sampling
+from worker.engine.thinking.opening import NO_THOUGHT
 from worker.handler import Outcome, RunEndedError
 from worker.leases import Ending, HeldLease
 from worker.prompts.chat import Prompt, PromptInput, make_prompt
@@ -40,10 +42,11 @@ class Answerer:
     def answer(self, held: HeldLease) -> Outcome:
         """Write an answer. See ``handler.Handler``."""
         lease = held.lease
-        draft = Draft(self._store, self._chat_model.engine, held, lease.shown)
+        thought = self._thought(lease.job)
+        draft = Draft(self._store, self._chat_model, held, lease.shown, thought.text)
         try:
             finish_reason = draft.write(
-                self._prompt(lease), self._sampling(lease.job)
+                self._prompt(lease, thought), self._sampling(lease.job)
             ).finish_reason
         except RunEndedError:
             if held.ending is not Ending.CANCELLED:
@@ -55,18 +58,27 @@ class Answerer:
         if not answer:
             return Outcome(Done(answer, finish_reason))
         memory = self._options.remembering.exchange(lease.job, lease.job.text, answer)
-        return Outcome(Done(answer, finish_reason), memory)
+        return Outcome(Done(answer, finish_reason, has_thought=draft.has_thought), memory)
 
     def forget(self, held: HeldLease) -> Outcome:
         """Clear the conversation. See ``handler.Handler``."""
         del held
         return Outcome(Done(FORGOTTEN), ConversationMemory(forget=True))
 
-    def _prompt(self, lease: Lease) -> Prompt:
+    def _thought(self, job: Job) -> ThoughtSoFar:
+        """What an earlier run of the job has thought; a server is not told of it."""
+        notation = self._chat_model.notation
+        if not notation.may_think or notation.habit:
+            return NO_THOUGHT
+        return self._store.run(thoughts.read(job.id)) or NO_THOUGHT
+
+    def _prompt(self, lease: Lease, thought: ThoughtSoFar) -> Prompt:
         system = system_prompt_of(lease.job, self._options.system_prompt)
         pictures = pictures_of(lease.job.attachments)
         question = PromptInput(system, lease.history, lease.job.text, lease.shown, pictures)
-        return make_prompt(question, self._chat_model.tokenizer, self._chat_model.limits)
+        chat_model = self._chat_model
+        terms = chat_model.terms_for(lease.job, thought)
+        return make_prompt(question, chat_model.tokenizer, chat_model.limits, terms)
 
     def _sampling(self, job: Job) -> Sampling:
         """The sampling of a job: a retry samples, because the most likely words were not liked."""

@@ -130,7 +130,7 @@ class Summarizer:
         messages = dict(enumerate(task.messages, start=1))
         points: Sequence[Point] = ()
         if not self._is_quoting:
-            draft = Draft(self._store, self._chat_model.engine, held)
+            draft = Draft(self._store, self._chat_model, held)
             wish = f" What matters: {job.text}" if job.text else ""
             points = self._points(messages, task.what, f"{wish}{in_language(job)}", draft)
         if points:
@@ -188,7 +188,13 @@ class Summarizer:
             wish=wish,
             **data,
         )
-        return make_task_prompt(rendered, chat_model.tokenizer, chat_model.limits, MAX_NEW_TOKENS)
+        return make_task_prompt(
+            rendered,
+            chat_model.tokenizer,
+            chat_model.limits,
+            MAX_NEW_TOKENS,
+            chat_model.terms_of_tasks,
+        )
 
     def _parts(self, messages: Mapping[int, Quoted], room: int) -> Iterator[dict[int, Quoted]]:
         """Split the messages into parts that fit into a prompt, the oldest first."""

@@ -79,7 +79,7 @@ class Translator:
         if (ending := _without_work(found, task.to)) is not None:
             return Outcome(Done("") if task.is_unasked else ending)
         task_request = TranslationRequest(lease.job.text, found.code, task.to)
-        draft = Draft(self._store, self._chat_model.engine, held)
+        draft = Draft(self._store, self._chat_model, held)
         for piece in self._written(task_request, draft, held):
             draft.add(piece)
         answer = draft.text.strip() + self._warning()
@@ -197,7 +197,11 @@ def prompt_for(
     )
     num_tokens = len(chat_model.tokenizer.encode(sentence, add_special_tokens=False))
     return make_task_prompt(
-        rendered, chat_model.tokenizer, chat_model.limits, num_tokens * GROWTH + ROOM
+        rendered,
+        chat_model.tokenizer,
+        chat_model.limits,
+        num_tokens * GROWTH + ROOM,
+        chat_model.terms_of_tasks,
     )
 
 

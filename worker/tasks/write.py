@@ -58,15 +58,20 @@ class Composer:
         rendered = dataclasses.replace(rendered, system=system)
         chat_model = self._chat_model
         prompt = make_task_prompt(
-            rendered, chat_model.tokenizer, chat_model.limits, TOKENS[task.length]
+            rendered,
+            chat_model.tokenizer,
+            chat_model.limits,
+            TOKENS[task.length],
+            chat_model.terms_for(job),
         )
-        draft = Draft(self._store, chat_model.engine, held)
+        draft = Draft(self._store, chat_model, held)
         written = draft.write(prompt, self._sampling)
         answer = draft.text.strip()
         if not answer:
             return Outcome(Failed("no_words", NOTHING_WRITTEN))
         memory = self._remembering.memory(job, _asked(task, job), answer)
-        return Outcome(Done(answer, written.finish_reason), memory)
+        done = Done(answer, written.finish_reason, has_thought=draft.has_thought)
+        return Outcome(done, memory)
 
     def complete(self, held: HeldLease) -> Outcome:
         """Continue a text, as a base model does. See ``handler.Handler``."""
@@ -75,7 +80,7 @@ class Composer:
         prompt = make_continuation(
             job.text, chat_model.tokenizer, chat_model.limits, task.max_new_tokens
         )
-        draft = Draft(self._store, chat_model.engine, held)
+        draft = Draft(self._store, chat_model, held)
         draft.add(job.text)
         draft.write(prompt, Sampling(task.temperature, task.top_p, seed=task.seed))
         # The answer ends at the requested length, which needs no remark.

@@ -46,8 +46,14 @@ class ByteTokenizer:
         return bytes(token for token in token_ids if token < BEGIN).decode(errors="replace")
 
     def apply_chat_template(
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: list[dict[str, str]],
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        **arguments: bool | str | int,
     ) -> str:
+        del arguments
         assert not tokenize
         roles = [message["role"] for message in conversation]
         if self.refuses_system and "system" in roles:

@@ -49,10 +49,15 @@ class PlainTokenizer:
         return b"".join(parts).decode(errors="ignore")
 
     def apply_chat_template(
-        self, conversation: list[Message], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: list[Message],
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        **arguments: bool | str | int,
     ) -> str:
         """The messages as they are, followed by the beginning of the answer."""
-        del tokenize, add_generation_prompt
+        del tokenize, add_generation_prompt, arguments
         return MARK + json.dumps(conversation, ensure_ascii=False)
 
 
