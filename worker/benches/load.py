@@ -12,6 +12,7 @@ from worker.console import say
 from worker.engine.factory import choice_of
 from worker.engine.loader import load_tokenizer, name_of
 from worker.engine.protocol import Tokenizer
+from worker.engine.remote.tokenizer import PlainTokenizer
 from worker.evaluation.report import Evaluation, ReportTable
 
 
@@ -22,7 +23,8 @@ def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
         settings: the worker's.
         measured: the files with the results.
     """
-    tokenizer = load_tokenizer(choice_of(settings), say)
+    is_served = settings.engine == "openai"
+    tokenizer = PlainTokenizer() if is_served else load_tokenizer(choice_of(settings), say)
     points = [_point(tokenizer, json.loads(file.read_text())) for file in measured]
     rows = tuple(
         (
@@ -37,12 +39,15 @@ def bench_load(settings: Settings, measured: Sequence[Path]) -> Evaluation:
         for point in points
     )
     columns = ("conversations", "tokens/s", "first p50", "first p95", "whole p50", "whole p95")
-    name = name_of(settings.model)
+    name = settings.model if is_served else name_of(settings.model)
+    remarks = ["Seconds from the question to the first text, and to the whole answer."]
+    if is_served:
+        remarks.append("A token is three bytes here: only the model server knows its own.")
     return Evaluation(
         "load",
         {"model": name, "load": points},
         (ReportTable(name, columns, rows),),
-        ("Seconds from the question to the first text, and to the whole answer.",),
+        tuple(remarks),
     )
 
 
