@@ -138,7 +138,7 @@ class _Asker:
             tuple(rounds),
             tuple(alone),
             {
-                name: round(process.memory_info().rss / MEGABYTE, 1)
+                name: round(_resident_bytes(process) / MEGABYTE, 1)
                 for name, process in processes.items()
             },
             {name: round(ended_s[name] - begun_s[name], 2) for name in processes},
@@ -178,9 +178,21 @@ class _Asker:
         return {name: psutil.Process(pid) for name, pid in pids.items()}
 
 
+def _with_children(process: psutil.Process) -> list[psutil.Process]:
+    """A process and those that it has started: a worker's engine is one of them."""
+    return [process, *process.children(recursive=True)]
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    return sum(each.memory_info().rss for each in _with_children(process))
+
+
 def _cpu_s(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
-    spent = {name: process.cpu_times() for name, process in processes.items()}
-    return {name: times.user + times.system for name, times in spent.items()}
+    spent = {
+        name: [each.cpu_times() for each in _with_children(process)]
+        for name, process in processes.items()
+    }
+    return {name: sum(one.user + one.system for one in times) for name, times in spent.items()}
 
 
 async def _wait_for_workers(store: AsyncStore, count: int) -> None:
