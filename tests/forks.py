@@ -64,7 +64,7 @@ WORKER = (
     "worker.runner",
     "worker.watchdog",
     "worker.engine.engine",
-    "worker.engine.loader",
+    "worker.engine.transformers_engine.loader",
     "worker.engine.encoders.classifier",
     "worker.engine.encoders.embedder",
 )

@@ -12,9 +12,9 @@ import torch
 from tests.patience import PATIENCE_S
 from worker.engine.engine import BatchGeneration, BatchingEngine, EngineOptions
 from worker.engine.factory import around
-from worker.engine.loader import LoadedModel, load_model
 from worker.engine.protocol import ModelChoice
-from worker.engine.transformers_batch import TransformersBatch, TransformersBatches
+from worker.engine.transformers_engine.loader import LoadedModel, load_model
+from worker.engine.transformers_engine.manager_batch import TransformersBatch, TransformersBatches
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,9 @@ from worker.engine.batch import Batch
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import around
 from worker.engine.fault_isolation import TRIAL_TOKENS
-from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request
-from worker.engine.transformers_batch import TransformersBatch as ManagerBatch
+from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.manager_batch import TransformersBatch as ManagerBatch
 
 NEW_TOKENS = 40
 NOTICED_S = 2

@@ -30,9 +30,9 @@ from tests.chaos.forward_passes import (
 from tests.fakes.tiny_model import make_tokenizer, save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import around
-from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request, Sampling
 from worker.engine.tenant_salt import Labels
+from worker.engine.transformers_engine.loader import LoadedModel
 from worker.prompts.chat import PromptInput, make_prompt
 
 NEW_TOKENS = 60

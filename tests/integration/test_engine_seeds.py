@@ -10,9 +10,9 @@ from tests.chaos.forward_passes import ids_of, load
 from tests.fakes.tiny_model import save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import around
-from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request, Sampling
-from worker.engine.seeding import SeededDraw
+from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.seeding import SeededDraw
 
 NEW_TOKENS = 40
 ENDLESS = EngineOptions(NEW_TOKENS, 8, 4096)

@@ -20,10 +20,10 @@ from tests.chaos.forward_passes import (
     written_alone,
 )
 from worker.engine.engine import BatchingEngine
-from worker.engine.loader import LoadedModel
 from worker.engine.protocol import Request
 from worker.engine.tenant_salt import Labels, id_of
-from worker.engine.transformers_batch import PAGE_TOKENS
+from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.manager_batch import PAGE_TOKENS
 
 NUM_PAGES = 3
 NUM_REST = 20

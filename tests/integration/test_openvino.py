@@ -21,13 +21,13 @@ from tests.fakes.tiny_gguf import save_tiny_gguf
 from tests.fakes.tiny_model import save_tiny_model
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import OwnEngine, build
-from worker.engine.loader import LoadedModel
 from worker.engine.openvino.batch import OpenVinoBatch, TenantOffsets
 from worker.engine.openvino.files import ensure_prepared, find_model
 from worker.engine.openvino.process import MAX_BATCHED_TOKENS, EngineProcess
 from worker.engine.openvino.wire import ADD, AddMessage, PipelineOptions, line_of, parsed
 from worker.engine.protocol import ModelChoice, Request, Sampling
 from worker.engine.tenant_salt import Labels
+from worker.engine.transformers_engine.loader import LoadedModel
 
 NEW_TOKENS = 40
 LONG = 600

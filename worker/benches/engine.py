@@ -18,12 +18,12 @@ from shared.errors import ModelUnavailableError
 from shared.settings import Settings
 from worker.benches.peers import Peer, bare_pipeline, llama_server
 from worker.console import say
-from worker.engine.baseline import generate_rate
 from worker.engine.devices import read_rate
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import OPENVINO, TRANSFORMERS, build, choice_of
-from worker.engine.loader import LoadedModel, load_model
 from worker.engine.protocol import ModelChoice, Request
+from worker.engine.transformers_engine.baseline import generate_rate
+from worker.engine.transformers_engine.loader import LoadedModel, load_model
 from worker.evaluation.report import Evaluation, Figure, ReportTable
 
 NUM_RUNNING = 16

@@ -10,9 +10,9 @@ from shared.settings import Settings
 from worker.benches.rates import percentile, rate_of
 from worker.console import say
 from worker.engine.factory import choice_of
-from worker.engine.loader import load_tokenizer, name_of
 from worker.engine.protocol import Tokenizer
 from worker.engine.remote.tokenizer import PlainTokenizer
+from worker.engine.transformers_engine.loader import load_tokenizer, name_of
 from worker.evaluation.report import Evaluation, ReportTable
 
 

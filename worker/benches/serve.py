@@ -17,11 +17,11 @@ from worker.benches.peers import Peer, bare_pipeline, llama_server
 from worker.benches.rates import percentile, rate_of
 from worker.chat_model import sampling_of
 from worker.console import say
-from worker.engine.baseline import generate_rate
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import build, choice_of
-from worker.engine.loader import LoadedModel, load_model
 from worker.engine.protocol import Request
+from worker.engine.transformers_engine.baseline import generate_rate
+from worker.engine.transformers_engine.loader import LoadedModel, load_model
 from worker.evaluation.report import Evaluation, Figure, ReportTable
 from worker.prompts.chat import PromptInput, make_prompt
 

@@ -23,7 +23,7 @@ from worker.engine.openvino.files import (
 from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, Progress
 
 if TYPE_CHECKING:
-    from worker.engine.loader import LoadedModel
+    from worker.engine.transformers_engine.loader import LoadedModel
 
 CUDA_LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
 """The driver's own: without it torch cannot use a GPU either."""
@@ -67,7 +67,7 @@ def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Prog
 
 def around(loaded: "LoadedModel", options: EngineOptions) -> BatchingEngine:
     """An engine around a model of transformers, not open yet."""
-    from worker.engine.transformers_batch import TransformersBatches  # noqa: PLC0415 - as above
+    from worker.engine.transformers_engine.manager_batch import TransformersBatches  # noqa: PLC0415 - as above
 
     batches = TransformersBatches(loaded, options.max_requests, options.cache_tokens)
     return BatchingEngine(loaded.info, batches, options)
@@ -169,7 +169,7 @@ def _on_openvino(
 
 
 def _on_transformers(choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:
-    from worker.engine.loader import load_model  # noqa: PLC0415 - as above
+    from worker.engine.transformers_engine.loader import load_model  # noqa: PLC0415 - as above
 
     loaded = load_model(choice, progress)
     device = str(loaded.model.device)

@@ -16,10 +16,10 @@ from transformers.generation.continuous_batching.continuous_api import Continuou
 
 from worker.engine.batch import Admission
 from worker.engine.devices import pick_cache_tokens
-from worker.engine.loader import LoadedModel
-from worker.engine.prefix_sharing import TenantCache
 from worker.engine.protocol import Sampling
-from worker.engine.seeding import SeededDraw, seeded
+from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.prefix_sharing import TenantCache
+from worker.engine.transformers_engine.seeding import SeededDraw, seeded
 
 PAGE_TOKENS = 256
 """Tokens a page of the cache. On a CPU larger pages mean fewer gathers: 49 tokens/s against 39 with

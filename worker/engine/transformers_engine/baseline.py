@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from worker.engine.loader import LoadedModel
+from worker.engine.transformers_engine.loader import LoadedModel
 
 PAD = 0
 

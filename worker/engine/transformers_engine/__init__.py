@@ -1,0 +1,1 @@
+"""Models that transformers computes, on a GPU or where no other engine can."""
