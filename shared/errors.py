@@ -277,18 +277,6 @@ class DeadlineError(RefusedError):
         )
 
 
-class ModelServerRefusesError(RefusedError):
-    """The model server refuses a request, and would refuse it again."""
-
-    code = "server_refuses"
-
-    def __init__(self, status: int) -> None:
-        super().__init__(
-            f"The model server refuses this question (error {status}). The people who run it find "
-            "the reason in its log; asking again does not help."
-        )
-
-
 class PlatformError(ParleyError):
     """Slack or Discord did not do what was asked."""
 

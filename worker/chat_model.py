@@ -82,7 +82,7 @@ def _own(
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.remote.engine import RemoteEngine  # noqa: PLC0415 - a second of import
-    from worker.engine.remote.server import find_server  # noqa: PLC0415 - the same
+    from worker.engine.remote.server import TAKEN_FOR_PARAMETERS, find_server  # noqa: PLC0415 - the same
     from worker.engine.remote.tokenizer import PlainTokenizer  # noqa: PLC0415 - the same
 
     server = find_server(settings)
@@ -94,7 +94,7 @@ def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
             engine,
             PlainTokenizer(),
             engine.limits,
-            server.num_parameters,
+            TAKEN_FOR_PARAMETERS,
             settings.read_pictures,
             server_notation(),
             thinking_of(settings),

@@ -231,7 +231,7 @@ def test_a_server_that_lists_nothing_wants_a_name(url: str) -> None:
 
 
 def test_an_address_without_its_end_is_said_to_be_wrong(url: str, model: Path) -> None:
-    with pytest.raises(ModelUnavailableError, match="set PARLEY_OPENAI_BASE_URL to .*/v1"):
+    with pytest.raises(ModelUnavailableError, match="ends in /v1"):
         find_server(settings_of(url.removesuffix("/v1"), str(model)))
 
 
