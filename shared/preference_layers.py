@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from shared.jobs import Kind, PromptOverrides
+from shared.jobs import Effort, Kind, PromptOverrides
 from shared.preferences import (
     NO_QUOTA,
     Preferences,
@@ -45,6 +45,8 @@ class Resolved:
     """None is the platform's default: a thread on Slack, the channel on Discord."""
     model: str = ""
     """Empty: any free worker answers with its own model."""
+    thinking: Effort | None = None
+    """None: ``PARLEY_THINKING`` of the worker."""
     system_prompt: str | None = None
     """None: ``PARLEY_SYSTEM_PROMPT`` of the worker."""
     language: str = ""
@@ -62,7 +64,12 @@ class Resolved:
         """The overrides that the worker needs; None if nothing differs from its own settings."""
         is_threaded = self.reply_place is ReplyPlace.THREAD
         manner = PromptOverrides(
-            self.system_prompt, self.language, self.retention_ms, self.model, is_threaded
+            system_prompt=self.system_prompt,
+            language=self.language,
+            retention_ms=self.retention_ms,
+            model=self.model,
+            is_threaded=is_threaded,
+            thinking=self.thinking,
         )
         return None if manner == PromptOverrides() else manner
 
@@ -95,6 +102,7 @@ def resolve(
         when_to_speak=when or WhenToSpeak.MENTIONS,
         reply_place=_first(*(layer.reply_place for layer in layers)),
         model=_first(*(layer.model for layer in layers)) or "",
+        thinking=_first(*(layer.thinking for layer in layers)),
         system_prompt=_first(*(layer.system_prompt for layer in layers)) or None,
         language=_first(*(layer.language for layer in layers)) or "",
         retention_ms=None if hours is None else max(1, round(hours * HOUR_MS)),

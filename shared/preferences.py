@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
-from shared.jobs import Kind, Origin
+from shared.jobs import Effort, Kind, Origin
 from shared.languages import name_of
 
 MAX_SYSTEM_PROMPT_CHARS = 4_000
@@ -133,6 +133,8 @@ class Preferences:
     when_to_speak: WhenToSpeak | None = None
     model: str | None = None
     """The name of the model that answers, as ``parley status`` shows it; empty for any."""
+    thinking: Effort | None = None
+    """Whether the model thinks before it answers."""
     reply_place: ReplyPlace | None = None
     system_prompt: str | None = None
     language: str | None = None
@@ -176,6 +178,8 @@ class Preferences:
             raise PreferenceError(
                 f"“{self.model[:40]}” is no model's name: write it as `parley status` shows it."
             )
+        if self.thinking is Effort.HARD:
+            raise PreferenceError("Thinking can be on, off, or as the model does by itself.")
         if len(self.role_quotas) > MAX_ROLES:
             raise PreferenceError(f"At most {MAX_ROLES} roles can have a quota of their own.")
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared.jobs import Kind
+from shared.jobs import Effort, Kind
 from shared.languages import find_language
 from shared.preferences import (
     NO_QUOTA,
@@ -31,6 +31,11 @@ WHEN: dict[str, str] = {
 PLACES: dict[str, str] = {
     ReplyPlace.THREAD: "In the thread of the question",
     ReplyPlace.CHANNEL: "In the channel itself",
+}
+THINKING: dict[str, str] = {
+    Effort.AUTO: "As the model does by itself",
+    Effort.ON: "On",
+    Effort.OFF: "Off",
 }
 ROLES, ROLE_QUOTA = "roles", "role_quota"
 """Fields for the roles whose quota a form sets, by the platform's ids, and that quota; empty
@@ -114,6 +119,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "reply_place": ReplyPlace,
     "quiet_hours": parse_quiet_hours,
     "model": str,
+    "thinking": Effort,
     "system_prompt": str,
     "language": _language,
     "retention_hours": float,

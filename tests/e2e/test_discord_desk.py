@@ -127,7 +127,7 @@ async def test_a_channel_that_is_set_to_every_message_is_answered_without_a_ment
 
 async def test_a_channel_that_wants_a_model_that_nobody_runs_is_told_who_wrote(town: Town) -> None:
     shown = await town.call(town.warden, "settings")
-    opened = await town.open(town.warden, shown, "channel", "answers")
+    opened = await town.open(town.warden, shown, "channel", "model")
     assert await town.fill(town.warden, opened, {"model": "gemma-3-270m-it"}) == SAVED
 
     await town.discord.say(town.here, town.alice, f"<@{town.discord.bot_user_id}> hello")

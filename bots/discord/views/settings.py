@@ -5,11 +5,20 @@ below decides.
 """
 # Pure. Uses babel.
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, ROLE_QUOTA, ROLES, WHEN
+from bots.incoming.preference_form import (
+    ALL_ON,
+    NOTHING,
+    PLACES,
+    ROLE_QUOTA,
+    ROLES,
+    THINKING,
+    WHEN,
+)
+from shared.jobs import Effort
 from shared.languages import name_of
 from shared.preferences import (
     SWITCHABLE,
@@ -27,6 +36,7 @@ class SettingsPage(StrEnum):
 
     SPEAKING = "speaking"
     ANSWERS = "answers"
+    MODEL = "model"
     QUOTAS = "quotas"
     ROLES = "roles"
 
@@ -34,6 +44,7 @@ class SettingsPage(StrEnum):
 TITLES = {
     SettingsPage.SPEAKING: "When I speak",
     SettingsPage.ANSWERS: "How I answer",
+    SettingsPage.MODEL: "Which model answers",
     SettingsPage.QUOTAS: "How much may be used a day",
     SettingsPage.ROLES: "What roles may use a day",
 }
@@ -114,12 +125,6 @@ def _answers(known: Preferences) -> tuple[Field, ...]:
             choices=tuple(PLACES.items()),
         ),
         Field(
-            "model",
-            "Model",
-            "As `parley status` names it; empty for any that is free",
-            _values(known.model),
-        ),
-        Field(
             "system_prompt",
             "What the model is told first",
             values=_values(known.system_prompt),
@@ -136,6 +141,24 @@ def _answers(known: Preferences) -> tuple[Field, ...]:
             "Hours for which conversations are kept",
             "After the last message",
             () if hours is None else (f"{hours:g}",),
+        ),
+    )
+
+
+def _model(known: Preferences) -> tuple[Field, ...]:
+    return (
+        Field(
+            "model",
+            "Model",
+            "As `parley status` names it; empty for any that is free",
+            _values(known.model),
+        ),
+        Field(
+            "thinking",
+            "Thinking before an answer",
+            "Of models that can; nothing chosen: as the server is set",
+            _values(known.thinking),
+            tuple(THINKING.items()),
         ),
     )
 
@@ -167,6 +190,7 @@ def _roles(known: Preferences) -> tuple[Field, ...]:
 PAGES: dict[SettingsPage, Callable[[Preferences], tuple[Field, ...]]] = {
     SettingsPage.SPEAKING: _speaking,
     SettingsPage.ANSWERS: _answers,
+    SettingsPage.MODEL: _model,
     SettingsPage.QUOTAS: _quotas,
     SettingsPage.ROLES: _roles,
 }
@@ -187,6 +211,7 @@ NAMES = {
     "tasks_off": "Switched off",
     "reply_place": "Answer where",
     "model": "Model",
+    "thinking": "Thinking before an answer",
     "system_prompt": "What the model is told first",
     "language": "Language",
     "retention_hours": "Hours for which conversations are kept",
@@ -194,7 +219,12 @@ NAMES = {
     "channel_quota": "Quota of each channel",
     "role_quotas": "Quota of each person who has a role",
 }
-CHOSEN = {**WHEN, **PLACES}
+CHOSEN: dict[type, Mapping[str, str]] = {
+    WhenToSpeak: WHEN,
+    ReplyPlace: PLACES,
+    Effort: THINKING,
+}
+"""The labels of a choice's values: two choices may share a value, such as off."""
 MAX_SHOWN_CHARS = 200
 
 
@@ -216,8 +246,8 @@ def _lines(known: Preferences, otherwise: str) -> list[str]:
         value = getattr(known, field)
         if field == "role_quotas":  # shown by its name, without a ping in a private message
             value = {f"<@&{role}>": quota for role, quota in value.items()}
-        is_choice = isinstance(value, WhenToSpeak | ReplyPlace)
-        words = CHOSEN[value] if is_choice else shown(value)
+        labels = CHOSEN.get(type(value))
+        words = labels[value] if labels else shown(value)
         if words and value != Quota():
             lines.append(f"- {name}: {words[:MAX_SHOWN_CHARS]}")
     return lines or [f"- {otherwise}"]

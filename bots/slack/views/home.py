@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bots.incoming.preference_form import PLACES, WHEN
+from bots.incoming.preference_form import PLACES, THINKING, WHEN
 from bots.slack.parse.payloads import Json
 from bots.slack.views.account import forget_button
 from bots.slack.views.buttons import PREFIX
@@ -87,6 +87,7 @@ def _lines(home: Home) -> Sequence[str]:
     known = home.resolved
     hours = "as set up" if known.retention_ms is None else f"{known.retention_ms / HOUR_MS:g} hours"
     language = name_of(known.language) if known.language else "that of the question"
+    thinking = THINKING[known.thinking].lower() if known.thinking else "as set up"
     place = known.reply_place or ReplyPlace.THREAD
     opted = "left out of" if home.is_opted_out else "part of"
     when, where = WHEN[known.when_to_speak].lower(), PLACES[place].lower()
@@ -94,6 +95,7 @@ def _lines(home: Home) -> Sequence[str]:
     return (
         f"• Unless a channel says something else I answer: {when}; {where}",
         f"• Language of answers: {language}",
+        f"• Thinking before an answer: {thinking}",
         f"• A silent conversation is remembered: {hours}",
         f"• Switched off: {shown(known.tasks_off)}",
         f"• Quiet hours: {shown(known.quiet_hours) or 'none'}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.incoming import preference_form
-from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, READERS, WHEN
+from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, READERS, THINKING, WHEN
 from bots.slack.parse.payloads import Json
 from bots.slack.views.buttons import PREFIX
 from bots.slack.views.components import (
@@ -94,6 +94,7 @@ def settings_view(channel: str, stored: Stored, *, may_edit_workspace: bool) -> 
         choice("when_to_speak", "Answer", WHEN, known.when_to_speak),
         choice("reply_place", "Answer where", PLACES, known.reply_place),
         words("model", "Model, as `parley status` names it", known.model or None),
+        choice("thinking", "Thinking before an answer", THINKING, known.thinking),
         words("language", "Language of answers", name_of(known.language or "") or None),
         words(
             "system_prompt",

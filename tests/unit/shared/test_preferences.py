@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from shared.jobs import Kind, Origin, Platform, PromptOverrides
+from shared.jobs import Effort, Kind, Origin, Platform, PromptOverrides
 from shared.ledger import codec
 from shared.preference_layers import Fallback, Resolved, resolve
 from shared.preferences import (
@@ -27,6 +27,7 @@ NIGHT = QuietHours(time(22), time(7), "Europe/Berlin")
 EVERYTHING = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
     model="gemma-3-270m-it",
+    thinking=Effort.OFF,
     reply_place=ReplyPlace.CHANNEL,
     system_prompt="Be kind.",
     language="fr",
@@ -54,6 +55,7 @@ def test_a_channel_goes_before_its_workspace_and_that_before_the_settings() -> N
     assert resolved == Resolved(
         when_to_speak=WhenToSpeak.QUESTIONS,
         model="gemma-3-270m-it",
+        thinking=Effort.OFF,
         reply_place=ReplyPlace.CHANNEL,
         system_prompt="Be kind.",
         language="de",
@@ -64,18 +66,26 @@ def test_a_channel_goes_before_its_workspace_and_that_before_the_settings() -> N
         channel_quota=Quota(3, 4),
         role_quotas={"R1": Quota(5)},
     )
-    assert resolved.manner == PromptOverrides("Be kind.", "de", 5_400_000, "gemma-3-270m-it")
+    assert resolved.manner == PromptOverrides(
+        "Be kind.", "de", 5_400_000, "gemma-3-270m-it", thinking=Effort.OFF
+    )
     assert resolve(Preferences(), Preferences(), fallback).user_quota == Quota(100, 100)
 
 
 def test_a_channel_can_take_back_what_its_workspace_prefers() -> None:
     channel = Preferences(
-        model="", system_prompt="", language="", tasks_off=frozenset(), user_quota=Quota(0, 0)
+        model="",
+        thinking=Effort.AUTO,
+        system_prompt="",
+        language="",
+        tasks_off=frozenset(),
+        user_quota=Quota(0, 0),
     )
 
     resolved = resolve(EVERYTHING, channel, Fallback())
 
     assert (resolved.model, resolved.system_prompt, resolved.language) == ("", None, "")
+    assert resolved.thinking is Effort.AUTO
     assert resolved.tasks_off == frozenset()
     assert resolved.user_quota == Quota(0, 0)
 
@@ -156,6 +166,7 @@ def test_quiet_hours_that_are_none_are_refused_with_an_example(text: str) -> Non
         ({"system_prompt": "x" * (MAX_SYSTEM_PROMPT_CHARS + 1)}, "4,001 characters"),
         ({"language": "klingon"}, "no language"),
         ({"model": "the big one"}, "“the big one” is no model's name"),
+        ({"thinking": Effort.HARD}, "on, off, or as the model does"),
         ({"retention_hours": 0}, "more than 0"),
         ({"retention_hours": float("nan")}, "more than 0"),
         ({"retention_hours": 1e9}, "at most 876,000 hours"),
@@ -181,10 +192,12 @@ def test_changes_name_the_fields_that_differ() -> None:
         system_prompt="Be kind.",
         tasks_off=frozenset(),
         role_quotas={"R1": Quota(5, 1000), "R0": Quota(0)},
+        thinking=Effort.AUTO,
     )
 
     assert changes(Preferences(system_prompt="Be brief."), after) == (
         ("when_to_speak", "", "off"),
+        ("thinking", "", "auto"),
         ("system_prompt", "Be brief.", "Be kind."),
         ("tasks_off", "", "none"),
         ("role_quotas", "", "R0: 0 messages; R1: 5 messages, 1,000 tokens"),

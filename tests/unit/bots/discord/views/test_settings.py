@@ -14,7 +14,7 @@ from bots.incoming.preference_form import (
     Values,
     preferences_of,
 )
-from shared.jobs import Kind
+from shared.jobs import Effort, Kind
 from shared.preferences import (
     MAX_ROLES,
     Preferences,
@@ -27,6 +27,7 @@ from shared.preferences import (
 FULL = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
     model="gemma-3-270m-it",
+    thinking=Effort.OFF,
     reply_place=ReplyPlace.THREAD,
     system_prompt="Be brief.",
     language="fr",
@@ -115,5 +116,6 @@ def test_settings_are_shown_for_the_channel_and_the_server() -> None:
     text = settings_text(Preferences(), FULL)
 
     assert "- Answer: Questions and mentions" in text
+    assert "- Thinking before an answer: Off" in text
     assert "- Quiet hours: 22:00-07:00 Europe/Berlin" in text
     assert text.endswith("**The whole server**\n- As whoever runs me has set it.")

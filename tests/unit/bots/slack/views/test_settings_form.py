@@ -14,7 +14,7 @@ from bots.slack.views.settings import (
     settings_view,
     values_of,
 )
-from shared.jobs import Kind
+from shared.jobs import Effort, Kind
 from shared.preferences import (
     Preferences,
     QuietHours,
@@ -27,6 +27,7 @@ from shared.preferences import (
 FULL = Preferences(
     when_to_speak=WhenToSpeak.QUESTIONS,
     model="gemma-3-270m-it",
+    thinking=Effort.OFF,
     reply_place=ReplyPlace.CHANNEL,
     system_prompt="Be brief.",
     language="fr",
