@@ -72,13 +72,13 @@ class ConsoleSurface:
     async def post(self, job: Job, part: int, piece: Piece) -> str:
         """Print the beginning of an answer; for a picture, its description."""
         self._printed = ""
-        self._show(_text_of(piece))
+        self._show(piece)
         return f"{job.id}-{part}"
 
     async def edit(self, job: Job, message: str, piece: Piece) -> None:
         """Print what is new in an answer."""
         del job, message
-        self._show(_text_of(piece))
+        self._show(piece)
 
     async def delete(self, job: Job, message: str) -> None:
         """Do nothing: printed text stays."""
@@ -106,7 +106,10 @@ class ConsoleSurface:
             self._output.write("\n")
         self._output.flush()
 
-    def _show(self, text: str) -> None:
+    def _show(self, piece: Piece) -> None:
+        text = _text_of(piece)
+        if piece.is_notice and not self._is_live:
+            return  # it could not be taken back
         if self._is_live:
             self._show_live(text)
         elif text.startswith(self._printed):

@@ -19,9 +19,16 @@ class AnswerButtons(Enum):
     """Stop."""
     DONE = "done"
     """Retry, and say whether it was good or bad."""
+    THOUGHT = "thought"
+    """The same, and show the thinking behind it."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether they stand under a finished answer."""
+        return self in {AnswerButtons.DONE, AnswerButtons.THOUGHT}
 
 
-def buttons_for(job: Job, *, is_over: bool) -> AnswerButtons:
+def buttons_for(job: Job, *, is_over: bool, has_thought: bool = False) -> AnswerButtons:
     """The buttons of an answer while it is written, and when it is finished.
 
     An answer that only one person sees has none: it cannot be rewritten in place on every platform.
@@ -29,4 +36,6 @@ def buttons_for(job: Job, *, is_over: bool) -> AnswerButtons:
     is_seen = job.origin.audience is Audience.CHANNEL and not job.is_unasked
     if job.kind not in LASTING or not is_seen:
         return AnswerButtons.NONE
-    return AnswerButtons.DONE if is_over else AnswerButtons.RUNNING
+    if not is_over:
+        return AnswerButtons.RUNNING
+    return AnswerButtons.THOUGHT if has_thought else AnswerButtons.DONE

@@ -1,7 +1,7 @@
 """Live reply: one answer in its channel, from the first "is typing" until its ending is shown.
 
 The text to show is chosen when the platform has time for it: the ending if there is one by then,
-else the newest text, else the question's position in the queue.
+else the newest text, else how long the model has thought, else the place in the queue.
 """
 
 import asyncio
@@ -17,7 +17,14 @@ from bots.delivery.buttons import AnswerButtons, buttons_for
 from bots.delivery.posts import PostContext, Posts
 from bots.delivery.surface import OutboxEntry, Piece, TextFile
 from bots.delivery.turns import Rank, RateAllowance, Turns
-from bots.render.notices import OPEN, final_text, note_below_file, waiting_notice, with_lateness
+from bots.render.notices import (
+    OPEN,
+    final_text,
+    note_below_file,
+    thinking_notice,
+    waiting_notice,
+    with_lateness,
+)
 from bots.render.split import Unfinished
 from shared.errors import PlatformUnavailableError, RateLimitedError, UndeliverableError
 from shared.jobs import Audience, Job
@@ -25,7 +32,7 @@ from shared.ledger import status
 from shared.ledger.presentation import PresentationLock
 from shared.ledger.rate_budget import Bucket
 from shared.logs import get_logger
-from shared.replies import Done, Failed, Final, Picture
+from shared.replies import Done, Failed, Final, Picture, Snapshot
 from shared.streaming_cadence import (
     LONGEST_NOTICE_EVERY_S,
     NOTICE_AFTER_S,
@@ -54,7 +61,7 @@ class Tools:
     context: PostContext
     turns: Turns
     notices: RateAllowance | None
-    """The rate of queue notices; None: there are none."""
+    """The rate of notices; None: there are none of the queue, and no limit for others."""
     spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
 
 
@@ -84,6 +91,8 @@ class LiveReply:
         self._has_text = False
         """There is text to show."""
         self._shows_text = False
+        self._is_thinking = False
+        """The model thinks, as far as is known: news are no text."""
         self._notice: str | None = None
         """The notice that is posted while there is no text."""
         self._typing: asyncio.Task[None] | None = None
@@ -97,8 +106,8 @@ class LiveReply:
         return self._posts.num_parts
 
     def nudge(self) -> None:
-        """Note that there is new text."""
-        self._has_text = True
+        """Note that there is new text, or that the model has thought for longer."""
+        self._has_text |= not self._is_thinking
         self._changed.set()
 
     def conclude(self, entry: OutboxEntry, after: "LiveReply | None") -> None:
@@ -193,6 +202,10 @@ class LiveReply:
         """Show the text so far, or the placeholder; False if another process shows this answer."""
         try:
             await self._posts.clear_strays()
+            if self._is_thinking or not self._shows_text:
+                await self._look_at_snapshot()  # before a turn for a text is asked for
+            if self._is_thinking and not self._posts.is_empty and not self._is_notice_due():
+                return True
             bucket = self._bucket()
             async with self._tools.turns.turn(self._place, self._rank, bucket) as has_turn:
                 text = await self._newest() if has_turn else None
@@ -237,7 +250,8 @@ class LiveReply:
     def _ending(self, reply: Final) -> list[Piece]:
         picture = reply.picture if isinstance(reply, Done) else None
         text = with_lateness(self.job.late_s, final_text(reply))
-        controls = buttons_for(self.job, is_over=True)
+        has_thought = isinstance(reply, Done) and reply.has_thought
+        controls = buttons_for(self.job, is_over=True, has_thought=has_thought)
         pieces = self._pieces(text, controls, picture)
         last = pieces[-1].text
         if not isinstance(last, Unfinished):
@@ -266,18 +280,35 @@ class LiveReply:
 
     async def _newest(self) -> str | None:
         """The text to be shown by now; None for nothing at all."""
-        snapshot = await self._store.find_snapshot(self.job.id)
+        snapshot = await self._look_at_snapshot()
         if snapshot and (text := snapshot.text.strip()):
-            self._has_text = True
             return with_lateness(self.job.late_s, text)
-        if self._tools.notices and asyncio.get_running_loop().time() >= self._notice_at_s:
-            await self._look_at_queue(self._tools.notices)
+        thinking_s = snapshot.thinking_s if snapshot else None
+        if self._tools.notices and self._is_notice_due():
+            await self._look_at_queue(self._tools.notices, thinking_s)
+        elif self._tools.notices is None and thinking_s is not None:
+            self._notice = thinking_notice(thinking_s)
+        if self._is_thinking and self._shows_text:
+            return None  # an answer that was taken over stays as it is
         if self._notice is None and not self._is_quiet:
             self._notice = self._surface.placeholder(self.job)
         return self._notice
 
-    async def _look_at_queue(self, notices: RateAllowance) -> None:
-        """Look up the question's queue position and the notice about it."""
+    def _is_notice_due(self) -> bool:
+        is_limited = self._tools.notices is not None
+        return not is_limited or asyncio.get_running_loop().time() >= self._notice_at_s
+
+    async def _look_at_snapshot(self) -> Snapshot | None:
+        """Look up the newest text, and whether the model thinks before there is one."""
+        snapshot = await self._store.find_snapshot(self.job.id)
+        has_text = bool(snapshot and snapshot.text.strip())
+        is_thinking = snapshot is not None and snapshot.thinking_s is not None
+        self._is_thinking = is_thinking and not has_text
+        self._has_text = has_text or (self._has_text and not self._is_thinking)
+        return snapshot
+
+    async def _look_at_queue(self, notices: RateAllowance, thinking_s: float | None) -> None:
+        """Look up the question's queue position, and the notice about it or about the thinking."""
         place = await self._store.run(status.queue_position(self.job.id))
         if place is None or place.state not in OPEN:
             self._is_quiet = True
@@ -286,6 +317,8 @@ class LiveReply:
         every_s = min(every_s, LONGEST_NOTICE_EVERY_S)
         self._notice_at_s = asyncio.get_running_loop().time() + every_s
         notice = waiting_notice(place)
+        if notice is None and thinking_s is not None:
+            notice = thinking_notice(thinking_s)
         if notice and notice != self._notice and notices.take():
             self._notice = notice
 

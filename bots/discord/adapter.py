@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bots.adapter import Link, all_or_none
+from bots.delivery.surface import Piece
 from bots.discord.handlers.account import DiscordAccountHandlers
 from bots.discord.handlers.attachments import DiscordAttachmentFetcher
 from bots.discord.handlers.automation import DiscordAutomationHandlers, DiscordAutomationRules
@@ -127,7 +128,7 @@ class DiscordAdapter:
         else:
             await self._automation_handlers.on_reaction(reaction)
 
-    async def on_button(self, press: DiscordButtonPress) -> str:
+    async def on_button(self, press: DiscordButtonPress) -> Sequence[Piece]:
         """Handle a pressed button under an answer."""
         return await self._button_handlers.on_button(press)
 

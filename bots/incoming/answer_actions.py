@@ -1,4 +1,4 @@
-"""Answer actions: stop, retry and feedback on an answer, and edits of its question.
+"""Answer actions: stop, retry and feedback on an answer, its thinking, and edits of its question.
 
 All buttons, reactions and commands of the platforms end here. Each action returns a sentence for
 the person who acted, or None if the effect is visible by itself. Feedback is kept under
@@ -16,10 +16,11 @@ from bots.delivery.manager import Delivery
 from bots.incoming.intake import Incoming, intake
 from bots.store import AsyncStore
 from shared.jobs import Job, Origin, job_id
-from shared.ledger import answer_actions, keys
+from shared.ledger import answer_actions, keys, thoughts
 from shared.ledger.answer_actions import Did, Effect
 from shared.ledger.lifecycle import JobLimits, Ready
 from shared.logs import get_logger
+from shared.replies import ThoughtSoFar
 
 log = get_logger(__name__)
 
@@ -27,6 +28,8 @@ NOT_YOURS_TO_STOP = "Only the person who asked, or a moderator, can stop this an
 NOT_YOURS_TO_RETRY = (
     "Only the person who asked, or a moderator, can have this answer written again."
 )
+NOT_YOURS_TO_READ = "Only the person who asked can see the thinking behind this answer."
+THOUGHT_GONE = "The thinking behind this answer is gone: it is kept for a day at most."
 FINISHED = "That answer is finished already."
 TOO_OLD = "That answer is too old for it: I do not know it any more. Please ask again."
 STILL_RUNNING = "That answer is still being written. Stop it first, or wait until it is finished."
@@ -106,6 +109,21 @@ class AnswerActions:
         anew = dataclasses.replace(job, num_retries=job.num_retries + 1)
         return None if await self._again(anew) else TOO_OLD
 
+    async def thought(self, job_id: str, by: Actor) -> ThoughtSoFar | str:
+        """The thinking behind an answer, for the person who asked; or a sentence that says why not.
+
+        A moderator is not shown it: it may hold what the person would tell no other.
+        """
+        job = await self._delivery.find_job(job_id)
+        if job is None:
+            return THOUGHT_GONE
+        if by.user != job.origin.user:
+            return NOT_YOURS_TO_READ
+        thought = await self._store.run(thoughts.read(job_id))
+        is_shown = thought is not None and bool(thought.text.strip())
+        log.info("answer_handled", job=job_id, effect="thought_shown" if is_shown else "gone")
+        return thought if thought and is_shown else THOUGHT_GONE
+
     async def rate(self, job_id: str, by: Actor, verdict: Feedback) -> str | None:
         """Record a person's verdict on an answer; the latest one counts."""
         job = await self._delivery.find_job(job_id)
@@ -138,7 +156,14 @@ class AnswerActions:
             return
         log.info("question_reworded", job=job.id)
         await self._again(
-            dataclasses.replace(job, text=new.text, kind=new.kind, task=new.task, num_retries=0)
+            dataclasses.replace(
+                job,
+                text=new.text,
+                kind=new.kind,
+                task=new.task,
+                effort=new.effort,
+                num_retries=0,
+            )
         )
 
     async def _again(self, job: Job) -> bool:

@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from bots.incoming.context import Wanted
+from bots.incoming.intents.effort import effort_of
 from bots.incoming.intents.parser import parse_words
 from bots.incoming.policy import Situation, is_for_us
 from shared.errors import EmptyMessageError, MessageTooLongError, TaskOffError
@@ -29,6 +30,8 @@ MUTED = (
 UNMUTED = "I answer in this thread again."
 NO_THREAD_TO_MUTE = "Say that in the thread in which I am to be silent."
 KEPT_CONTROLS = "\n\t"
+MAY_THINK = frozenset({Kind.CHAT, Kind.ASK})
+"""Kinds whose words may ask for more thinking, or for less."""
 NEED_NO_TEXT = (Summarize, Report, Learn, Opt)
 
 
@@ -155,7 +158,8 @@ def _take(incoming: Incoming) -> Taken | None:
             return None  # a picture, or words that we may not read: it is not addressed to us
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
     job = make_job(kind, incoming.origin, text, incoming.late_s, task)
-    job = dataclasses.replace(job, attachments=incoming.attachments)
+    effort = effort_of(text) if kind in MAY_THINK else None
+    job = dataclasses.replace(job, attachments=incoming.attachments, effort=effort)
     return Taken(job, wanted=incoming.wanted)
 
 

@@ -1,12 +1,14 @@
 """The dialect protocol: a platform's markup, as packing into parts needs it."""
 # Pure.
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
 from bots.render.blocks import ListItem, Run
 
 FENCE = "```"
+FENCES = re.compile(r"`{3,}")
 
 
 class Dialect(Protocol):
@@ -77,4 +79,4 @@ class Dialect(Protocol):
 
 def without_fences(code: str) -> str:
     """Code without fences inside that would end its block: neither platform knows longer fences."""
-    return code.replace(FENCE, "`\u200b`\u200b`")
+    return FENCES.sub(lambda ticks: "\u200b".join(ticks[0]), code)

@@ -1,8 +1,8 @@
-"""The texts around an answer: the lateness line above, the note below, and the queue notice.
+"""The texts around an answer: the lateness line above, the note below, and what stands before it.
 
 A growing answer has the same words above it as the whole one. A queue notice says how many are
 ahead, how long it may take, or that no worker runs; its figures are rounded as far as they are
-known, so that it seldom changes.
+known, so that it seldom changes. While the model thinks, a notice says for how long it has.
 """
 # Pure. Uses markdown_it.
 
@@ -107,6 +107,11 @@ def waiting_notice(place: QueuePosition) -> str | None:
         return NEXT
     wait = "" if place.wait_ms is None else f", {_roughly(place.wait_ms / MS)}"
     return f"*{_count(place.num_ahead)} ahead of you{wait}.*"
+
+
+def thinking_notice(thinking_s: float) -> str:
+    """A sentence for a question that the model thinks about."""
+    return f"*Thinking… {int(thinking_s)} s*"
 
 
 def _count(number: int) -> str:

@@ -1,15 +1,20 @@
 """Actions on answers on Discord: buttons, the stop reaction, /stop, and edited questions."""
 
+from collections.abc import Sequence
+
+from bots.delivery.surface import Piece, TextFile
 from bots.discord.parse.payloads import Caller, origin_of
 from bots.discord.parse.requests import Reaction
 from bots.discord.sdk.surface import DiscordSurface
 from bots.discord.views.buttons import ButtonAction, DiscordButtonPress
+from bots.discord.views.thought import FILE_NAME, IN_FILE, thought_messages
 from bots.incoming.answer_actions import Actor, AnswerActions, Feedback
 from bots.incoming.intake import Incoming
 from bots.incoming.reception import AWAY, LEDGER_AWAY
 from shared.errors import PlatformError
 from shared.jobs import job_id
 from shared.logs import get_logger
+from shared.replies import ThoughtSoFar
 
 log = get_logger(__name__)
 
@@ -27,13 +32,17 @@ class DiscordButtonHandlers:
         self._surface = surface
         self._answer_actions = answer_actions
 
-    async def on_button(self, press: DiscordButtonPress) -> str:
-        """Handle a pressed button."""
+    async def on_button(self, press: DiscordButtonPress) -> Sequence[Piece]:
+        """Handle a pressed button; returns what that person alone is told."""
         try:
-            return await self._do(press) or ""
+            if press.button_action is ButtonAction.THOUGHT:
+                by = Actor(str(press.user), press.is_moderator)
+                return _thought(await self._answer_actions.thought(press.job, by))
+            sentence = await self._do(press)
+            return [Piece(sentence)] if sentence else []
         except LEDGER_AWAY as error:
             log.warning("press_not_taken", error=type(error).__name__)
-            return AWAY
+            return [Piece(AWAY)]
 
     async def _do(self, press: DiscordButtonPress) -> str | None:
         by = Actor(str(press.user), press.is_moderator)
@@ -78,3 +87,12 @@ class DiscordButtonHandlers:
             await self._answer_actions.edited(incoming)
         except LEDGER_AWAY as error:
             log.warning("edit_not_followed", error=type(error).__name__)
+
+
+def _thought(found: ThoughtSoFar | str) -> Sequence[Piece]:
+    if isinstance(found, str):
+        return [Piece(found)]
+    messages = thought_messages(found.text)
+    if not messages:
+        return [Piece(IN_FILE, document=TextFile(found.text, FILE_NAME))]
+    return [Piece(message) for message in messages]

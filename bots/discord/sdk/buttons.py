@@ -11,6 +11,7 @@ from discord import ui
 
 from bots.delivery.buttons import AnswerButtons
 from bots.discord.sdk.client import NOBODY
+from bots.discord.sdk.convert import upload_of
 from bots.discord.sdk.interactions import ACKNOWLEDGED_CODE, AWAY, TOO_LATE_CODE, Interaction, log
 from bots.discord.views.buttons import (
     BUTTONS,
@@ -23,7 +24,7 @@ from bots.discord.views.buttons import (
 
 
 class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
-    """Stop, Retry, 👍 or 👎."""
+    """Stop, Retry, 👍, 👎 or Show thinking."""
 
     def __init__(self, button_action: ButtonAction, job: str) -> None:
         emoji, label = FACES[button_action]
@@ -54,11 +55,15 @@ class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
         press = DiscordButtonPress(
             self._button_action, self._job, interaction.user.id, is_moderator
         )
-        sentence = await interaction.client.event_handler.on_button(press)
-        if not sentence:
-            return
+        told = await interaction.client.event_handler.on_button(press)
         try:
-            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+            for piece in told:
+                await interaction.followup.send(
+                    piece.text,
+                    files=[upload_of(piece.document)] if piece.document else [],
+                    ephemeral=True,
+                    allowed_mentions=NOBODY,
+                )
         except AWAY as error:
             log.warning("press_not_answered", error=type(error).__name__)
 

@@ -14,6 +14,7 @@ import discord.gateway
 import discord.http
 import yarl
 
+from bots.delivery.surface import Piece
 from bots.discord.parse.payloads import Caller, DiscordPlace, Facts, Spot
 from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.convert import Readable, channels_of, facts_of, may_read, place_of
@@ -124,7 +125,7 @@ class DiscordEventHandler(Protocol):
         """Handle a reaction that a person added."""
         ...
 
-    async def on_button(self, press: DiscordButtonPress) -> str:
+    async def on_button(self, press: DiscordButtonPress) -> Sequence[Piece]:
         """Handle a pressed button under an answer; returns what to tell the person, if anything."""
         ...
 

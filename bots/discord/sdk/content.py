@@ -9,6 +9,7 @@ import discord.http
 from bots.delivery.surface import Piece
 from bots.discord.sdk.buttons import buttons_of
 from bots.discord.sdk.client import NOBODY
+from bots.discord.sdk.convert import upload_of
 from shared.jobs import Job
 
 MAX_NONCES = 5
@@ -37,7 +38,7 @@ def files_of(piece: Piece) -> list[discord.File]:
         content = io.BytesIO(base64.b64decode(picture.content))
         files.append(discord.File(content, picture.name, description=picture.description))
     if document := piece.document:
-        files.append(discord.File(io.BytesIO(document.text.encode()), document.name))
+        files.append(upload_of(document))
     return files
 
 

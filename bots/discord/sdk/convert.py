@@ -1,9 +1,11 @@
-"""Converts discord.py's objects into our plain data."""
+"""Converts discord.py's objects into our plain data, and files into its own."""
 
+import io
 from collections.abc import Iterator
 
 import discord
 
+from bots.delivery.surface import TextFile
 from bots.discord.parse.payloads import DiscordPlace, Facts, File
 from bots.discord.views.buttons import job_of
 
@@ -87,3 +89,8 @@ def roles_of(user: discord.abc.User) -> frozenset[int]:
     if not isinstance(user, discord.Member):
         return frozenset()
     return frozenset(role.id for role in user.roles if not role.is_default())
+
+
+def upload_of(document: TextFile) -> discord.File:
+    """A text file that is to be sent."""
+    return discord.File(io.BytesIO(document.text.encode()), document.name)

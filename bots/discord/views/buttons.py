@@ -20,6 +20,7 @@ class ButtonAction(StrEnum):
     RETRY = "retry"
     GOOD = "good"
     BAD = "bad"
+    THOUGHT = "thought"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,19 @@ BUTTONS = {
     AnswerButtons.NONE: (),
     AnswerButtons.RUNNING: (ButtonAction.STOP,),
     AnswerButtons.DONE: (ButtonAction.RETRY, ButtonAction.GOOD, ButtonAction.BAD),
+    AnswerButtons.THOUGHT: (
+        ButtonAction.RETRY,
+        ButtonAction.THOUGHT,
+        ButtonAction.GOOD,
+        ButtonAction.BAD,
+    ),
 }
 FACES = {
     ButtonAction.STOP: ("⏹️", "Stop"),
     ButtonAction.RETRY: ("🔄", "Retry"),
     ButtonAction.GOOD: ("👍", ""),
     ButtonAction.BAD: ("👎", ""),
+    ButtonAction.THOUGHT: ("💭", "Show thinking"),
 }
 """ButtonAction -> emoji and label of its button."""
 TEMPLATE = re.compile(

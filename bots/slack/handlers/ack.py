@@ -28,7 +28,9 @@ class AckReply:
     is_public: bool = False
     """Whether everybody may see the request, since everybody will see the answer."""
     blocks: tuple[Mapping[str, Any], ...] = ()
-    """The same with buttons, if there are any."""
+    """The same with buttons, or as it is shown, if that differs."""
+    further: "tuple[AckReply, ...]" = ()
+    """What is said to that person after it."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -125,7 +127,8 @@ async def _tell(ticket: str, reply: AckReply) -> None:
         return
     try:
         with translated():
-            await respond(ticket, mrkdwn(reply.sentence), reply.blocks)
+            for each in (reply, *reply.further):
+                await respond(ticket, mrkdwn(each.sentence), each.blocks)
     except PlatformError as error:
         log.warning("refusal_not_told", reason=str(error))
 

@@ -10,14 +10,18 @@ from bots.slack.parse.payloads import STREAMS, Json
 from bots.slack.sdk.screen import Screen
 from bots.slack.views import buttons
 from bots.slack.views.buttons import SlackButtonPress
+from bots.slack.views.thought import thought_blocks
 from bots.store import AsyncStore
 from shared.errors import PlatformError
 from shared.jobs import Job, Origin, Platform, job_id
 from shared.ledger import keys
 from shared.logs import get_logger
+from shared.replies import ThoughtSoFar
 
 log = get_logger(__name__)
 
+THINKING = "The thinking behind this answer"
+"""What a notification says; the blocks hold the thought."""
 STOP_REACTIONS = frozenset({"black_square_for_stop", "octagonal_sign"})
 
 
@@ -117,6 +121,8 @@ class SlackButtonHandlers:
                 said = await self._answer_actions.rate(
                     press.value, actor, Feedback(press.button_action)
                 )
+            case buttons.THOUGHT:
+                return _thought(await self._answer_actions.thought(press.value, actor))
             case _:
                 log.warning("button_unknown")
                 said = None
@@ -129,3 +135,10 @@ class SlackButtonHandlers:
         except PlatformError as error:
             log.info("person_unknown", reason=str(error))
             return Actor(user)
+
+
+def _thought(found: ThoughtSoFar | str) -> AckReply:
+    if isinstance(found, str):
+        return AckReply(found)
+    first, *rest = (AckReply(THINKING, blocks=blocks) for blocks in thought_blocks(found.text))
+    return dataclasses.replace(first, further=tuple(rest))

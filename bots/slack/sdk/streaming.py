@@ -153,7 +153,7 @@ class Streams:
 
     async def _end(self, job: Job, stream: _Stream, piece: Piece, buttons: Sequence[Json]) -> bool:
         """End a stream; whether the message has its final content."""
-        if piece.controls is not AnswerButtons.DONE:  # else the turn was counted for STOP
+        if not piece.controls.is_over:  # else the turn was counted for STOP
             await self._meter.count(job.origin, STOP)
         markdown = piece.text.markdown if isinstance(piece.text, StreamedPart) else ""
         is_same = streamed(markdown) == markdown and markdown.startswith(stream.sent)

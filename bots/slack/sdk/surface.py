@@ -55,7 +55,7 @@ class Buttons:
             return await show(with_controls(content, controls, job_id, self._look))
         except SlackApiError as error:
             is_refused = fault_of(error)[0] == NOT_READY and not content.get("blocks")
-            if not is_refused or controls is not AnswerButtons.DONE or self._look is Look.PLAIN:
+            if not is_refused or not controls.is_over or self._look is Look.PLAIN:
                 raise
         self._look = Look.PLAIN
         log.warning("feedback_buttons_refused", job=job_id)
@@ -174,7 +174,7 @@ class SlackSurface:
 
     async def _end_session(self, job: Job, piece: Piece) -> None:
         """Show that an answer is whole; the end of a stream does that by itself."""
-        if piece.controls is AnswerButtons.DONE:
+        if piece.controls.is_over:
             await self._sessions.end(job)
 
     async def _show(self, job: Job, piece: Piece, show: Show) -> str:

@@ -15,15 +15,16 @@ from bots.slack.parse.payloads import Json
 from bots.slack.views.components import MAX_SECTION_CHARS, cut, section
 
 PREFIX = "parley:"
-STOP, RETRY, GOOD, BAD = "stop", "retry", "good", "bad"
+STOP, RETRY, GOOD, BAD, THOUGHT = "stop", "retry", "good", "bad", "thought"
 FEEDBACK = "feedback"
-ACTIONS = frozenset({STOP, RETRY, GOOD, BAD})
-LABELS = {STOP: "Stop", RETRY: "Retry", GOOD: "👍", BAD: "👎"}
+ACTIONS = frozenset({STOP, RETRY, GOOD, BAD, THOUGHT})
+LABELS = {STOP: "Stop", RETRY: "Retry", GOOD: "👍", BAD: "👎", THOUGHT: "Show thinking"}
 HINTS = {
     STOP: "Stop this answer",
     RETRY: "Write this answer again",
     GOOD: "This answer is good",
     BAD: "This answer is bad",
+    THOUGHT: "Show what I thought before this answer, to the person who asked",
 }
 
 
@@ -59,10 +60,12 @@ def with_controls(
 def _rows(controls: AnswerButtons, job_id: str, look: Look) -> list[dict[str, Any]]:
     if controls is AnswerButtons.RUNNING:
         return [{"type": "actions", "elements": [_button(STOP, job_id)]}]
-    retry = _button(RETRY, job_id)
+    row = [_button(RETRY, job_id)]
+    if controls is AnswerButtons.THOUGHT:
+        row.append(_button(THOUGHT, job_id))
     if look is Look.PLAIN:
         both = [_button(GOOD, job_id), _button(BAD, job_id)]
-        return [{"type": "actions", "elements": [retry, *both]}]
+        return [{"type": "actions", "elements": [*row, *both]}]
     feedback = {
         "type": "feedback_buttons",
         "action_id": f"{PREFIX}{FEEDBACK}",
@@ -70,7 +73,7 @@ def _rows(controls: AnswerButtons, job_id: str, look: Look) -> list[dict[str, An
         "negative_button": _choice(BAD, job_id),
     }
     return [
-        {"type": "actions", "elements": [retry]},
+        {"type": "actions", "elements": row},
         {"type": "context_actions", "elements": [feedback]},
     ]
 

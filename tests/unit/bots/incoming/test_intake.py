@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bots.incoming.context import LastHours, Meant, Wanted, WholeThread
 from bots.incoming.intake import MUTED, NO_THREAD_TO_MUTE, UNMUTED, Incoming, Taken, clean, intake
 from bots.incoming.policy import Situation
-from shared.jobs import Audience, Job, Kind, Origin, Platform, job_id, make_job
+from shared.jobs import Audience, Effort, Job, Kind, Origin, Platform, job_id, make_job
 from shared.ledger import codec
 from shared.replies import Done, Failed
 from shared.tasks import Tag, Translate
@@ -222,3 +222,24 @@ def test_what_nobody_asked_for_is_left_out_in_silence_where_it_is_off(
 
     assert intake(Incoming(ORIGIN, "hello", TO_US, task=task), 100, off) is None
     assert intake(incoming("hello"), 100, off) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "effort"),
+    [
+        ("think hard: why is it so?", Kind.CHAT, Effort.HARD),
+        ("ask the docs: quick answer: how do I get a badge?", Kind.ASK, Effort.OFF),
+        ("why is it so?", Kind.CHAT, None),
+        ("translate to French: think hard: why is it so?", Kind.TRANSLATE, None),
+        ("/new", Kind.NEW, None),
+    ],
+)
+def test_a_question_may_say_how_much_is_to_be_thought_and_stays_as_it_is(
+    text: str, kind: Kind, effort: Effort | None
+) -> None:
+    taken = intake(incoming(text), max_chars=100)
+
+    assert taken is not None
+    assert (taken.job.kind, taken.job.effort) == (kind, effort)
+    assert taken.job.text in text
+    assert kind is not Kind.CHAT or taken.job.text == text
