@@ -11,10 +11,10 @@ from typing import Any
 import redis
 
 from shared.jobs import Job, Kind, Origin, make_job
-from shared.ledger import keys, lifecycle, status
+from shared.ledger import keys, lifecycle, status, thoughts
 from shared.ledger.lifecycle import Claimant, ConversationMemory, JobLimits
 from shared.ledger.status import WorkerReport, WorkerState
-from shared.replies import Done, Final, Snapshot
+from shared.replies import Done, Final, Snapshot, ThoughtSoFar
 from tests.patience import PATIENCE_S
 from worker.store import BlockingStore
 
@@ -51,6 +51,12 @@ class Scribe:
     def write(self, job: Job, text: str) -> None:
         """Publish the text so far."""
         assert self.store.run(lifecycle.publish_snapshot(job.id, TOKEN, Snapshot(text)))
+
+    def think(self, job: Job, thinking_s: float, thought: str) -> None:
+        """Publish that the model thinks, and keep what it has thought."""
+        snapshot = Snapshot("", thinking_s=thinking_s)
+        assert self.store.run(lifecycle.publish_snapshot(job.id, TOKEN, snapshot))
+        assert self.store.run(thoughts.keep(job.id, TOKEN, ThoughtSoFar(thought)))
 
     def end(self, job: Job, reply: Final | str) -> None:
         """End a job that is in hand."""
