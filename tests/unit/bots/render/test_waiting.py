@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.render.notices import NEXT, NOBODY, STARTING, waiting_notice
+from bots.render.notices import NEXT, NOBODY, STARTING, thinking_notice, waiting_notice
 from shared.jobs import QueuePosition
 
 # state, ahead, wait in ms, ready, alive -> notice
@@ -60,3 +60,12 @@ def test_waiting_notice_is_one_line_in_italics(
     assert notice[0] == notice[-1] == "*"
     assert "\n" not in notice
     assert len(notice) < 120
+
+
+@pytest.mark.parametrize(
+    ("thinking_s", "shown"), [(0.2, "0"), (12.3, "12"), (12.9, "12"), (600, "600")]
+)
+def test_a_notice_says_for_how_many_whole_seconds_the_model_has_thought(
+    thinking_s: float, shown: str
+) -> None:
+    assert thinking_notice(thinking_s) == f"*Thinking… {shown} s*"

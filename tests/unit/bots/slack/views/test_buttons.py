@@ -31,6 +31,16 @@ def rows(content: dict[str, Any]) -> list[list[str]]:
         (AnswerButtons.RUNNING, Look.FEEDBACK, [["parley:stop"]]),
         (AnswerButtons.DONE, Look.FEEDBACK, [["parley:retry"], ["parley:feedback"]]),
         (AnswerButtons.DONE, Look.PLAIN, [["parley:retry", "parley:good", "parley:bad"]]),
+        (
+            AnswerButtons.THOUGHT,
+            Look.FEEDBACK,
+            [["parley:retry", "parley:thought"], ["parley:feedback"]],
+        ),
+        (
+            AnswerButtons.THOUGHT,
+            Look.PLAIN,
+            [["parley:retry", "parley:thought", "parley:good", "parley:bad"]],
+        ),
     ],
 )
 def test_each_state_of_an_answer_has_its_buttons(
