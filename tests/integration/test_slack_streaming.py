@@ -90,6 +90,12 @@ class Shop:
         await asyncio.to_thread(self.scribe.write, job, text)
         await self._delivery.nudge(job.id)
 
+    async def think(self, job: Job, thinking_s: float) -> None:
+        """The model has thought for so long, and the process that shows it knows."""
+        assert self._delivery is not None, "there is none"
+        await asyncio.to_thread(self.scribe.think, job, thinking_s, "Hm.")
+        await self._delivery.nudge(job.id)
+
     async def end(self, job: Job, reply: Done | Failed | str) -> None:
         """The worker ends; returns once that is shown."""
         await asyncio.to_thread(self.scribe.end, job, reply)
@@ -130,6 +136,41 @@ async def test_an_answer_in_a_direct_message_is_streamed_in_the_thread_of_its_qu
     assert (answer.unfurl_links, answer.unfurl_media) == (False, False)
     assert [block["type"] for block in answer.blocks] == ["actions", "context_actions"]
     assert [status.status for status in shop.slack.statuses] == ["processing", "active"]
+
+
+async def test_thinking_that_is_shown_becomes_the_answer_in_the_same_message(shop: Shop) -> None:
+    async with shop.bots():
+        job = await shop.ask()
+        await shop.think(job, 12.3)
+        await shop.slack.wait_for(lambda: shop.answers(job, "_Thinking… 12 s_"))
+        (notice,) = shop.answers(job)
+        assert notice.blocks[-1]["elements"][0]["action_id"] == "parley:stop"
+        await shop.write(job, "Hello")
+        await shop.end(job, Done("Hello.", has_thought=True))
+
+    (answer,) = shop.answers(job)
+    assert (answer.text, answer.edits) == ("Hello.", ["_Thinking… 12 s_", "Hello"])
+    assert answer.thread_ts == job.origin.message
+    assert [element["action_id"] for element in answer.blocks[-2]["elements"]] == [
+        "parley:retry",
+        "parley:thought",
+    ]
+    assert shop.num_calls(START, POST, UPDATE) == [0, 1, 2]
+    assert shop.slack.statuses[-1].status == "active"
+
+
+async def test_an_answer_that_was_thought_about_for_a_moment_is_streamed(shop: Shop) -> None:
+    async with shop.bots() as bots:
+        job = await shop.ask()
+        bots.announce(job)
+        await shop.think(job, 0.3)
+        await shop.write(job, "Hello")
+        await shop.end(job, Done("Hello.", has_thought=True))
+
+    (answer,) = shop.answers(job)
+    assert (answer.text, answer.edits) == ("Hello.", ["Hello"])
+    assert shop.num_calls(START, STOP, UPDATE, POST) == [1, 1, 0, 0]
+    assert "parley:thought" in str(answer.blocks[0])
 
 
 async def test_an_answer_in_a_channel_is_not_streamed(shop: Shop) -> None:
