@@ -250,3 +250,5 @@ class QueuePosition:
     """Workers that answer now."""
     num_alive: int
     """Live workers, including those that are still loading."""
+    failing_model: str = ""
+    """The model that no worker can start, if that is why the job waits."""

@@ -17,6 +17,7 @@ from shared.errors import SettingsError, StartupError
 from shared.jobs import CHAT_QUEUE
 from shared.ledger.celery import build_celery, publish
 from shared.ledger.lifecycle import Claimant, Ready
+from shared.ledger.starts import Start
 from shared.ledger.status import WorkerState
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
@@ -31,6 +32,7 @@ from worker.runner import TaskRunner
 from worker.sentiment.rater import Rater
 from worker.sentiment.ratings import Classifier
 from worker.shutdown import EXIT_FORCED, FORCED_AFTER_S, Shutdown, leave_at_sigterm, stay
+from worker.starts import StartRecord, model_name_of
 from worker.store import BlockingStore, open_store
 from worker.tasks.generate import ChatModel
 from worker.watchdog import CHECK_EVERY_S, DEAF_AFTER_CHECKS, EngineWatchdog
@@ -95,6 +97,7 @@ class _Parts:
     keeper: LeaseKeeper
     life: Heartbeat
     shutdown: Shutdown
+    start: StartRecord
     patience: Patience
     chat_models: ChatModels
 
@@ -117,7 +120,7 @@ def serve(
     store = open_store(redis_url, allow_volatile=settings.allow_volatile_redis)
     keeper = LeaseKeeper(store, settings.lease_ms)
     slots = settings.concurrency if CHAT_QUEUE in settings.queues else 0
-    model = settings.model if slots else NO_MODEL
+    model = model_name_of(settings) if slots else NO_MODEL
     life = Heartbeat(store, _name(), model, slots, lambda: keeper.num_kept)
 
     def close() -> None:
@@ -127,13 +130,14 @@ def serve(
     shutdown = Shutdown(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
     shutdown.open()
     leave_at_sigterm(shutdown)
-    parts = _Parts(settings, redis_url, store, keeper, life, shutdown, patience, chat_models)
+    start = StartRecord(store, Start(_name(), socket.gethostname(), model, slots), shutdown)
+    parts = _Parts(settings, redis_url, store, keeper, life, shutdown, start, patience, chat_models)
     is_well = True
     with contextlib.ExitStack() as stack:
         stack.callback(life.withdraw)
         stack.enter_context(Ticker("sign-of-life", SIGN_OF_LIFE_EVERY_S, life.give))
         stack.callback(stay)
-        with contextlib.suppress(SystemExit):
+        with contextlib.suppress(SystemExit), start.recorded():
             is_well = _load_and_answer(parts)
     if shutdown.is_abandoned:
         # At exit the interpreter may wait for a thread that never returns from the model.
@@ -203,6 +207,7 @@ def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], N
         ):
             stack.enter_context(ticker)
         parts.life.become(WorkerState.READY)
+        parts.start.succeed()
         log.info("worker_ready", model=parts.life.model)
         arguments = worker_arguments(settings.concurrency, queues)
         return run_celery(app, arguments, lambda: parts.shutdown.is_asked)

@@ -34,7 +34,7 @@ class Heartbeat:
         self._store = store
         self._name = name
         self.model = model
-        """The name of its model; its setting until the model is loaded."""
+        """The name of its model; as its setting names it until the model is loaded."""
         self._slots = slots
         self._num_running = num_running
         self._state = WorkerState.LOADING

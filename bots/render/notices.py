@@ -1,8 +1,8 @@
 """The texts around an answer: the lateness line above, the note below, and what stands before it.
 
 A growing answer has the same words above it as the whole one. A queue notice says how many are
-ahead, how long it may take, or that no worker runs; its figures are rounded as far as they are
-known, so that it seldom changes. While the model thinks, a notice says for how long it has.
+ahead, how long it may take, or that no worker runs or can start; its figures are rounded as far as
+they are known, so that it seldom changes. While the model thinks, a notice says for how long it has.
 """
 # Pure. Uses markdown_it.
 
@@ -91,6 +91,7 @@ NOBODY = (
 NEXT = "*You are next.*"
 EXACT_UP_TO = 20
 """Above it the number is rounded to tens."""
+MOST_NAME_CHARS = 100
 MS = 1000
 STEP_S = 5
 
@@ -99,6 +100,8 @@ def waiting_notice(place: QueuePosition) -> str | None:
     """A sentence for a question that has not been started; None if there is none to show."""
     if place.state not in WAITING:
         return None
+    if place.failing_model:
+        return failing_notice(place.failing_model)
     if place.num_alive == 0:
         return NOBODY
     if place.num_ready == 0:
@@ -112,6 +115,19 @@ def waiting_notice(place: QueuePosition) -> str | None:
 def thinking_notice(thinking_s: float) -> str:
     """A sentence for a question that the model thinks about."""
     return f"*Thinking… {int(thinking_s)} s*"
+
+
+def failing_notice(model: str) -> str:
+    """The sentence for a question that waits for a model which fails at every start."""
+    return (
+        f"*No worker can start the model {_plain(model)} at the moment; those who run me can see "
+        "why. Your question is kept and will be answered when one starts.*"
+    )
+
+
+def _plain(name: str) -> str:
+    """A model's name without what Markdown or a platform reads as anything else."""
+    return re.sub(r"[^\w./:+ -]|(?<!\w)_|_(?!\w)", "", name)[:MOST_NAME_CHARS]
 
 
 def _count(number: int) -> str:

@@ -17,9 +17,11 @@ import redis
 
 from shared.checks import Check, print_checks
 from shared.cli.embedded_redis import find_redis_server
+from shared.cli.operator import open_operator_connection
 from shared.cli.processes import python_module
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.ledger import keys
+from shared.ledger import status as operating
 from shared.ledger.documents import NO_VECTOR_SETS
 from shared.ledger.redis_health import (
     find_problem,
@@ -47,6 +49,7 @@ def report(settings: Settings) -> int:
     else:
         url = settings.redis_url.get_secret_value()
         checks.extend(check_redis(url, allow_volatile=settings.allow_volatile_redis))
+    checks.extend(check_starts(settings))
     code = print_checks(checks)
     for module, library in PARTS.items():
         if importlib.util.find_spec(library) is None:
@@ -129,6 +132,23 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
     if not has_vectors:
         checks.append(Check.warn("redis vector sets", NO_VECTOR_SETS))
     return [*checks, door, _skew(server_s)]
+
+
+def check_starts(settings: Settings) -> list[Check]:
+    """A fault for each model that a host's workers fail to start; a note if another is ready there.
+
+    Of the Redis that is named, or the embedded one of a running ``parley``.
+    """
+    try:
+        with open_operator_connection(settings) as operator:
+            found = operator.run(operating.status())
+    except RedisUnavailableError:
+        return []  # another check says so
+    ready = {each.name.rpartition(":")[0] for each in found.workers if each.state == "ready"}
+    return [
+        Check("starts", None if failed.host in ready else False, str(failed))
+        for failed in found.failed_starts
+    ]
 
 
 def _has_vector_sets(client: redis.Redis) -> bool:

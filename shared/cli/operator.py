@@ -141,6 +141,8 @@ def status_lines(status: Status) -> list[str]:
         f"{worker.running} of {worker.slots} answers"
         for worker in status.workers
     ]
+    lines += [f"models   {models}"] if (models := _models(status)) else []
+    lines += [f"failing  {failed}" for failed in status.failed_starts]
     queue = f"queue    {status.num_queued} waiting, {status.num_running} being answered"
     if status.num_queued:
         queue += f"; the oldest waits for {status.oldest_wait_ms / MS:.0f} s"
@@ -150,6 +152,19 @@ def status_lines(status: Status) -> list[str]:
     hint = "; see `parley dead list`" if status.num_dead else ""
     lines.append(f"dead     {status.num_dead} letters{hint}")
     return lines
+
+
+def _models(status: Status) -> str:
+    """The models that workers run, their workers' states, and the jobs that wait for each."""
+    names = dict.fromkeys(worker.model for worker in status.workers if worker.slots)
+    names |= dict.fromkeys(name for name in status.waiting if name)
+    told = []
+    for name in names:
+        states = [worker.state for worker in status.workers if worker.model == name]
+        counts = [f"{states.count(state)} {state}" for state in WorkerState if state in states]
+        wait = [f"{num} waiting" for num in [status.waiting.get(name, 0)] if num]
+        told.append(f"{name} ({', '.join([*(counts or ['no worker']), *wait])})")
+    return "; ".join(told)
 
 
 def status_json(status: Status) -> str:

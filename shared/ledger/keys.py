@@ -43,6 +43,9 @@ VECTORS = PREFIX + "vectors"
 WORKERS = PREFIX + "workers"
 """Sorted set: worker name -> its latest heartbeat, in ms."""
 
+STARTS = PREFIX + "starts"
+"""Sorted set: a model on a host that has not become ready yet -> its latest start, in ms."""
+
 PREFERENCES = PREFIX + "preferences"
 """Hash: ``PLATFORM:TEAM|CHANNEL`` -> the preferences of a channel, or without one of a workspace.
 """
@@ -140,6 +143,13 @@ PRESENTER_LIFETIME_MS = 10_000
 
 WORKER_LIFETIME_MS = 10_000
 """A worker without a heartbeat for this long is not alive."""
+
+FAILING_STARTS = 3
+"""So many starts in a row without a ready worker are a fault that a restart does not mend."""
+
+START_LIFETIME_MS = 2 * 3600 * 1000
+"""A supervisor starts a worker again within minutes: an older failure is of one that it gave up.
+Longer than the slowest loading of a model."""
 
 
 def job(job_id: str) -> str:
@@ -320,6 +330,11 @@ def claimed(queue: str) -> str:
 def worker(name: str) -> str:
     """Hash: a live worker's model, state and slots; expires without a heartbeat."""
     return f"{PREFIX}worker:{name}"
+
+
+def start(start_id: str) -> str:
+    """Hash: the failed starts in a row of a model on a host, and its workers that load it now."""
+    return f"{PREFIX}start:{start_id}"
 
 
 def passage(passage_id: str) -> str:

@@ -3,16 +3,17 @@
 Lua steps and the calls that run them, for either side and for the command line.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from shared.jobs import Job, QueuePosition
+from shared.jobs import Job, QueuePosition, chat_queue
 from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
 from shared.ledger.lifecycle import Ready
 from shared.ledger.lua.prelude import ENDING_PRELUDE, PRELUDE
+from shared.ledger.starts import FAILING, FailedStarts
 
 SIGN_OF_LIFE = (
     ENDING_PRELUDE
@@ -39,30 +40,69 @@ return 1
 
 PLACE = (
     PRELUDE
+    + FAILING
     + """
+-- The model that no worker can start, unless one is ready, or loads and has not failed so often.
+local function failing_model(id, now)
+  local wanted, found, latest = redis.call('HGET', job_key(id), 'model'), '', 0
+  local is_failing = {}
+  for _, start in ipairs(failing_starts(now)) do
+    for _, name in ipairs(start.loading) do is_failing[name] = true end
+    local at = start.model == wanted and now + 1 or start.failed_at
+    if start.has_slots and at > latest then found, latest = start.model, at end
+  end
+  if found == '' then return '' end
+  for _, name in ipairs(live_workers(now)) do
+    local worker = redis.call('HMGET', worker_key(name), 'state', 'slots')
+    local may_come = worker[1] == 'loading' and worker[2] ~= '0'
+    if may_come and not is_failing[name] then return '' end
+  end
+  return found
+end
+
 -- ARGV: id. Where a job stands that has not been begun.
--- Returns {state, jobs ahead, expected wait in ms or -1, workers ready, workers alive} or {}.
+-- Returns {state, jobs ahead, expected wait in ms or -1, workers ready, workers alive,
+-- the model that none of them can start, or ''} or {}.
 local id, now = ARGV[1], now_ms()
 local state = redis.call('HGET', job_key(id), 'state')
 if not state then return {} end
 local slots, ready, alive = capacity(now)
 local ahead = redis.call('ZRANK', QUEUE, id) or 0
-return {state, ahead, expected_wait(ahead, slots), ready, alive}
+local failing = ready == 0 and failing_model(id, now) or ''
+return {state, ahead, expected_wait(ahead, slots), ready, alive, failing}
 """
 )
 
 STATUS = (
     PRELUDE
-    + """
--- Returns {queued, running, oldest wait in ms, dead, ids in Celery's list, service time in ms,
---   then for each live worker its name and its fields and values as one list}.
+    + FAILING
+    + f"""
+-- Returns {{queued, running, oldest wait in ms, dead, ids in Celery's list, service time in ms,
+--   model and number of jobs that wait for it, ..., failing starts as lists}},
+--   then for each live worker its name and its fields and values as one list}}.
 local now = now_ms()
 local num_queued = redis.call('ZCARD', QUEUE)
 local oldest = redis.call('ZRANGE', QUEUE, 0, 0)[1]
 local since = oldest and redis.call('HGET', job_key(oldest), 'accepted_at')
-local answer = {num_queued, redis.call('ZCARD', OPEN) - num_queued, since and now - since or 0,
+local waiting, models = {{}}, {{}}
+for _, id in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do
+  local route = redis.call('HGET', job_key(id), 'route')
+  local model = route and string.sub(route, {len(chat_queue("")) + 1}) or ''
+  if not waiting[model] then table.insert(models, model) end
+  waiting[model] = (waiting[model] or 0) + 1
+end
+local queues, failing = {{}}, {{}}
+for _, model in ipairs(models) do
+  table.insert(queues, model)
+  table.insert(queues, waiting[model])
+end
+for _, start in ipairs(failing_starts(now)) do
+  table.insert(failing,
+    {{start.host, start.model, start.failed, start.sentence, now - start.failed_at}})
+end
+local answer = {{num_queued, redis.call('ZCARD', OPEN) - num_queued, since and now - since or 0,
   redis.call('ZCARD', DEAD), redis.call('LLEN', CHAT),
-  math.floor(tonumber(redis.call('GET', SERVICE) or '0'))}
+  math.floor(tonumber(redis.call('GET', SERVICE) or '0')), queues, failing}}
 for _, name in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
   local worker = redis.call('HGETALL', worker_key(name))
   if #worker > 0 then
@@ -180,10 +220,10 @@ def queue_position(job_id: str) -> Call[QueuePosition | None]:
     def read(raw: Raw) -> QueuePosition | None:
         if not raw:
             return None
-        ahead, wait_ms, ready, alive = (int(word) for word in raw[1:])
-        return QueuePosition(
-            text_of(raw[0]), ahead, wait_ms if wait_ms >= 0 else None, ready, alive
-        )
+        ahead, wait_ms, ready, alive = (int(word) for word in raw[1:5])
+        expected_ms = wait_ms if wait_ms >= 0 else None
+        failing = text_of(raw[5])
+        return QueuePosition(text_of(raw[0]), ahead, expected_ms, ready, alive, failing)
 
     return Call(PLACE, (job_id,), read)
 
@@ -199,15 +239,23 @@ class Status:
     num_in_celery: int
     service_ms: int
     workers: tuple[WorkerReport, ...]
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Model -> jobs that wait for a worker that runs it; the empty name: for any worker."""
+    failed_starts: tuple[FailedStarts, ...] = ()
+    """Models that have failed so often in a row that a restart does not help."""
 
 
 def status() -> Call[Status]:
     """Workers, queue and dead letters now."""
 
-    def read(raw: Raw) -> Status:
+    def read(raw: Any) -> Status:  # noqa: ANN401 - a script's answer, with lists in it
         queued, running, oldest_ms, dead, in_celery, service_ms = (int(word) for word in raw[:6])
-        workers = tuple(_report(words) for words in raw[6:])
-        return Status(queued, running, oldest_ms, dead, in_celery, service_ms, workers)
+        names, counts = (raw[6][at::2] for at in (0, 1))
+        waiting = {text_of(name): int(count) for name, count in zip(names, counts, strict=True)}
+        failed = tuple(FailedStarts.read(words) for words in raw[7])
+        workers = tuple(_report(words) for words in raw[8:])
+        numbers = (queued, running, oldest_ms, dead, in_celery, service_ms)
+        return Status(*numbers, workers, waiting, failed)
 
     return Call(STATUS, (), read)
 

@@ -11,6 +11,7 @@ local OPEN = '{keys.OPEN}'
 local QUEUE = '{keys.QUEUE}'
 local DEAD = '{keys.DEAD}'
 local WORKERS = '{keys.WORKERS}'
+local STARTS = '{keys.STARTS}'
 local SEQUENCE = '{keys.SEQUENCE}'
 local SERVICE = '{keys.SERVICE}'
 local REPUBLISH_AFTER = {keys.REPUBLISH_AFTER_MS}
@@ -29,6 +30,7 @@ local function outbox_key(name) return '{keys.outbox("")}' .. name end
 local function nudge_channel(name) return '{keys.nudge("")}' .. name end
 local function asker_key(asker) return '{keys.asker("")}' .. asker end
 local function worker_key(name) return '{keys.worker("")}' .. name end
+local function start_key(id) return '{keys.start("")}' .. id end
 local function claimed_key(queue) return '{keys.claimed("")}' .. queue end
 """
 
@@ -54,11 +56,11 @@ local function live_workers(now)
   return redis.call('ZRANGE', WORKERS, now - {keys.WORKER_LIFETIME_MS}, '+inf', 'BYSCORE')
 end
 
--- Whether one of them writes with a model.
+-- Whether one of them writes with a model. One that still loads it may never do so.
 local function is_run(model, now)
   for _, name in ipairs(live_workers(now)) do
     local worker = redis.call('HMGET', worker_key(name), 'model', 'state')
-    if worker[1] == model and worker[2] ~= 'stopping' then return true end
+    if worker[1] == model and worker[2] == 'ready' then return true end
   end
   return false
 end
