@@ -19,6 +19,7 @@ from worker.knowledge import commands as knowledge_commands
 
 evaluations = typer.Typer(no_args_is_help=True, help="Measure a task against honest baselines.")
 benches = typer.Typer(no_args_is_help=True, help="Measure how fast a worker's parts are.")
+models = typer.Typer(no_args_is_help=True, help="Look at models without starting them.")
 trainings = typer.Typer(no_args_is_help=True, help="Train a model of Parley's own.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs.")]
@@ -260,6 +261,25 @@ def train_sentiment(
             sys.stdout.write(f"{line}\n")
 
 
+@models.command("show")
+def show_model(
+    context: typer.Context,
+    model: Annotated[
+        str | None, typer.Argument(help="As PARLEY_MODEL, which holds if it is absent.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Print what is in force for a model, and which setting, file or server it is from."""
+    from worker.evaluation import model_facts  # noqa: PLC0415 - a second of import
+
+    settings: Settings = context.obj
+    if model is not None:
+        settings = settings.model_copy(update={"model": model})
+    facts = model_facts.facts_of(settings, model_facts.describe(settings))
+    model_facts.show_facts(facts, sys.stdout, as_json=as_json)
+
+
 def make_app() -> typer.Typer:
     """The command line with all commands."""
     app = typer.Typer(
@@ -267,6 +287,7 @@ def make_app() -> typer.Typer:
     )
     app.command("ingest")(knowledge_commands.ingest)
     app.add_typer(knowledge_commands.knowledge, name="knowledge")
+    app.add_typer(models, name="model")
     app.add_typer(evaluations, name="eval")
     app.add_typer(trainings, name="train")
     app.add_typer(benches, name="bench")

@@ -107,6 +107,12 @@ def evaluate(context: typer.Context) -> None:
 
 
 @app.command(context_settings=HANDED_ON, add_help_option=False)
+def model(context: typer.Context) -> None:
+    """Show what is in force for a model, and from where."""
+    _hand_on("model", context)
+
+
+@app.command(context_settings=HANDED_ON, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train the sentiment model."""
     _hand_on("train", context)

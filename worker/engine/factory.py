@@ -94,6 +94,16 @@ def _source_for(kind: str, choice: ModelChoice) -> ModelSource | None:
     return None
 
 
+def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None]:
+    """The library that ``build`` would compute a model with, and the file that it would read.
+
+    Raises:
+        ModelUnavailableError: as of ``build``, as far as names and files tell.
+    """
+    source = _source_for(kind, choice)
+    return (OPENVINO, source) if source else (TRANSFORMERS, None)
+
+
 def is_ready_to_build(kind: str, choice: ModelChoice) -> bool:
     """Whether ``build`` finds the model's files made, or needs none.
 

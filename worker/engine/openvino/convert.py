@@ -8,7 +8,6 @@ GGUF file or a folder with an OpenVINO model; the folder gets the model with the
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,11 @@ from openvino import opset13
 from transformers import AutoTokenizer
 
 from worker.engine.gguf import fields_of
+from worker.engine.openvino.facts import facts_of_folder, facts_of_gguf, num_weights
 from worker.engine.openvino.files import FACTS_FILE, MODEL_FILE, READ_WELL
 
 WRITTEN_ANEW = ("general.architecture", "general.file_type")
 Q8_0 = gguf.GGMLQuantizationType.Q8_0
-SAMPLING_FIELDS = (
-    ("temperature", "temp"),
-    ("top_p", "top_p"),
-    ("top_k", "top_k"),
-    ("min_p", "min_p"),
-    ("repetition_penalty", "penalty_repeat"),
-)
-"""Ours, and llama.cpp's in ``general.sampling``."""
 
 
 def from_gguf(source: Path, folder: Path) -> None:
@@ -51,8 +43,8 @@ def from_gguf(source: Path, folder: Path) -> None:
     openvino_genai.ContinuousBatchingPipeline(
         str(file), scheduler, "CPU", {"enable_save_ov_model": True}
     )
-    num_parameters = sum(int(np.prod(tensor.shape)) for tensor in reader.tensors)
-    _finish(work / MODEL_FILE, folder, {**_facts_of_gguf(fields), "num_parameters": num_parameters})
+    facts = {**facts_of_gguf(fields), "num_parameters": num_weights(source)}
+    _finish(work / MODEL_FILE, folder, facts)
     tokenizer: Any = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer.save_pretrained(folder)
     shutil.rmtree(work)
@@ -84,57 +76,10 @@ def rewrite_as_q8_0(source: Path, file: Path) -> None:
     writer.close()
 
 
-def _facts_of_gguf(fields: Mapping[str, Any]) -> dict[str, Any]:
-    architecture = fields["general.architecture"]
-
-    def found(name: str, default: Any = None) -> Any:  # noqa: ANN401 - whatever the file says
-        return fields.get(f"{architecture}.{name}", default)
-
-    num_heads = found("attention.head_count")
-    return {
-        "context_tokens": int(found("context_length", 2048)),
-        "eos_token_ids": sorted(
-            {
-                int(fields[name])
-                for name in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
-                if name in fields
-            }
-        ),
-        "num_layers": int(found("block_count")),
-        "num_kv_heads": int(found("attention.head_count_kv", num_heads)),
-        "head_size": int(found("attention.key_length", found("embedding_length") // num_heads)),
-        "sampling": {
-            ours: fields[f"general.sampling.{theirs}"]
-            for ours, theirs in SAMPLING_FIELDS
-            if f"general.sampling.{theirs}" in fields
-        },
-    }
-
-
 def from_openvino(source: Path, folder: Path) -> None:
     """Prepare a folder that optimum-intel or a hub made."""
-    config = json.loads((source / "config.json").read_text())
-    text = config.get("text_config") or config
-    path = source / "generation_config.json"
-    generation = json.loads(path.read_text()) if path.is_file() else {}
     tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    ends = [text.get("eos_token_id"), generation.get("eos_token_id"), tokenizer.eos_token_id]
-    flat = {each for one in ends for each in (one if isinstance(one, list) else [one])}
-    num_heads = text.get("num_attention_heads", 1)
-    sampled = generation if generation.get("do_sample") else {}
-    facts = {
-        "context_tokens": int(text.get("max_position_embeddings", 2048)),
-        "eos_token_ids": sorted(each for each in flat if each is not None),
-        "num_layers": int(text.get("num_hidden_layers", 1)),
-        "num_kv_heads": int(text.get("num_key_value_heads") or num_heads),
-        "head_size": int(text.get("head_dim") or text.get("hidden_size", 1) // num_heads),
-        "num_parameters": 0,
-        "sampling": {
-            name: sampled[name]
-            for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-            if sampled.get(name) is not None
-        },
-    }
+    facts = {**facts_of_folder(source, tokenizer.eos_token_id), "num_parameters": 0}
     _finish(source / MODEL_FILE, folder, facts)
     tokenizer.save_pretrained(folder)
 

@@ -189,7 +189,7 @@ def ensure_prepared(source: ModelSource, cache_dir: Path, progress: Progress) ->
 def _read(name: str, folder: Path) -> PreparedModel:
     facts: dict[str, Any] = json.loads((folder / FACTS_FILE).read_text())
     template = folder / "chat_template.jinja"
-    thinks = template.is_file() and "<think>" in template.read_text()
+    found = template.read_text() if template.is_file() else ""
     return PreparedModel(
         name=name,
         folder=folder,
@@ -201,8 +201,13 @@ def _read(name: str, folder: Path) -> PreparedModel:
         num_parameters=facts["num_parameters"],
         vocabulary=facts["vocabulary"],
         weight_bytes=facts["weight_bytes"],
-        sampling=Sampling(**facts["sampling"]).over(THINKING_SAMPLING if thinks else GREEDY),
+        sampling=Sampling(**facts["sampling"]).over(sampling_beside(found)),
     )
+
+
+def sampling_beside(template: str) -> Sampling:
+    """What holds where a model's files name no value, by its chat template."""
+    return THINKING_SAMPLING if "<think>" in template else GREEDY
 
 
 def _size(path: Path) -> int:
