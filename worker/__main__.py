@@ -222,7 +222,9 @@ def _rater(settings: Settings) -> Rater:
             load_classifier,
         )
 
-        return load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
+        return load_classifier(
+            ClassifierChoice(settings.cache_dir, settings.sentiment_model, settings.device)
+        )
 
     return Rater(load)
 

@@ -47,7 +47,7 @@ def evaluate_qa(
     settings: Settings = context.obj
     if (docs is None) != (questions is None):
         raise SettingsError("--docs and --questions go together: a folder, and what to ask of it.")
-    embedding = load_embedder(settings.embedding_model, settings.device)
+    embedding = load_embedder(settings.embedding_model, settings.device, settings.cache_dir)
     if calibration:
         chosen = qa_set.shipped_set(qa_set.TUNING)
         sys.stdout.write("\n".join(qa.calibrate(chosen, embedding)) + "\n")
@@ -75,7 +75,7 @@ def evaluate_sentiment(
     from worker.sentiment.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
 
     settings: Settings = context.obj
-    choice = ClassifierChoice(settings.sentiment_model, settings.device)
+    choice = ClassifierChoice(settings.cache_dir, settings.sentiment_model, settings.device)
     chosen = sentiment.own_texts(texts) if texts else sentiment.held_out_texts()
     show(sentiment.evaluate_sentiment(choice, chosen), sys.stdout, as_json=as_json)
 
@@ -116,7 +116,7 @@ def bench_retrieval(
     from worker.evaluation.report import show  # noqa: PLC0415 - the same
 
     settings: Settings = context.obj
-    embedding = load_embedder(settings.embedding_model, settings.device)
+    embedding = load_embedder(settings.embedding_model, settings.device, settings.cache_dir)
     sizes = sorted(passages or [1_000, 10_000])
     show(retrieval.bench_retrieval(embedding, sizes), sys.stdout, as_json=as_json)
 
@@ -129,7 +129,7 @@ def bench_sentiment(context: typer.Context, *, as_json: AsJson = False) -> None:
     from worker.sentiment.classifier import ClassifierChoice  # noqa: PLC0415 - the same
 
     settings: Settings = context.obj
-    choice = ClassifierChoice(settings.sentiment_model, settings.device)
+    choice = ClassifierChoice(settings.cache_dir, settings.sentiment_model, settings.device)
     show(sentiment.bench_sentiment(choice), sys.stdout, as_json=as_json)
 
 
@@ -212,8 +212,8 @@ def evaluate_models(
 
     settings: Settings = context.obj
     candidates = choosing.measure_models(models)
-    embedding = load_embedder(settings.embedding_model, settings.device)
-    choice = ClassifierChoice(settings.sentiment_model, settings.device)
+    embedding = load_embedder(settings.embedding_model, settings.device, settings.cache_dir)
+    choice = ClassifierChoice(settings.cache_dir, settings.sentiment_model, settings.device)
     alike = (
         qa.evaluate_qa(qa_set.shipped_set(qa_set.REPORT), embedding),
         sentiment.evaluate_sentiment(choice, sentiment.held_out_texts()),

@@ -115,14 +115,15 @@ def _check_prompts(settings: Settings) -> Check:
 def _embeddings(settings: Settings) -> str:
     from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
 
-    embedder = load_embedder(settings.embedding_model, settings.device)
-    return f"{embedder.name}, vectors of {embedder.width} numbers"
+    embedder = load_embedder(settings.embedding_model, settings.device, settings.cache_dir)
+    width = embedder.embed([embedder.name]).shape[1]
+    return f"{embedder.name}, vectors of {width} numbers"
 
 
 def _sentiment(settings: Settings) -> str:
     from worker.sentiment.classifier import ClassifierChoice, load_classifier  # noqa: PLC0415 - the same
 
-    load_classifier(ClassifierChoice(settings.sentiment_model, settings.device))
+    load_classifier(ClassifierChoice(settings.cache_dir, settings.sentiment_model, settings.device))
     return "ours" if settings.sentiment_model == "default" else settings.sentiment_model
 
 

@@ -164,4 +164,4 @@ def _naming(handler: Handler, own_model: str) -> Handler:
 def _load_embedding(settings: Settings) -> Embedding:
     from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
 
-    return load_embedder(settings.embedding_model, settings.device)
+    return load_embedder(settings.embedding_model, settings.device, settings.cache_dir)

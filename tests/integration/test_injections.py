@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
 import pytest
 import redis
 
@@ -63,7 +64,9 @@ class Answered:
 
 @pytest.fixture(scope="module")
 def desk(quiet_server: str, endless_model: Path) -> Iterator[Desk]:
-    embedder = EmbeddingCache(load_embedder("default", "cpu"))
+    embedder = EmbeddingCache(
+        load_embedder("default", "cpu", platformdirs.user_cache_path("parley"))
+    )
     with redis.Redis.from_url(quiet_server) as client, open_mind(endless_model) as chat_model:
         client.flushall()
         yield make_desk(BlockingStore(client), embedder, chat_model)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 import redis
 
@@ -58,7 +59,7 @@ CODE_WORD = "The code word of the finance channel is HALIBUT, and nobody else ma
 
 @pytest.fixture(scope="module")
 def embedder() -> Embedding:
-    return EmbeddingCache(load_embedder("default", "cpu"))
+    return EmbeddingCache(load_embedder("default", "cpu", platformdirs.user_cache_path("parley")))
 
 
 @pytest.fixture(scope="module")

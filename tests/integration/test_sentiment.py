@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import platformdirs
 import pytest
 
 from shared.jobs import Kind, Origin, Platform, make_job
@@ -39,7 +40,10 @@ def now_s() -> float:
 @pytest.fixture(scope="module")
 def rater() -> Iterator[Rater]:
     """The default model."""
-    rater = Rater(lambda: load_classifier(ClassifierChoice(device="cpu")))
+    # Loaded here and not at its first use: OpenVINO keeps the file of its weights open.
+    cache_dir = platformdirs.user_cache_path("parley")
+    classifier = load_classifier(ClassifierChoice(cache_dir, device="cpu"))
+    rater = Rater(lambda: classifier)
     yield rater
     rater.close()
 

@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -33,7 +34,8 @@ from worker.sentiment.corpus import (
 from worker.sentiment.ratings import LABELS, Classifier, Label
 from worker.sentiment.training import TrainingOptions, train_sentiment
 
-CHOICE = ClassifierChoice(device="cpu")
+CACHE = platformdirs.user_cache_path("parley")
+CHOICE = ClassifierChoice(CACHE, device="cpu")
 TEXTS = ["I love it!", "I hate it.", "A door.", "Not bad at all, really, I was surprised 🎉", ""]
 
 
@@ -58,8 +60,8 @@ def test_batched_ratings_equal_those_of_one_text_at_a_time(ours: Classifier) -> 
 
     alone = [ours.rate([text])[0] for text in texts]
     assert [rating.score for rating in together] == pytest.approx(
-        [rating.score for rating in alone], abs=1e-3
-    )
+        [rating.score for rating in alone], abs=0.02
+    ), "another order of sums may round an int8 number the other way"
 
 
 def test_fast_model_rates_as_the_one_that_was_trained(ours: Classifier) -> None:
@@ -83,7 +85,7 @@ def test_rating_nothing_is_nothing(ours: Classifier) -> None:
 def test_another_model_takes_our_models_place(tmp_path: Path) -> None:
     place = save_tiny_encoder(tmp_path, ["negative", "neutral", "positive"])
 
-    classifier = load_classifier(ClassifierChoice(str(place), "cpu"))
+    classifier = load_classifier(ClassifierChoice(CACHE, str(place), "cpu"))
 
     together = classifier.rate(["good day", "bad", "good good good"])
     assert classifier.name == str(place)
@@ -99,7 +101,7 @@ def test_the_same_model_with_its_classes_swapped_says_the_opposite(tmp_path: Pat
     swapped = save_tiny_encoder(tmp_path / "swapped", names[::-1])
 
     scores = [
-        load_classifier(ClassifierChoice(str(place), "cpu")).rate(["good"])[0].score
+        load_classifier(ClassifierChoice(CACHE, str(place), "cpu")).rate(["good"])[0].score
         for place in (straight, swapped)
     ]
 
@@ -120,14 +122,14 @@ def test_model_that_cannot_be_used_is_refused_with_a_sentence(
     place = save_tiny_encoder(tmp_path, labels, is_safe=is_safe)
 
     with pytest.raises(ModelUnavailableError, match="PARLEY_SENTIMENT_MODEL") as caught:
-        load_classifier(ClassifierChoice(str(place), "cpu"))
+        load_classifier(ClassifierChoice(CACHE, str(place), "cpu"))
 
     assert sentence in str(caught.value)
 
 
 def test_folder_without_a_model_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match=r"no model in that folder \(no config.json\)"):
-        load_classifier(ClassifierChoice(str(tmp_path), "cpu"))
+        load_classifier(ClassifierChoice(CACHE, str(tmp_path), "cpu"))
 
 
 def test_ours_beats_both_baselines_on_texts_that_nobody_trained_on() -> None:
@@ -226,7 +228,7 @@ def test_training_writes_a_model_that_can_be_used_and_trains_the_same_one_again(
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert said[4].startswith("epoch 4 of 4: loss")
-    classifier = load_classifier(ClassifierChoice(str(first), "cpu"))
+    classifier = load_classifier(ClassifierChoice(CACHE, str(first), "cpu"))
     good, bad = classifier.rate(["a wonderful thing, number 1", "a terrible thing, number 2"])
     assert good.score > bad.score
     read = read_held_out(first / "held_out.tsv.xz")

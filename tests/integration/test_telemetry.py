@@ -52,7 +52,7 @@ class Proxy:
 def proxy() -> Iterator[Proxy]:
     proxy = Proxy()
     yield proxy
-    if proxy._thread.is_alive():  # noqa: SLF001 - ours
+    if proxy._thread.is_alive():
         proxy.close()
 
 
@@ -75,7 +75,7 @@ def test_no_module_of_ours_reports_its_use_of_openvino(tmp_path: Path, proxy: Pr
 
 
 def test_proxy_notices_what_openvino_reports_by_itself(tmp_path: Path, proxy: Proxy) -> None:
-    """If this fails, openvino reports nothing any more, or otherwise than the other test watches."""
+    """If this fails, openvino reports nothing any more, or in a way that the other test misses."""
     run("import openvino", tmp_path, proxy)
 
     assert proxy.num_calls >= 1

@@ -79,7 +79,7 @@ def _source_for(kind: str, choice: ModelChoice) -> ModelSource | None:
     Raises:
         ModelUnavailableError: that engine was named, and cannot compute the model.
     """
-    if kind == TRANSFORMERS or (kind == AUTO and not _is_for_processors(choice)):
+    if kind == TRANSFORMERS or (kind == AUTO and not is_for_processors(choice.device)):
         return None
     source = find_model(choice.model)
     if source is None:
@@ -129,12 +129,9 @@ def prepare(kind: str, choice: ModelChoice, progress: Progress) -> None:
         ensure_converted(DEFAULT_MODEL, choice.cache_dir, progress)
 
 
-def _is_for_processors(choice: ModelChoice) -> bool:
-    if choice.device == "cpu":
-        return True
-    if choice.device != AUTO:
-        return False
-    return not _has_accelerator()
+def is_for_processors(device: str) -> bool:
+    """Whether a model runs on the processor with this ``PARLEY_DEVICE``."""
+    return device == "cpu" or (device == AUTO and not _has_accelerator())
 
 
 def _has_accelerator() -> bool:

@@ -142,7 +142,7 @@ def _require(library: DocumentStore) -> None:
 def _embedding(settings: Settings) -> Embedding:
     from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - seconds of import
 
-    return load_embedder(settings.embedding_model, settings.device)
+    return load_embedder(settings.embedding_model, settings.device, settings.cache_dir)
 
 
 def _progress() -> Progress:

@@ -1,23 +1,18 @@
 """The sentiment models: ours, or any sequence classification model.
 
-Texts in, ratings out. ``worker.engine.encoders.classifier`` runs them; it knows scores and classes
-and nothing of sentiment.
+Texts in, ratings out. ``worker.engine.encoders`` runs them; it knows scores and classes and
+nothing of sentiment. torch is imported only where it computes: ours on a GPU, and any other.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import ModelUnavailableError
-from worker.engine.devices import pick_device
-from worker.engine.encoders.classifier import (
-    ADAPTER_FILE,
-    AdaptedClassifier,
-    ForeignClassifier,
-    load_adapted_classifier,
-    load_foreign_classifier,
-)
 from worker.engine.encoders.common import DEFAULT
+from worker.engine.encoders.compiled_classifier import ADAPTER_FILE, load_compiled_classifier
+from worker.engine.encoders.files import is_compiled_on
 from worker.sentiment.cleaning import clean
 from worker.sentiment.features import VaderLexicon, cues_of
 from worker.sentiment.ratings import (
@@ -30,6 +25,9 @@ from worker.sentiment.ratings import (
     values_of,
 )
 
+if TYPE_CHECKING:
+    from worker.engine.encoders.classifier import ForeignClassifier
+
 SETTING = "PARLEY_SENTIMENT_MODEL"
 DATA = Path(__file__).parent / "data"
 """Written by ``parley train sentiment``; comes with Parley."""
@@ -41,6 +39,7 @@ CLEAR_FOREIGN = 3.2
 class ClassifierChoice:
     """The choice of model and device, as in the settings."""
 
+    cache_dir: Path
     model: str = DEFAULT
     device: str = "auto"
 
@@ -51,12 +50,16 @@ def load_classifier(choice: ClassifierChoice) -> Classifier:
     Raises:
         ModelUnavailableError: it cannot be found or read, or its classes are no sentiments.
     """
-    device = pick_device(choice.device)
     trained = Path(choice.model).expanduser() / ADAPTER_FILE
-    if choice.model == DEFAULT or trained.is_file():
-        weights = DATA / ADAPTER_FILE if choice.model == DEFAULT else trained
-        return _ours(*load_adapted_classifier(weights, device))
-    return _foreign(load_foreign_classifier(choice.model, device, SETTING))
+    is_ours = choice.model == DEFAULT or trained.is_file()
+    weights = DATA / ADAPTER_FILE if choice.model == DEFAULT else trained
+    if is_ours and is_compiled_on(choice.device):
+        return _ours(*load_compiled_classifier(weights, choice.cache_dir))
+    from worker.engine.encoders import classifier as on_torch  # noqa: PLC0415 - seconds of import
+
+    if is_ours:
+        return _ours(*on_torch.load_adapted_classifier(weights, choice.device))
+    return _foreign(on_torch.load_foreign_classifier(choice.model, choice.device, SETTING))
 
 
 def load_plain(choice: ClassifierChoice) -> Classifier:
@@ -65,10 +68,20 @@ def load_plain(choice: ClassifierChoice) -> Classifier:
     Ours is as it was trained: float32, the adapter beside the layers. Raises as
     ``load_classifier``.
     """
-    if choice.model == DEFAULT:
-        device = pick_device(choice.device)
-        return _ours(*load_adapted_classifier(DATA / ADAPTER_FILE, device, is_plain=True))
-    return load_classifier(choice)
+    if choice.model != DEFAULT:
+        return load_classifier(choice)
+    from worker.engine.encoders import classifier as on_torch  # noqa: PLC0415 - as above
+
+    weights = DATA / ADAPTER_FILE
+    return _ours(*on_torch.load_adapted_classifier(weights, choice.device, is_plain=True))
+
+
+class ScoringModel(Protocol):
+    """Our model, on OpenVINO or torch."""
+
+    def scores(self, texts: Sequence[str], cues: Sequence[Sequence[float]]) -> list[float]:
+        """The score of each text, in their order."""
+        ...
 
 
 class OurSentimentClassifier:
@@ -76,9 +89,7 @@ class OurSentimentClassifier:
 
     name = "all-MiniLM-L6-v2 with Parley's adapter"
 
-    def __init__(
-        self, model: AdaptedClassifier, lexicon: VaderLexicon, boundaries: Boundaries
-    ) -> None:
+    def __init__(self, model: ScoringModel, lexicon: VaderLexicon, boundaries: Boundaries) -> None:
         self._model = model
         self._lexicon = lexicon
         self._boundaries = boundaries
@@ -98,7 +109,7 @@ def readable(lexicon: VaderLexicon, text: str) -> str:
     return lexicon.with_words_for_emoji(clean(text))
 
 
-def _ours(model: AdaptedClassifier, notes: Mapping[str, str]) -> OurSentimentClassifier:
+def _ours(model: ScoringModel, notes: Mapping[str, str]) -> OurSentimentClassifier:
     boundaries = Boundaries(*(float(notes[name]) for name in ("negative", "positive", "clear")))
     return OurSentimentClassifier(model, VaderLexicon(), boundaries)
 
@@ -106,7 +117,7 @@ def _ours(model: AdaptedClassifier, notes: Mapping[str, str]) -> OurSentimentCla
 class ForeignSentimentClassifier:
     """A third-party sequence classification model whose classes are sentiments."""
 
-    def __init__(self, model: ForeignClassifier, values: tuple[float, ...]) -> None:
+    def __init__(self, model: "ForeignClassifier", values: tuple[float, ...]) -> None:
         """``values``: the position of each class on the scale."""
         self.name = model.name
         self._model = model
@@ -127,7 +138,7 @@ class ForeignSentimentClassifier:
         return Rating(rating.score, label, is_clear)
 
 
-def _foreign(model: ForeignClassifier) -> ForeignSentimentClassifier:
+def _foreign(model: "ForeignClassifier") -> ForeignSentimentClassifier:
     values = values_of(model.class_names)
     if values is None:
         listed = ", ".join(model.class_names[number] for number in sorted(model.class_names))

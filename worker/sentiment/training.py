@@ -17,8 +17,9 @@ from typing import Any
 
 from shared.errors import StartupError
 from worker.engine.encoders.baseline import HEAD_FILE, FrozenEncoder, save_head
-from worker.engine.encoders.classifier import ADAPTER_FILE, MAX_TOKENS, AdaptedClassifier
+from worker.engine.encoders.classifier import AdaptedClassifier
 from worker.engine.encoders.common import default_encoder, token_ids_of
+from worker.engine.encoders.compiled_classifier import ADAPTER_FILE, MAX_TOKENS
 from worker.engine.encoders.lora import AdaptedEncoder, AdapterShape, new_adapted, save_adapter
 from worker.engine.encoders.lora_training import (
     LogisticHead,

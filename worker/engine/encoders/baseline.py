@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from shared.errors import ModelUnavailableError
-from worker.engine.encoders.common import default_encoder, load_tokenizer, token_ids_of
+from worker.engine.encoders.common import default_encoder, token_ids_of
 from worker.engine.encoders.lora_training import LogisticHead, sentence_vectors
+from worker.engine.encoders.tensors import load_tokenizer
 
 HEAD_FILE = "frozen_head.safetensors"
 MAX_TOKENS = 128

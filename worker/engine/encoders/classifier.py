@@ -1,4 +1,4 @@
-"""Text classifiers: an encoder with our adapter, or any sequence classification model.
+"""Text classifiers on torch: an encoder with our adapter, or any sequence classification model.
 
 Texts in, scores or probabilities of classes out, in batches of similar length. Does not know what
 the classes mean.
@@ -6,7 +6,6 @@ the classes mean.
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,19 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from shared.errors import ModelUnavailableError
+from worker.engine.devices import pick_device
 from worker.engine.encoders.common import (
     batches_by_length,
     default_encoder,
     find_encoder,
-    load_tokenizer,
-    padded,
     token_ids_of,
 )
-from worker.engine.encoders.int8_encoder import Int8Encoder
+from worker.engine.encoders.compiled_classifier import MAX_TOKENS
 from worker.engine.encoders.lora import AdaptedEncoder, load_adapted
+from worker.engine.encoders.tensors import load_tokenizer, padded
 
-ADAPTER_FILE = "sentiment.safetensors"
-MAX_TOKENS = 128
-"""The beginning of a long message shows its sentiment; ours was trained on texts below 96 tokens.
-"""
 BATCH_TOKENS = 1024
 """Of one forward step, padding included. On two cores 512 to 4,096 make no difference."""
-SHARE_TOKENS = 512
-"""Of one forward step where each core runs its own: small, so that no core waits for another."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 """The exceptions of transformers for a model that it cannot load."""
 
@@ -42,21 +35,10 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportErro
 class AdaptedClassifier:
     """Some layers of all-MiniLM-L6-v2 with an adapter, and a head that also reads cues."""
 
-    def __init__(
-        self,
-        model: AdaptedEncoder,
-        tokenizer: Any,  # noqa: ANN401 - transformers has no common type for them
-        rounded: Int8Encoder | None = None,
-    ) -> None:
-        """Score with the trained model, or with its int8 version."""
+    def __init__(self, model: AdaptedEncoder, tokenizer: Any) -> None:  # noqa: ANN401 - transformers has no common type
         self._model = model
-        self._rounded = rounded
         self._tokenizer = tokenizer
         self._device = next(model.parameters()).device
-        # One batch per core: cores that share every operator wait for one another at each.
-        self._cores = ThreadPoolExecutor(
-            torch.get_num_threads(), "rating", torch.set_num_threads, initargs=(1,)
-        )
 
     def scores(self, texts: Sequence[str], cues: Sequence[Sequence[float]]) -> list[float]:
         """The score of each text, in their order.
@@ -66,17 +48,9 @@ class AdaptedClassifier:
             cues: for each text, as many numbers as the model was trained with.
         """
         token_ids = token_ids_of(self._tokenizer, texts, MAX_TOKENS)
-        lengths = [len(ids) for ids in token_ids]
-        batches = batches_by_length(lengths, SHARE_TOKENS if self._rounded else BATCH_TOKENS)
-
-        def rated(batch: Sequence[int]) -> list[float]:
-            return self._forward([token_ids[i] for i in batch], [cues[i] for i in batch])
-
-        is_shared = self._rounded is not None and len(batches) > 1
         scores = [0.0] * len(texts)
-        for batch, found in zip(
-            batches, (self._cores.map if is_shared else map)(rated, batches), strict=True
-        ):
+        for batch in batches_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+            found = self._forward([token_ids[i] for i in batch], [cues[i] for i in batch])
             for position, score in zip(batch, found, strict=True):
                 scores[position] = score
         return scores
@@ -85,29 +59,26 @@ class AdaptedClassifier:
         self, token_ids: Sequence[Sequence[int]], cues: Sequence[Sequence[float]]
     ) -> list[float]:
         with torch.inference_mode():
-            if self._rounded:
-                rated = self._rounded(token_ids, cues)
-            else:
-                ids, mask = padded(token_ids, self._tokenizer.pad_token_id, self._device)
-                rated = self._model(ids, mask, torch.tensor(cues, device=self._device))
+            ids, mask = padded(token_ids, self._tokenizer.pad_token_id, self._device)
+            rated = self._model(ids, mask, torch.tensor(cues, device=self._device))
             found: list[float] = rated[:, 0].tolist()
         return found
 
 
 def load_adapted_classifier(
-    weights: Path, device: torch.device, *, is_plain: bool = False
+    weights: Path, device: str, *, is_plain: bool = False
 ) -> tuple[AdaptedClassifier, dict[str, str]]:
     """Our model with these weights, and the notes that were saved with them.
 
     Args:
         weights: the file of the adapter.
-        device: where it runs.
+        device: as ``PARLEY_DEVICE``.
         is_plain: as it was trained: float32, the adapter beside the layers.
 
     Raises:
         ModelUnavailableError: the encoder's package or the weights are missing.
     """
-    place = str(default_encoder())
+    place, where = str(default_encoder()), pick_device(device)
     try:
         model, tokenizer, notes = load_adapted(place, weights)
     except UNREADABLE as error:
@@ -115,14 +86,11 @@ def load_adapted_classifier(
             f"The sentiment model cannot be read from {weights} ({_first_line(error)}). Install "
             "Parley again, or train it with `parley train sentiment`."
         ) from error
-    rounded: Int8Encoder | None = None
     if not is_plain:
         model.merge()
-        if device.type == "cpu":
-            rounded = Int8Encoder(model)
-        else:
+        if where.type != "cpu":
             nn.Module.to(model.encoder, dtype=torch.bfloat16)  # the head stays in float32
-    return AdaptedClassifier(model.to(device=device), tokenizer, rounded), notes
+    return AdaptedClassifier(model.to(device=where), tokenizer), notes
 
 
 class ForeignClassifier:
@@ -164,12 +132,12 @@ class ForeignClassifier:
         return found
 
 
-def load_foreign_classifier(name: str, device: torch.device, setting: str) -> ForeignClassifier:
+def load_foreign_classifier(name: str, device: str, setting: str) -> ForeignClassifier:
     """Load a model from a folder or a hub.
 
     Args:
         name: a folder or a hub id.
-        device: where it runs.
+        device: as ``PARLEY_DEVICE``.
         setting: the setting that names it, for the sentence if it cannot be loaded.
 
     Raises:
@@ -183,7 +151,7 @@ def load_foreign_classifier(name: str, device: torch.device, setting: str) -> Fo
         )
     except UNREADABLE as error:
         raise ModelUnavailableError(_why(name, setting, error)) from error
-    return ForeignClassifier(name, model.to(device=device).eval(), tokenizer)
+    return ForeignClassifier(name, model.to(device=pick_device(device)).eval(), tokenizer)
 
 
 def _why(name: str, setting: str, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Common parts of text encoders: finding and loading them, batches by length, pooling.
+"""Common parts of text encoders: finding them, batches by length. Imports no torch.
 
 Shared by sentence embeddings and the sentiment classifier; does not know what the vectors are for.
 """
@@ -8,10 +8,6 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
-from transformers import AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
 from worker.engine.model_cache import sha256_of
@@ -88,12 +84,6 @@ def _sha256_at(file: Path, _size: int, _changed_ns: int) -> str:
     return sha256_of(file)
 
 
-def load_tokenizer(place: str) -> Any:  # noqa: ANN401 - transformers has no common type for them
-    """The tokenizer of a model; raises what transformers raises."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no stubs
-    return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-
-
 def token_ids_of(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:  # noqa: ANN401 - as above
     """Each text's token ids with the model's special tokens; a long text is cut."""
     if not texts:
@@ -118,27 +108,3 @@ def batches_by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]
         else:
             batches.append([position])
     return batches
-
-
-def padded(
-    token_ids: Sequence[Sequence[int]], pad_id: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, both (batch, time), int64, on the device."""
-    length = max(len(ids) for ids in token_ids)
-    rows = [[*ids, *[pad_id] * (length - len(ids))] for ids in token_ids]
-    marks = [[1] * len(ids) + [0] * (length - len(ids)) for ids in token_ids]
-    return torch.tensor(rows, device=device), torch.tensor(marks, device=device)
-
-
-def mean_pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The mean over the real tokens.
-
-    Args:
-        states: (batch, time, width).
-        mask: (batch, time), 1 for real tokens.
-
-    Returns:
-        (batch, width), float32.
-    """
-    weights = mask.unsqueeze(-1).float()  # (batch, time, 1)
-    return (states.float() * weights).sum(1) / weights.sum(1).clamp(min=1.0)

@@ -1,90 +1,62 @@
 """Sentence embeddings: texts to vectors of length one, in batches of similar length.
 
-Works with any encoder with safetensors weights; no code of a model's repository is run. Does not
-know documents.
+The packaged model runs on OpenVINO on a processor, without torch; any other, and a GPU, on torch.
+Does not know documents.
 """
 
-import threading
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from transformers import AutoModel
 
-from shared.errors import ModelUnavailableError
-from worker.engine.devices import pick_device
-from worker.engine.encoders.common import (
-    DEFAULT,
-    DEFAULT_ENCODER,
-    batches_by_length,
-    find_encoder,
-    load_tokenizer,
-    mean_pooled,
-    padded,
-    token_ids_of,
-)
-from worker.engine.encoders.protocol import Vectors
+from worker.engine.encoders.common import DEFAULT, DEFAULT_ENCODER, batches_by_length
+from worker.engine.encoders.compiled import CompiledEncoder, open_compiled
+from worker.engine.encoders.files import SENTENCE, ensure_encoder, is_compiled_on
+from worker.engine.encoders.protocol import Embedding, Vectors
 
-SETTING = "PARLEY_EMBEDDING_MODEL"
 MAX_TOKENS = 256
 """Of a text; the rest is cut. all-MiniLM-L6-v2 was trained with this length (its model card)."""
-BATCH_TOKENS = 4096
-"""Of a batch, padding included. More is no faster on two cores."""
+BATCH_TOKENS = 1024
+"""Of a batch, padding included: small, so that each core has one."""
 
 
 class Embedder:
-    """One encoder in memory; many threads may call it, it runs one call at a time."""
+    """The packaged encoder, compiled; thread-safe."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:  # noqa: ANN401 - as encoding's
-        self.name = name
-        """Stored beside vectors, as those of another model cannot be compared with them."""
-        self._model = model
-        self._tokenizer = tokenizer
-        self._lock = threading.Lock()
+    name = DEFAULT_ENCODER
+    """Stored beside vectors, as those of another model cannot be compared with them."""
+
+    def __init__(self, encoder: CompiledEncoder) -> None:
+        self._encoder = encoder
 
     @property
     def width(self) -> int:
         """The number of components of a vector."""
-        return int(self._model.config.hidden_size)
+        return self._encoder.width
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The texts' vectors, in their order."""
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        with self._lock, torch.inference_mode():
-            token_ids = token_ids_of(self._tokenizer, texts, MAX_TOKENS)
-            for batch in batches_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
-                vectors[batch] = self._embed_batch([token_ids[position] for position in batch])
-        return vectors
-
-    def _embed_batch(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
-        pad_id = int(self._tokenizer.pad_token_id or 0)
-        ids, mask = padded(token_ids, pad_id, self._model.device)
-        states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
-        pooled = mean_pooled(states, mask)  # (batch, width)
-        vectors: Vectors = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        token_ids = self._encoder.token_ids(texts, MAX_TOKENS)
+        batches = batches_by_length([len(ids) for ids in token_ids], BATCH_TOKENS)
+        self._encoder.compute(token_ids, batches, vectors)
         return vectors
 
 
-def load_embedder(model: str, device: str) -> Embedder:
+def load_embedder(model: str, device: str, cache_dir: Path) -> Embedding:
     """Load an encoder.
 
     Args:
         model: ``default``, a folder or a hub id.
         device: as ``PARLEY_DEVICE``.
+        cache_dir: as ``PARLEY_CACHE_DIR``.
 
     Raises:
         ModelUnavailableError: it cannot be found or read; the sentence says what to do.
     """
+    if model == DEFAULT and is_compiled_on(device):
+        return Embedder(open_compiled(ensure_encoder(SENTENCE, cache_dir)))
+    from worker.engine.encoders.torch_embedder import load_torch_embedder  # noqa: PLC0415 - seconds of import
+
     name = DEFAULT_ENCODER if model == DEFAULT else model
-    place = find_encoder(model, SETTING)
-    try:
-        tokenizer = load_tokenizer(place)
-        loaded = AutoModel.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelUnavailableError(
-            f"The embedding model {name} cannot be loaded. {SETTING} takes a local folder or a hub "
-            "id of a text encoder that has .safetensors weights and needs no code of its own."
-        ) from error
-    return Embedder(name, loaded.to(pick_device(device)).eval(), tokenizer)
+    return load_torch_embedder(model, name, device, MAX_TOKENS)

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
-from worker.engine.encoders.common import load_tokenizer, mean_pooled
+from worker.engine.encoders.tensors import load_tokenizer, mean_pooled
 
 SCALING = 2.0
 """The adapter's output is doubled, as is usual: alpha is twice the rank."""

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from worker.engine.encoders.common import batches_by_length, mean_pooled, padded
+from worker.engine.encoders.common import batches_by_length
 from worker.engine.encoders.lora import AdaptedEncoder
+from worker.engine.encoders.tensors import mean_pooled, padded
 
 LEARNING_RATE = 1e-3
 HEAD_FASTER = 2.0

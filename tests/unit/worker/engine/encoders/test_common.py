@@ -64,14 +64,16 @@ def test_a_missing_file_is_refused(package: Path) -> None:
         default_encoder()
 
 
-def test_a_file_that_changes_while_the_process_runs_is_looked_at_again(package: Path) -> None:
+def test_a_file_that_changes_while_the_process_runs_is_looked_at_again(
+    package: Path, tmp_path: Path
+) -> None:
     assert default_encoder()
     file = package / "model.safetensors"
     damage(file)
     os.utime(file, ns=(1, 1))
 
     with pytest.raises(ModelUnavailableError):
-        load_embedder("default", "cpu")
+        load_embedder("default", "cpu", tmp_path)
 
 
 def test_the_doctor_says_it(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
