@@ -277,6 +277,18 @@ class DeadlineError(RefusedError):
         )
 
 
+class ModelServerRefusesError(RefusedError):
+    """The model server refuses a request, and would refuse it again."""
+
+    code = "server_refuses"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"The model server refuses this question (error {status}). The people who run it find "
+            "the reason in its log; asking again does not help."
+        )
+
+
 class PlatformError(ParleyError):
     """Slack or Discord did not do what was asked."""
 
@@ -394,7 +406,11 @@ class ModelServerSilentError(StartupError):
 
     exit_code = 68
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, status: int | None = None) -> None:
+        """``status``: what it answers while it is not ready."""
         super().__init__(
             f"No model server answers at {url}. Start it, or correct PARLEY_OPENAI_BASE_URL."
+            if status is None
+            else f"The model server at {url} is not ready (it answers {status}): wait until it has "
+            "loaded its model."
         )

@@ -1,6 +1,7 @@
 """The chat model of a worker: in its own process, or on a remote server."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -58,7 +59,7 @@ def _own(
     settings: Settings, stall_timeout_s: float, abandon: Callable[[], None]
 ) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
-    from worker.engine.factory import build, choice_of  # noqa: PLC0415 - the same
+    from worker.engine.factory import LLAMACPP, build, choice_of  # noqa: PLC0415 - the same
 
     options = EngineOptions(
         settings.max_new_tokens,
@@ -71,9 +72,14 @@ def _own(
     try:
         own.engine.open(on_lost=abandon)
         log.info("model_loaded", model=own.info.name, device=own.device, engine=own.kind)
+        chat_model = chat_model_around(
+            own.engine, own.info, own.engine.limits, thinking_of(settings)
+        )
+        if own.kind == LLAMACPP:  # it lays prompts out by itself, as a server elsewhere does
+            chat_model = dataclasses.replace(chat_model, notation=server_notation())
         yield (
             own.info.name,
-            chat_model_around(own.engine, own.info, own.engine.limits, thinking_of(settings)),
+            dataclasses.replace(chat_model, can_see=own.can_see and settings.read_pictures),
         )
     finally:
         own.engine.close()
@@ -82,7 +88,7 @@ def _own(
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.remote.engine import RemoteEngine  # noqa: PLC0415 - a second of import
-    from worker.engine.remote.server import TAKEN_FOR_PARAMETERS, find_server  # noqa: PLC0415 - the same
+    from worker.engine.remote.server import find_server  # noqa: PLC0415 - the same
     from worker.engine.remote.tokenizer import PlainTokenizer  # noqa: PLC0415 - the same
 
     server = find_server(settings)
@@ -94,7 +100,7 @@ def _served(settings: Settings) -> Iterator[tuple[str, ChatModel]]:
             engine,
             PlainTokenizer(),
             engine.limits,
-            TAKEN_FOR_PARAMETERS,
+            server.num_parameters,
             settings.read_pictures,
             server_notation(),
             thinking_of(settings),

@@ -2,7 +2,7 @@
 
 A growing answer has the same words above it as the whole one. A queue notice says how many are
 ahead, how long it may take, or that no worker runs or can start; its figures are rounded as far as
-they are known, so that it seldom changes. While the model thinks, a notice says for how long it has.
+they are known, so that it seldom changes. While the model thinks, a notice says for how long.
 """
 # Pure. Uses markdown_it.
 

@@ -10,9 +10,9 @@ from typing import Any, Self
 import torch
 
 from tests.patience import PATIENCE_S
-from worker.engine.engine import BatchGeneration, BatchingEngine, EngineOptions
+from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import around
-from worker.engine.protocol import ModelChoice
+from worker.engine.protocol import Generation, ModelChoice
 from worker.engine.transformers_engine.loader import LoadedModel, load_model
 from worker.engine.transformers_engine.manager_batch import TransformersBatch, TransformersBatches
 
@@ -90,7 +90,7 @@ class Gate:
 class Reader:
     """Reads an answer on a thread of its own, as a task does."""
 
-    def __init__(self, generation: BatchGeneration) -> None:
+    def __init__(self, generation: Generation) -> None:
         self._generation = generation
         self.text = ""
         self.error: Exception | None = None

@@ -216,7 +216,7 @@ def test_a_killed_process_is_replaced_and_its_answers_go_on(
     ]
     wait_until(lambda: all(reader.text for reader in readers), "all have begun")
 
-    process_of(own.engine).kill()
+    process_of(own.batching).kill()
 
     assert [reader.wait().error for reader in readers] == [None] * 5
     assert [reader.text for reader in readers] == [
@@ -230,7 +230,7 @@ def test_a_process_that_is_stuck_is_reported_and_killed(choice: ModelChoice) -> 
     own.engine.open(on_lost=is_lost.set)
     reader = Reader(own.engine.submit(Request("1", ids(own, "hello"), 200)))
     wait_until(lambda: bool(reader.text), "it has begun")
-    process = process_of(own.engine)
+    process = process_of(own.batching)
 
     os.kill(process.pid, signal.SIGSTOP)
     wait_until(is_lost.is_set, "the engine is lost")

@@ -167,7 +167,7 @@ def _measures(
 
 @contextmanager
 def _opened(name: str, choice: ModelChoice, options: EngineOptions) -> Iterator[BatchingEngine]:
-    engine = build(name, choice, options, say).engine
+    engine = build(name, choice, options, say).batching
     try:
         engine.open()
         yield engine

@@ -96,7 +96,7 @@ def _beside(settings: Settings, loaded: LoadedModel, rounds: Sequence[dict[str, 
     asked = [[each["question"] for each in one["asked"]] for one in rounds]
     options = EngineOptions(settings.max_new_tokens, len(asked[0]), settings.cache_tokens)
     own = build(settings.engine, choice_of(settings), options, say)
-    engine = own.engine
+    engine = own.batching
     engine.open()
     try:
         bare = _Bare(engine, loaded, settings)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.replies import FinishReason
+from worker.engine.protocol import Thought
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 CONTEXT_TOKENS = 6
@@ -83,6 +84,7 @@ class Arrival:
     """New text of an answer; the last one has the finish reason."""
 
     text: str
+    """A ``Thought`` where a server tells thoughts apart: no stop text ends those."""
     is_last: bool
     finish_reason: FinishReason | None
 
@@ -102,7 +104,9 @@ def pieces_of(
     """
     stops = StopTexts(stop)
     for arrival in arrivals:
-        if piece := stops.push(arrival.text):
+        if isinstance(arrival.text, Thought):
+            yield arrival.text
+        elif piece := stops.push(arrival.text):
             yield piece
         if stops.is_stopped:
             cancel()

@@ -23,6 +23,7 @@ from worker.engine.openvino.files import (
 from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, Progress
 
 if TYPE_CHECKING:
+    from worker.engine.llamacpp.engine import LlamaEngine
     from worker.engine.transformers_engine.loader import LoadedModel
 
 CUDA_LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
@@ -34,11 +35,27 @@ AUTO, OPENVINO, LLAMACPP, TRANSFORMERS = "auto", "openvino", "llamacpp", "transf
 class OwnEngine:
     """An engine in this process, not open yet, and what it computes."""
 
-    engine: BatchingEngine
+    engine: "BatchingEngine | LlamaEngine"
     info: ModelInfo
     kind: str
     """The library that computes it: a value of ``PARLEY_ENGINE``."""
     device: str
+    can_see: bool = False
+    """Whether it accepts pictures."""
+
+    @property
+    def batching(self) -> BatchingEngine:
+        """The engine, where it takes token ids.
+
+        Raises:
+            ModelUnavailableError: llama.cpp's server takes text.
+        """
+        if not isinstance(self.engine, BatchingEngine):
+            raise ModelUnavailableError(
+                f"llama.cpp computes {self.info.name} and takes no tokens: name another model, or "
+                "another PARLEY_ENGINE, for this command."
+            )
+        return self.engine
 
 
 def choice_of(settings: Settings, model: str = "") -> ModelChoice:
@@ -59,9 +76,11 @@ def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Prog
     Raises:
         ModelUnavailableError: the model cannot be found or read, or not be computed so.
     """
-    source = _source_for(kind, choice)
+    library, source = find_engine(kind, choice)
     if source is None:
         return _on_transformers(choice, options, progress)
+    if library == LLAMACPP:
+        return _on_llamacpp(source, options, progress)
     return _on_openvino(source, choice, options, progress)
 
 
@@ -73,35 +92,50 @@ def around(loaded: "LoadedModel", options: EngineOptions) -> BatchingEngine:
     return BatchingEngine(loaded.info, batches, options)
 
 
-def _source_for(kind: str, choice: ModelChoice) -> ModelSource | None:
-    """The file for the engine for processors; None for transformers.
+def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None]:
+    """The library that ``build`` computes a model with, and its file; None for transformers.
 
     Raises:
-        ModelUnavailableError: that engine was named, and cannot compute the model.
+        ModelUnavailableError: a library was named that cannot compute the model, or is not here.
     """
     if kind == TRANSFORMERS or (kind == AUTO and not is_for_processors(choice.device)):
-        return None
+        return TRANSFORMERS, None
     source = find_model(choice.model)
-    if source is None:
-        reason = "it is neither a GGUF file nor an OpenVINO model"
-    elif not (reason := why_not(source)):
-        return source
+    is_file = source is not None and (source.path is None or source.path.is_file())
+    if kind == LLAMACPP and not is_file:
+        raise ModelUnavailableError(
+            "PARLEY_ENGINE is llamacpp, which computes GGUF files, and PARLEY_MODEL names none."
+        )
+    if kind == LLAMACPP:
+        _require_llamacpp("PARLEY_ENGINE is llamacpp")
+        return LLAMACPP, source
+    reason = why_not(source) if source else "it is neither a GGUF file nor an OpenVINO model"
+    if source is not None and not reason:
+        return OPENVINO, source
     if kind == OPENVINO:
         raise ModelUnavailableError(
             f"PARLEY_ENGINE is openvino, which cannot compute this model: {reason}. Remove "
             "PARLEY_ENGINE, or name another model."
         )
-    return None
+    if is_file:
+        _require_llamacpp(reason)
+        return LLAMACPP, source
+    return TRANSFORMERS, None
 
 
-def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None]:
-    """The library that ``build`` would compute a model with, and the file that it would read.
+def _require_llamacpp(why: str) -> None:
+    """Check that llama.cpp is here.
 
     Raises:
-        ModelUnavailableError: as of ``build``, as far as names and files tell.
+        ModelUnavailableError: it is not; ``why`` begins the sentence.
     """
-    source = _source_for(kind, choice)
-    return (OPENVINO, source) if source else (TRANSFORMERS, None)
+    from worker.engine.llamacpp.server import is_installed  # noqa: PLC0415 - rarely needed
+
+    if not is_installed():
+        raise ModelUnavailableError(
+            f"{why}, and llama.cpp is not installed: run `pip install 'parley[llamacpp]'`, or, "
+            "where xllamacpp has no wheel, name a model for PARLEY_ENGINE=transformers."
+        )
 
 
 def is_ready_to_build(kind: str, choice: ModelChoice) -> bool:
@@ -110,8 +144,8 @@ def is_ready_to_build(kind: str, choice: ModelChoice) -> bool:
     Raises:
         ModelUnavailableError: as of ``build``; the packaged model is looked for.
     """
-    source = _source_for(kind, choice)
-    if source is None or is_prepared(source, choice.cache_dir):
+    library, source = find_engine(kind, choice)
+    if source is None or library == LLAMACPP or is_prepared(source, choice.cache_dir):
         return True
     source.find()
     return False
@@ -123,7 +157,8 @@ def prepare(kind: str, choice: ModelChoice, progress: Progress) -> None:
     Raises:
         ModelUnavailableError: as of ``build``.
     """
-    if (source := _source_for(kind, choice)) is not None:
+    library, source = find_engine(kind, choice)
+    if library == OPENVINO and source is not None:
         ensure_prepared(source, choice.cache_dir, progress)
     elif choice.model == DEFAULT:
         ensure_converted(DEFAULT_MODEL, choice.cache_dir, progress)
@@ -173,6 +208,19 @@ def _on_openvino(
     is_packaged = prepared.name == DEFAULT_MODEL.name
     info = info_of(prepared, DEFAULT_MODEL.max_new_tokens if is_packaged else None)
     return OwnEngine(BatchingEngine(info, batches, options), info, OPENVINO, "cpu")
+
+
+def _on_llamacpp(source: ModelSource, options: EngineOptions, progress: Progress) -> OwnEngine:
+    from worker.engine.llamacpp.engine import LlamaEngine  # noqa: PLC0415 - imports a client
+    from worker.engine.llamacpp.server import LlamaServer  # noqa: PLC0415 - the same
+
+    progress(f"Loading {source.name}")
+    longest = options.max_new_tokens
+    if longest is None and source.path is None:
+        longest = DEFAULT_MODEL.max_new_tokens
+    llama = LlamaServer(source, options.max_requests, options.cache_tokens)
+    engine = LlamaEngine(llama, longest, options.max_requests)
+    return OwnEngine(engine, engine.info, LLAMACPP, "cpu", engine.can_see)
 
 
 def _on_transformers(choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:

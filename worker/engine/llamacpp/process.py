@@ -25,6 +25,8 @@ def serve(options: dict[str, str | int]) -> xllamacpp.Server:
     params.cache_ram_mib = 0  # prompts of one tenant are not kept for another to find
     params.n_threads_http = int(options["max_requests"]) + 2
     params.verbosity = 0
+    params.ui = False
+    params.endpoint_slots = False  # it would show prompts
     if options.get("pictures"):
         params.mmproj.path = options["pictures"]
     return xllamacpp.Server(params)

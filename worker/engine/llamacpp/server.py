@@ -5,6 +5,7 @@ is away for a moment and goes on with its answers.
 """
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import secrets
@@ -12,7 +13,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +22,9 @@ import psutil
 
 from shared.errors import ModelUnavailableError
 from shared.logs import get_logger
-from worker.engine.gguf import fields_of
-from worker.engine.openvino.files import ModelSource
-from worker.engine.remote.server import LLAMACPP, Server
+from worker.engine.gguf import SUFFIX, fields_of
+from worker.engine.openvino.files import PROJECTOR, ModelSource
+from worker.engine.remote.server import LLAMACPP, Server, describe
 
 log = get_logger(__name__)
 
@@ -67,6 +69,9 @@ class LlamaServer:
             "cache_tokens": tokens,
             "pictures": _projector_beside(file),
         }
+        self.weight_bytes = file.stat().st_size
+        self._lock = threading.Lock()
+        """While a process is started, so that none begins behind the end."""
         self._process: subprocess.Popen[str] | None = None
         self._watch: threading.Thread | None = None
         self._is_closing = threading.Event()
@@ -77,7 +82,7 @@ class LlamaServer:
         return bool(self._options["pictures"])
 
     def open(self, on_lost: Callable[[], None] = lambda: None) -> Server:
-        """Start it and wait until it answers.
+        """Start it and wait until it answers; then see to it that it is there.
 
         Args:
             on_lost: called once if it dies again and again.
@@ -85,39 +90,62 @@ class LlamaServer:
         Raises:
             ModelUnavailableError: it cannot load the model.
         """
+        server = self.start()
+        self.watch(on_lost)
+        return server
+
+    def start(self) -> Server:
+        """Start it and wait until it answers.
+
+        Raises:
+            ModelUnavailableError: it cannot load the model.
+        """
         if reason := self._start():
+            self.close()
             raise ModelUnavailableError(
                 f"The model {self._options['name']} cannot be loaded by llama.cpp ({reason})."
             )
+        told = describe(
+            f"http://{HOST}:{self._options['port']}/v1",
+            str(self._options["key"]),
+            str(self._options["name"]),
+        )
+        tokens = min(self._context, int(str(self._options["cache_tokens"])))
+        return dataclasses.replace(told, context_tokens=tokens, owner=LLAMACPP)
+
+    def watch(self, on_lost: Callable[[], None] = lambda: None) -> None:
+        """Start the process again whenever it ends.
+
+        Args:
+            on_lost: called once if it dies again and again.
+        """
         self._watch = threading.Thread(target=self._restart, args=(on_lost,), daemon=True)
         self._watch.start()
-        tokens = min(self._context, int(str(self._options["cache_tokens"])))
-        return Server(
-            base_url=f"http://{HOST}:{self._options['port']}/v1",
-            api_key=str(self._options["key"]),
-            model=str(self._options["name"]),
-            context_tokens=tokens,
-            owner=LLAMACPP,
-        )
 
     def close(self) -> None:
         """End it."""
         self._is_closing.set()
-        if self._process is not None:
-            with contextlib.suppress(OSError):
-                self._process.kill()
-        if self._watch is not None:
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.kill()
+        if self._watch is not None and self._watch is not threading.current_thread():
             self._watch.join(STOP_TIMEOUT_S)
+        if process is not None:
+            _bury(process)
 
     def _start(self) -> str:
         """Start a process; return why it cannot serve, empty once it does."""
-        self._process = process = subprocess.Popen(  # noqa: S603 - our own module, in this Python
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with self._lock:
+            if self._is_closing.is_set():
+                return "it is closed"
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own module, in this Python
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
         stdin, stdout = process.stdin, process.stdout
         if stdin is None or stdout is None:
             return "it has no pipes"
@@ -131,26 +159,31 @@ class LlamaServer:
         return said.get("error", "")
 
     def _restart(self, on_lost: Callable[[], None]) -> None:
-        """Start the process again whenever it ends."""
-        for _ in range(MAX_DEATHS):
-            if self._process is None:
-                return
-            code = self._process.wait()
+        """Start the process again whenever it ends, until it does so again and again."""
+        num_deaths = 0
+        while (process := self._process) is not None:
+            begun_s = time.monotonic()
+            code = process.wait()
             if self._is_closing.is_set():
                 return
-            log.error("llamacpp_died", exit_code=code)
+            _bury(process)
+            num_deaths = num_deaths + 1 if time.monotonic() - begun_s < STEADY_S else 1
+            log.error("llamacpp_died", exit_code=code, num_deaths=num_deaths)
+            if num_deaths > MAX_DEATHS:
+                break
             if reason := self._start():
                 log.error("llamacpp_not_started", error=reason)
         on_lost()
 
 
-@contextlib.contextmanager
-def running(server: LlamaServer, on_lost: Callable[[], None]) -> Iterator[Server]:
-    """The server, while the block runs."""
-    try:
-        yield server.open(on_lost)
-    finally:
-        server.close()
+def _bury(process: subprocess.Popen[str]) -> None:
+    """Wait for a process that ends, and close what led to it."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT_S)
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def _context_tokens(fields: dict[str, Any]) -> int:
@@ -176,7 +209,8 @@ def _cache_tokens(fields: dict[str, Any], file: Path, max_requests: int, context
 
 def _projector_beside(file: Path) -> str:
     """The file with which llama.cpp sees pictures (mmproj), if one lies beside the model."""
-    return next((str(found) for found in sorted(file.parent.glob("*mmproj*.gguf"))), "")
+    beside = sorted(each for each in file.parent.glob(f"*{SUFFIX}") if each != file)
+    return next((str(each) for each in beside if PROJECTOR in each.name.lower()), "")
 
 
 def _free_port() -> int:

@@ -33,6 +33,8 @@ READ_WELL = frozenset({"F32", "F16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"})
 THINKING_SAMPLING = Sampling(temperature=0.6, top_p=0.95, top_k=20)
 """For a GGUF file of a model that thinks and names no values: those of Qwen3's card, since always
 the most likely token makes such models repeat themselves without end."""
+PROJECTOR = "mmproj"
+"""In the name of a GGUF file with which llama.cpp sees pictures, beside that of its model."""
 CONVERT = (sys.executable, "-m", "worker.engine.openvino.convert")
 
 
@@ -97,7 +99,8 @@ def find_model(model: str) -> ModelSource | None:
 def _in_folder(folder: Path) -> ModelSource | None:
     if (folder / MODEL_FILE).is_file():
         return _source(folder, folder / WEIGHTS_FILE)
-    files = sorted(folder.glob(f"*{SUFFIX}"))
+    found = sorted(folder.glob(f"*{SUFFIX}"))
+    files = [file for file in found if PROJECTOR not in file.name.lower()]
     if (folder / "config.json").is_file() or not files:
         return None
     if len(files) > 1:

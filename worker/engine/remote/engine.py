@@ -5,40 +5,45 @@ asked for it.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-import openai
-
-from shared.errors import EngineError, EngineLostError, ParleyError, PromptTooLongError
+from shared.errors import EngineError, ModelServerRefusesError, ParleyError, PromptTooLongError
 from shared.logs import get_logger
 from shared.replies import FinishReason
 from worker.engine.detokenize import Arrival, pieces_of
-from worker.engine.protocol import Request, RequestLimits
+from worker.engine.protocol import Request, RequestLimits, Thought
+from worker.engine.remote.adaptation import UNADAPTED, Adaptation
+from worker.engine.remote.connection import Connection, RefusedRequestError
+from worker.engine.remote.refusal import Refusal
+from worker.engine.remote.repetition import RepetitionFilter
+from worker.engine.remote.request_body import CacheTerms, body_of
+from worker.engine.remote.retries import (
+    SERVER_PATIENCE,
+    BrokenStreamError,
+    Retries,
+    ServerAwayError,
+    ServerPatience,
+)
 from worker.engine.remote.server import Server
-from worker.engine.remote.tokenizer import asked_by
+from worker.engine.remote.stream import StreamError
+from worker.engine.remote.tokenizer import ServerPrompt, asked_by
 from worker.engine.tenant_salt import Salts
 
 log = get_logger(__name__)
 
-MAX_RETRIES: Final = 4
-"""Retries of one request before its first token: the client waits 0.5 s, doubled each time."""
-MAX_BREAKS: Final = 3
-"""After so many broken connections in a row without text between, an answer is given up."""
-SILENT_S: Final = 120.0
-"""A server that is silent for so long counts as gone; a full one may keep others waiting."""
 STOP_TIMEOUT_S: Final = 10.0
-REASONS: Final = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
-FAULTS: Final = {
-    401: "does not accept PARLEY_OPENAI_API_KEY",
-    403: "does not let this key use the model",
-    404: "does not have the model any more",
-}
+LENGTHS: Final = frozenset({"length", "max_tokens", "model_length"})
+"""Finish reasons of OpenAI's protocol, Anthropic's and Mistral's for a full length."""
+BREAKS: Final = frozenset({"abort", "aborted", "error", "cancelled"})
+"""Finish reasons of vLLM and SGLang for a request that they gave up; all others are an end."""
+SERVER_FAULT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class _Event:
     """A piece of text; the last event has the finish reason or the error."""
 
     text: str = ""
+    num_tokens: int = 0
+    """All tokens so far."""
     is_last: bool = False
     finish_reason: FinishReason | None = None
     error: ParleyError | None = None
@@ -59,7 +66,24 @@ class _Answer:
     inbox: "queue.SimpleQueue[_Event]" = field(default_factory=queue.SimpleQueue)
     text: str = ""
     num_tokens: int = 0
+    """Of thoughts and text, over all connections."""
+    adaptation: Adaptation = UNADAPTED
+    """What is tried for it; kept for all others once it was accepted."""
+    num_silent_ends: int = 0
+    """Streams that ended without a finish reason or an end mark."""
     task: "asyncio.Task[None] | None" = None
+
+    @property
+    def num_left(self) -> int:
+        """How many tokens may still be written."""
+        return self.request.max_written_tokens - self.num_tokens
+
+    def put(self, piece: str) -> None:
+        """Hand a piece to the reader."""
+        if piece:
+            if not isinstance(piece, Thought):
+                self.text += piece
+            self.inbox.put(_Event(piece, self.num_tokens))
 
 
 class RemoteGeneration:
@@ -68,12 +92,13 @@ class RemoteGeneration:
     def __init__(self, engine: "RemoteEngine", answer: _Answer) -> None:
         self._engine = engine
         self._answer = answer
+        self._num_tokens = 0
         self.finish_reason: FinishReason | None = None
 
     @property
     def num_tokens(self) -> int:
-        """The number of tokens written so far, by the server's chunks: most hold one token."""
-        return self._answer.num_tokens
+        """The number of tokens so far, by the server's count or else its chunks."""
+        return self._num_tokens
 
     def __iter__(self) -> Iterator[str]:
         """Pieces of text as they come. See ``protocol.Generation``."""
@@ -84,6 +109,7 @@ class RemoteGeneration:
     def _arrivals(self) -> Iterator[Arrival]:
         while True:
             event = self._answer.inbox.get()
+            self._num_tokens = max(self._num_tokens, event.num_tokens)
             if event.error:
                 raise event.error
             yield Arrival(event.text, event.is_last, event.finish_reason)
@@ -92,31 +118,40 @@ class RemoteGeneration:
 class RemoteEngine:
     """Answers by a server. Thread-safe."""
 
-    def __init__(self, server: Server, max_new_tokens: int | None, max_requests: int) -> None:
+    def __init__(
+        self,
+        server: Server,
+        max_new_tokens: int | None,
+        max_requests: int,
+        patience_s: float = SERVER_PATIENCE.away_s,
+        silent_s: float = SERVER_PATIENCE.silent_s,
+    ) -> None:
         """Prepare the engine; nothing is sent yet.
 
         Args:
             server: the server and its model.
             max_new_tokens: the longest answer; None: what is left.
             max_requests: the most concurrent requests to the server.
+            patience_s: how long a server that is away is waited for, in each outage.
+            silent_s: how long it may be silent within an answer.
         """
         self._server = server
         self.limits = RequestLimits.of(server.context_tokens, max_new_tokens)
+        self._patience = ServerPatience(patience_s, silent_s=silent_s)
         self._salts = Salts()
+        self._tenants: set[str] = set()
+        self._adaptation = UNADAPTED
+        self._says_nothing_at_end = False
         self._lock = threading.Lock()
         self._running: dict[str, _Answer] = {}
         self._turns = asyncio.Semaphore(max_requests)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="remote", daemon=True)
-        self._client = openai.AsyncOpenAI(
-            base_url=server.base_url,
-            api_key=server.api_key,
-            max_retries=MAX_RETRIES,
-            timeout=SILENT_S,
-        )
+        self._connection = Connection(server, silent_s)
 
-    def open(self) -> None:
-        """Start the thread that speaks to the server."""
+    def open(self, on_lost: Callable[[], None] = lambda: None) -> None:
+        """Start the thread that speaks to the server; a server that is away is no reason to end."""
+        del on_lost
         self._thread.start()
 
     def close(self) -> None:
@@ -135,7 +170,7 @@ class RemoteEngine:
     def submit(self, request: Request) -> RemoteGeneration:
         """Send the request to the server. See ``protocol.Engine``."""
         num_prompt = len(request.prompt_ids)
-        if num_prompt + request.max_new_tokens > self.limits.max_total_tokens:
+        if num_prompt + request.max_written_tokens > self.limits.max_total_tokens:
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
         answer = _Answer(request)
         with self._lock:
@@ -164,16 +199,17 @@ class RemoteEngine:
         """Wait until all requests to the server have ended."""
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
+        await self._connection.close()
 
     async def _write(self, answer: _Answer) -> None:
         """Have the server write an answer to its end, and forward it."""
         last = _Event(is_last=True)
         try:
             async with self._turns:
-                last = _Event(is_last=True, finish_reason=await self._read_all(answer))
+                reason = await self._read_all(answer)
+                last = _Event("", answer.num_tokens, is_last=True, finish_reason=reason)
         except ParleyError as error:
-            last = _Event(is_last=True, error=error)
+            last = _Event("", answer.num_tokens, is_last=True, error=error)
         except Exception as error:
             log.exception("remote_failed", error=type(error).__name__)
             last = _Event(is_last=True, error=EngineError("The model server answers nonsense."))
@@ -184,65 +220,116 @@ class RemoteEngine:
 
     async def _read_all(self, answer: _Answer) -> FinishReason:
         """Read an answer over as many connections as it needs."""
-        num_breaks = 0
-        while True:
-            num_before = answer.num_tokens
+        retries = Retries(self._patience)
+        answer.adaptation = self._adaptation
+        while answer.num_left > 0:
             try:
-                if reason := await self._read(answer):
+                return await self._read(answer, retries)
+            except RefusedRequestError as error:
+                self._adapt(answer, error.refusal)
+            except StreamError as error:
+                if reason := self._handle(answer, error.refusal):
                     return reason
-            except openai.APIError as error:
-                if isinstance(error, openai.APIStatusError) or not answer.text:
-                    raise _fault(error, answer.request, self.limits) from error
-            num_breaks = 0 if answer.num_tokens > num_before else num_breaks + 1
-            log.warning("remote_connection_broke", num_tokens=answer.num_tokens)
-            if num_breaks >= MAX_BREAKS:
-                raise EngineLostError("The model server breaks off again and again.")
+                await retries.wait(retries.break_off())
+            except ServerAwayError as away:
+                log.warning("remote_away", why=away.why)
+                await retries.wait(retries.miss(away))
+            except BrokenStreamError:
+                log.warning("remote_connection_broke", num_tokens=answer.num_tokens)
+                await retries.wait(retries.break_off())
+        return FinishReason.LENGTH
 
-    async def _read(self, answer: _Answer) -> FinishReason | None:
-        """Read one connection to its end; return the finish reason, None if unfinished."""
-        ended: FinishReason | None = None
-        async with await self._ask(answer) as stream:
-            async for chunk in stream:
-                for choice in chunk.choices:
-                    delta = getattr(choice, "delta", None)
-                    if piece := (delta.content if delta else getattr(choice, "text", None)):
-                        answer.text += piece
-                        answer.num_tokens += 1
-                        answer.inbox.put(_Event(piece))
-                    if reason := choice.finish_reason:
-                        ended = REASONS.get(reason, FinishReason.STOP)
-        return ended
+    def _handle(self, answer: _Answer, refusal: Refusal) -> FinishReason | None:
+        """Handle an error in a stream; return the finish reason if it ends the answer."""
+        if answer.text and refusal.is_too_long and refusal.status < SERVER_FAULT:
+            return FinishReason.LENGTH
+        log.warning("remote_stream_error", status=refusal.status, num_tokens=answer.num_tokens)
+        if not answer.num_tokens and refusal.status < SERVER_FAULT:
+            self._adapt(answer, refusal)
+        return None
 
-    async def _ask(self, answer: _Answer) -> Any:  # noqa: ANN401 - a stream of either kind
+    def _adapt(self, answer: _Answer, refusal: Refusal) -> None:
+        """Find out how to ask once more.
+
+        Raises:
+            PromptTooLongError, ModelServerRefusesError: it cannot help.
+        """
+        if refusal.is_too_long:
+            num_prompt = len(answer.request.prompt_ids)
+            raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
+        asked = self._asked(answer)
+        sent = self._body(answer, asked)
+        better = answer.adaptation.after(sent, refusal, is_begun=bool(asked.begun))
+        if better is None:
+            log.error("remote_refused", status=refusal.status, parameters=list(refusal.named))
+            raise ModelServerRefusesError(refusal.status)
+        answer.adaptation = better
+
+    async def _read(self, answer: _Answer, retries: Retries) -> FinishReason:
+        """Read one connection to its end."""
+        asked = self._asked(answer)
+        body = self._body(answer, asked)
+        path = "chat/completions" if asked.messages else "completions"
+        repetition = RepetitionFilter(asked.begun if asked.messages else answer.text)
+        base, num_left, num_pieces = answer.num_tokens, answer.num_left, 0
+        reason: str | None = None
+        is_done = False
+        async with contextlib.aclosing(self._connection.stream(path, body)) as chunks:
+            async for chunk in chunks:
+                retries.reach()
+                num_pieces += bool(chunk.pieces)
+                if num_pieces > num_left and reason is None:
+                    reason = "length"  # it does not keep to its limit
+                    break
+                num_here = max(num_pieces, chunk.num_tokens or 0)
+                answer.num_tokens = max(answer.num_tokens, base + num_here)
+                if chunk.pieces:
+                    self._learn(answer)
+                for piece in chunk.pieces:
+                    is_thought = isinstance(piece, Thought)
+                    answer.put(piece if is_thought else repetition.push(piece))
+                reason = reason or chunk.reason
+                is_done = is_done or chunk.is_done
+        if reason in BREAKS or not self._has_ended(answer, reason, is_done=is_done):
+            raise BrokenStreamError
+        answer.put(repetition.flush())
+        is_full = answer.num_left <= 0 and reason is None
+        return FinishReason.LENGTH if is_full or reason in LENGTHS else FinishReason.STOP
+
+    def _has_ended(self, answer: _Answer, reason: str | None, *, is_done: bool) -> bool:
+        """Whether a stream that was not cut is a whole answer.
+
+        A server that says nothing at the end is asked to go on once: it may have been cut. If it
+        says nothing again, that is its way.
+        """
+        if reason or is_done:
+            self._says_nothing_at_end = False
+            return True
+        answer.num_silent_ends += 1
+        if answer.num_silent_ends > 1 and answer.num_tokens:
+            self._says_nothing_at_end = True
+        return self._says_nothing_at_end and answer.num_tokens > 0
+
+    def _learn(self, answer: _Answer) -> None:
+        """Keep what the server has accepted."""
+        known = self._adaptation.joined(answer.adaptation)
+        if known != self._adaptation:
+            names = known.added_to(self._adaptation)
+            log.warning("remote_adapted", parameters=list(names), server=self._server.base_url)
+            self._adaptation = known
+
+    def _asked(self, answer: _Answer) -> ServerPrompt:
+        asked = asked_by(answer.request.prompt_ids)
+        return dataclasses.replace(asked, begun=asked.begun + answer.text)
+
+    def _body(self, answer: _Answer, asked: ServerPrompt) -> dict[str, object]:
         request = answer.request
-        asked = asked_by(request.prompt_ids)
-        asked = dataclasses.replace(asked, begun=asked.begun + answer.text)
-        sampling = request.sampling
-        words: dict[str, Any] = {
-            "model": self._server.model,
-            "max_tokens": max(1, request.max_new_tokens - answer.num_tokens),
-            "stream": True,
-        }
-        for name in ("temperature", "top_p"):
-            if (value := getattr(sampling, name)) is not None:
-                words[name] = value
-        if sampling.seed is not None:
-            words["seed"] = sampling.seed
-        if extras := self._server.extras(asked, self._salts.salt(request.salt)):
-            words["extra_body"] = extras
-        if not asked.messages:
-            return await self._client.completions.create(prompt=asked.begun, **words)
-        messages: Any = self._server.messages(asked, request.pictures)
-        return await self._client.chat.completions.create(messages=messages, **words)
-
-
-def _fault(error: openai.APIError, request: Request, limits: RequestLimits) -> ParleyError:
-    """Translate an error of the server into one of ours."""
-    if not isinstance(error, openai.APIStatusError):
-        return EngineLostError("The model server does not answer.")
-    status = error.status_code
-    if isinstance(error, openai.RateLimitError | openai.InternalServerError):
-        return EngineLostError(f"The model server answers {status}.")
-    if "context" in str(error.message).lower():
-        return PromptTooLongError(len(request.prompt_ids), limits.max_prompt_tokens)
-    return EngineError(f"The model server {FAULTS.get(status, f'answers {status}')}.")
+        self._tenants.add(request.salt)
+        return body_of(
+            self._server,
+            request,
+            asked,
+            answer.adaptation,
+            max_tokens=answer.num_left,
+            cache=CacheTerms(self._salts.salt(request.salt), len(self._tenants) == 1),
+        )

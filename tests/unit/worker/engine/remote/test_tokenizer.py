@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shared.errors import PromptTooLongError
 from shared.jobs import Turn
 from worker.engine.protocol import RequestLimits
-from worker.engine.remote.server import GO_ON, Server
+from worker.engine.remote.server import Server
 from worker.engine.remote.tokenizer import MARK, PlainTokenizer, ServerPrompt, asked_by
 from worker.prompts.chat import PromptInput, make_continuation, make_prompt
 
@@ -64,40 +64,3 @@ def test_a_text_to_continue_is_no_conversation() -> None:
 def test_a_message_that_cannot_fit_is_refused() -> None:
     with pytest.raises(PromptTooLongError):
         make_prompt(PromptInput("", (), "word " * 4000), TOKENIZER, LIMITS)
-
-
-@pytest.mark.parametrize(
-    ("owner", "roles", "extras"),
-    [
-        ("", ["user", "assistant", "user"], {}),
-        ("llamacpp", ["user", "assistant"], {}),
-        ("library", ["user", "assistant"], {}),
-        (
-            "vllm",
-            ["user", "assistant"],
-            {
-                "cache_salt": "s",
-                "continue_final_message": True,
-                "add_generation_prompt": False,
-            },
-        ),
-    ],
-)
-def test_servers_are_told_in_their_own_way_to_go_on(
-    owner: str, roles: list[str], extras: dict[str, object]
-) -> None:
-    asked = ServerPrompt(({"role": "user", "content": "Why?"},), "Because")
-
-    messages = server(owner).messages(asked)
-
-    assert [message["role"] for message in messages] == roles
-    assert messages[1]["content"] == "Because"
-    assert (messages[-1]["content"] == GO_ON) is (owner == "")
-    assert server(owner).extras(asked, "s") == extras
-
-
-def test_nothing_is_gone_on_with_before_it_is_begun() -> None:
-    asked = ServerPrompt(({"role": "user", "content": "Why?"},), "")
-
-    assert server("").messages(asked) == list(asked.messages)
-    assert server("vllm").extras(asked, "s") == {"cache_salt": "s"}

@@ -1,0 +1,173 @@
+"""llama.cpp's real server as an engine of the worker, and as a model server that dies."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ModelUnavailableError
+from shared.replies import FinishReason
+from shared.settings import read_settings
+from tests.chaos.forward_passes import Reader, wait_until
+from tests.fakes.tiny_gguf import save_tiny_gguf
+from tests.fakes.tiny_model import CONTEXT_TOKENS, save_tiny_model
+from worker import doctor
+from worker.chat_model import chat_model_of
+from worker.engine import factory
+from worker.engine.engine import EngineOptions
+from worker.engine.factory import OwnEngine, build
+from worker.engine.llamacpp.engine import LlamaEngine
+from worker.engine.llamacpp.server import MAX_DEATHS
+from worker.engine.protocol import ModelChoice, Request, Sampling
+from worker.engine.remote.tokenizer import PlainTokenizer
+from worker.prompts.chat import PromptInput, make_prompt
+
+GREEDY = Sampling(temperature=0.0)
+MANY = 300
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    model = save_tiny_model(folder / "tiny", ends=False)
+    return save_tiny_gguf(model, folder / "tiny.gguf")
+
+
+def choice_of(file: Path) -> ModelChoice:
+    return ModelChoice(str(file), "cpu", "auto", file.parent)
+
+
+def opened(file: Path) -> OwnEngine:
+    return build("llamacpp", choice_of(file), EngineOptions(None, 4), lambda _: None)
+
+
+@pytest.fixture
+def own(file: Path) -> Iterator[OwnEngine]:
+    own = opened(file)
+    own.engine.open()
+    yield own
+    own.engine.close()
+
+
+def pid_of(own: OwnEngine) -> int:
+    assert isinstance(own.engine, LlamaEngine)
+    process = own.engine._llama._process
+    assert process is not None
+    return process.pid
+
+
+def request(own: OwnEngine, name: str, text: str, longest: int) -> Request:
+    prompt = make_prompt(PromptInput("", (), text), PlainTokenizer(), own.engine.limits)
+    return Request(name, prompt.token_ids, longest, GREEDY)
+
+
+def test_answers_come_as_they_are_written_each_its_own(own: OwnEngine) -> None:
+    names = ["one", "two", "three"]
+    alone = ["".join(own.engine.submit(request(own, name, name, 40))) for name in names]
+
+    together = [own.engine.submit(request(own, name, name, 40)) for name in names]
+
+    assert ["".join(generation) for generation in together] == alone
+    assert len(set(alone)) > 1
+    assert [generation.num_tokens for generation in together] == [40] * 3
+    assert {generation.finish_reason for generation in together} == {FinishReason.LENGTH}
+
+
+def test_what_it_says_of_itself_is_known(own: OwnEngine, file: Path) -> None:
+    assert own.info.name == "tiny"
+    assert own.info.context_tokens == CONTEXT_TOKENS
+    assert 100_000 < own.info.num_parameters < 1_000_000
+    assert own.engine.weight_bytes == file.stat().st_size
+    assert not own.can_see
+    with pytest.raises(ModelUnavailableError, match="takes no tokens"):
+        _ = own.batching
+
+
+def test_a_server_that_dies_in_an_answer_is_started_again_and_nothing_is_doubled(
+    own: OwnEngine,
+) -> None:
+    whole = "".join(own.engine.submit(request(own, "whole", "story", MANY)))
+    first = pid_of(own)
+    reader = Reader(own.engine.submit(request(own, "broken", "story", MANY)))
+    wait_until(lambda: len(reader.text) > 20, "it has begun")
+
+    os.kill(first, signal.SIGKILL)
+
+    assert reader.wait().error is None
+    assert pid_of(own) != first
+    assert reader.text == whole
+
+
+def test_a_server_that_dies_again_and_again_ends_the_worker(file: Path) -> None:
+    own = opened(file)
+    is_lost = threading.Event()
+    own.engine.open(on_lost=is_lost.set)
+    try:
+        killed: set[int] = set()
+        while len(killed) <= MAX_DEATHS:
+            wait_until(lambda: pid_of(own) not in killed, "it is there again")
+            killed.add(pid := pid_of(own))
+            os.kill(pid, signal.SIGKILL)
+        assert is_lost.wait(20)
+    finally:
+        own.engine.close()
+
+
+def test_what_is_cancelled_ends_and_the_slot_is_free(own: OwnEngine) -> None:
+    endless = own.engine.submit(request(own, "endless", "story", MANY))
+    pieces = iter(endless)
+    next(pieces)
+
+    own.engine.cancel("endless")
+
+    assert sum(map(len, pieces)) < MANY
+    assert endless.finish_reason is None
+    assert len("".join(own.engine.submit(request(own, "next", "story", 20)))) == 20
+
+
+def test_a_family_that_openvino_does_not_read_is_computed_by_llama_cpp(
+    file: Path, tmp_path: Path
+) -> None:
+    model = save_tiny_model(tmp_path / "tiny", ends=False)
+    other = save_tiny_gguf(model, tmp_path / "other.gguf", architecture="mistral3")
+    settings = read_settings(
+        {"PARLEY_MODEL": str(other), "PARLEY_DEVICE": "cpu", "PARLEY_CONCURRENCY": "2"},
+        env_file=None,
+    )
+
+    with chat_model_of(settings, 60, lambda: None) as (name, chat_model):
+        assert name == "other"
+        assert chat_model.notation.may_think, "its thoughts are told apart as a server's"
+        prompt = make_prompt(PromptInput("", (), "hello"), chat_model.tokenizer, chat_model.limits)
+        text = "".join(chat_model.engine.submit(Request("a", prompt.token_ids, 30)))
+
+    assert len(text) == 30
+    assert factory.find_engine("auto", choice_of(file))[0] == "openvino"
+
+
+def test_doctor_opens_it(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.report(
+        read_settings(
+            {"PARLEY_MODEL": str(file), "PARLEY_ENGINE": "llamacpp", "PARLEY_DEVICE": "cpu"},
+            env_file=None,
+        )
+    )
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "llamacpp on cpu" in said
+
+
+def test_what_it_cannot_load_is_said_in_a_sentence(tmp_path: Path) -> None:
+    model = save_tiny_model(tmp_path / "tiny", ends=False)
+    strange = save_tiny_gguf(model, tmp_path / "strange.gguf", architecture="nonesuch")
+
+    with pytest.raises(ModelUnavailableError, match="cannot be loaded by llama"):
+        opened(strange)
+
+
+def test_it_computes_gguf_files_alone(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailableError, match="computes GGUF files"):
+        opened(save_tiny_model(tmp_path / "tiny"))
