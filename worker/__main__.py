@@ -17,8 +17,7 @@ from shared.errors import SettingsError, StartupError
 from shared.jobs import CHAT_QUEUE
 from shared.ledger.celery import build_celery, publish
 from shared.ledger.lifecycle import Claimant, Ready
-from shared.ledger.starts import Start
-from shared.ledger.status import WorkerState
+from shared.ledger.status import WorkerStart, WorkerState
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, read_settings
 from worker import doctor
@@ -130,7 +129,7 @@ def serve(
     shutdown = Shutdown(settings.stop_s, close, keeper.hand_back, patience.forced_after_s)
     shutdown.open()
     leave_at_sigterm(shutdown)
-    start = StartRecord(store, Start(_name(), socket.gethostname(), model, slots), shutdown)
+    start = StartRecord(store, WorkerStart(_name(), socket.gethostname(), model, slots), shutdown)
     parts = _Parts(settings, redis_url, store, keeper, life, shutdown, start, patience, chat_models)
     is_well = True
     with contextlib.ExitStack() as stack:

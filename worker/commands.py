@@ -271,12 +271,16 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Print what is in force for a model, and which setting, file or server it is from."""
-    from worker.evaluation import model_facts  # noqa: PLC0415 - a second of import
+    from worker.console import say  # noqa: PLC0415 - as below
+    from worker.engine.description.model import describe  # noqa: PLC0415 - a second of import
+    from worker.evaluation import model_facts  # noqa: PLC0415 - the same
 
     settings: Settings = context.obj
     if model is not None:
         settings = settings.model_copy(update={"model": model})
-    facts = model_facts.facts_of(settings, model_facts.describe(settings))
+    facts = model_facts.facts_of(settings, describe(settings, say))
+    if model is not None:
+        facts = (dataclasses.replace(facts[0], source="the command"), *facts[1:])
     model_facts.show_facts(facts, sys.stdout, as_json=as_json)
 
 

@@ -13,9 +13,9 @@ from typing import TypeVar
 import redis
 
 from shared.errors import StartupError
-from shared.ledger import keys, starts
+from shared.ledger import keys, status
 from shared.ledger.calls import Call
-from shared.ledger.starts import Start
+from shared.ledger.status import WorkerStart
 from shared.logs import SECRETS, get_logger
 from shared.settings import Settings
 from worker.engine.gguf import DEFAULT_MODEL
@@ -36,7 +36,7 @@ LOST = "The engine was lost before the worker was ready; the log says more."
 class StartRecord:
     """Records one start of this worker. Redis may be away: then there is no record of it."""
 
-    def __init__(self, store: BlockingStore, start: Start, shutdown: Shutdown) -> None:
+    def __init__(self, store: BlockingStore, start: WorkerStart, shutdown: Shutdown) -> None:
         self._store = store
         self._start = start
         self._shutdown = shutdown
@@ -45,7 +45,7 @@ class StartRecord:
     def succeed(self) -> None:
         """The worker is ready: failures before are forgotten, later ones are no failed starts."""
         self._is_over = True
-        self._run(starts.succeed(self._start))
+        self._run(status.end_start(self._start))
 
     @contextlib.contextmanager
     def recorded(self, pause: Callable[[float], None] = time.sleep) -> Iterator[None]:
@@ -55,7 +55,7 @@ class StartRecord:
             StartupError: it has failed before that; the sentence says why.
         """
         try:
-            num_failed = self._run(starts.begin(self._start)) or 0
+            num_failed = self._run(status.begin_start(self._start)) or 0
             if wait_s := pause_before(num_failed):
                 log.warning(
                     "start_waits", model=self._start.model, num_failed=num_failed, wait_s=wait_s
@@ -84,13 +84,13 @@ class StartRecord:
         if self._shutdown.is_abandoned:
             self._fail(LOST)
         elif not self._is_over:
-            self._run(starts.leave(self._start))
+            self._run(status.leave_start(self._start))
 
     def _fail(self, sentence: str) -> None:
         if self._is_over:
             return
         self._is_over = True
-        num_failed = self._run(starts.fail(self._start, SECRETS.sub("", sentence)))
+        num_failed = self._run(status.fail_start(self._start, SECRETS.sub("", sentence)))
         log.error("start_failed", model=self._start.model, num_failed=num_failed)
 
     def _run(self, call: Call[T]) -> T | None:

@@ -1,4 +1,4 @@
-"""The status of workers and the queue: heartbeats, queue positions, dead letters.
+"""The status of workers and the queue: heartbeats, starts, queue positions, dead letters.
 
 Lua steps and the calls that run them, for either side and for the command line.
 """
@@ -6,14 +6,21 @@ Lua steps and the calls that run them, for either side and for the command line.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from shared.jobs import Job, QueuePosition, chat_queue
+from shared.jobs import Job, QueuePosition
 from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
 from shared.ledger.lifecycle import Ready
 from shared.ledger.lua.prelude import ENDING_PRELUDE, PRELUDE
-from shared.ledger.starts import FAILING, FailedStarts
+from shared.ledger.lua.workers import (
+    BEGIN_START,
+    END_START,
+    FAIL_START,
+    LEAVE_START,
+    PLACE,
+    STATUS,
+)
 
 SIGN_OF_LIFE = (
     ENDING_PRELUDE
@@ -35,82 +42,6 @@ FAREWELL = (
 redis.call('DEL', worker_key(ARGV[1]))
 redis.call('ZREM', WORKERS, ARGV[1])
 return 1
-"""
-)
-
-PLACE = (
-    PRELUDE
-    + FAILING
-    + """
--- The model that no worker can start, unless one is ready, or loads and has not failed so often.
-local function failing_model(id, now)
-  local wanted, found, latest = redis.call('HGET', job_key(id), 'model'), '', 0
-  local is_failing = {}
-  for _, start in ipairs(failing_starts(now)) do
-    for _, name in ipairs(start.loading) do is_failing[name] = true end
-    local at = start.model == wanted and now + 1 or start.failed_at
-    if start.has_slots and at > latest then found, latest = start.model, at end
-  end
-  if found == '' then return '' end
-  for _, name in ipairs(live_workers(now)) do
-    local worker = redis.call('HMGET', worker_key(name), 'state', 'slots')
-    local may_come = worker[1] == 'loading' and worker[2] ~= '0'
-    if may_come and not is_failing[name] then return '' end
-  end
-  return found
-end
-
--- ARGV: id. Where a job stands that has not been begun.
--- Returns {state, jobs ahead, expected wait in ms or -1, workers ready, workers alive,
--- the model that none of them can start, or ''} or {}.
-local id, now = ARGV[1], now_ms()
-local state = redis.call('HGET', job_key(id), 'state')
-if not state then return {} end
-local slots, ready, alive = capacity(now)
-local ahead = redis.call('ZRANK', QUEUE, id) or 0
-local failing = ready == 0 and failing_model(id, now) or ''
-return {state, ahead, expected_wait(ahead, slots), ready, alive, failing}
-"""
-)
-
-STATUS = (
-    PRELUDE
-    + FAILING
-    + f"""
--- Returns {{queued, running, oldest wait in ms, dead, ids in Celery's list, service time in ms,
---   model and number of jobs that wait for it, ..., failing starts as lists}},
---   then for each live worker its name and its fields and values as one list}}.
-local now = now_ms()
-local num_queued = redis.call('ZCARD', QUEUE)
-local oldest = redis.call('ZRANGE', QUEUE, 0, 0)[1]
-local since = oldest and redis.call('HGET', job_key(oldest), 'accepted_at')
-local waiting, models = {{}}, {{}}
-for _, id in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do
-  local route = redis.call('HGET', job_key(id), 'route')
-  local model = route and string.sub(route, {len(chat_queue("")) + 1}) or ''
-  if not waiting[model] then table.insert(models, model) end
-  waiting[model] = (waiting[model] or 0) + 1
-end
-local queues, failing = {{}}, {{}}
-for _, model in ipairs(models) do
-  table.insert(queues, model)
-  table.insert(queues, waiting[model])
-end
-for _, start in ipairs(failing_starts(now)) do
-  table.insert(failing,
-    {{start.host, start.model, start.failed, start.sentence, now - start.failed_at}})
-end
-local answer = {{num_queued, redis.call('ZCARD', OPEN) - num_queued, since and now - since or 0,
-  redis.call('ZCARD', DEAD), redis.call('LLEN', CHAT),
-  math.floor(tonumber(redis.call('GET', SERVICE) or '0')), queues, failing}}
-for _, name in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
-  local worker = redis.call('HGETALL', worker_key(name))
-  if #worker > 0 then
-    table.insert(worker, 1, name)
-    table.insert(answer, worker)
-  end
-end
-return answer
 """
 )
 
@@ -177,6 +108,9 @@ return 1
 )
 
 
+SECOND_MS, MINUTE_MS = 1000, 60_000
+
+
 class WorkerState(StrEnum):
     """Whether a worker can answer."""
 
@@ -212,6 +146,82 @@ def sign_of_life(report: WorkerReport) -> Call[bool]:
 def farewell(name: str) -> Call[bool]:
     """Remove a worker that shuts down, so that no wait is estimated from it."""
     return Call(FAREWELL, (name,), is_one)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStart:
+    """One worker's start."""
+
+    worker: str
+    """Its name, which holds its process's id."""
+    host: str
+    model: str
+    slots: int
+    """The answers that it will write at once; 0 for a worker without a chat model."""
+
+    @property
+    def id(self) -> str:
+        """What the starts of one worker after another have in common."""
+        return f"{self.host}|{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedStarts:
+    """A model that a host's worker has failed to start, several times in a row."""
+
+    host: str
+    model: str
+    num_failed: int
+    sentence: str
+    """Why, at the last start."""
+    age_ms: int
+    """How long ago that was."""
+
+    @classmethod
+    def read(cls, raw: Any) -> Self:  # noqa: ANN401 - a list inside a script's answer
+        """Read one of a script's lists."""
+        host, model, num_failed, sentence, age_ms = raw
+        return cls(
+            text_of(host), text_of(model), int(num_failed), text_of(sentence), int(float(age_ms))
+        )
+
+    def __str__(self) -> str:
+        """A sentence for operators."""
+        return (
+            f"model {self.model} failed {self.num_failed} starts on {self.host}, the last "
+            f"{_ago(self.age_ms)} ago: {self.sentence}"
+        )
+
+
+def begin_start(start: WorkerStart) -> Call[int]:
+    """Record that a worker begins to load its model; how many starts failed in a row before it."""
+    args = (start.id, start.worker, start.host, start.model, start.slots)
+    return Call(BEGIN_START, args, _number)
+
+
+def fail_start(start: WorkerStart, sentence: str) -> Call[int]:
+    """Record why a start has failed; how many have failed in a row now."""
+    return Call(FAIL_START, (start.id, start.worker, sentence), _number)
+
+
+def end_start(start: WorkerStart) -> Call[bool]:
+    """Record that a worker is ready, and forget the failures before."""
+    return Call(END_START, (start.id, start.worker), is_one)
+
+
+def leave_start(start: WorkerStart) -> Call[bool]:
+    """Record that a worker was asked to end before it was ready."""
+    return Call(LEAVE_START, (start.id, start.worker), is_one)
+
+
+def _number(raw: Any) -> int:  # noqa: ANN401 - a script's answer
+    return int(raw)
+
+
+def _ago(age_ms: int) -> str:
+    if age_ms < 2 * MINUTE_MS:
+        return f"{age_ms // SECOND_MS} s"
+    return f"{age_ms // MINUTE_MS} min"
 
 
 def queue_position(job_id: str) -> Call[QueuePosition | None]:

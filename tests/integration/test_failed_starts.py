@@ -13,10 +13,10 @@ from bots.render.notices import NOBODY, STARTING, failing_notice, waiting_notice
 from shared.cli.doctor import check_starts
 from shared.cli.operator import status_json, status_lines
 from shared.jobs import CHAT_QUEUE
-from shared.ledger import keys, starts
+from shared.ledger import keys
 from shared.ledger import status as operating
-from shared.ledger.starts import KILLED, Start
-from shared.ledger.status import WorkerReport, WorkerState
+from shared.ledger.lua.workers import KILLED
+from shared.ledger.status import WorkerReport, WorkerStart, WorkerState
 from shared.settings import read_settings
 from tests.integration.ledger_steps import accept, message, wait_for
 from tests.integration.test_models_wanted import wanting
@@ -27,16 +27,16 @@ HOST = "gpu1"
 SENTENCE = "The model big cannot be loaded (no room)."
 
 
-def start(pid: int = 1, model: str = "big", slots: int = 8) -> Start:
+def start(pid: int = 1, model: str = "big", slots: int = 8) -> WorkerStart:
     """A start of a worker on a host."""
-    return Start(f"{HOST}:{pid}", HOST, model, slots)
+    return WorkerStart(f"{HOST}:{pid}", HOST, model, slots)
 
 
 def fail(store: BlockingStore, times: int, model: str = "big", slots: int = 8) -> None:
     """Let so many starts fail one after the other."""
     for pid in range(times):
-        store.run(starts.begin(start(pid, model, slots)))
-        store.run(starts.fail(start(pid, model, slots), SENTENCE))
+        store.run(operating.begin_start(start(pid, model, slots)))
+        store.run(operating.fail_start(start(pid, model, slots), SENTENCE))
 
 
 def live(store: BlockingStore, name: str, state: WorkerState, model: str = "big") -> None:
@@ -55,8 +55,8 @@ def test_starts_are_reported_from_the_third_failure_in_a_row(store: BlockingStor
     fail(store, 2)
     assert store.run(operating.status()).failed_starts == ()
 
-    assert store.run(starts.begin(start(3))) == 2
-    assert store.run(starts.fail(start(3), SENTENCE)) == 3
+    assert store.run(operating.begin_start(start(3))) == 2
+    assert store.run(operating.fail_start(start(3), SENTENCE)) == 3
 
     (failed,) = store.run(operating.status()).failed_starts
     assert (failed.host, failed.model, failed.num_failed) == (HOST, "big", 3)
@@ -65,54 +65,54 @@ def test_starts_are_reported_from_the_third_failure_in_a_row(store: BlockingStor
 
 
 def test_a_start_counts_once_however_often_it_is_reported(store: BlockingStore) -> None:
-    store.run(starts.begin(start()))
+    store.run(operating.begin_start(start()))
 
-    assert [store.run(starts.fail(start(), SENTENCE)) for _ in range(3)] == [1, 1, 1]
+    assert [store.run(operating.fail_start(start(), SENTENCE)) for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_ready_worker_ends_the_row(store: BlockingStore) -> None:
     fail(store, 3)
-    store.run(starts.begin(start(9)))
+    store.run(operating.begin_start(start(9)))
 
-    store.run(starts.succeed(start(9)))
+    store.run(operating.end_start(start(9)))
 
     assert store.run(operating.status()).failed_starts == ()
-    assert store.run(starts.begin(start(10))) == 0
+    assert store.run(operating.begin_start(start(10))) == 0
 
 
 def test_a_ready_worker_leaves_the_start_of_another_that_loads(store: BlockingStore) -> None:
     for pid in (1, 2):
-        store.run(starts.begin(start(pid)))
-    store.run(starts.succeed(start(1)))
+        store.run(operating.begin_start(start(pid)))
+    store.run(operating.end_start(start(1)))
 
-    assert store.run(starts.fail(start(2), SENTENCE)) == 1
+    assert store.run(operating.fail_start(start(2), SENTENCE)) == 1
 
 
 def test_being_asked_to_end_is_no_failure(store: BlockingStore) -> None:
     for pid in range(5):
-        store.run(starts.begin(start(pid)))
-        store.run(starts.leave(start(pid)))
+        store.run(operating.begin_start(start(pid)))
+        store.run(operating.leave_start(start(pid)))
 
-    assert store.run(starts.begin(start(9))) == 0
+    assert store.run(operating.begin_start(start(9))) == 0
 
 
 def test_workers_that_load_at_once_are_no_failures(store: BlockingStore) -> None:
     for pid in range(5):
         live(store, start(pid).worker, WorkerState.LOADING)
-        store.run(starts.begin(start(pid)))
+        store.run(operating.begin_start(start(pid)))
 
     assert store.run(operating.status()).failed_starts == ()
 
 
 def test_workers_that_were_killed_count_when_their_heartbeat_is_gone(store: BlockingStore) -> None:
     for pid in range(3):
-        store.run(starts.begin(start(pid)))
+        store.run(operating.begin_start(start(pid)))
         silent_since(store, pid)
 
     (failed,) = store.run(operating.status()).failed_starts
     assert (failed.num_failed, failed.sentence) == (3, KILLED)
 
-    assert store.run(starts.begin(start(4))) == 3, "the next start counts them as well"
+    assert store.run(operating.begin_start(start(4))) == 3, "the next start counts them as well"
     (failed,) = store.run(operating.status()).failed_starts
     assert failed.num_failed == 3
 
@@ -121,7 +121,7 @@ def test_a_process_with_the_id_of_one_that_was_killed_counts_it(store: BlockingS
     # In a container the restarted worker has the same id.
     counts = []
     for _ in range(4):
-        counts.append(store.run(starts.begin(start(7))))
+        counts.append(store.run(operating.begin_start(start(7))))
         live(store, start(7).worker, WorkerState.LOADING)
 
     assert counts == [0, 1, 2, 3]
@@ -130,9 +130,9 @@ def test_a_process_with_the_id_of_one_that_was_killed_counts_it(store: BlockingS
 def test_models_and_hosts_are_counted_apart(store: BlockingStore) -> None:
     fail(store, 2)
     fail(store, 2, model="small")
-    other = Start("gpu2:1", "gpu2", "big", 8)
-    store.run(starts.begin(other))
-    store.run(starts.fail(other, SENTENCE))
+    other = WorkerStart("gpu2:1", "gpu2", "big", 8)
+    store.run(operating.begin_start(other))
+    store.run(operating.fail_start(other, SENTENCE))
 
     assert store.run(operating.status()).failed_starts == ()
 
@@ -192,7 +192,7 @@ def test_people_read_of_workers_that_may_answer(
     store: BlockingStore, name: str, state: WorkerState, notice: str
 ) -> None:
     fail(store, 3)
-    store.run(starts.begin(start(9)))
+    store.run(operating.begin_start(start(9)))
     accept(store, message(1))
 
     live(store, name, state)
@@ -297,7 +297,10 @@ def test_a_fault_that_no_one_thought_of_ends_in_a_sentence_too(
     assert sentence.startswith("parley: The model odd cannot be started (")
     assert "hidden_size" in sentence
     with redis.Redis.from_url(own_redis) as client:
-        assert BlockingStore(client).run(starts.begin(Start("x:1", *where("odd"), 8))) == 1
+        assert (
+            BlockingStore(client).run(operating.begin_start(WorkerStart("x:1", *where("odd"), 8)))
+            == 1
+        )
 
 
 def where(model: str) -> tuple[str, str]:
@@ -316,12 +319,12 @@ def test_a_worker_that_is_killed_while_it_loads_has_left_its_start(
         store = BlockingStore(client)
         with RunningModule("worker", settings=settings) as worker:
             name = f"{socket.gethostname()}:{worker.pid}"
-            mine = Start(name, socket.gethostname(), "model", 8)
+            mine = WorkerStart(name, socket.gethostname(), "model", 8)
             wait_for(lambda: client.hexists(keys.start(mine.id), f"open:{name}"))
             wait_for(lambda: client.exists(keys.worker(name)) == 1)
             worker.kill()
 
-        assert store.run(starts.begin(mine)) == 1
+        assert store.run(operating.begin_start(mine)) == 1
 
 
 def test_a_worker_that_is_asked_to_end_while_it_loads_has_failed_nothing(
@@ -335,12 +338,12 @@ def test_a_worker_that_is_asked_to_end_while_it_loads_has_failed_nothing(
         store = BlockingStore(client)
         with RunningModule("worker", settings=settings) as worker:
             name = f"{socket.gethostname()}:{worker.pid}"
-            mine = Start(name, socket.gethostname(), "model", 8)
+            mine = WorkerStart(name, socket.gethostname(), "model", 8)
             wait_for(lambda: client.hexists(keys.start(mine.id), f"open:{name}"))
             worker.process.send_signal(signal.SIGTERM)
             assert worker.process.wait() == 0
 
-        assert store.run(starts.begin(mine)) == 0
+        assert store.run(operating.begin_start(mine)) == 0
 
 
 def silent_since(store: BlockingStore, pid: int) -> None:

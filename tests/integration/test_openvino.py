@@ -16,9 +16,11 @@ import pytest
 
 from shared.errors import EngineError, EngineLostError, ModelUnavailableError
 from shared.replies import FinishReason
+from shared.settings import read_settings
 from tests.chaos.forward_passes import Reader, load, texts, wait_until, written_alone
 from tests.fakes.tiny_gguf import save_tiny_gguf
 from tests.fakes.tiny_model import save_tiny_model
+from worker.engine.description.model import describe
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import OwnEngine, build
 from worker.engine.openvino.batch import OpenVinoBatch, TenantOffsets
@@ -28,6 +30,7 @@ from worker.engine.openvino.wire import ADD, AddMessage, PipelineOptions, line_o
 from worker.engine.protocol import ModelChoice, Request, Sampling
 from worker.engine.tenant_salt import Labels
 from worker.engine.transformers_engine.loader import LoadedModel
+from worker.evaluation.model_facts import facts_of
 
 NEW_TOKENS = 40
 LONG = 600
@@ -103,6 +106,28 @@ def test_eight_at_once_are_written_as_each_alone_by_generate(
     ]
     assert {each.finish_reason for each in together} == {FinishReason.LENGTH}
     assert own.engine.num_running == 0
+
+
+def test_what_is_shown_of_the_model_is_what_the_engine_has(
+    choice: ModelChoice, own: OwnEngine
+) -> None:
+    environ = {
+        "PARLEY_MODEL": choice.model,
+        "PARLEY_DEVICE": choice.device,
+        "PARLEY_CACHE_DIR": str(choice.cache_dir),
+        "PARLEY_MAX_NEW_TOKENS": "200",
+    }
+    settings = read_settings(environ, None)
+
+    facts = {each.name: each.value for each in facts_of(settings, describe(settings, say_nothing))}
+
+    assert facts["engine"] == own.kind
+    assert facts["model"] == own.info.name
+    assert facts["context tokens"] == own.info.context_tokens
+    assert facts["parameters"] == own.info.num_parameters
+    assert facts["end-of-text ids"] == list(own.info.eos_token_ids)
+    assert facts["longest answer"] == own.engine.limits.max_new_tokens
+    assert facts["temperature"] == own.info.sampling.temperature
 
 
 def test_a_long_prompt_among_running_answers_changes_none_of_them(

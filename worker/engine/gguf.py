@@ -4,6 +4,7 @@ transformers reads GGUF directly, but needs some 40 s for it on two cores; the c
 loads in one. The engine for processors reads the file itself and needs none of this.
 """
 
+import functools
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,9 +98,18 @@ def is_gguf(file: Path) -> bool:
 def fields_of(file: Path) -> dict[str, Any]:
     """The fields of a GGUF file that are one value: text, number or truth.
 
+    Besides, ``tensor_types`` and ``num_weights`` of all its tensors.
+
     Raises:
         ModelUnavailableError: the file is damaged.
     """
+    stamp = file.stat().st_mtime_ns if file.is_file() else 0
+    return dict(_fields_of(file, stamp))
+
+
+@functools.lru_cache(maxsize=4)
+def _fields_of(file: Path, _stamp: int) -> dict[str, Any]:
+    """Reading takes seconds, most of it for the vocabulary."""
     try:
         reader = gguf.GGUFReader(file)
         fields = {
@@ -111,7 +121,11 @@ def fields_of(file: Path) -> dict[str, Any]:
         raise ModelUnavailableError(
             f"{file.name} is not a whole GGUF file ({error}): download it once more."
         ) from error
-    return {**fields, "tensor_types": {tensor.tensor_type.name for tensor in reader.tensors}}
+    return {
+        **fields,
+        "tensor_types": {tensor.tensor_type.name for tensor in reader.tensors},
+        "num_weights": sum(int(tensor.n_elements) for tensor in reader.tensors),
+    }
 
 
 def _convert(source: Path, target: Path) -> None:

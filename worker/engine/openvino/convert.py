@@ -20,7 +20,7 @@ from openvino import opset13
 from transformers import AutoTokenizer
 
 from worker.engine.gguf import fields_of
-from worker.engine.openvino.facts import facts_of_folder, facts_of_gguf, num_weights
+from worker.engine.openvino.facts import facts_of_folder, facts_of_gguf
 from worker.engine.openvino.files import FACTS_FILE, MODEL_FILE, READ_WELL
 
 WRITTEN_ANEW = ("general.architecture", "general.file_type")
@@ -43,7 +43,7 @@ def from_gguf(source: Path, folder: Path) -> None:
     openvino_genai.ContinuousBatchingPipeline(
         str(file), scheduler, "CPU", {"enable_save_ov_model": True}
     )
-    facts = {**facts_of_gguf(fields), "num_parameters": num_weights(source)}
+    facts = {**facts_of_gguf(fields), "num_parameters": fields["num_weights"]}
     _finish(work / MODEL_FILE, folder, facts)
     tokenizer: Any = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer.save_pretrained(folder)

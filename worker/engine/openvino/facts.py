@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gguf
-import numpy as np
-
 SAMPLING_FIELDS = (
     ("temperature", "temp"),
     ("top_p", "top_p"),
@@ -44,11 +41,6 @@ def facts_of_gguf(fields: Mapping[str, Any]) -> dict[str, Any]:
             if f"general.sampling.{theirs}" in fields
         },
     }
-
-
-def num_weights(file: Path) -> int:
-    """The number of weights in a GGUF file, from its list of tensors."""
-    return sum(int(np.prod(tensor.shape)) for tensor in gguf.GGUFReader(file).tensors)
 
 
 def facts_of_folder(folder: Path, tokenizer_eos: int | None) -> dict[str, Any]:

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.render.notices import NEXT, NOBODY, STARTING, thinking_notice, waiting_notice
+from bots.render.discord import render_for_discord
+from bots.render.notices import (
+    NEXT,
+    NOBODY,
+    STARTING,
+    failing_notice,
+    thinking_notice,
+    waiting_notice,
+)
+from bots.render.slack import render_for_slack
 from shared.jobs import QueuePosition
 
 # state, ahead, wait in ms, ready, alive -> notice
@@ -29,6 +38,9 @@ TABLE: list[tuple[QueuePosition, str | None]] = [
     (QueuePosition("queued", 5, 20_000, 0, 1), STARTING),
     (QueuePosition("waiting", 0, None, 0, 2), STARTING),
     (QueuePosition("queued", 5, 20_000, 0, 0), NOBODY),
+    (QueuePosition("queued", 5, 20_000, 0, 0, "big"), failing_notice("big")),
+    (QueuePosition("waiting", 0, None, 0, 1, "big"), failing_notice("big")),
+    (QueuePosition("running", 0, None, 0, 0, "big"), None),
     # begun, or over: there is nothing to wait for
     (QueuePosition("running", 0, 9_000, 1, 1), None),
     (QueuePosition("running", 0, None, 0, 0), None),
@@ -69,3 +81,30 @@ def test_a_notice_says_for_how_many_whole_seconds_the_model_has_thought(
     thinking_s: float, shown: str
 ) -> None:
     assert thinking_notice(thinking_s) == f"*Thinking… {shown} s*"
+
+
+NAMES = {
+    "Qwen3-8B": "Qwen3-8B",
+    "openai/gpt-oss-20b": "openai/gpt-oss-20b",
+    "my_own_model.Q4_K_M": "my_own_model.Q4_K_M",
+    "mistral:7b-instruct+tools": "mistral:7b-instruct+tools",
+    "a *bold* `name`": "a bold name",
+    "_private_": "private",
+    "<@U1> <!channel> @everyone": "U1 channel everyone",
+    "two\nlines": "twolines",
+    "[text](https://example.org)": "texthttps://example.org",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_named_and_nothing_in_its_name_is_markup(name: str) -> None:
+    notice = failing_notice(name)
+
+    begun = f"No worker can start the model {NAMES[name]} at the moment; "
+    (slack,), (discord,) = render_for_slack(notice), render_for_discord(notice)
+    assert str(discord).startswith(f"*{begun}")
+    assert str(slack).removeprefix("_").startswith(begun), "no italics around underscores there"
+
+
+def test_a_models_name_may_be_long() -> None:
+    assert len(failing_notice("x" * 5_000)) < 300

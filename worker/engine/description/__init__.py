@@ -1,0 +1,1 @@
+"""What a model's files or its server say of it, without its weights."""
