@@ -120,9 +120,11 @@ class AnswerActions:
         if by.user != job.origin.user:
             return NOT_YOURS_TO_READ
         thought = await self._store.run(thoughts.read(job_id))
-        is_shown = thought is not None and bool(thought.text.strip())
-        log.info("answer_handled", job=job_id, effect="thought_shown" if is_shown else "gone")
-        return thought if thought and is_shown else THOUGHT_GONE
+        if thought is None or not thought.text.strip():
+            log.info("answer_handled", job=job_id, effect="thought_gone")
+            return THOUGHT_GONE
+        log.info("answer_handled", job=job_id, effect="thought_shown")
+        return thought
 
     async def rate(self, job_id: str, by: Actor, verdict: Feedback) -> str | None:
         """Record a person's verdict on an answer; the latest one counts."""

@@ -13,6 +13,7 @@ from shared.ledger import codec, keys, ratings
 from shared.ledger.calls import Call, Raw, text_of
 from shared.ledger.lua import privacy as scripts
 from shared.ledger.ratings import FIRST, PAGE_SIZE, RatingsPage
+from shared.replies import ThoughtSoFar
 
 __all__ = ["FIRST", "START"]
 
@@ -61,6 +62,8 @@ class Kept:
     questions: tuple[Job, ...]
     """Of the last days, and the dead letters."""
     used: dict[str, dict[str, int]]
+    thoughts: dict[str, str]
+    """Job -> what the model thought before its answer, for a day."""
 
 
 def forget(origin: Origin) -> Call[Forgotten]:
@@ -121,7 +124,7 @@ def kept(origin: Origin, days: tuple[int, ...]) -> Call[Kept]:
 
 
 def _read_kept(raw: Any) -> Kept:  # noqa: ANN401 - a script's answer: lists in a list
-    is_opted_out, verdicts, conversations, jobs, used = raw
+    is_opted_out, verdicts, conversations, jobs, used, thoughts = raw
     words = [text_of(word) for word in verdicts]
     return Kept(
         is_opted_out=is_opted_out == 1,
@@ -134,6 +137,9 @@ def _read_kept(raw: Any) -> Kept:  # noqa: ANN401 - a script's answer: lists in 
         used={
             text_of(name).rpartition(":")[2]: {"messages": int(messages), "tokens": int(tokens)}
             for name, messages, tokens in used
+        },
+        thoughts={
+            text_of(job): codec.decode(thought, ThoughtSoFar).text for job, thought in thoughts
         },
     )
 

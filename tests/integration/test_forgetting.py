@@ -7,10 +7,11 @@ from typing import Any
 import bots.store
 from bots.incoming.privacy import forget_user
 from shared.jobs import Attachment, Job, Kind, make_job
-from shared.ledger import keys, lifecycle, privacy, ratings
+from shared.ledger import keys, lifecycle, privacy, ratings, thoughts
 from shared.ledger.lifecycle import ConversationMemory, JobLimits
 from shared.ledger.privacy import Forgotten, forgotten_text
 from shared.ledger.ratings import Rated
+from shared.replies import ThoughtSoFar
 from tests.integration.ledger_steps import (
     DONE,
     REMEMBER,
@@ -37,6 +38,7 @@ def asked(
     job = dataclasses.replace(job, attachments=(Attachment("a.txt", text=SECRET),))
     accept(store, job)
     claim(store, job)
+    assert store.run(thoughts.keep(job.id, "t1", ThoughtSoFar(SECRET)))
     assert store.run(lifecycle.finish(job.id, "t1", DONE, memory)).counted
     deliver(store, job)
     return job
@@ -86,7 +88,7 @@ async def test_what_is_kept_of_a_person_goes_and_nothing_of_others(
     assert store.client.hlen(keys.feedback(other.origin.asker)) == 1
     assert store.client.xlen(keys.ratings("slack:T1", "C1")) == 1
     assert store.client.xlen(keys.ratings("slack:T1", "C*2")) == 0
-    assert everything(store).count(SECRET.encode()) == 2, "the other's question and file"
+    assert everything(store).count(SECRET.encode()) == 3, "the other's question, file and thought"
     # What is left can be read, and tells nothing.
     assert (await bots_store.find_job(job.id)) == dataclasses.replace(job, text="", attachments=())
     assert "0 conversations, 0 questions" in await forget_user(bots_store, job.origin)
@@ -147,6 +149,7 @@ def test_all_that_is_kept_can_be_shown(store: BlockingStore) -> None:
     assert [turn["text"] for turn in turns] == ["q", "a"]
     (question,) = document["questions"]
     assert question["text"] == SECRET
+    assert document["thoughts"] == {job.id: SECRET}
 
 
 def test_ratings_are_shown_a_page_at_a_time(store: BlockingStore) -> None:

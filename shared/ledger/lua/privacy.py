@@ -64,8 +64,8 @@ KEPT = (
     + f"""
 -- ARGV: person, feedback key, opted out key, user, counter of a day, ...
 -- Returns {{1 if opted out, verdicts, {{{{conversation, turn, ...}}, ...}}, jobs,
--- {{{{counter, messages, tokens}}, ...}}}}.
-local conversations, jobs, used = {{}}, {{}}, {{}}
+-- {{{{counter, messages, tokens}}, ...}}, {{{{job, thought}}, ...}}}}.
+local conversations, jobs, used, thoughts = {{}}, {{}}, {{}}, {{}}
 for _, name in ipairs(redis.call('ZRANGE', '{keys.asked("")}' .. ARGV[1], 0, -1)) do
   local turns = redis.call('LRANGE', transcript_key(name), 0, -1)
   if #turns > 0 then
@@ -77,6 +77,8 @@ end
 for _, id in ipairs(redis.call('ZRANGE', '{keys.questions("")}' .. ARGV[1], 0, -1)) do
   local job = redis.call('HGET', job_key(id), 'job')
   if job then table.insert(jobs, job) end
+  local thought = redis.call('GET', thought_key(id))
+  if thought then table.insert(thoughts, {{id, thought}}) end
 end
 for i = 5, #ARGV do
   local counts = redis.call('HMGET', ARGV[i], 'messages', 'tokens')
@@ -85,7 +87,7 @@ for i = 5, #ARGV do
   end
 end
 return {{redis.call('SISMEMBER', ARGV[3], ARGV[4]), redis.call('HGETALL', ARGV[2]), conversations,
-  jobs, used}}
+  jobs, used, thoughts}}
 """
 )
 
