@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import openvino
-from openvino.properties import hint, inference_num_threads, streams
+from openvino.properties import enable_mmap, hint, inference_num_threads, streams
 from tokenizers import Tokenizer
 
 from worker.engine.encoders.files import ENCODER_FILE, TOKENIZER
@@ -95,7 +95,9 @@ def open_compiled(folder: Path) -> CompiledEncoder:
         inference_num_threads: num_cores,
         streams.num: min(num_cores, MAX_STREAMS),
     }
-    model = openvino.Core().compile_model(folder / ENCODER_FILE, "CPU", options)
+    core = openvino.Core()
+    core.set_property({enable_mmap: False})  # the file may be made again while this runs
+    model = core.compile_model(folder / ENCODER_FILE, "CPU", options)
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     tokenizer.no_padding()
     return CompiledEncoder(model, tokenizer)
