@@ -43,7 +43,8 @@ SLACK_LIBRARY = [
 ]
 
 each_service = pytest.mark.parametrize("name", SERVICES)
-OUR_SERVICES = [name for name in SERVICES if name != "redis"]
+FOREIGN = ("redis", "vllm")
+OUR_SERVICES = [name for name in SERVICES if name not in FOREIGN]
 OUR_IMAGES = ("bots", "worker")
 LOCKS = (*OUR_IMAGES, "models")
 IMAGE_PYTHON = {
@@ -51,12 +52,13 @@ IMAGE_PYTHON = {
     "python_version": image_python().rpartition(".")[0],
 }
 """What markers of requirements are told: the tests may run on another one."""
-EXACT_IMAGE = re.compile(r"[\w./-]+:\d+\.\d+\.\d+(-[\w.-]+)?")
+EXACT_IMAGE = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w.-]+)?")
 PLATFORM_PREFIXES = ("SLACK_", "DISCORD_")
 
 PASSWORDS = {"REDIS_WORKER_PASSWORD", "REDIS_BOTS_PASSWORD"}
-COMPOSE_ONLY = {*PASSWORDS, "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE"}
-"""Names that others read: Compose, redis-cli and the model hub's library."""
+OF_VLLM = {"VLLM_MODEL", "VLLM_GPUS", "VLLM_FLAGS", "TRITON_CACHE_DIR"}
+COMPOSE_ONLY = {*PASSWORDS, "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE", *OF_VLLM}
+"""Names that others read: Compose, redis-cli, the model hub's library and vLLM."""
 SET_BY_THE_IMAGE = {"PARLEY_DATA_DIR", "PARLEY_CACHE_DIR"}
 NOT_FOR_COMPOSE = {"PARLEY_ALLOW_VOLATILE_REDIS", "PARLEY_REDIS_REPLICAS"}
 """The Redis of the file is never volatile, and there is one."""
@@ -117,7 +119,7 @@ def test_images_have_exact_versions(name: str) -> None:
     image = SERVICES[name]["image"]
 
     assert EXACT_IMAGE.fullmatch(image)
-    if name != "redis":
+    if name not in FOREIGN:
         assert image == f"parley-{name}:{PROJECT['version']}"
         assert SERVICES[name]["build"]["target"] in stages()
 
@@ -210,6 +212,15 @@ def test_the_gpu_worker_is_asked_for_by_name_and_differs_in_its_device_alone() -
         **environment("worker"),
         "PARLEY_DEVICE": "${PARLEY_DEVICE:-cuda}",
     }
+
+
+def test_the_model_server_is_asked_for_by_name_and_reached_from_inside_only() -> None:
+    vllm = SERVICES["vllm"]
+    (device,) = vllm["deploy"]["resources"]["reservations"]["devices"]
+
+    assert vllm["profiles"] == ["vllm"]
+    assert {"ports", "network_mode", "networks"} & set(vllm) == set()
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
 
 
 def test_volumes_are_named() -> None:
