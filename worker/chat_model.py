@@ -60,6 +60,7 @@ def _own(
 ) -> Iterator[tuple[str, ChatModel]]:
     from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
     from worker.engine.factory import LLAMACPP, build, choice_of  # noqa: PLC0415 - the same
+    from worker.engine.probe import open_proven  # noqa: PLC0415 - the same
 
     options = EngineOptions(
         settings.max_new_tokens,
@@ -70,7 +71,7 @@ def _own(
     )
     own = build(settings.engine, choice_of(settings), options, say)
     try:
-        own.engine.open(on_lost=abandon)
+        open_proven(own, on_lost=abandon)
         log.info("model_loaded", model=own.info.name, device=own.device, engine=own.kind)
         chat_model = chat_model_around(
             own.engine, own.info, own.engine.limits, thinking_of(settings)

@@ -43,6 +43,7 @@ def _check_model(settings: Settings) -> Check:
 def _check_own_model(settings: Settings) -> Check:
     from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
     from worker.engine.factory import build, choice_of, is_ready_to_build  # noqa: PLC0415 - the same
+    from worker.engine.probe import open_proven  # noqa: PLC0415 - the same
 
     choice = choice_of(settings)
     try:
@@ -52,14 +53,16 @@ def _check_own_model(settings: Settings) -> Check:
             )
         own = build(settings.engine, choice, EngineOptions(ONE_TOKEN, 1), _silent)
         try:
-            own.engine.open()
+            open_proven(own)
         finally:
             own.engine.close()
     except ParleyError as error:
         return Check.fail("model", str(error))
     millions = own.info.num_parameters / MILLION
     return Check.ok(
-        "model", f"{own.info.name}, {millions:,.0f} M parameters, {own.kind} on {own.device}"
+        "model",
+        f"{own.info.name}, {millions:,.0f} M parameters, {own.kind} on {own.device}; it wrote a "
+        "token",
     )
 
 

@@ -49,11 +49,31 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def cache_bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
-    """Bytes of keys and values that one token keeps in the cache, over all layers."""
-    num_heads = config.num_attention_heads
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // num_heads
-    num_kv_heads = getattr(config, "num_key_value_heads", None) or num_heads
-    return int(2 * config.num_hidden_layers * num_kv_heads * head_dim * dtype.itemsize)
+    """Bytes of keys and values that one token keeps in the cache, over all layers.
+
+    An upper limit: layers with a window, a state or compressed keys keep less. 0 where a model has
+    no attention at all.
+    """
+    num_heads = _number(config, "num_attention_heads")
+    if not num_heads:
+        return 0
+    head_dim = max(
+        _number(config, "head_dim") or _number(config, "hidden_size") // num_heads,
+        _number(config, "global_head_dim"),
+        _number(config, "qk_nope_head_dim") + _number(config, "qk_rope_head_dim"),
+    )
+    num_kv_heads = _number(config, "num_key_value_heads") or num_heads
+    return 2 * _number(config, "num_hidden_layers") * num_kv_heads * head_dim * dtype.itemsize
+
+
+def _number(config: PretrainedConfig, name: str) -> int:
+    """A field of a configuration; the largest where layers differ, 0 where there is none."""
+    try:
+        value = getattr(config, name, None)
+    except Exception:  # noqa: BLE001 - a configuration may refuse to answer (Gemma 4's head_dim)
+        return 0
+    numbers = value if isinstance(value, list | tuple) else [value]
+    return max((number for number in numbers if isinstance(number, int)), default=0)
 
 
 def pick_cache_tokens(config: PretrainedConfig, device: torch.device, dtype: torch.dtype) -> int:

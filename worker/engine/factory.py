@@ -86,10 +86,9 @@ def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Prog
 
 def around(loaded: "LoadedModel", options: EngineOptions) -> BatchingEngine:
     """An engine around a model of transformers, not open yet."""
-    from worker.engine.transformers_engine.manager_batch import TransformersBatches  # noqa: PLC0415 - as above
+    from worker.engine.transformers_engine.batches import batches_of  # noqa: PLC0415 - as above
 
-    batches = TransformersBatches(loaded, options.max_requests, options.cache_tokens)
-    return BatchingEngine(loaded.info, batches, options)
+    return BatchingEngine(loaded.info, batches_of(loaded, options), options)
 
 
 def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None]:
@@ -224,8 +223,21 @@ def _on_llamacpp(source: ModelSource, options: EngineOptions, progress: Progress
 
 
 def _on_transformers(choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:
+    from worker.engine.transformers_engine.batches import proven_batches  # noqa: PLC0415 - as above
     from worker.engine.transformers_engine.loader import load_model  # noqa: PLC0415 - as above
 
     loaded = load_model(choice, progress)
-    device = str(loaded.model.device)
-    return OwnEngine(around(loaded, options), loaded.info, TRANSFORMERS, device)
+    try:
+        engine = BatchingEngine(loaded.info, proven_batches(loaded, options), options)
+    except Exception as error:  # whatever a model's own code raises
+        raise ModelUnavailableError(
+            f"The model {loaded.name} was loaded but cannot be computed on {loaded.model.device} "
+            f"({_reason(error)}). Choose a smaller model or a quantised form of it if memory is "
+            "short, another PARLEY_ENGINE or another PARLEY_MODEL."
+        ) from error
+    return OwnEngine(engine, loaded.info, TRANSFORMERS, str(loaded.model.device))
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:300] if lines else type(error).__name__

@@ -3,26 +3,43 @@
 Weights come from safetensors only and no code of a model's repository is ever run.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
-    AutoModelForCausalLM,
+    AutoConfig,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
+from transformers.utils import is_accelerate_available
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ModelUnavailableError
 from worker.engine.devices import pick_device, pick_dtype
 from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
-from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, Progress, Tokenizer
+from worker.engine.protocol import (
+    DEFAULT,
+    GREEDY,
+    ModelChoice,
+    ModelInfo,
+    Progress,
+    Sampling,
+    Tokenizer,
+)
+from worker.engine.transformers_engine.families import (
+    class_of,
+    context_of,
+    text_config_of,
+    why_no_language_model,
+)
+
+MAX_REASON_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,13 @@ class LoadedModel:
     eos_token_ids: tuple[int, ...]
     context_tokens: int
     """The longest sequence the model was made for."""
+    sampling: Sampling = GREEDY
+    """The defaults of its ``generation_config``."""
+
+    @property
+    def text_config(self) -> PretrainedConfig:
+        """The configuration of the language model in it."""
+        return text_config_of(self.model.config)
 
     @property
     def info(self) -> ModelInfo:
@@ -45,6 +69,7 @@ class LoadedModel:
             self.eos_token_ids,
             self.context_tokens,
             self.num_parameters,
+            sampling=self.sampling,
             max_new_tokens=DEFAULT_MODEL.max_new_tokens
             if self.name == DEFAULT_MODEL.name
             else None,
@@ -112,38 +137,86 @@ def load_model(choice: ModelChoice, progress: Progress) -> LoadedModel:
     progress(f"Loading {name}")
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no stubs
     try:
+        config = _config_of(name, place)
         tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            place,
-            dtype=pick_dtype(choice.dtype, device),
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-        ImportError,
-        SafetensorError,
-    ) as error:
+        model = _weights_of(place, config, pick_dtype(choice.dtype, device), device)
+    except ModelUnavailableError:
+        raise
+    except Exception as error:
         raise ModelUnavailableError(_why(name, error)) from error
-    model.to(device=device).eval()  # type: ignore[call-arg]  # wrapped without its signature
     torch.set_grad_enabled(False)
     return LoadedModel(
         name=name,
         model=model,
         tokenizer=tokenizer,
         eos_token_ids=_eos_token_ids(model, tokenizer),
-        context_tokens=int(
-            getattr(model.config.get_text_config(), "max_position_embeddings", 2048)
-        ),
+        context_tokens=context_of(model.config, getattr(tokenizer, "model_max_length", None)),
+        sampling=sampling_of(model.generation_config),
     )
 
 
+def _config_of(name: str, place: str) -> PretrainedConfig:
+    """The configuration, of a model that can answer.
+
+    Raises:
+        ModelUnavailableError: it is of another kind.
+    """
+    config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    if reason := why_no_language_model(config):
+        raise ModelUnavailableError(
+            f"The model {name} cannot answer: {reason}. Set PARLEY_MODEL to a chat model."
+        )
+    return config
+
+
+def _weights_of(
+    place: str, config: PretrainedConfig, dtype: torch.dtype, device: torch.device
+) -> PreTrainedModel:
+    # With accelerate weights are read straight to the device; without it they need to fit into the
+    # main memory first.
+    is_direct = device.type != "cpu" and is_accelerate_available()
+    placing = {"device_map": {"": device}} if is_direct else {}
+    made: Any = class_of(config)
+    model, report = made.from_pretrained(
+        place,
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **placing,
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise OSError(f"{len(missing):,} of its tensors are missing, as {missing[0]}")
+    loaded: PreTrainedModel = model
+    if not is_direct:
+        loaded.to(device=device)  # type: ignore[call-arg]  # wrapped without its signature
+    return loaded.eval()
+
+
+def sampling_of(generation: object) -> Sampling:
+    """The defaults of a ``generation_config``; what it does not name has no effect.
+
+    ``generate`` would add a top-k of 50 by itself; servers add none (as vLLM).
+    """
+    named = {
+        name: getattr(generation, name, None)
+        for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+    }
+    values = {name: value for name, value in named.items() if value is not None}
+    if not getattr(generation, "do_sample", None):
+        penalty = values.get("repetition_penalty")
+        return Sampling(temperature=0.0, repetition_penalty=penalty)
+    return Sampling(**{"temperature": 1.0, **values})
+
+
 def _why(name: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "unreadable"
+    """The sentence for what transformers raised."""
+    if isinstance(error, json.JSONDecodeError):
+        reason = f"a file of it is no valid JSON: {error}"
+    else:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0][:MAX_REASON_CHARS].rstrip(".:") if lines else type(error).__name__
     offline = os.environ.get("HF_HUB_OFFLINE") == "1"
     hint = (
         "HF_HUB_OFFLINE is 1, so only local models can be used."
@@ -156,10 +229,12 @@ def _why(name: str, error: Exception) -> str:
     return f"The model {name} cannot be loaded ({reason}). {hint}"
 
 
-def _eos_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    configured = model.generation_config.eos_token_id if model.generation_config else None
-    if configured is None:
-        configured = tokenizer.eos_token_id
-    if configured is None:
-        return ()
-    return (configured,) if isinstance(configured, int) else tuple(configured)
+def _eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> tuple[int, ...]:  # noqa: ANN401 - untyped
+    """All tokens that end an answer: fine-tunes often name theirs in one of these places only."""
+    places = (model.generation_config, text_config_of(model.config), model.config, tokenizer)
+    found: dict[int, None] = {}
+    for place in places:
+        named = getattr(place, "eos_token_id", None)
+        ids = named if isinstance(named, list | tuple) else [named]
+        found.update((number, None) for number in ids if isinstance(number, int) and number >= 0)
+    return tuple(found)

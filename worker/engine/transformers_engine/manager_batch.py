@@ -9,31 +9,25 @@ import gc
 import threading
 from typing import Any
 
+import torch
 from transformers import GenerationConfig
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchProcessor
 
+from shared.logs import get_logger
 from worker.engine.batch import Admission
 from worker.engine.devices import pick_cache_tokens
-from worker.engine.protocol import Sampling
 from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.manager_sampling import (
+    RequestSampling,
+    SeenTokens,
+    terms_of,
+)
 from worker.engine.transformers_engine.prefix_sharing import TenantCache
-from worker.engine.transformers_engine.seeding import SeededDraw, seeded
+from worker.engine.transformers_engine.sizing import PAGE_TOKENS, batching_config
 
-PAGE_TOKENS = 256
-"""Tokens a page of the cache. On a CPU larger pages mean fewer gathers: 49 tokens/s against 39 with
-64-token pages, 32 requests of the default model on two cores."""
-CPU_BATCH_TOKENS = 512
-"""Most tokens in one forward step on a CPU, so that a long prompt does not stall the others."""
-COLD = Sampling(temperature=1e-7, top_p=1.0)
-"""The manager either samples for all requests or for none; so cold a sample is the argmax."""
-ANY_SAMPLING = Sampling(temperature=0.7, top_p=0.9)
-"""Values that make the manager build its samplers; every request brings its own."""
-UNBOUNDED = 0
-"""The manager's own queue. With a bound its ``add_request`` would block for 10 s and then raise,
-under
-the engine's lock. The bound is the number of threads that read answers: each has one."""
+log = get_logger(__name__)
 
 
 class TransformersBatch(ContinuousBatchingManager):
@@ -44,14 +38,12 @@ class TransformersBatch(ContinuousBatchingManager):
         model: Any,  # noqa: ANN401 - what the base class asks for, no model has the type of
         generation: GenerationConfig,
         batching: ContinuousBatchingConfig,
+        seen_tokens: SeenTokens | None,
     ) -> None:
         super().__init__(
             model=model, generation_config=generation, continuous_batching_config=batching
         )
-        processors, draw = self.logit_processor, SeededDraw()
-        processors.logits_processor.append(draw)
-        processors.tensors_required += 1
-        processors.supported_keys |= draw.supported_kwargs
+        self.logit_processor = RequestSampling(seen_tokens)
         self.current_batch = 0
         self._last_step = 0
         self.num_moves = 0
@@ -67,21 +59,20 @@ class TransformersBatch(ContinuousBatchingManager):
         that starts
         it is.
         """
+        if self.model.device.type == "cuda":
+            self.warmup()  # sizes the cache and captures graphs: the first request need not wait
         starter = threading.Thread(target=super().start, daemon=True)
         starter.start()
         starter.join()
 
     def add(self, request_id: str, token_ids: list[int], terms: Admission) -> bool:
         """Add a request. See ``batch.Batch``."""
-        sampling = terms.sampling if terms.sampling.temperature else COLD
         added = self.add_request(
             token_ids,
             request_id=request_id,
             max_new_tokens=terms.max_new_tokens,
             streaming=True,
-            temperature=sampling.temperature,
-            top_p=1.0 if sampling.top_p is None else sampling.top_p,
-            **seeded(sampling, terms.num_drawn),
+            **terms_of(terms.sampling, terms.num_drawn),
         )
         return added is not None
 
@@ -132,26 +123,38 @@ class TransformersBatches:
         loaded: LoadedModel,
         max_requests: int,
         cache_tokens: int | None,
+        *,
+        has_penalty: bool = False,
     ) -> None:
-        """Compute the number of pages.
+        """Compute the number of pages, where it is not left to the manager.
 
         Args:
             loaded: the model.
             max_requests: how many answers are written at once.
             cache_tokens: size of the cache; None: from the free memory.
+            has_penalty: whether requests have a repetition penalty.
         """
         self._loaded = loaded
         self._max_requests = max_requests
-        model = loaded.model
-        wanted = cache_tokens or pick_cache_tokens(
-            model.config.get_text_config(), model.device, model.dtype
-        )
-        self._num_pages = max(2, wanted // PAGE_TOKENS)
+        self._is_gpu = loaded.model.device.type == "cuda"
+        self._is_flash_wanted = self._is_gpu
+        self._first: TransformersBatch | None = None
+        self._has_penalty = has_penalty
+        if cache_tokens is None and not self._is_gpu:
+            cache_tokens = pick_cache_tokens(
+                loaded.text_config, loaded.model.device, loaded.model.dtype
+            )
+        self._num_pages = None if cache_tokens is None else max(2, cache_tokens // PAGE_TOKENS)
+        self._num_usable = self._num_pages
 
     @property
     def capacity_tokens(self) -> int:
-        """The longest sequence that fits."""
-        return (self._num_pages - 1) * PAGE_TOKENS
+        """The longest sequence that fits; on a GPU known once the first batch has its cache."""
+        if self._num_usable is None:
+            self._first = self._first or self._started()
+            processor = self._first.batch_processor
+            self._num_usable = max(2, processor.cache.num_blocks) if processor else 2
+        return (self._num_usable - 1) * PAGE_TOKENS
 
     @property
     def weight_bytes(self) -> int:
@@ -160,21 +163,48 @@ class TransformersBatches:
 
     def start(self) -> TransformersBatch:
         """Start a new batch."""
-        generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
-            do_sample=True,
-            temperature=ANY_SAMPLING.temperature,
-            top_p=ANY_SAMPLING.top_p,
-            eos_token_id=list(self._loaded.eos_token_ids) or -1,
-            max_new_tokens=self.capacity_tokens,
-        )
-        batching = ContinuousBatchingConfig(
-            page_size=PAGE_TOKENS,
-            num_blocks=self._num_pages,
-            max_batch_tokens=CPU_BATCH_TOKENS if self._loaded.model.device.type == "cpu" else None,
-            max_requests_per_batch=self._max_requests,
-            max_queue_size=UNBOUNDED,
-            per_request_processors=True,
-        )
-        batch = TransformersBatch(self._loaded.model, generation, batching)
+        first, self._first = self._first, None
+        return first or self._started()
+
+    def _started(self) -> TransformersBatch:
+        batch = self._made()
         batch.start()
         return batch
+
+    def _made(self) -> TransformersBatch:
+        """A batch with the fastest attention that can be loaded here.
+
+        The kernels of ``kernels`` are fetched from the hub at their first use.
+        """
+        if not self._is_flash_wanted:
+            return self._with(is_flash_wanted=False)
+        try:
+            return self._with(is_flash_wanted=True)
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            self._is_flash_wanted = False
+            self._loaded.model.set_attn_implementation("sdpa")
+            log.warning("no_flash_attention", error=type(error).__name__)
+            return self._with(is_flash_wanted=False)
+
+    def _with(self, *, is_flash_wanted: bool) -> TransformersBatch:
+        model = self._loaded.model
+        generation = GenerationConfig(  # type: ignore[no-untyped-call]  # no stubs
+            do_sample=False,
+            eos_token_id=list(self._loaded.eos_token_ids) or -1,
+            max_new_tokens=self._loaded.context_tokens,
+        )
+        batching = batching_config(
+            self._max_requests,
+            self._num_pages,
+            is_gpu=self._is_gpu,
+            is_async=False if self._has_penalty else None,
+        )
+        batching.auto_switch_to_flash = is_flash_wanted
+        return TransformersBatch(model, generation, batching, self._seen_tokens())
+
+    def _seen_tokens(self) -> SeenTokens | None:
+        if not self._has_penalty:
+            return None
+        model = self._loaded.model
+        num_tokens = model.get_output_embeddings().weight.shape[0]
+        return SeenTokens(self._max_requests, num_tokens, torch.device(model.device))
