@@ -23,7 +23,7 @@ from worker.engine.engine import BatchingEngine
 from worker.engine.protocol import Request
 from worker.engine.tenant_salt import Labels, id_of
 from worker.engine.transformers_engine.loader import LoadedModel
-from worker.engine.transformers_engine.manager_batch import PAGE_TOKENS
+from worker.engine.transformers_engine.sizing import PAGE_TOKENS
 
 NUM_PAGES = 3
 NUM_REST = 20

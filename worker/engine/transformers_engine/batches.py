@@ -25,8 +25,8 @@ log = get_logger(__name__)
 PROBES = ("Once upon a time", "The answer to the second question, which is a longer one, is this:")
 PROBE_TOKENS = 4
 MAX_GAP = 0.5
-"""How far below the best score, in standard deviations of all scores, a token of the manager may be:
-rounding in bfloat16 moves scores by some hundredths; a wrong token is three or four below."""
+"""How far below the best score a token of the manager may be, in standard deviations of all scores:
+rounding in bfloat16 moves them by some hundredths; a wrong token is three or four below."""
 PROBE_TIMEOUT_S = 120.0
 
 

@@ -17,8 +17,8 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
-from transformers.utils import is_accelerate_available
 from transformers.utils import logging as transformers_logging
+from transformers.utils.import_utils import is_accelerate_available
 
 from shared.errors import ModelUnavailableError
 from worker.engine.devices import pick_device, pick_dtype
@@ -161,7 +161,7 @@ def _config_of(name: str, place: str) -> PretrainedConfig:
     Raises:
         ModelUnavailableError: it is of another kind.
     """
-    config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    config: PretrainedConfig = AutoConfig.from_pretrained(place, trust_remote_code=False)
     if reason := why_no_language_model(config):
         raise ModelUnavailableError(
             f"The model {name} cannot answer: {reason}. Set PARLEY_MODEL to a chat model."
@@ -191,7 +191,8 @@ def _weights_of(
     loaded: PreTrainedModel = model
     if not is_direct:
         loaded.to(device=device)  # type: ignore[call-arg]  # wrapped without its signature
-    return loaded.eval()
+    loaded.eval()  # type: ignore[no-untyped-call]  # untyped
+    return loaded
 
 
 def sampling_of(generation: object) -> Sampling:

@@ -205,6 +205,6 @@ class TransformersBatches:
     def _seen_tokens(self) -> SeenTokens | None:
         if not self._has_penalty:
             return None
-        model = self._loaded.model
+        model: Any = self._loaded.model
         num_tokens = model.get_output_embeddings().weight.shape[0]
         return SeenTokens(self._max_requests, num_tokens, torch.device(model.device))

@@ -51,7 +51,7 @@ class SeenTokens:
         return slot
 
 
-class RequestSampling(ContinuousBatchingLogitsProcessorList):  # type: ignore[misc]  # untyped
+class RequestSampling(ContinuousBatchingLogitsProcessorList):
     """The manager's only logits processor."""
 
     def __init__(self, seen_tokens: SeenTokens | None) -> None:

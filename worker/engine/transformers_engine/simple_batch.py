@@ -24,7 +24,7 @@ from worker.engine.transformers_engine.sampling import chosen, packed, penalized
 IDLE_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SimpleOutput:
     """What a request has written so far; see ``worker.engine.batch.BatchOutput``."""
 

@@ -7,6 +7,7 @@ model is loaded that would not fit.
 
 from dataclasses import dataclass
 from math import lcm
+from typing import Any
 
 import torch
 from transformers import PretrainedConfig
@@ -49,16 +50,16 @@ class CachePlan:
     """The longest sequence that fits, counting every layer as one that keeps all tokens."""
 
 
-class _GivenMemory(PagedAttentionMemoryHandler):  # type: ignore[misc]  # untyped
+class _GivenMemory(PagedAttentionMemoryHandler):
     """The manager's formulas for a number of bytes, not for the device of this process."""
 
-    def __init__(self, free_bytes: int, **geometry: object) -> None:
+    def __init__(self, free_bytes: int, **geometry: Any) -> None:  # noqa: ANN401 - the manager's
         self._free_bytes = free_bytes
         super().__init__(**geometry)
 
     def get_available_memory(self) -> int:
         """The bytes that it may use."""
-        return int(self._free_bytes * self.cb_config.max_memory_percent)
+        return int(self._free_bytes * (self.cb_config.max_memory_percent or 0.0))
 
 
 def batching_config(

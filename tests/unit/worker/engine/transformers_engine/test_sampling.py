@@ -1,6 +1,7 @@
 """The choice of tokens, beside transformers' own logits processors on the same logits."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -32,14 +33,15 @@ def logits(num_rows: int, seed: int = 1) -> torch.Tensor:
 
 def theirs(scores: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """The scores that ``generate`` would draw from."""
-    processors = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
+    processors: Any = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature or 0.0)])
     if sampling.top_k:
         processors.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p is not None and sampling.top_p < 1:
         processors.append(TopPLogitsWarper(sampling.top_p))
     if sampling.min_p:
         processors.append(MinPLogitsWarper(sampling.min_p))
-    return processors(torch.zeros(len(scores), 1, dtype=torch.int64), scores)
+    processed: torch.Tensor = processors(torch.zeros(len(scores), 1, dtype=torch.int64), scores)
+    return processed
 
 
 GRID = [
