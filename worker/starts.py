@@ -29,6 +29,8 @@ T = TypeVar("T")
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 90.0
 """As of ``parley up``."""
+MAX_DOUBLINGS = 10
+"""A row of failures may be thousands long; the longest pause is reached before."""
 MAX_REASON_CHARS = 300
 LOST = "The engine was lost before the worker was ready; the log says more."
 
@@ -104,7 +106,10 @@ class StartRecord:
 def pause_before(num_failed: int) -> float:
     """Seconds to wait before a start after so many failed ones in a row."""
     excess = num_failed - keys.FAILING_STARTS
-    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**excess)) if excess >= 0 else 0.0
+    if excess < 0:
+        return 0.0
+    doublings = min(excess, MAX_DOUBLINGS)
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**doublings))
 
 
 def model_name_of(settings: Settings) -> str:

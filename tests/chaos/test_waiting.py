@@ -4,11 +4,17 @@ import asyncio
 from collections.abc import Callable
 
 from bots.render.discord import render_for_discord
-from bots.render.notices import NEXT, NOBODY, STARTING
+from bots.render.notices import NEXT, NOBODY, STARTING, failing_notice
 from bots.render.slack import render_for_slack
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import codec, keys
-from shared.ledger.status import WorkerState
+from shared.ledger.status import (
+    WorkerStart,
+    WorkerState,
+    begin_start,
+    end_start,
+    fail_start,
+)
 from tests.chaos.towns import POST, Town, bots_in, start_bots_in
 from tests.chaos.way_out import Scribe, wait_for
 
@@ -68,6 +74,30 @@ async def test_who_waits_reads_where_the_question_stands_in_the_message_of_the_a
     (read,) = town.histories(place)
     assert read[-1] == "the answer"
     assert town.num_calls(POST) == 1 + len(ahead), "those ahead were found in the queue, and told"
+
+
+async def test_who_waits_for_a_model_that_fails_at_every_start_reads_it_and_is_answered_later(
+    town: Town, scribe: Scribe, quiet_redis: str
+) -> None:
+    for _ in range(keys.FAILING_STARTS):
+        start = WorkerStart("w1", "gpu1", "big_model", slots=1)
+        scribe.store.run(begin_start(start))
+        scribe.store.run(fail_start(start, "The model big_model cannot be loaded."))
+    place = town.add_place()
+    async with bots_in(town, quiet_redis):
+        job = job_of(await town.call(place))
+        await wait_read(town, place, failing_notice("big_model"))
+        assert scribe.state(job) == "queued"
+
+        scribe.store.run(begin_start(start))
+        scribe.report(WorkerState.READY)
+        scribe.store.run(end_start(start))
+
+        await asyncio.to_thread(scribe.answer, job, "the answer")
+        await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+    (read,) = town.histories(place)
+    assert read[-1] == "the answer"
 
 
 async def test_who_gets_an_answer_soon_is_not_told_to_wait(

@@ -180,7 +180,7 @@ def test_a_model_that_is_not_there_is_said_in_a_sentence(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["nobody/no-such-model", "nobody/no/such.gguf", "/nowhere"])
+@pytest.mark.parametrize("name", ["nobody/no/such.gguf", "/nowhere"])
 def test_the_command_ends_in_a_sentence(name: str) -> None:
     with RunningModule("worker", "model", "show", name, settings=OFFLINE) as show:
         assert show.process.wait() == 66

@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+import psutil
+
 from shared.errors import StartupError
 from shared.settings import Settings
 from shared.tasks import Length
@@ -220,6 +222,11 @@ def _writing(chat_model: ChatModel, library: PromptLibrary) -> float:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has had; Linux counts in KiB, macOS in bytes."""
+    """The most memory that this process has had, and what its engine's process has now.
+
+    An engine's process allocates its cache at its start. Linux counts in KiB, macOS in bytes.
+    """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * KIB
+    children = psutil.Process().children(recursive=True)
+    in_engine = sum(int(child.memory_info().rss) for child in children)
+    return in_engine + (peak if sys.platform == "darwin" else peak * KIB)

@@ -198,7 +198,8 @@ def _tokenizer(name: str, place: str) -> Any:  # noqa: ANN401 - a tokenizer of a
 
 
 def _unreadable(name: str, error: Exception) -> ModelUnavailableError:
-    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    lines = str(error).strip().splitlines()
+    reason = lines[0].rstrip(".:") if lines else type(error).__name__
     return ModelUnavailableError(
         f"The model {name} cannot be read ({reason}): PARLEY_MODEL takes a GGUF file, a model's "
         "folder, a hub id, or the word default."
