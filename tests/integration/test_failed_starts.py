@@ -284,17 +284,17 @@ def test_a_broken_model_is_reported_and_a_whole_one_ends_that(
             wait_for(lambda: client.hget(state, "state") == b"done")
 
 
-def test_a_fault_that_no_one_thought_of_ends_in_a_sentence_too(
+def test_a_configuration_that_makes_no_sense_is_a_failed_start_too(
     own_redis: str, tmp_path: Path
 ) -> None:
     settings = {**broken_model(tmp_path / "odd", ODD_SIZE), "PARLEY_REDIS_URL": own_redis}
 
     ended = run_module("worker", settings)
 
-    assert ended.returncode == 70, ended.stderr
+    assert ended.returncode == 66, ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
     sentence = ended.stderr.splitlines()[-1]
-    assert sentence.startswith("parley: The model odd cannot be started (")
+    assert sentence.startswith("parley: The model odd cannot be loaded (")
     assert "hidden_size" in sentence
     with redis.Redis.from_url(own_redis) as client:
         assert (

@@ -2,6 +2,8 @@
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.errors import EngineLostError, ModelServerSilentError, StartupError
 from shared.ledger import status
@@ -127,7 +129,7 @@ def test_the_pause_is_that_of_the_failures_before(store: BlockingStore) -> None:
 
 
 def test_a_worker_starts_without_a_record_while_redis_is_away() -> None:
-    with redis.Redis(port=free_port(), retry=None) as client:
+    with redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0)) as client:
         record = StartRecord(BlockingStore(client), START, shutdown())
 
         with record.recorded():

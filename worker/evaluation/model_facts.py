@@ -77,13 +77,13 @@ def facts_of(settings: Settings, described: DescribedModel) -> tuple[ModelFact, 
 def _sampling_facts(settings: Settings, described: DescribedModel) -> Iterator[ModelFact]:
     chosen = sampling_of(settings)
     in_force = chosen.over(described.sampling).over(described.unnamed)
-    absent = "left to the server" if described.engine == "openai" else "not used"
+    absent = f"left to {described.left_to}" if described.left_to else "not used"
     for name, _ in SAMPLING_FIELDS:
         source = described.sampling_source
         if getattr(chosen, name) is not None:
             source = _source(settings, name)
-        elif getattr(described.sampling, name) is None and described.engine != "openai":
-            source = OURS
+        elif getattr(described.sampling, name) is None:
+            source = described.left_to or OURS
         value = getattr(in_force, name)
         yield ModelFact(name.replace("_", " "), value, source, absent)
 

@@ -3,17 +3,18 @@
 None are read, and none are downloaded for a model of transformers.
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from shared.errors import ModelUnavailableError
 from shared.settings import Settings
-from worker.engine.factory import TRANSFORMERS, choice_of, find_engine
-from worker.engine.gguf import DEFAULT_MODEL, ensure_converted, fields_of
+from worker.engine.factory import LLAMACPP, TRANSFORMERS, choice_of, find_engine
+from worker.engine.gguf import DEFAULT_MODEL, fields_of
 from worker.engine.openvino.facts import (
-    SAMPLING_FIELDS,
     facts_of_folder,
     facts_of_gguf,
 )
@@ -33,8 +34,6 @@ GGUF_FILE, TEMPLATE, SERVER = "the GGUF file", "the model's chat template", "the
 OURS = "Parley's default"
 UNKNOWN = "unknown"
 UNNAMED = Sampling()
-UNNAMED_CONTEXT_TOKENS = 2048
-"""Where a model's configuration names no length; as the engines take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,8 @@ class DescribedModel:
     sampling_source: str = GENERATION
     unnamed: Sampling = GREEDY
     """What holds for the rest."""
+    left_to: str = ""
+    """The program that decides what nobody names; empty: Parley."""
     longest: int | None = None
     """The longest answer that its maker or packager recommends."""
     sees: bool | None = None
@@ -105,7 +106,8 @@ def _gguf_file(settings: Settings, engine: str, source: ModelSource, path: Path)
         num_parameters=fields["num_weights"],
         sampling=Sampling(**facts["sampling"]),
         sampling_source=GGUF_FILE,
-        unnamed=sampling_beside(template),
+        unnamed=UNNAMED if engine == LLAMACPP else sampling_beside(template),
+        left_to="llama.cpp" if engine == LLAMACPP else "",
         longest=DEFAULT_MODEL.max_new_tokens if source.name == DEFAULT_MODEL.name else None,
     )
 
@@ -135,48 +137,47 @@ def _openvino_folder(
 
 def _on_transformers(settings: Settings, progress: Progress) -> DescribedModel:
     from worker.engine.devices import pick_device, pick_dtype  # noqa: PLC0415 - seconds of import
+    from worker.engine.transformers_engine.families import (  # noqa: PLC0415 - the same
+        context_of,
+        text_config_of,
+        why_no_language_model,
+    )
+    from worker.engine.transformers_engine.loader import (  # noqa: PLC0415 - the same
+        locate,
+        name_of,
+        sampling_of,
+    )
 
-    if _is_no_folder(settings.model):
-        raise ModelUnavailableError(
-            f"PARLEY_MODEL names {settings.model}, but there is no model in that folder (no "
-            "config.json)."
-        )
-    is_packaged = settings.model == DEFAULT
-    place, name = settings.model, settings.model
-    if is_packaged:
-        name = DEFAULT_MODEL.name
-        place = str(ensure_converted(DEFAULT_MODEL, settings.cache_dir, progress))
-    elif (folder := Path(settings.model).expanduser()).is_dir():
-        place, name = str(folder), folder.resolve().name
-    device = pick_device(settings.device)
+    name, device = name_of(settings.model), pick_device(settings.device)
+    place = locate(choice_of(settings), progress)
     config = _config(name, place)
-    text = config.get_text_config()
+    if why := why_no_language_model(config):
+        raise ModelUnavailableError(
+            f"The model {name} cannot be used: {why}. Name another one in PARLEY_MODEL."
+        )
     tokenizer = _tokenizer(name, place)
     generation = _generation(place)
-    ends = [text.eos_token_id, generation.get("eos_token_id"), tokenizer.eos_token_id]
-    flat = {each for one in ends for each in (one if isinstance(one, list) else [one])}
-    sampled = generation if generation.get("do_sample") else {}
+    named = [text_config_of(config).eos_token_id, config.eos_token_id, tokenizer.eos_token_id]
+    ends = [generation.get("eos_token_id"), *named]
+    flat = {each for one in ends for each in (one if isinstance(one, list | tuple) else [one])}
+    sampling = sampling_of(SimpleNamespace(**generation))
+    if not generation.get("do_sample"):
+        sampling = dataclasses.replace(sampling, temperature=None)  # ours, and not the model's
     return DescribedModel(
         name=name,
         engine=TRANSFORMERS,
         device=device.type,
         dtype=str(pick_dtype(settings.dtype, device)).removeprefix("torch."),
         dtype_source=OURS,
-        context_tokens=getattr(text, "max_position_embeddings", None) or UNNAMED_CONTEXT_TOKENS,
+        context_tokens=context_of(config, getattr(tokenizer, "model_max_length", None)),
         source=CONFIG,
         template=notation_of(tokenizer),
         eos_token_ids=tuple(sorted(each for each in flat if each is not None)),
         num_parameters=_num_parameters(config),
-        sampling=Sampling(**{key: sampled.get(key) for key, _ in SAMPLING_FIELDS}),
-        longest=DEFAULT_MODEL.max_new_tokens if is_packaged else None,
+        sampling=sampling,
+        longest=DEFAULT_MODEL.max_new_tokens if settings.model == DEFAULT else None,
         sees=getattr(config, "vision_config", None) is not None,
     )
-
-
-def _is_no_folder(model: str) -> bool:
-    """Whether a model looks like a path, and none is there."""
-    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
-    return looks_like_path and not (Path(model).expanduser() / "config.json").is_file()
 
 
 def _config(name: str, place: str) -> Any:  # noqa: ANN401 - a configuration of any family
@@ -224,13 +225,15 @@ def _generation(place: str) -> dict[str, Any]:
 def _num_parameters(config: Any) -> int | None:  # noqa: ANN401 - as above
     """Counted on a model without storage; None for one that cannot be built so."""
     import torch  # noqa: PLC0415 - seconds of import
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - the same
 
+    from worker.engine.transformers_engine.families import class_of  # noqa: PLC0415 - the same
+
+    kind = class_of(config)
+    if kind is None:
+        return None
     try:
         with torch.device("meta"):
-            model: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]  # no types
-                config, trust_remote_code=False
-            )
+            model = kind(config)
     except Exception:  # noqa: BLE001 - whatever a family lacks, only a count is missing
         return None
     return int(model.num_parameters())
@@ -251,4 +254,5 @@ def _on_server(settings: Settings) -> DescribedModel:
         num_parameters=server.num_parameters,
         sampling_source=SERVER,
         unnamed=UNNAMED,
+        left_to=SERVER,
     )
