@@ -64,7 +64,7 @@ async def test_answers_of_a_model_server_outlive_a_worker_and_wait_for_the_serve
             port, proxy.target_port = proxy.target_port, free_port()
             proxy.reset()
             await slack.say(CHANNEL, ALICE, f"<@{slack.bot_user_id}> and another one")
-            await asyncio.to_thread(second.wait_for_event, "job_failed")
+            await asyncio.to_thread(second.wait_for_event, "remote_away")
             proxy.target_port = port
 
             await wait_whole(slack, CHANNEL, count=2)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.replies import FinishReason
 from worker.engine.detokenize import REPLACEMENT, Arrival, StopTexts, TextStream, pieces_of
+from worker.engine.protocol import Thought
 
 ANY_TEXT = st.text(alphabet=st.characters(codec="utf-8", exclude_characters=REPLACEMENT))
 FLAG = "\U0001f1e9\U0001f1ea"
@@ -198,3 +199,16 @@ def test_an_answer_ends_before_a_stop_text_and_nothing_after_it_is_read() -> Non
 
     assert "".join(read()) == "one "
     assert cancelled == ["x"]
+
+
+def test_a_thought_has_no_stop_texts_and_cuts_none() -> None:
+    arrivals = [
+        Arrival("Hello E", is_last=False, finish_reason=None),
+        Arrival(Thought("End of it"), is_last=False, finish_reason=None),
+        Arrival("nd of it", is_last=False, finish_reason=None),
+    ]
+
+    pieces = list(pieces_of(arrivals, ["End"], lambda: None))
+
+    assert pieces == ["Hello ", "End of it"]
+    assert [type(piece) for piece in pieces] == [str, Thought]
