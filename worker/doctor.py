@@ -79,6 +79,8 @@ def _served(settings: Settings) -> str:
 def _check_pictures(settings: Settings) -> Check:
     if not settings.read_pictures:
         return Check.ok("pictures", "not read; PARLEY_READ_PICTURES is for models that can see")
+    if settings.engine == "llamacpp":
+        return Check.ok("pictures", "seen if a *mmproj*.gguf lies beside the model's file")
     if settings.engine != "openai":
         return Check.warn(
             "pictures",

@@ -285,6 +285,16 @@ BROKEN: dict[str, tuple[Sequence[bytes | WholeReply], Sequence[bytes | WholeRepl
         events(delta("Hello"), end()),
         "Hello",
     ),
+    "its system is overloaded": (
+        [reply(503, {"error": {"message": "The system is overloaded: no role for you"}})],
+        events(delta("Hello"), end()),
+        "Hello",
+    ),
+    "too many requests, in the stream": (
+        [event({"error": {"message": "slow down", "code": 429}})],
+        events(delta("Hello"), end()),
+        "Hello",
+    ),
     "a proxy without a server": (
         [WholeReply(502, b"<html>Bad Gateway</html>", "text/html")],
         events(delta("Hello"), end()),
@@ -552,6 +562,16 @@ def test_a_prompt_that_the_server_finds_too_long_is_said_to_be() -> None:
         pytest.raises(PromptTooLongError),
     ):
         heard(engine)
+
+
+def test_a_template_that_fails_whatever_is_sent_is_a_fault_of_the_server() -> None:
+    said = [reply(500, {"error": {"message": "Jinja Exception: no such filter"}})]
+
+    with opened(lambda _body, _number: said) as (engine, server):
+        with pytest.raises(EngineLostError, match="answers 500"):
+            heard(engine)
+        assert server.bodies[0]["messages"][0]["role"] == "system"
+        assert server.bodies[1]["messages"][0]["role"] == "user"
 
 
 def test_a_server_that_is_always_busy_is_given_up_in_the_end() -> None:

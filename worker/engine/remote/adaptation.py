@@ -62,7 +62,7 @@ class Adaptation:
         self, sent: Mapping[str, Any], refusal: Refusal, *, is_begun: bool
     ) -> Iterator[Self]:
         is_of_request = refusal.status in OF_REQUEST
-        if not is_of_request and refusal.status not in BUSY:
+        if refusal.may_pass or (not is_of_request and refusal.status not in BUSY):
             return
         optional = [name for name in sent if name not in NEEDED] if is_of_request else []
         yield from (self._without(name, sent[name]) for name in optional if name in refusal.named)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 
 from shared.errors import ModelServerRefusesError
-from worker.engine.remote.refusal import BUSY, Refusal, refusal_of
+from worker.engine.remote.refusal import Refusal, refusal_of
 from worker.engine.remote.retries import BrokenStreamError, ServerAwayError
 from worker.engine.remote.server import Server, address
 from worker.engine.remote.stream import Chunk, NoStreamError, chunks_of
@@ -131,7 +131,7 @@ async def _raise_for(response: httpx2.Response) -> None:
         raise BrokenStreamError from error
     status = response.status_code
     refusal = refusal_of(status, response.text)
-    if status in BUSY and not (refusal.is_of_turns or refusal.is_of_prefill):
+    if refusal.may_pass:
         is_loading = "load" in refusal.words.lower() and status == httpx2.codes.SERVICE_UNAVAILABLE
         raise ServerAwayError(f"answers {status}", _retry_after_s(response), is_loading=is_loading)
     raise RefusedRequestError(refusal)

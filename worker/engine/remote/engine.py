@@ -21,7 +21,7 @@ from worker.engine.detokenize import Arrival, pieces_of
 from worker.engine.protocol import Request, RequestLimits, Thought
 from worker.engine.remote.adaptation import UNADAPTED, Adaptation
 from worker.engine.remote.connection import Connection, RefusedRequestError
-from worker.engine.remote.refusal import Refusal
+from worker.engine.remote.refusal import BUSY, SERVER_FAULT, Refusal
 from worker.engine.remote.repetition import RepetitionFilter
 from worker.engine.remote.request_body import CacheTerms, body_of
 from worker.engine.remote.retries import (
@@ -43,7 +43,6 @@ LENGTHS: Final = frozenset({"length", "max_tokens", "model_length"})
 """Finish reasons of OpenAI's protocol, Anthropic's and Mistral's for a full length."""
 BREAKS: Final = frozenset({"abort", "aborted", "error", "cancelled"})
 """Finish reasons of vLLM and SGLang for a request that they gave up; all others are an end."""
-SERVER_FAULT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,9 @@ class RemoteEngine:
             try:
                 return await self._read(answer, retries)
             except RefusedRequestError as error:
-                self._adapt(answer, error.refusal)
+                if not self._adapt(answer, error.refusal):
+                    away = ServerAwayError(f"answers {error.refusal.status}")
+                    await retries.wait(retries.miss(away))
             except StreamError as error:
                 if reason := self._handle(answer, error.refusal):
                     return reason
@@ -244,12 +245,12 @@ class RemoteEngine:
         if answer.text and refusal.is_too_long and refusal.status < SERVER_FAULT:
             return FinishReason.LENGTH
         log.warning("remote_stream_error", status=refusal.status, num_tokens=answer.num_tokens)
-        if not answer.num_tokens and refusal.status < SERVER_FAULT:
+        if not answer.num_tokens and not refusal.may_pass:
             self._adapt(answer, refusal)
         return None
 
-    def _adapt(self, answer: _Answer, refusal: Refusal) -> None:
-        """Find out how to ask once more.
+    def _adapt(self, answer: _Answer, refusal: Refusal) -> bool:
+        """Find out how to ask once more; False if only time can help.
 
         Raises:
             PromptTooLongError, ModelServerRefusesError: it cannot help.
@@ -260,10 +261,13 @@ class RemoteEngine:
         asked = self._asked(answer)
         sent = self._body(answer, asked)
         better = answer.adaptation.after(sent, refusal, is_begun=bool(asked.begun))
+        if better is None and refusal.status in BUSY:
+            return False
         if better is None:
             log.error("remote_refused", status=refusal.status, parameters=list(refusal.named))
             raise ModelServerRefusesError(refusal.status)
         answer.adaptation = better
+        return True
 
     async def _read(self, answer: _Answer, retries: Retries) -> FinishReason:
         """Read one connection to its end."""

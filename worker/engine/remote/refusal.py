@@ -9,6 +9,7 @@ from typing import Any, Final
 
 BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 """Statuses that pass, of servers and of proxies before them."""
+SERVER_FAULT: Final = 500
 NOT_SAID: Final = frozenset({"input", "ctx", "url", "body"})
 """Fields of a validation error that repeat what was sent, or link to a manual."""
 MAX_CHARS: Final = 2000
@@ -22,6 +23,11 @@ TOO_LONG: Final = re.compile(
 OF_TURNS: Final = re.compile(
     r"\broles?\b|\bsystem\b|alternat|chat template|jinja|template", re.IGNORECASE
 )
+OF_TEMPLATE: Final = re.compile(
+    r"jinja|chat[ _]template|conversation roles|must alternate|system role|template.*(raise|error)",
+    re.IGNORECASE,
+)
+"""llama.cpp's server answers 500 to what its model's template refuses."""
 OF_PREFILL: Final = re.compile(
     r"prefill|last role|(final|last) message|continue_final_message", re.IGNORECASE
 )
@@ -51,7 +57,14 @@ class Refusal:
     @property
     def is_of_turns(self) -> bool:
         """Whether it may be about the roles of messages and their order."""
-        return bool(OF_TURNS.search(self.words))
+        pattern = OF_TEMPLATE if self.status in BUSY else OF_TURNS
+        return bool(pattern.search(self.words))
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may be accepted later."""
+        is_of_request = self.status == SERVER_FAULT and (self.is_of_turns or self.is_of_prefill)
+        return self.status in BUSY and not is_of_request
 
     @property
     def is_of_prefill(self) -> bool:
@@ -85,12 +98,12 @@ def refusal_in(status: int, said: object) -> Refusal:
 def status_of(error: object) -> int:
     """The status of an error that came in a stream: 400 for a fault of the request, else 500."""
     if not isinstance(error, dict):
-        return 500
+        return SERVER_FAULT
     for name in ("status_code", "status", "code"):
         if str(error.get(name)).isdigit():
             return int(error[name])
     kind = f"{error.get('type')} {error.get('code')}"
-    return 400 if BY_TYPE.search(kind) or TOO_LONG.search(kind) else 500
+    return 400 if BY_TYPE.search(kind) or TOO_LONG.search(kind) else SERVER_FAULT
 
 
 def _words(said: object) -> Iterator[str]:
