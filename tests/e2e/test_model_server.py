@@ -38,6 +38,7 @@ async def test_answers_of_a_model_server_outlive_a_worker_and_wait_for_the_serve
             "PARLEY_OPENAI_BASE_URL": f"http://127.0.0.1:{proxy.port}/v1",
             "PARLEY_MODEL": str(endless_model),
             "PARLEY_MAX_NEW_TOKENS": "400",
+            "PARLEY_THINKING": "off",
             "PARLEY_LEASE_S": "3",
         }
         with RunningModule("worker", settings=served) as first:
@@ -93,6 +94,7 @@ async def test_pictures_beside_a_question_are_shown_to_a_model_that_can_see(
                 "PARLEY_OPENAI_BASE_URL": url,
                 "PARLEY_MODEL": str(seer),
                 "PARLEY_MAX_NEW_TOKENS": "30",
+                "PARLEY_THINKING": "off",
             },
         ),
         RunningModule("bots", settings={**discord_settings, **slack_settings, **shared}) as bots,
