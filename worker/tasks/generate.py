@@ -249,7 +249,7 @@ def _after_thought(prompt: Prompt, thought: str, chat_model: ChatModel) -> Promp
     A server lays the prompt out by itself: it is asked once more, without a thought.
     """
     if prompt.notation.habit:
-        return dataclasses.replace(prompt, thinking=NO_THINKING)
+        return dataclasses.replace(prompt, thinking=NO_THINKING, start=Start.ANSWER)
     most = chat_model.limits.max_total_tokens - len(prompt.token_ids) - 1
     for text in (thought, ""):
         closed = after_thought(text, prompt.notation, prompt.start)

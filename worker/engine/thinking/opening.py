@@ -65,8 +65,10 @@ def opened(layout: str, terms: ThinkingTerms, shown: str) -> tuple[str, Start]:
     """
     notation = terms.notation
     if notation.habit:
-        is_plain = bool(shown) or notation.habit.is_plain
-        return layout + shown, Start.WRITING if is_plain else Start.UNKNOWN
+        if shown or notation.habit.is_plain:
+            return layout + shown, Start.WRITING
+        # told not to think: an answer of full length without a mark is no thought
+        return layout, Start.ANSWER if terms.is_off else Start.UNKNOWN
     if notation.has_channels:
         return _in_channels(layout, terms, shown)
     if notation.tags is None:
