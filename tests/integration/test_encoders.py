@@ -1,6 +1,7 @@
 """The packaged encoder on OpenVINO beside the same on torch."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -108,6 +109,18 @@ def test_a_worker_imports_no_torch_for_vectors_and_ratings(
 
     run = subprocess.run(
         [sys.executable, "-c", USE, str(CACHE)], capture_output=True, check=True, cwd=Path.cwd()
+    )
+
+    assert json.loads(run.stdout) == [384, "positive", []]
+
+
+def test_a_processor_without_products_of_int8_rates_too() -> None:
+    load_classifier(ClassifierChoice(CACHE, device="cpu"))  # both are in the cache now
+    load_embedder("default", "cpu", CACHE)
+    env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+    run = subprocess.run(
+        [sys.executable, "-c", USE, str(CACHE)], env=env, capture_output=True, check=True
     )
 
     assert json.loads(run.stdout) == [384, "positive", []]

@@ -228,7 +228,7 @@ def test_training_writes_a_model_that_can_be_used_and_trains_the_same_one_again(
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert said[4].startswith("epoch 4 of 4: loss")
-    classifier = load_classifier(ClassifierChoice(CACHE, str(first), "cpu"))
+    classifier = load_classifier(ClassifierChoice(tmp_path, str(first), "cpu"))
     good, bad = classifier.rate(["a wonderful thing, number 1", "a terrible thing, number 2"])
     assert good.score > bad.score
     read = read_held_out(first / "held_out.tsv.xz")

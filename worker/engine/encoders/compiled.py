@@ -15,6 +15,7 @@ import openvino
 from openvino.properties import enable_mmap, hint, inference_num_threads, streams
 from tokenizers import Tokenizer
 
+from shared.errors import ModelUnavailableError
 from worker.engine.encoders.files import ENCODER_FILE, TOKENIZER
 from worker.engine.encoders.protocol import Vectors
 
@@ -23,6 +24,8 @@ MAX_STREAMS = 8
 WHOLE_ROW = 384
 """The inputs of an int8 product are rounded with a scale for each so many numbers: the encoder's
 width, so that no token's numbers depend on which others are computed with it."""
+NOT_ROUNDED = 0
+"""Products in float32: slower, on every processor."""
 
 
 class CompiledEncoder:
@@ -86,18 +89,43 @@ def padded_rows(
 
 
 def open_compiled(folder: Path) -> CompiledEncoder:
-    """Compile a model that ``files.ensure_encoder`` made."""
+    """Compile a model that ``files.ensure_encoder`` made, and compute one text with it.
+
+    Raises:
+        ModelUnavailableError: OpenVINO cannot compute it on this processor.
+    """
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_padding()
+    core = openvino.Core()
+    core.set_property({enable_mmap: False})  # the file may be made again while this runs
+    failure = ""
+    for group_size in (WHOLE_ROW, NOT_ROUNDED):
+        try:
+            model = core.compile_model(folder / ENCODER_FILE, "CPU", _options(group_size))
+            model([_short_text(each) for each in model.inputs])
+        except RuntimeError as error:  # the processor may lack a product of int8, found out late
+            failure = str(error).strip().splitlines()[-1]
+            continue
+        return CompiledEncoder(model, tokenizer)
+    raise ModelUnavailableError(
+        f"OpenVINO cannot compute {folder.name} on this processor ({failure}): remove the folder "
+        "from PARLEY_CACHE_DIR so that it is made again, or use another machine."
+    )
+
+
+def _options(group_size: int) -> dict[Any, Any]:
     num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     num_cores = num_cores or 1
-    options = {
+    return {
         hint.inference_precision: openvino.Type.f32,  # not bfloat16 where the processor has it
-        hint.dynamic_quantization_group_size: WHOLE_ROW,
+        hint.dynamic_quantization_group_size: group_size,
         inference_num_threads: num_cores,
         streams.num: min(num_cores, MAX_STREAMS),
     }
-    core = openvino.Core()
-    core.set_property({enable_mmap: False})  # the file may be made again while this runs
-    model = core.compile_model(folder / ENCODER_FILE, "CPU", options)
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_padding()
-    return CompiledEncoder(model, tokenizer)
+
+
+def _short_text(port: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - openvino has no types
+    """An input of the model for one text of two tokens."""
+    sizes = zip(port.get_partial_shape(), (1, 2), strict=True)
+    shape = [size.get_length() if size.is_static else length for size, length in sizes]
+    return np.ones(shape, port.get_element_type().to_dtype())

@@ -62,7 +62,10 @@ def _converted(model: nn.Module, extras: tuple[torch.Tensor, ...]) -> openvino.M
         program = torch.export.export(
             model.eval(), (ids, torch.ones_like(ids), *extras), dynamic_shapes=shapes
         )
-    return openvino.convert_model(program)
+    converted = openvino.convert_model(program)
+    for port, extra in zip(converted.inputs[2:], extras, strict=True):
+        converted.reshape({port: openvino.PartialShape([-1, extra.shape[1]])})
+    return converted
 
 
 def round_weights(model: openvino.Model) -> int:

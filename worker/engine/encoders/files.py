@@ -14,7 +14,7 @@ from worker.engine.encoders.common import DEFAULT_ENCODER, FILES, default_encode
 from worker.engine.factory import is_for_processors
 from worker.engine.model_cache import ensure_made, sha256_of
 
-VERSION = 1
+VERSION = 2
 """Incremented when the conversion changes, so that older caches are rebuilt."""
 ENCODER_FILE, ENCODER_WEIGHTS = "encoder.xml", "encoder.bin"
 TOKENIZER = "tokenizer.json"
