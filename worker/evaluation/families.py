@@ -1,0 +1,152 @@
+"""``parley eval families``: which model families run here, and whether they write the right tokens.
+
+For each family a small random model of the real architecture is saved and started as a worker would
+start it. Eight answers are written at once and compared with what ``generate`` writes alone. A
+family that cannot run must be refused in one sentence before that.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from shared.errors import EngineError, ModelUnavailableError
+from worker.engine.engine import BatchingEngine, EngineOptions
+from worker.engine.factory import TRANSFORMERS, build
+from worker.engine.probe import open_proven
+from worker.engine.protocol import GREEDY, ModelChoice, Request, Tokenizer
+from worker.engine.transformers_engine.loader import LoadedModel, load_model
+from worker.engine.transformers_engine.simple_batch import SimpleBatches
+from worker.evaluation.family_models import FAMILIES, Family, save_model
+from worker.evaluation.report import Evaluation, ReportTable
+
+AT_ONCE = 8
+NEW_TOKENS = 24
+CACHE_TOKENS = 8192
+MANAGER, SIMPLE, REFUSED = "manager", "simple batch", "refused"
+OPTIONS = EngineOptions(NEW_TOKENS, AT_ONCE, CACHE_TOKENS)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyResult:
+    """What came of a family."""
+
+    family: str
+    way: str
+    """``manager``, ``simple batch`` or ``refused``."""
+    num_same: int
+    """Of ``AT_ONCE`` answers, those that are what ``generate`` writes."""
+    sentence: str
+    """Why it was refused; empty if it runs."""
+    thinking: str
+    sees: bool
+    seconds: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it runs as it should, or is refused as it should."""
+        return self.num_same == AT_ONCE or (self.way == REFUSED and bool(self.sentence))
+
+
+def evaluate_families(device: str = "cpu", only: Sequence[str] = ()) -> Evaluation:
+    """Try all families, or those whose names contain one of these texts."""
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # no stubs
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no stubs
+    chosen = [one for one in FAMILIES if not only or any(part in one.name for part in only)]
+    results = [try_family(family, device) for family in chosen]
+    rows = tuple(
+        (
+            one.family,
+            one.way,
+            f"{one.num_same} of {AT_ONCE}" if one.way != REFUSED else "",
+            one.thinking,
+            "yes" if one.sees else "",
+            one.sentence,
+        )
+        for one in results
+    )
+    columns = ("family", "runs by", "same as alone", "thinks", "sees", "refused because")
+    num_right = sum(one.is_right for one in results)
+    return Evaluation(
+        "families",
+        {
+            "families": [asdict(one) for one in results],
+            "num_families": len(results),
+            "num_right": num_right,
+        },
+        (ReportTable("Small random models of the real architectures", columns, rows),),
+        (f"{num_right} of {len(results)} run as alone, or are refused before a worker is ready.",),
+    )
+
+
+def try_family(family: Family, device: str = "cpu") -> FamilyResult:
+    """Make a family's model, start it as a worker would, and compare what it writes."""
+    begun_s = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="parley-family-") as name:
+        try:
+            folder = save_model(family, Path(name))
+            way, num_same = _compare(folder, device)
+            sentence = ""
+        except (ModelUnavailableError, EngineError, ValueError) as error:
+            way, num_same, sentence = REFUSED, 0, str(error).replace(name, "the model")
+    seconds = round(time.perf_counter() - begun_s, 1)
+    return FamilyResult(family.name, way, num_same, sentence, family.thinking, family.sees, seconds)
+
+
+def _compare(folder: Path, device: str) -> tuple[str, int]:
+    """How the model runs, and how many of its answers are those of ``generate``."""
+    choice = ModelChoice(str(folder), device, "float32", folder)
+    own = build(TRANSFORMERS, choice, OPTIONS, lambda _: None)
+    try:
+        open_proven(own)
+        prompts = [_prompt(own.info.tokenizer, number) for number in range(AT_ONCE)]
+        together = _written_together(own.engine, prompts)
+        way = SIMPLE if isinstance(own.engine.batches, SimpleBatches) else MANAGER
+    finally:
+        own.engine.close()
+    loaded = load_model(choice, lambda _: None)
+    alone = [_written_alone(loaded, prompt) for prompt in prompts]
+    return way, sum(ours == theirs for ours, theirs in zip(together, alone, strict=True))
+
+
+def _prompt(tokenizer: Tokenizer, number: int) -> tuple[int, ...]:
+    """Prompts of very different lengths, some longer than a small model's window."""
+    text = f"Question {number}: " + "and so on " * (7 * number % 19)
+    turns = [{"role": "user", "content": text}]
+    laid_out = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return tuple(tokenizer.encode(laid_out, add_special_tokens=False))
+
+
+def _written_together(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> list[str]:
+    generations = [
+        engine.submit(Request(f"family-{number}", prompt, NEW_TOKENS, GREEDY))
+        for number, prompt in enumerate(prompts)
+    ]
+    with ThreadPoolExecutor(len(prompts)) as readers:
+        return [_whole(text) for text in readers.map("".join, generations)]
+
+
+def _written_alone(loaded: LoadedModel, prompt: tuple[int, ...]) -> str:
+    model: Any = loaded.model
+    tokens = torch.tensor([prompt], device=model.device)
+    output = model.generate(
+        tokens,
+        attention_mask=torch.ones_like(tokens),
+        max_new_tokens=NEW_TOKENS,
+        do_sample=False,
+        pad_token_id=0,
+        eos_token_id=list(loaded.eos_token_ids) or None,
+    )
+    written = output[0][len(prompt) :].tolist()
+    return _whole(loaded.tokenizer.decode(written, skip_special_tokens=True))
+
+
+def _whole(text: str) -> str:
+    """A text without the half character that a limit may leave at its end."""
+    return text.rstrip("\ufffd")
