@@ -37,7 +37,7 @@ OF_TORCH = re.compile(r"torch|triton|(cuda|nvidia)-.+")
 """torch and what its builds for GPUs bring. Its builds differ, so an image chooses an index for it,
 and it says itself which of the others it wants."""
 FOR_GPUS = "gpu"
-"""An extra that only the image for GPUs has. Not resolved with the others: the newest ``kernels`` of
+"""An extra of the image for GPUs alone. Not resolved with the others: the newest ``kernels`` of
 the index that this was written with was 0.17.2."""
 UNREACHABLE = re.compile(r"Failed to fetch|error sending request|network was disabled")
 NO_SOLUTION, FAULT = 1, 2

@@ -7,6 +7,7 @@ right for any model and fast for none: for many people use a model server.
 """
 
 import gc
+import inspect
 import queue
 import threading
 from dataclasses import dataclass, field
@@ -227,10 +228,10 @@ class SimpleBatch:
 
     def _first_kwargs(self, tokens: torch.Tensor) -> dict[str, Any]:
         model = self._model
-        kwargs: dict[str, Any] = {
-            "attention_mask": torch.ones_like(tokens),
-            "use_cache": True,
-        }
+        # No mask: nothing is padded.
+        kwargs: dict[str, Any] = {"attention_mask": None, "use_cache": True}
+        if "position_ids" in inspect.signature(model.forward).parameters:
+            kwargs["position_ids"] = torch.arange(tokens.size(1), device=tokens.device)[None]
         if model._supports_default_dynamic_cache():  # noqa: SLF001 - as generate asks
             name = "cache_params" if "mamba" in type(model).__name__.lower() else "past_key_values"
             kwargs[name] = DynamicCache(config=self._loaded.text_config)
