@@ -103,6 +103,8 @@ def _compare(folder: Path, device: str) -> tuple[str, int]:
     """How the model runs, and how many of its answers are those of ``generate``."""
     choice = ModelChoice(str(folder), device, "float32", folder)
     own = build(TRANSFORMERS, choice, OPTIONS, lambda _: None)
+    if not isinstance(own.engine, BatchingEngine):
+        raise EngineError(f"{own.kind} computes it, not {TRANSFORMERS}.")
     try:
         open_proven(own)
         prompts = [_prompt(own.info.tokenizer, number) for number in range(AT_ONCE)]

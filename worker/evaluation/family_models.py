@@ -233,7 +233,7 @@ def save_model(family: Family, folder: Path) -> Path:
     torch.manual_seed(len(family.name))
     model_class: Any = class_of(config)
     if model_class is None or config.is_encoder_decoder:
-        auto = transformers.AutoModelForSeq2SeqLM
+        auto: Any = transformers.AutoModelForSeq2SeqLM
         model = auto.from_config(config)
     elif family.name == "BERT":
         model = transformers.BertForMaskedLM(config)

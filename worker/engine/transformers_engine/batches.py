@@ -69,7 +69,7 @@ def _difference(loaded: LoadedModel) -> str:
     if len(written) < len(prompts):
         return f"the manager stops ({cause})"
     pairs = zip(prompts, written, strict=True)
-    if all(_is_likely(loaded, prompt, tokens) for prompt, tokens in pairs):
+    if all(is_likely(loaded, prompt, tokens) for prompt, tokens in pairs):
         return ""
     return "the manager's tokens are others"
 
@@ -91,7 +91,7 @@ def _written(batch: Batch, prompts: list[list[int]]) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def _is_likely(loaded: LoadedModel, prompt: list[int], written: list[int]) -> bool:
+def is_likely(loaded: LoadedModel, prompt: list[int], written: list[int]) -> bool:
     """Whether each token is the likeliest of the model alone, or as good as that."""
     model: Any = loaded.model
     tokens = torch.tensor([prompt + written[:-1]], device=model.device)
