@@ -63,7 +63,7 @@ def models(*, is_tiny: bool) -> dict[str, PretrainedConfig]:
         "max_position_embeddings": 2048,
         "initializer_range": 0.1,
     }
-    qwen3 = {
+    qwen3: dict[str, Any] = {
         "vocab_size": 151936,
         "hidden_size": 4096,
         "intermediate_size": 12288,
@@ -73,7 +73,7 @@ def models(*, is_tiny: bool) -> dict[str, PretrainedConfig]:
         "head_dim": 128,
         "max_position_embeddings": 40960,
     }
-    gemma3 = {
+    gemma3: dict[str, Any] = {
         "vocab_size": 262208,
         "hidden_size": 3840,
         "intermediate_size": 15360,
@@ -86,7 +86,7 @@ def models(*, is_tiny: bool) -> dict[str, PretrainedConfig]:
     if is_tiny:
         qwen3 |= small | {"num_hidden_layers": 2}
         gemma3 |= small | {"num_hidden_layers": 6}
-    gpt_oss = {"num_hidden_layers": 24, "num_local_experts": 32}
+    gpt_oss: dict[str, Any] = {"num_hidden_layers": 24, "num_local_experts": 32}
     if is_tiny:
         gpt_oss |= small | {"num_hidden_layers": 2}
     return {
