@@ -80,9 +80,9 @@ class EngineProcess:
         scheduler.max_num_seqs = options.max_requests + 1  # and a part
         scheduler.dynamic_split_fuse = True
         scheduler.enable_prefix_caching = options.shares_prefixes
-        properties: dict[str, Any] = {}
+        # Without a word of it bfloat16 where the processor has it, which small models notice.
+        properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": options.precision or "f32"}
         if options.precision:
-            properties["INFERENCE_PRECISION_HINT"] = options.precision
             properties["KV_CACHE_PRECISION"] = options.precision
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(
             options.folder, scheduler, "CPU", properties
