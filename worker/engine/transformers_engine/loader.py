@@ -204,11 +204,15 @@ def sampling_of(generation: object) -> Sampling:
         name: getattr(generation, name, None)
         for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
     }
-    values = {name: value for name, value in named.items() if value is not None}
+    values = {name: value for name, value in named.items() if _is_number(value)}
     if not getattr(generation, "do_sample", None):
         penalty = values.get("repetition_penalty")
         return Sampling(temperature=0.0, repetition_penalty=penalty)
     return Sampling(**{"temperature": 1.0, **values})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _why(name: str, error: Exception) -> str:
