@@ -7,6 +7,7 @@ computed by the simple batch.
 
 from typing import Any
 
+import transformers
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
@@ -35,6 +36,11 @@ def text_config_of(config: PretrainedConfig) -> PretrainedConfig:
 
 def class_of(config: PretrainedConfig) -> Any | None:  # noqa: ANN401 - a class without types
     """The class that computes answers of such a model; None: there is none."""
+    named = [getattr(transformers, str(name), None) for name in config.architectures or ()]
+    # Its weights are named after it: the text model alone would look for other names.
+    for made in named:
+        if getattr(made, "config_class", None) is type(config) and hasattr(made, "generate"):
+            return made
     # As a plain mapping is asked: the auto classes raise a paragraph that lists all models.
     for auto in (AutoModelForCausalLM, AutoModelForImageTextToText):
         found = auto._model_mapping.get(type(config), None)  # noqa: SLF001 - no other way

@@ -12,9 +12,11 @@ from transformers import (
     Llama4TextConfig,
     LlamaConfig,
     Mamba2Config,
+    Mistral3Config,
     MistralConfig,
     PretrainedConfig,
     Qwen2Config,
+    Qwen3_5Config,
     Qwen3_5TextConfig,
     Qwen3Config,
     T5Config,
@@ -22,6 +24,7 @@ from transformers import (
 
 from worker.engine.protocol import Sampling
 from worker.engine.transformers_engine.families import (
+    class_of,
     context_of,
     why_no_language_model,
     why_not_managed,
@@ -124,6 +127,32 @@ def test_the_manager_computes_attention(config: PretrainedConfig) -> None:
 def test_other_layers_are_left_to_the_simple_batch(config: PretrainedConfig) -> None:
     assert why_no_language_model(config) == ""
     assert why_not_managed(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        # as published: the text model within one that sees
+        (
+            Qwen3_5Config(architectures=["Qwen3_5ForConditionalGeneration"]),
+            "Qwen3_5ForConditionalGeneration",
+        ),
+        (Qwen3_5TextConfig(architectures=["Qwen3_5ForCausalLM"]), "Qwen3_5ForCausalLM"),
+        (
+            Mistral3Config(architectures=["Mistral3ForConditionalGeneration"]),
+            "Mistral3ForConditionalGeneration",
+        ),
+        (LlamaConfig(), "LlamaForCausalLM"),
+        (LlamaConfig(architectures=["OwnForCausalLM"]), "LlamaForCausalLM"),
+        (LlamaConfig(architectures=["LlamaForSequenceClassification"]), "LlamaForCausalLM"),
+    ],
+)
+def test_the_class_is_the_one_that_the_weights_are_named_after(
+    config: PretrainedConfig, name: str
+) -> None:
+    found = class_of(config)
+    assert found is not None
+    assert found.__name__ == name
 
 
 def test_an_encoder_with_a_decoder_is_no_chat_model() -> None:
