@@ -36,9 +36,9 @@ from worker.engine.protocol import GREEDY, Request
 from worker.engine.transformers_engine.baseline import generate_rate
 from worker.engine.transformers_engine.batches import is_likely, proven_batches
 from worker.engine.transformers_engine.families import class_of
+from worker.engine.transformers_engine.family_models import CHATML, byte_tokenizer
 from worker.engine.transformers_engine.loader import LoadedModel
 from worker.engine.transformers_engine.simple_batch import SimpleBatches
-from worker.evaluation.family_models import CHATML, byte_tokenizer
 
 EX_UNAVAILABLE = 69
 BUDGET_S = 450.0

@@ -16,10 +16,10 @@ from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import TRANSFORMERS, OwnEngine, around, build
 from worker.engine.probe import open_proven
 from worker.engine.protocol import GREEDY, ModelChoice, Request, Sampling
+from worker.engine.transformers_engine.family_models import FAMILIES, save_model
 from worker.engine.transformers_engine.loader import LoadedModel
 from worker.engine.transformers_engine.simple_batch import SimpleBatch, SimpleBatches
 from worker.evaluation.families import AT_ONCE, MANAGER, REFUSED, SIMPLE, try_family
-from worker.evaluation.family_models import FAMILIES, save_model
 
 NEW_TOKENS = 24
 BY_NAME = {family.name: family for family in FAMILIES}

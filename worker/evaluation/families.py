@@ -11,19 +11,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from transformers.utils import logging as transformers_logging
 
 from shared.errors import EngineError, ModelUnavailableError
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import TRANSFORMERS, build
 from worker.engine.probe import open_proven
 from worker.engine.protocol import GREEDY, ModelChoice, Request, Tokenizer
-from worker.engine.transformers_engine.loader import LoadedModel, load_model
+from worker.engine.transformers_engine.baseline import written_alone
+from worker.engine.transformers_engine.family_models import FAMILIES, Family, save_model
+from worker.engine.transformers_engine.loader import load_model
 from worker.engine.transformers_engine.simple_batch import SimpleBatches
-from worker.evaluation.family_models import FAMILIES, Family, save_model
 from worker.evaluation.report import Evaluation, ReportTable
 
 AT_ONCE = 8
@@ -56,8 +53,6 @@ class FamilyResult:
 
 def evaluate_families(device: str = "cpu", only: Sequence[str] = ()) -> Evaluation:
     """Try all families, or those whose names contain one of these texts."""
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # no stubs
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no stubs
     chosen = [one for one in FAMILIES if not only or any(part in one.name for part in only)]
     results = [try_family(family, device) for family in chosen]
     rows = tuple(
@@ -113,7 +108,7 @@ def _compare(folder: Path, device: str) -> tuple[str, int]:
     finally:
         own.engine.close()
     loaded = load_model(choice, lambda _: None)
-    alone = [_written_alone(loaded, prompt) for prompt in prompts]
+    alone = [_whole(written_alone(loaded, prompt, NEW_TOKENS)) for prompt in prompts]
     return way, sum(ours == theirs for ours, theirs in zip(together, alone, strict=True))
 
 
@@ -132,21 +127,6 @@ def _written_together(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]
     ]
     with ThreadPoolExecutor(len(prompts)) as readers:
         return [_whole(text) for text in readers.map("".join, generations)]
-
-
-def _written_alone(loaded: LoadedModel, prompt: tuple[int, ...]) -> str:
-    model: Any = loaded.model
-    tokens = torch.tensor([prompt], device=model.device)
-    output = model.generate(
-        tokens,
-        attention_mask=torch.ones_like(tokens),
-        max_new_tokens=NEW_TOKENS,
-        do_sample=False,
-        pad_token_id=0,
-        eos_token_id=list(loaded.eos_token_ids) or None,
-    )
-    written = output[0][len(prompt) :].tolist()
-    return _whole(loaded.tokenizer.decode(written, skip_special_tokens=True))
 
 
 def _whole(text: str) -> str:

@@ -47,3 +47,20 @@ def generate_rate(loaded: LoadedModel, prompts: Sequence[tuple[int, ...]], num_n
 def _num_written(loaded: LoadedModel, row: list[int]) -> int:
     ends = [at for at, token in enumerate(row, start=1) if token in loaded.eos_token_ids]
     return ends[0] if ends else len(row)
+
+
+def written_alone(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> str:
+    """What ``generate`` writes for one prompt, always the likeliest token."""
+    model: Any = loaded.model
+    tokens = torch.tensor([prompt], device=model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            max_new_tokens=num_new,
+            do_sample=False,
+            pad_token_id=PAD,
+            eos_token_id=list(loaded.eos_token_ids) or None,
+        )
+    written = output[0][len(prompt) :].tolist()
+    return loaded.tokenizer.decode(written, skip_special_tokens=True)

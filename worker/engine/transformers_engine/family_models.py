@@ -14,6 +14,7 @@ import transformers
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from worker.engine.transformers_engine.families import class_of
 
@@ -227,6 +228,8 @@ def save_model(family: Family, folder: Path) -> Path:
     Raises:
         ValueError: the installed transformers does not know the family.
     """
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # no stubs
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no stubs
     tokenizer = byte_tokenizer(family.template)
     tokenizer.save_pretrained(folder)
     config = _config(family, tokenizer)
