@@ -204,7 +204,7 @@ def sampling_of(generation: object) -> Sampling:
         name: getattr(generation, name, None)
         for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
     }
-    values = {name: value for name, value in named.items() if _is_number(value)}
+    values: dict[str, Any] = {name: value for name, value in named.items() if _is_number(value)}
     if not getattr(generation, "do_sample", None):
         penalty = values.get("repetition_penalty")
         return Sampling(temperature=0.0, repetition_penalty=penalty)
