@@ -127,9 +127,8 @@ def test_a_platforms_library_is_imported_by_one_package_whose_only_duty_it_is(
 @pytest.mark.parametrize("library", HEAVY)
 def test_only_the_engine_imports_the_model_libraries(library: str) -> None:
     allowed = {module for module in FILES if module.startswith("worker.engine.")}
-    comparing = {"worker.evaluation.families", "worker.evaluation.family_models"}
 
-    assert importers_of(library) <= allowed | comparing | {"worker.doctor"}
+    assert importers_of(library) <= allowed | {"worker.doctor"}
 
 
 def test_the_engine_knows_nothing_of_what_it_is_used_for() -> None:
