@@ -20,7 +20,8 @@ ParleyError
 │   ├── NoThreadError
 │   ├── TaskOffError
 │   ├── QuotaError
-│   └── DeadlineError
+│   ├── DeadlineError
+│   └── ModelServerRefusesError
 ├── PlatformError             Slack or Discord
 │   ├── UndeliverableError        the channel is gone or closed to the bot: do not retry
 │   │   ├── MessageGoneError          the message cannot be edited any more; post another one

@@ -13,6 +13,7 @@ from shared.errors import (
     FileTooLargeError,
     FileUnavailableError,
     MessageTooLongError,
+    ModelServerRefusesError,
     NoKnowledgeError,
     NotAMemberError,
     NothingThereError,
@@ -59,6 +60,7 @@ REFUSALS: list[RefusedError] = [
     UnreadableDocumentError("The file report.pdf is empty."),
     NoKnowledgeError("There are no documents to answer from here."),
     DeadlineError(600.0),
+    ModelServerRefusesError(400),
 ]
 
 
