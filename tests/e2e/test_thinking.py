@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from shared.replies import Done
 from tests.chaos.towns import ALICE, DiscordTown, SlackTown, Town, bots_in, town_of
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.fakes.discord_model import Message as DiscordMessage
+from tests.fakes.scripted_model import save_scripted_model
 from tests.fakes.slack_store import Message as SlackMessage
+from tests.fakes.tiny_gguf import save_tiny_gguf
 from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
@@ -246,3 +249,49 @@ async def test_an_answer_without_a_thought_has_no_such_button(desk: Desk) -> Non
     assert desk.public() == ["Cold."]
     assert "retry" in desk.buttons()
     assert "thought" not in desk.buttons()
+
+
+LAYOUT = (
+    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '<|end|>' }}"
+    "{% endfor %}assistant:"
+)
+WRITES = {
+    ":": "<think>",
+    "<think>": "She",
+    "She": " dislikes",
+    " dislikes": " cats.",
+    " cats.": "</think>",
+    "</think>": "Cold.",
+}
+
+
+async def test_a_worker_whose_model_thinks_shows_its_answer_alone(
+    town: Town, quiet_redis: str, scribe: Scribe, tmp_path: Path
+) -> None:
+    folder = save_scripted_model(tmp_path / "model", LAYOUT, WRITES)
+    model = save_tiny_gguf(folder, tmp_path / "model.gguf")
+    settings = {
+        "PARLEY_REDIS_URL": quiet_redis,
+        "PARLEY_MODEL": str(model),
+        "PARLEY_QUEUES": "chat",
+        "PARLEY_DEVICE": "cpu",
+        "PARLEY_CACHE_DIR": str(tmp_path / "cache"),
+        "PARLEY_CACHE_TOKENS": "4096",
+    }
+    place = town.add_place()
+    async with bots_in(town, quiet_redis) as bots:
+        with RunningModule("worker", settings=settings) as worker:
+            await asyncio.to_thread(worker.wait_for_event, "worker_ready")
+            origin = await town.call(place)
+            job = make_job(Kind.CHAT, origin, "")
+            await asyncio.to_thread(scribe.wait_state, job, "delivered")
+        desk = Desk(town, scribe, place, job, bots)
+
+        assert desk.public() == ["Cold."]
+        assert "thought" in desk.buttons()
+        (told,) = (await desk.press()).told
+        assert told.strip("`\n") == "She dislikes cats."
+        for word in WORDS:
+            assert word not in everything_but(scribe, keys.thought(job.id))
+            assert word not in desk.seen_by_others()
+            assert word not in bots.output + worker.output
