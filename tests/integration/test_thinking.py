@@ -1,5 +1,6 @@
 """Thoughts through engines and tasks: no word of them in an answer, in a memory or in a log."""
 
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -17,11 +18,16 @@ from shared.ledger.lifecycle import Claimant, JobLimits
 from shared.replies import Done, FinishReason, Snapshot, ThoughtSoFar
 from shared.settings import Settings
 from shared.tasks import Form, Length, Quoted, Summarize, Task, Translate, Write
+from tests.fakes.quirky_server import DONE, QuirkyServer, Reply, end, stream, text
 from tests.fakes.scripted_model import save_scripted_model
 from tests.fakes.tiny_gguf import save_tiny_gguf
 from worker.engine.engine import EngineOptions
 from worker.engine.factory import build
 from worker.engine.protocol import GREEDY, ModelChoice, Thinking
+from worker.engine.remote.engine import RemoteEngine
+from worker.engine.remote.server import Server
+from worker.engine.remote.tokenizer import PlainTokenizer
+from worker.engine.thinking.notation import server_notation
 from worker.handler import Handler, Outcome
 from worker.handlers import text_handlers_of
 from worker.leases import HeldLease
@@ -285,3 +291,52 @@ def test_a_message_says_how_long_to_think(
 
     assert reply.has_thought == has_thought
     assert reply.finish_reason is FinishReason.STOP
+
+
+SERVED = {
+    "in a field": [stream(text(None, reasoning_content=THOUGHT), text(ANSWER), end(), DONE)],
+    "in its other field": [stream(text(None, reasoning=THOUGHT), text(ANSWER), end(), DONE)],
+    "in parts": [
+        stream(
+            text([{"type": "thinking", "thinking": THOUGHT}, {"type": "text", "text": ANSWER}]),
+            end(),
+            DONE,
+        )
+    ],
+    "in tags": [stream(text(f"<think>{THOUGHT}</th"), text(f"ink>{ANSWER}"), end(), DONE)],
+    "in tags that the prompt opens": [
+        stream(text(THOUGHT), text("</think>\n\n"), text(ANSWER), end(), DONE)
+    ],
+    "and nothing else": [
+        stream(text(None, reasoning_content=THOUGHT), end("length"), DONE),
+        stream(text(ANSWER), end(), DONE),
+    ],
+    "without an end": [
+        stream(*(text(f"{THOUGHT} ") for _ in range(2 * BUDGET)), end("length"), DONE),
+        stream(text(ANSWER), end(), DONE),
+    ],
+}
+
+
+@pytest.mark.parametrize("replies", SERVED.values(), ids=SERVED)
+def test_a_servers_thought_is_kept_apart_from_its_answer(
+    store: BlockingStore, replies: list[Reply]
+) -> None:
+    job = accepted(store, Kind.CHAT)
+    held = claimed(store, job)
+
+    with QuirkyServer(replies) as quirky, contextlib.ExitStack() as stack:
+        engine = RemoteEngine(Server(f"{quirky.url}/v1", "none", "m", 4096), 60, 4)
+        engine.open()
+        stack.callback(engine.close)
+        chat_model = ChatModel(
+            engine,
+            PlainTokenizer(),
+            engine.limits,
+            notation=server_notation(),
+            thinking=Thinking(Effort.AUTO, BUDGET),
+        )
+        reply = finish(store, held, answerer(store, chat_model).answer(held))
+
+    assert (reply.text, reply.has_thought) == (ANSWER, True)
+    assert keys_with(store, "Zebra") == [keys.thought(job.id)]
