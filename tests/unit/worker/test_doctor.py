@@ -48,7 +48,8 @@ def test_a_damaged_file_of_the_default_model_is_said_before_it_is_converted(
     (package / "__init__.py").touch()
     (package / DEFAULT_MODEL.file).write_bytes(b"GGUF and nothing more")
     monkeypatch.syspath_prepend(tmp_path)
-    settings = Settings.model_validate({"PARLEY_CACHE_DIR": str(tmp_path / "cache")})
+    others = dict.fromkeys(("PARLEY_EMBEDDING_MODEL", "PARLEY_SENTIMENT_MODEL"), "/there/is/none")
+    settings = Settings.model_validate({"PARLEY_CACHE_DIR": str(tmp_path / "cache"), **others})
 
     assert doctor.report(settings) == 1
 
