@@ -135,6 +135,16 @@ def claimed(store: BlockingStore, job: Job, token: str = "token") -> HeldLease:
     return HeldLease(lease)
 
 
+def taken_over(store: BlockingStore, job: Job, thought: ThoughtSoFar, shown: str = "") -> HeldLease:
+    """A job whose first run has thought and written so far, and was handed back."""
+    first = claimed(store, job, "t1").lease
+    store.run(thoughts.keep(job.id, first.token, thought))
+    if shown:
+        store.run(lifecycle.publish_snapshot(job.id, first.token, Snapshot(shown)))
+    store.run(lifecycle.release(job.id, first.token, is_blamed=False))
+    return claimed(store, job, "t2")
+
+
 def answerer(store: BlockingStore, chat_model: ChatModel) -> Answerer:
     return Answerer(store, chat_model, ChatOptions("Be brief.", GREEDY, Remembering(10, 60_000)))
 
@@ -238,10 +248,7 @@ def test_a_job_taken_over_in_its_thought_goes_on_from_there(
     store: BlockingStore, models: Models, engine: str
 ) -> None:
     job = accepted(store, Kind.CHAT)
-    first = claimed(store, job, "t1")
-    store.run(thoughts.keep(job.id, "t1", ThoughtSoFar("Zebra")))
-    store.run(lifecycle.release(job.id, first.lease.token, is_blamed=False))
-    held = claimed(store, job, "t2")
+    held = taken_over(store, job, ThoughtSoFar("Zebra"))
 
     with models.opened(engine, "opened by the model") as chat_model:
         reply = finish(store, held, answerer(store, chat_model).answer(held))
@@ -255,11 +262,7 @@ def test_a_job_taken_over_in_its_answer_goes_on_from_there(
     store: BlockingStore, models: Models, engine: str
 ) -> None:
     job = accepted(store, Kind.CHAT)
-    first = claimed(store, job, "t1")
-    store.run(thoughts.keep(job.id, "t1", ThoughtSoFar(THOUGHT, is_over=True)))
-    store.run(lifecycle.publish_snapshot(job.id, "t1", Snapshot("Hello")))
-    store.run(lifecycle.release(job.id, first.lease.token, is_blamed=False))
-    held = claimed(store, job, "t2")
+    held = taken_over(store, job, ThoughtSoFar(THOUGHT, is_over=True), "Hello")
 
     with models.opened(engine, "opened by the model") as chat_model:
         reply = finish(store, held, answerer(store, chat_model).answer(held))

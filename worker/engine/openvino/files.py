@@ -17,6 +17,7 @@ from shared.errors import ModelUnavailableError
 from worker.engine.gguf import DEFAULT_MODEL, SUFFIX, fields_of, find_source, is_gguf
 from worker.engine.model_cache import ensure_made, is_whole
 from worker.engine.protocol import DEFAULT, GREEDY, Progress, Sampling
+from worker.engine.thinking.notation import template_thinks
 
 GB = 1_000_000_000
 VERSION = 1
@@ -210,7 +211,7 @@ def _read(name: str, folder: Path) -> PreparedModel:
 
 def sampling_beside(template: str) -> Sampling:
     """What holds where a model's files name no value, by its chat template."""
-    return THINKING_SAMPLING if "<think>" in template else GREEDY
+    return THINKING_SAMPLING if template_thinks(template) else GREEDY
 
 
 def _size(path: Path) -> int:

@@ -227,17 +227,17 @@ class RemoteEngine:
             except RefusedRequestError as error:
                 if not self._adapt(answer, error.refusal):
                     away = ServerAwayError(f"answers {error.refusal.status}")
-                    await retries.wait(retries.miss(away))
+                    await asyncio.sleep(retries.miss(away))
             except StreamError as error:
                 if reason := self._handle(answer, error.refusal):
                     return reason
-                await retries.wait(retries.break_off())
+                await asyncio.sleep(retries.break_off())
             except ServerAwayError as away:
                 log.warning("remote_away", why=away.why)
-                await retries.wait(retries.miss(away))
+                await asyncio.sleep(retries.miss(away))
             except BrokenStreamError:
                 log.warning("remote_connection_broke", num_tokens=answer.num_tokens)
-                await retries.wait(retries.break_off())
+                await asyncio.sleep(retries.break_off())
         return FinishReason.LENGTH
 
     def _handle(self, answer: _Answer, refusal: Refusal) -> FinishReason | None:

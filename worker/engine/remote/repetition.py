@@ -18,7 +18,6 @@ class RepetitionFilter:
         self._core = begun.strip()
         self._held = ""
         self._is_over = len(self._core) < MIN_BEGUN_CHARS
-        self.has_dropped = False
 
     def push(self, text: str) -> str:
         """Take text; return what is certain to be new."""
@@ -31,7 +30,6 @@ class RepetitionFilter:
         self._is_over = True
         if not seen.startswith(self._core):
             return self._held
-        self.has_dropped = True
         rest = seen[len(self._core) :]
         ending = self._begun[len(self._begun.rstrip()) :]
         return rest.removeprefix(ending)
@@ -42,5 +40,5 @@ class RepetitionFilter:
         if self._is_over:
             return ""
         self._is_over = True
-        self.has_dropped = len(held.strip()) >= min(MIN_CHARS, len(self._core))
-        return "" if self.has_dropped else held
+        is_repeated = len(held.strip()) >= min(MIN_CHARS, len(self._core))
+        return "" if is_repeated else held

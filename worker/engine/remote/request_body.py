@@ -12,6 +12,7 @@ from worker.engine.protocol import Request
 from worker.engine.remote.adaptation import Adaptation
 from worker.engine.remote.server import LLAMACPP, OLLAMA, SGLANG, VLLM, Server
 from worker.engine.remote.tokenizer import Message, ServerPrompt
+from worker.engine.thinking.notation import SWITCHES
 
 GO_ON: Final = (
     "Your answer was cut off. Go on from exactly where it ends: repeat nothing of it, and say "
@@ -29,8 +30,6 @@ CONTINUE: Final = CONTINUE_WHEN_TOLD | {OLLAMA}
 WITH_TEMPLATE_ARGUMENTS: Final = frozenset({VLLM, SGLANG, LLAMACPP})
 WITH_SALT: Final = frozenset({VLLM, SGLANG})
 WITH_USAGE_A_CHUNK: Final = frozenset({VLLM, SGLANG})
-SWITCHES: Final = ("enable_thinking", "thinking")
-"""Arguments of chat templates: of Qwen and most others; of DeepSeek and Granite."""
 EFFORTS: Final = {Effort.OFF: "none", Effort.ON: "medium", Effort.HARD: "high"}
 """Values of ``reasoning_effort`` in OpenAI's protocol."""
 

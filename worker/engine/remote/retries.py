@@ -1,6 +1,5 @@
 """How long an answer waits for a server that is away, and how often it begins again there."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +92,3 @@ class Retries:
         pause_s = self._pause_s
         self._pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
         return min(max(pause_s, away.retry_after_s or 0), max(left_s, FIRST_PAUSE_S))
-
-    async def wait(self, pause_s: float) -> None:
-        """Wait before the next request."""
-        await asyncio.sleep(pause_s)

@@ -11,9 +11,9 @@ import httpx2
 
 from shared.errors import ModelServerSilentError, ModelUnavailableError
 from shared.settings import Settings
+from worker.engine.protocol import DEFAULT
 from worker.engine.remote.refusal import BUSY, Refusal, refusal_of
 
-DEFAULT: Final = "default"
 NO_KEY: Final = "none"
 """Servers without keys ignore it."""
 TAKEN_FOR_PARAMETERS: Final = 10_000_000_000

@@ -58,7 +58,8 @@ CHANNEL_MARKS = (START, CHANNEL, "<|constrain|>", MESSAGE, "<|end|>", "<|return|
 """The control tokens of the harmony format (github.com/openai/harmony)."""
 FINAL = "final"
 SWITCHES = frozenset({"enable_thinking", "thinking"})
-"""Variables of templates that turn thoughts on and off."""
+"""Variables of templates that turn thoughts on and off: of Qwen and most others; of DeepSeek and
+Granite."""
 DEGREES = "reasoning_effort"
 BUDGET = "thinking_budget"
 GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
@@ -117,15 +118,27 @@ def notation_of(tokenizer: Tokenizer) -> Notation:
         *(token.content for token in tokenizer.added_tokens_decoder.values() if token.special),
     }
     known = _arguments(template)
-    if {CHANNEL, MESSAGE} <= added or (CHANNEL in template and MESSAGE in template):
+    if {CHANNEL, MESSAGE} <= added or _has_channels(template):
         kept = frozenset(special.intersection(CHANNEL_MARKS))
         return Notation(has_channels=True, arguments=known, kept=kept)
     for tags in KNOWN_TAGS:
-        is_in_template = tags.closing in template or tags.opening in template
-        if is_in_template or {tags.opening, tags.closing} <= added:
+        if _has_tags(template, tags) or {tags.opening, tags.closing} <= added:
             kept = frozenset(special & {tags.opening, tags.closing})
             return Notation(tags=tags, arguments=known, kept=kept)
     return Notation(arguments=known)
+
+
+def template_thinks(template: str) -> bool:
+    """Whether a chat template has a notation of thoughts."""
+    return _has_channels(template) or any(_has_tags(template, tags) for tags in KNOWN_TAGS)
+
+
+def _has_channels(template: str) -> bool:
+    return CHANNEL in template and MESSAGE in template
+
+
+def _has_tags(template: str, tags: Tags) -> bool:
+    return tags.opening in template or tags.closing in template
 
 
 def hidden_ids(tokenizer: Tokenizer) -> frozenset[int] | None:

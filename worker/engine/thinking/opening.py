@@ -15,6 +15,7 @@ from worker.engine.thinking.notation import (
     NO_NOTATION,
     SWITCHES,
     Notation,
+    Tags,
 )
 from worker.engine.thinking.splitter import Start
 
@@ -73,7 +74,7 @@ def opened(layout: str, terms: ThinkingTerms, shown: str) -> tuple[str, Start]:
         return _in_channels(layout, terms, shown)
     if notation.tags is None:
         return layout + shown, Start.WRITING if shown else Start.ANSWER
-    return _in_tags(layout, terms, shown)
+    return _in_tags(layout, terms, notation.tags, shown)
 
 
 def after_thought(thought: str, notation: Notation, start: Start) -> str:
@@ -115,10 +116,8 @@ def _in_channels(layout: str, terms: ThinkingTerms, shown: str) -> tuple[str, St
     return layout + begun + shown, Start.WRITING
 
 
-def _in_tags(layout: str, terms: ThinkingTerms, shown: str) -> tuple[str, Start]:
-    tags, thought = terms.notation.tags, terms.thought
-    if tags is None:
-        return layout + shown, Start.ANSWER
+def _in_tags(layout: str, terms: ThinkingTerms, tags: Tags, shown: str) -> tuple[str, Start]:
+    thought = terms.thought
     is_open = layout.rpartition(tags.closing)[2].rstrip().endswith(tags.opening)
     is_closed = layout.rstrip().endswith(tags.closing)
     if is_closed or (thought.text and terms.is_off):

@@ -145,7 +145,7 @@ class _Tagged(_Stage):
         super().__init__()
         known = notation.known_tags
         self._by_opening = {tags.opening: tags for tags in (*known, *TOOL_CALLS)}
-        self._closings = {tags.closing: tags for tags in known}
+        self._outer_marks = (*self._by_opening, *(tags.closing for tags in known))
         self._is_certain = start is not Start.UNKNOWN
         self._open: Tags | None = None
         self._depth = 0
@@ -198,7 +198,7 @@ class _Tagged(_Stage):
 
     def _marks(self) -> tuple[str, ...]:
         if self._open is None:
-            return (*self._by_opening, *self._closings)
+            return self._outer_marks
         return (self._open.opening, self._open.closing)
 
     def _mark(self, mark: str) -> Iterator[Part]:

@@ -5,7 +5,7 @@ import redis
 
 from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger import codec, keys, lifecycle, thoughts
-from shared.ledger.lifecycle import Claimant, JobLimits
+from shared.ledger.lifecycle import Claimant, JobLimits, Lease
 from shared.replies import Snapshot, ThoughtSoFar
 from shared.streaming_cadence import MOST_SNAPSHOTS_PER_S, SNAPSHOT_EVERY_S
 from worker.store import BlockingStore
@@ -15,19 +15,26 @@ STEP_S = 0.01
 SECONDS = 4
 
 
+def leased(store: BlockingStore) -> Lease:
+    """A job in a worker's hand."""
+    job = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hello")
+    store.run(lifecycle.accept(job, JobLimits(60_000, 60_000)))
+    lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 60_000, 9))).lease
+    assert lease
+    return lease
+
+
 @pytest.mark.parametrize(
     ("num_written", "every_s"), [(1, SNAPSHOT_EVERY_S), (8, SNAPSHOT_EVERY_S), (40, 1.0)]
 )
 def test_all_answers_together_are_published_at_a_bounded_rate(
     quiet_redis: str, num_written: int, every_s: float
 ) -> None:
-    job = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hello")
     now_s = 0.0
     with redis.Redis.from_url(quiet_redis) as client:
         store = BlockingStore(client)
-        store.run(lifecycle.accept(job, JobLimits(60_000, 60_000)))
-        lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 60_000, 9))).lease
-        assert lease
+        lease = leased(store)
+        job = lease.job
         publisher = SnapshotPublisher(
             store, lease, num_written=lambda: num_written, clock=lambda: now_s
         )
@@ -42,13 +49,11 @@ def test_all_answers_together_are_published_at_a_bounded_rate(
 
 
 def test_people_see_how_long_a_model_thinks_and_then_its_answer(quiet_redis: str) -> None:
-    job = make_job(Kind.CHAT, Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1"), "hello")
     now_s = 0.0
     with redis.Redis.from_url(quiet_redis) as client:
         store = BlockingStore(client)
-        store.run(lifecycle.accept(job, JobLimits(60_000, 60_000)))
-        lease = store.run(lifecycle.claim(job.id, Claimant("w1", "token", 60_000, 9))).lease
-        assert lease
+        lease = leased(store)
+        job = lease.job
         publisher = SnapshotPublisher(store, lease, num_written=lambda: 1, clock=lambda: now_s)
         seen: list[Snapshot] = []
         for step in range(30):
