@@ -248,13 +248,13 @@ def test_a_job_taken_over_in_its_thought_goes_on_from_there(
     store: BlockingStore, models: Models, engine: str
 ) -> None:
     job = accepted(store, Kind.CHAT)
-    held = taken_over(store, job, ThoughtSoFar("Zebra"))
+    held = taken_over(store, job, ThoughtSoFar("Long ago: Zebra"))
 
     with models.opened(engine, "opened by the model") as chat_model:
         reply = finish(store, held, answerer(store, chat_model).answer(held))
 
     assert reply == Done(ANSWER, has_thought=True)
-    assert store.run(thoughts.read(job.id)) == ThoughtSoFar(THOUGHT, is_over=True)
+    assert store.run(thoughts.read(job.id)) == ThoughtSoFar(f"Long ago: {THOUGHT}", is_over=True)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
