@@ -39,13 +39,18 @@ class Heartbeat:
         self._num_running = num_running
         self._state = WorkerState.LOADING
         self._is_gone = False
+        self._in_turn = threading.Lock()
+        """A heartbeat that is under way on another thread must not arrive after the withdrawal."""
 
     def give(self) -> None:
         """Count as alive for the next ``WORKER_LIFETIME_MS``; does nothing after ``withdraw``."""
-        if self._is_gone:
-            return
-        report = WorkerReport(self._name, self._state, self.model, self._slots, self._num_running())
-        self._store.run(status.sign_of_life(report))
+        with self._in_turn:
+            if self._is_gone:
+                return
+            report = WorkerReport(
+                self._name, self._state, self.model, self._slots, self._num_running()
+            )
+            self._store.run(status.sign_of_life(report))
 
     def become(self, state: WorkerState) -> None:
         """Publish a new state at once; if Redis is away, with the next heartbeat.
@@ -61,9 +66,10 @@ class Heartbeat:
 
     def withdraw(self) -> None:
         """Remove this worker, so that no job waits for it; Redis forgets it soon anyway."""
-        self._is_gone = True
         try:
-            self._store.run(status.farewell(self._name))
+            with self._in_turn:
+                self._is_gone = True
+                self._store.run(status.farewell(self._name))
         except (redis.RedisError, OSError) as error:
             log.warning("goodbye_not_said", error=type(error).__name__)
 

@@ -1,5 +1,7 @@
 """How each end of a worker's start is recorded in a real Redis."""
 
+import threading
+
 import pytest
 import redis
 from redis.backoff import NoBackoff
@@ -9,6 +11,7 @@ from shared.errors import EngineLostError, ModelServerSilentError, StartupError
 from shared.ledger import status
 from shared.ledger.status import FailedStarts, WorkerStart
 from tests.e2e.conftest import free_port
+from worker.heartbeat import Heartbeat
 from worker.shutdown import Shutdown
 from worker.starts import LOST, StartRecord
 from worker.store import BlockingStore
@@ -137,3 +140,26 @@ def test_a_worker_starts_without_a_record_while_redis_is_away() -> None:
 
         with pytest.raises(StartupError, match="MemoryError"):
             end_with(BlockingStore(client), MemoryError())
+
+
+def test_a_heartbeat_under_way_does_not_arrive_after_its_worker_has_withdrawn(
+    store: BlockingStore,
+) -> None:
+    is_counting, may_go_on = threading.Event(), threading.Event()
+
+    def num_running() -> int:
+        is_counting.set()
+        return int(may_go_on.wait(10))
+
+    heart = Heartbeat(store, START.worker, START.model, START.slots, num_running)
+    beat = threading.Thread(target=heart.give)
+    beat.start()
+    assert is_counting.wait(10)
+    leave = threading.Thread(target=heart.withdraw)
+    leave.start()
+    leave.join(0.3)  # time enough to withdraw, if it does not wait
+    may_go_on.set()
+    beat.join()
+    leave.join()
+
+    assert not store.run(status.status()).workers
