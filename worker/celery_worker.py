@@ -12,7 +12,8 @@ from types import FrameType
 from typing import Any
 
 import celery
-from celery import bootsteps
+from celery import bootsteps, signals
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
@@ -68,6 +69,9 @@ RESTARTS = 6
 """After so many failures in a row the process ends, having waited 0.5 + 1 + 2 + 4 + 8 + 16 s."""
 FIRST_RESTART_S = 0.5
 PAUSE_S = 0.1
+FIRST_LOOK_S, LAST_LOOK_S = 0.001, 0.1
+"""Waits of 1, 4, 16 and 64 ms: Celery counts a thread as free some microseconds after its task has
+ended, later on a busy machine."""
 
 
 class ToughConsumer(Consumer):
@@ -79,6 +83,9 @@ class ToughConsumer(Consumer):
     most
     five times a second and then waits for a second each time, so this is no busy loop.
     """
+
+    hub: Any
+    """Celery's event loop."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
         super().__init__(*args, **kwargs)
@@ -95,6 +102,26 @@ class ToughConsumer(Consumer):
         )
         self.first_connection_attempt = False
         return conn
+
+    def on_ready(self) -> None:
+        """Begin to consume; from now on a thread that becomes free gets its next job at once.
+
+        While all threads are busy Celery asks Redis for nothing, and looks again only when its
+        event loop wakes, a second later or more.
+        """
+        super().on_ready()
+        signals.task_postrun.connect(self._wake)
+
+    def _wake(self, **_: object) -> None:
+        """Wake the event loop, which asks for a message; called on the thread of a task."""
+        if self.hub is not None:
+            self.hub.call_soon(self._look, FIRST_LOOK_S)
+
+    def _look(self, again_s: float) -> None:
+        """Look again soon if the thread does not count as free yet: its task has just ended."""
+        is_full = len(state.reserved_requests) >= self.pool.num_processes
+        if is_full and again_s < LAST_LOOK_S:
+            self.hub.call_later(again_s, self._look, 4 * again_s)
 
 
 def _note_no_connection(error: Exception, interval_s: float) -> None:
