@@ -22,8 +22,11 @@ PREFIX = "PARLEY_"
 ENV_FILE = Path(".env")
 PLACEHOLDERS = frozenset({"changeme", "change-me", "xxx", "todo", "your-token-here"})
 DEFAULT_SYSTEM_PROMPT = (
-    "You are Parley, a helpful assistant in a team's chat. Answer correctly and briefly."
+    "You are Parley, a helpful assistant in a team's chat. Answer correctly and briefly, and in "
+    "plain words."
 )
+"""With what chat templates put around it, it has 32 tokens or more: a block of the cache, which all
+conversations of a workspace share on a processor."""
 MS = 1000
 DAY_S = 24 * 3600
 

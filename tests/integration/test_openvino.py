@@ -22,15 +22,23 @@ from tests.fakes.tiny_gguf import save_tiny_gguf
 from tests.fakes.tiny_model import save_tiny_model
 from worker.engine.description.model import describe
 from worker.engine.engine import BatchingEngine, EngineOptions
-from worker.engine.factory import OwnEngine, build
+from worker.engine.factory import OwnEngine, build, choice_of
 from worker.engine.openvino.batch import OpenVinoBatch, TenantOffsets
 from worker.engine.openvino.files import ensure_prepared, find_model
 from worker.engine.openvino.process import MAX_BATCHED_TOKENS, EngineProcess
-from worker.engine.openvino.wire import ADD, AddMessage, PipelineOptions, line_of, parsed
-from worker.engine.protocol import ModelChoice, Request, Sampling
+from worker.engine.openvino.wire import (
+    ADD,
+    BLOCK_TOKENS,
+    AddMessage,
+    PipelineOptions,
+    line_of,
+    parsed,
+)
+from worker.engine.protocol import ModelChoice, Request, RequestLimits, Sampling
 from worker.engine.tenant_salt import Labels
-from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.loader import LoadedModel, load_tokenizer
 from worker.evaluation.model_facts import facts_of
+from worker.prompts.chat import PromptInput, make_prompt
 
 NEW_TOKENS = 40
 LONG = 600
@@ -220,6 +228,19 @@ def test_a_tenants_prompt_is_found_again_by_that_tenant_alone(choice: ModelChoic
 
     assert first == stranger > LONG // MAX_BATCHED_TOKENS
     assert again == themselves == 1
+
+
+def test_questions_of_one_team_share_a_block_of_the_cache_by_the_default_prompt() -> None:
+    settings = read_settings({})
+    tokenizer = load_tokenizer(choice_of(settings), say_nothing)
+    limits = RequestLimits.of(8192, 64, None)
+
+    one, other = (
+        make_prompt(PromptInput(settings.system_prompt, (), text), tokenizer, limits).token_ids
+        for text in ("What is a queue?", "7 times 6?")
+    )
+
+    assert one[:BLOCK_TOKENS] == other[:BLOCK_TOKENS]
 
 
 def test_tenants_have_numbers_of_their_own_that_leave_no_id_out_of_range() -> None:
