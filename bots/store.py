@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
+from bots.redis_client import client_of
 from shared.errors import RedisUnavailableError
 from shared.jobs import Job, Origin
 from shared.ledger import codec, keys
@@ -25,23 +26,6 @@ MAX_CONNECTIONS = 64
 TIMEOUT_S = 2
 """Slack wants its acknowledgement within 3 s."""
 REPLICA_WAIT_MS = 500
-
-
-class RedisClient(redis.asyncio.Redis):
-    """redis-py's client; in Python 3.11 it may lose a cancellation that arrives while it sends.
-
-    It sends through ``asyncio.wait_for`` (github.com/python/cpython/issues/86296). A task that went
-    on would be cancelled again only after ``tasks.ASK_AGAIN_S``.
-    """
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - its own
-        """As redis-py's, but cancelled if cancellation was requested."""
-        task = asyncio.current_task()
-        num_before = task.cancelling() if task else 0
-        answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # no types
-        if task and task.cancelling() > num_before:
-            raise asyncio.CancelledError
-        return answer
 
 
 class AsyncStore:
@@ -159,7 +143,7 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
     """
     try:
         # A flood waits for a connection instead of failing for want of one.
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
+        client = client_of(
             redis_url,
             max_connections=MAX_CONNECTIONS,
             timeout=TIMEOUT_S,
@@ -169,11 +153,10 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
             # else; redis-py's own retries take seconds and do not stop when cancelled.
             retry=Retry(NoBackoff(), 1),
         )
-        client = RedisClient(connection_pool=pool)
         info: Any = await client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error
     except (redis.RedisError, ValueError, OSError) as error:
-        raise unreachable(redis_url, type(error).__name__) from error
+        raise unreachable(redis_url, error) from error
     require_healthy(info, allow_volatile=allow_volatile)
     return AsyncStore(client, num_replicas)

@@ -14,6 +14,7 @@ import dotenv
 import platformdirs
 import pydantic
 
+from shared.connections.address import with_certificates
 from shared.errors import SettingsError
 from shared.preference_layers import Fallback
 from shared.preferences import Quota, WhenToSpeak
@@ -91,10 +92,31 @@ class Settings(pydantic.BaseModel):
         pydantic.SecretStr | None,
         pydantic.Field(alias="DISCORD_TOKEN", description="Discord bot token"),
     ] = None
+    redis_ca: Annotated[
+        Path | None,
+        pydantic.Field(
+            alias="PARLEY_REDIS_CA",
+            description="PEM file of the authority that signed the certificate of a `rediss://`"
+            " Redis; absent: those that the system trusts",
+        ),
+    ] = None
+    redis_cert: Annotated[
+        Path | None,
+        pydantic.Field(
+            alias="PARLEY_REDIS_CERT",
+            description="PEM file of Parley's own certificate, for a Redis that wants one",
+        ),
+    ] = None
+    redis_key: Annotated[
+        Path | None,
+        pydantic.Field(alias="PARLEY_REDIS_KEY", description="PEM file of that certificate's key"),
+    ] = None
     redis_url: Annotated[
         pydantic.SecretStr | None,
         pydantic.Field(
-            alias="PARLEY_REDIS_URL", description="Redis to use; absent: an embedded one"
+            alias="PARLEY_REDIS_URL",
+            description="Redis to use: `redis://`, `rediss://` (TLS), `unix://` or"
+            " `redis+sentinel://`; absent: an embedded one",
         ),
     ] = None
     allow_volatile_redis: Annotated[
@@ -591,6 +613,21 @@ class Settings(pydantic.BaseModel):
             raise ValueError("needs CHANNEL=LANGUAGE, with commas between, such as C012=fr")
         return {channel.strip(): language.strip() for channel, _, language in pairs}
 
+    @pydantic.field_validator("redis_url")
+    @classmethod
+    def _add_certificates(
+        cls, value: pydantic.SecretStr | None, info: pydantic.ValidationInfo
+    ) -> pydantic.SecretStr | None:
+        if value is None:
+            return None
+        options = {
+            "ssl_ca_certs": info.data.get("redis_ca"),
+            "ssl_certfile": info.data.get("redis_cert"),
+            "ssl_keyfile": info.data.get("redis_key"),
+        }
+        files = {option: str(path) for option, path in options.items() if path}
+        return pydantic.SecretStr(with_certificates(value.get_secret_value(), files))
+
     @pydantic.field_validator(
         "slack_bot_token",
         "slack_app_token",
@@ -646,6 +683,21 @@ class Settings(pydantic.BaseModel):
     def retention_ms(self) -> int:
         """The retention in ms."""
         return round(self.retention_days * DAY_S * MS)
+
+    @pydantic.model_validator(mode="after")
+    def _require_redis_of_certificates(self) -> "Settings":
+        named = {
+            "PARLEY_REDIS_CA": self.redis_ca,
+            "PARLEY_REDIS_CERT": self.redis_cert,
+            "PARLEY_REDIS_KEY": self.redis_key,
+        }
+        unused = [name for name, path in named.items() if path]
+        if unused and self.redis_url is None:
+            raise ValueError(
+                f"{unused[0]} is for a Redis of your own: set PARLEY_REDIS_URL to its rediss://"
+                " address, or remove the file"
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _require_model_server(self) -> "Settings":

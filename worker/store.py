@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import redis
 
+from shared.connections.blocking import client_of
 from shared.errors import RedisUnavailableError
 from shared.ledger.calls import Call
 from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
@@ -37,18 +38,17 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
         RedisUnavailableError: it does not answer, or could lose data.
     """
     try:
-        pool = redis.BlockingConnectionPool.from_url(
+        client = client_of(
             redis_url,
             max_connections=MAX_CONNECTIONS,
             timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
         )
-        client = redis.Redis(connection_pool=pool)
         info: Any = client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error
     except (redis.RedisError, ValueError, OSError) as error:
-        raise unreachable(redis_url, type(error).__name__) from error
+        raise unreachable(redis_url, error) from error
     require_healthy(info, allow_volatile=allow_volatile)
     return BlockingStore(client)

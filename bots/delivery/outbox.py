@@ -14,7 +14,7 @@ import redis.asyncio
 
 from bots.delivery.manager import Delivery
 from bots.delivery.surface import OutboxEntry
-from bots.store import RedisClient
+from bots.redis_client import client_of
 from shared.errors import CodecError
 from shared.ledger import keys, presentation
 from shared.logs import get_logger
@@ -45,7 +45,7 @@ class Outbox:
         self._channel = keys.nudge(name)
         self._delivery = delivery
         # A client of its own: its blocking reads would hold up other callers.
-        self._client = RedisClient.from_url(
+        self._client = client_of(
             redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True, health_check_interval=5
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from bots.redis_client import client_of
 from bots.store import AsyncStore
 from shared.jobs import Origin
 from shared.ledger import keys
@@ -152,7 +153,7 @@ class PreferenceCache:
         """Stay up to date until cancelled."""
         while True:
             # A client of its own: its reads block longer than other callers may wait.
-            client = redis.asyncio.Redis.from_url(
+            client = client_of(
                 self._redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True
             )
             try:

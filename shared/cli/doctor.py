@@ -3,6 +3,7 @@
 The worker and the bots have their own checks, which run as processes where they are installed.
 """
 
+import dataclasses
 import importlib.util
 import os
 import platform
@@ -14,11 +15,14 @@ import urllib.request
 from typing import Any
 
 import redis
+import redis.sentinel
 
 from shared.checks import Check, print_checks
 from shared.cli.embedded_redis import find_redis_server
 from shared.cli.operator import open_operator_connection
 from shared.cli.processes import python_module
+from shared.connections.address import RedisAddress, parse_address
+from shared.connections.blocking import client_at, client_of
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.ledger import keys
 from shared.ledger import status as operating
@@ -95,7 +99,7 @@ def _has_worker_here(redis_url: str) -> bool:
 
 
 def _connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    return client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
 def _check_python() -> Check:
@@ -121,8 +125,10 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
             fsync = _ask_fsync(client)
             has_vectors = _has_vector_sets(client)
         door = _check_door(url)
+    except SettingsError as error:
+        return [Check.fail("redis", str(error))]
     except (redis.RedisError, ValueError, OSError) as error:
-        return [Check.fail("redis", str(unreachable(url, type(error).__name__)))]
+        return [Check.fail("redis", str(unreachable(url, error)))]
     problem = find_problem(info, allow_volatile=allow_volatile)
     mode = "append-only" if info.get("aof_enabled") else "volatile"
     found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"
@@ -172,23 +178,27 @@ def _ask_fsync(client: redis.Redis) -> str | None:
 
 def _check_door(url: str) -> Check:
     """Whether Redis's default user is let in without a password."""
-    pool = redis.ConnectionPool.from_url(url)
-    host = str(
-        pool.connection_kwargs.get("path") or pool.connection_kwargs.get("host", "localhost")
-    )
-    strangers = {k: v for k, v in pool.connection_kwargs.items() if k not in CREDENTIALS}
+    address = parse_address(url)
+    strangers = {k: v for k, v in address.options.items() if k not in CREDENTIALS}
+    door = dataclasses.replace(address, options=strangers)
     limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-    door = redis.ConnectionPool(pool.connection_class, **{**strangers, **limits})
     try:
-        with redis.Redis(connection_pool=door) as stranger:
+        with client_at(door, **limits) as stranger:
             stranger.ping()
+            host = _host_of(stranger, address)
     except redis.RedisError:
         return Check.ok("redis access", "nobody is let in without a password")
-    finally:
-        door.disconnect()
     advice = open_door_advice(host)
     is_ours = is_this_machine(host)
     return Check.warn("redis access", advice) if is_ours else Check.fail("redis access", advice)
+
+
+def _host_of(client: redis.Redis, address: RedisAddress) -> str:
+    """Where Redis itself is: its host, or the path of its Unix socket."""
+    pool = client.connection_pool
+    if isinstance(pool, redis.sentinel.SentinelConnectionPool):
+        return str(pool.get_master_address()[0])  # type: ignore[no-untyped-call]  # no types
+    return str(address.options.get("path") or address.hosts[0][0])
 
 
 def _skew(server_s: float) -> Check:

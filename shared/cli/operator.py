@@ -16,6 +16,7 @@ import kombu.exceptions
 import redis
 
 from shared.cli.embedded_redis import find_embedded_url
+from shared.connections.blocking import client_of
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.jobs import Origin, Platform
 from shared.ledger import preferences as rulebook
@@ -55,7 +56,7 @@ class OperatorConnection:
         try:
             raw = self._client.register_script(call.script)(args=list(call.args))
         except (redis.RedisError, OSError) as error:
-            raise unreachable(self._url, type(error).__name__) from error
+            raise unreachable(self._url, error) from error
         return call.read(raw)
 
     def find_letters(self, refs: list[str]) -> list[DeadLetter]:
@@ -108,11 +109,9 @@ def open_operator_connection(settings: Settings) -> Iterator[OperatorConnection]
             "No Parley runs here: start `parley up`, or set PARLEY_REDIS_URL to its Redis."
         )
     try:
-        client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        )
+        client = client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     except ValueError as error:
-        raise unreachable(url, type(error).__name__) from error
+        raise unreachable(url, error) from error
     with client:
         yield OperatorConnection(client, url)
 

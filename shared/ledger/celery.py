@@ -4,17 +4,27 @@ A message carries a job's id and nothing else, as JSON. The ledger owns redelive
 acknowledged before they run. Each setting's reason is in docs/ledger.md.
 """
 
+import urllib.parse
+from typing import Any
+
 import celery
 import kombu
 
+from shared.connections.address import RedisAddress, parse_address
+from shared.connections.blocking import sentinel_options
 from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE
 from shared.ledger.lifecycle import Ready
+
+SOCKET = {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
 
 
 def build_celery(redis_url: str) -> celery.Celery:
     """A Celery app on this Redis that does not become the default app."""
-    app = celery.Celery("parley", broker=redis_url, set_as_current=False)
+    address = parse_address(redis_url)
+    app = celery.Celery("parley", broker=_broker_url(address), set_as_current=False)
     app.conf.update(
+        # Without it kombu speaks TLS with anything, whatever its certificate says.
+        broker_use_ssl=address.tls or None,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -42,13 +52,38 @@ def build_celery(redis_url: str) -> celery.Celery:
             "visibility_timeout": 60,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            "socket_timeout": 5,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
             "health_check_interval": 10,
+            **SOCKET,
+            **_sentinel(address),
         },
     )
     return app
+
+
+def _broker_url(address: RedisAddress) -> str:
+    """The address as kombu reads it: without redis-py's options, which it takes elsewhere."""
+    login = ":".join(
+        urllib.parse.quote(str(address.options.get(part) or ""), safe="")
+        for part in ("username", "password")
+    )
+    at = f"{login}@" if login != ":" else ""
+    if not address.hosts:
+        path = urllib.parse.quote(str(address.options["path"]))
+        return f"redis+socket://{at}{path}?virtual_host={address.db}"
+    scheme = "rediss" if address.is_tls else "redis"
+    if address.service is not None:
+        scheme = "sentinel"
+    return ";".join(
+        f"{scheme}://{at}{f'[{host}]' if ':' in host else host}:{port}/{address.db}"
+        for host, port in address.hosts
+    )
+
+
+def _sentinel(address: RedisAddress) -> dict[str, Any]:
+    if address.service is None:
+        return {}
+    own = sentinel_options(address, SOCKET)
+    return {"master_name": address.service, "sentinel_kwargs": own}
 
 
 def publish(app: celery.Celery, *readies: Ready) -> None:

@@ -5,6 +5,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from shared.connections import tls
 from shared.errors import RedisUnavailableError
 
 MIN_VERSION = (7, 0)
@@ -97,10 +98,13 @@ def is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def unreachable(url: str, reason: str) -> RedisUnavailableError:
+def unreachable(url: str, error: Exception) -> RedisUnavailableError:
     """The error of a Redis that does not answer; without the URL's password."""
     parts = urllib.parse.urlsplit(url)
     place = f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an empty address"
+    is_tls = parts.scheme.startswith("rediss")
     return RedisUnavailableError(
-        f"Redis does not answer at {place} ({reason}): start it, or correct PARLEY_REDIS_URL."
+        tls.explain(error, place, is_tls=is_tls)
+        or f"Redis does not answer at {place} ({type(error).__name__}): start it, or correct "
+        "PARLEY_REDIS_URL."
     )

@@ -60,7 +60,13 @@ OF_VLLM = {"VLLM_MODEL", "VLLM_GPUS", "VLLM_FLAGS", "TRITON_CACHE_DIR"}
 COMPOSE_ONLY = {*PASSWORDS, "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE", *OF_VLLM}
 """Names that others read: Compose, redis-cli, the model hub's library and vLLM."""
 SET_BY_THE_IMAGE = {"PARLEY_DATA_DIR", "PARLEY_CACHE_DIR"}
-NOT_FOR_COMPOSE = {"PARLEY_ALLOW_VOLATILE_REDIS", "PARLEY_REDIS_REPLICAS"}
+NOT_FOR_COMPOSE = {
+    "PARLEY_ALLOW_VOLATILE_REDIS",
+    "PARLEY_REDIS_REPLICAS",
+    "PARLEY_REDIS_CA",
+    "PARLEY_REDIS_CERT",
+    "PARLEY_REDIS_KEY",
+}
 """The Redis of the file is never volatile, and there is one."""
 
 

@@ -17,6 +17,7 @@ MODEL_SERVER = {
     "PARLEY_OPENAI_BASE_URL": "http://gpu1:8000/v1",
     "PARLEY_OPENAI_API_KEY": CANARY,
 }
+CERTIFICATES = ("PARLEY_REDIS_CA", "PARLEY_REDIS_CERT", "PARLEY_REDIS_KEY")
 SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN")
 
 # key, value as written, attribute, value as read
@@ -193,7 +194,7 @@ def test_settings_all_have_defaults() -> None:
 
 
 def test_every_key_is_tried_here() -> None:
-    apart = {*SECRETS, *INSTALLING, *MODEL_SERVER, "PARLEY_REDIS_URL"}
+    apart = {*SECRETS, *INSTALLING, *MODEL_SERVER, *CERTIFICATES, "PARLEY_REDIS_URL"}
     assert {key for key, *_ in VALUES} == set(KEYS) - apart
 
 
@@ -330,6 +331,31 @@ def test_secrets_never_stand_in_an_error_about_something_else(fault: dict[str, s
 
     # as a process that died of it would print it, with what it came from
     assert CANARY not in "".join(traceback.format_exception(refusal.value))
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel"])
+def test_certificates_of_redis_are_options_of_its_address(scheme: str) -> None:
+    files = {key: f"/certs/{key}" for key in CERTIFICATES}
+    settings = read({"PARLEY_REDIS_URL": f"{scheme}://:a@b/0?db=1&ssl_ca_certs=x", **files})
+    once_more = read({"PARLEY_REDIS_URL": url_of(settings), **files})
+
+    assert url_of(settings) == (
+        f"{scheme}://:a@b/0?db=1&ssl_ca_certs=%2Fcerts%2FPARLEY_REDIS_CA"
+        "&ssl_certfile=%2Fcerts%2FPARLEY_REDIS_CERT&ssl_keyfile=%2Fcerts%2FPARLEY_REDIS_KEY"
+    )
+    assert once_more == settings, "a process hands its address to those that it starts"
+
+
+def url_of(settings: Settings) -> str:
+    assert settings.redis_url is not None
+    return settings.redis_url.get_secret_value()
+
+
+@pytest.mark.parametrize("key", CERTIFICATES)
+def test_certificates_without_tls_are_refused(key: str) -> None:
+    assert key in refusal_of({key: "/x.pem"})
+    for plain in ("redis://localhost", "unix:///run/redis.sock", "redis+sentinel://a/b"):
+        assert "rediss://" in refusal_of({key: "/x.pem", "PARLEY_REDIS_URL": plain})
 
 
 def test_settings_cannot_be_changed() -> None:

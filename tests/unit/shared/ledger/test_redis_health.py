@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import redis
 
 from shared.errors import RedisUnavailableError
 from shared.ledger.redis_health import (
@@ -78,7 +79,7 @@ def test_require_healthy_lets_a_good_one_pass() -> None:
     ],
 )
 def test_unreachable_names_the_place_without_its_password(url: str, place: str) -> None:
-    sentence = str(unreachable(url, "ConnectionError"))
+    sentence = str(unreachable(url, redis.ConnectionError()))
 
     assert f" {place}" in sentence
     assert "hunter2" not in sentence

@@ -1,0 +1,1 @@
+"""How Parley reaches its Redis: addresses, TLS, Sentinel, for ledger and Celery alike."""
