@@ -5,6 +5,7 @@ no harm: each renewal of a lease reports the same, a little later.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -36,6 +37,10 @@ class Ending(StrEnum):
     """This worker shuts down: the job is handed back."""
 
 
+def _do_nothing() -> None:
+    """Nothing waits for this run."""
+
+
 class HeldLease:
     """A lease while it is renewed. It ends at most once, and notifies its listeners."""
 
@@ -46,6 +51,9 @@ class HeldLease:
         """The tokens read and generated for it so far."""
         self.num_turns_over = 0
         """The keeper's turns since its run should have ended."""
+        self.on_progress: Callable[[], None] = _do_nothing
+        """Called when more of the answer has been published than was shown."""
+        self._deadline_s = time.monotonic() + lease.left_ms / MS
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -53,6 +61,11 @@ class HeldLease:
     def is_over(self) -> bool:
         """Whether the run must end."""
         return self.ending is not None
+
+    @property
+    def is_past_deadline(self) -> bool:
+        """Whether the job's deadline has passed, which Redis need not be asked for."""
+        return time.monotonic() >= self._deadline_s
 
     def when_over(self, listener: Callable[[], None]) -> None:
         """Register a listener for the end of the run; called at once if it has ended already."""

@@ -4,7 +4,8 @@ A task may run twice for a job: the lease decides which run counts. Whatever goe
 finished with a sentence or given back, and the slot is free for the next one.
 
 A job that must run alone in its batch passes ``ExclusiveGate``: a readers-writer lock that prefers
-the writer and knows neither jobs nor the engine; its callers say when to stop waiting.
+the writer and knows neither jobs nor the engine; its callers say when to stop waiting. Once it has
+written more than was shown it has stood its trial, and the others run beside it.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import redis
 import structlog
@@ -22,6 +24,7 @@ import structlog
 from shared.errors import CodecError, DeadlineError, EngineLostError, RefusedError
 from shared.jobs import JOB_ID_LENGTH, Job, Kind
 from shared.ledger import lifecycle
+from shared.ledger.calls import Call
 from shared.ledger.lifecycle import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, FinishReason
@@ -37,7 +40,7 @@ class ExclusiveGate:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._num_together = 0
-        self._has_exclusive_run = False
+        self._exclusive_run: object = None
         self._num_waiting_for_exclusive = 0
 
     @contextmanager
@@ -51,13 +54,23 @@ class ExclusiveGate:
         Yields:
             Whether the gate is held; False if it was over before.
         """
+        run = object()
         with self._changed:
-            has_entered = self._wait_alone(is_over) if alone else self._wait_together(is_over)
+            has_entered = self._wait_alone(run, is_over) if alone else self._wait_together(is_over)
         try:
             yield has_entered
         finally:
             if has_entered:
-                self._leave(alone=alone)
+                self._leave(run)
+
+    def share(self) -> None:
+        """Let others in beside the run that was to be alone; does nothing if there is none."""
+        with self._changed:
+            if self._exclusive_run is None:
+                return
+            self._exclusive_run = None
+            self._num_together += 1
+            self._changed.notify_all()
 
     def wake(self) -> None:
         """Have every waiting run ask ``is_over`` again."""
@@ -66,29 +79,27 @@ class ExclusiveGate:
 
     def _wait_together(self, is_over: Callable[[], bool]) -> bool:
         self._changed.wait_for(
-            lambda: is_over() or not (self._has_exclusive_run or self._num_waiting_for_exclusive)
+            lambda: is_over() or not (self._exclusive_run or self._num_waiting_for_exclusive)
         )
         if is_over():
             return False
         self._num_together += 1
         return True
 
-    def _wait_alone(self, is_over: Callable[[], bool]) -> bool:
+    def _wait_alone(self, run: object, is_over: Callable[[], bool]) -> bool:
         self._num_waiting_for_exclusive += 1
-        self._changed.wait_for(
-            lambda: is_over() or not (self._has_exclusive_run or self._num_together)
-        )
+        self._changed.wait_for(lambda: is_over() or not (self._exclusive_run or self._num_together))
         self._num_waiting_for_exclusive -= 1
         if is_over():
             self._changed.notify_all()  # the runs that waited for this one
             return False
-        self._has_exclusive_run = True
+        self._exclusive_run = run
         return True
 
-    def _leave(self, *, alone: bool) -> None:
+    def _leave(self, run: object) -> None:
         with self._changed:
-            if alone:
-                self._has_exclusive_run = False
+            if self._exclusive_run is run:
+                self._exclusive_run = None
             else:
                 self._num_together -= 1
             self._changed.notify_all()
@@ -97,9 +108,9 @@ class ExclusiveGate:
 log = get_logger(__name__)
 
 JOB_ID = re.compile(rf"[a-z2-7]{{{JOB_ID_LENGTH}}}")
-FINISH_ATTEMPTS = 10
-FINISH_RETRY_S = 1.0
+FINISH_RETRY_S = 0.5
 TOKEN_BYTES = 8
+T = TypeVar("T")
 BLAMELESS = (redis.RedisError, OSError, EngineLostError)
 """External faults: an attempt that ends with one does not count against the job."""
 
@@ -147,6 +158,11 @@ class TaskRunner:
             with structlog.contextvars.bound_contextvars(job=job_id):
                 outcome = self._run(job_id)
                 log.info("job_ended", outcome=outcome, seconds=time.monotonic() - started_s)
+        except (redis.RedisError, OSError) as error:
+            # Its lease expires, and another run goes on from what is shown.
+            log.warning("job_interrupted", job=job_id, error=type(error).__name__)
+        except CodecError as error:
+            log.error("job_unreadable", job=job_id, why=str(error))  # noqa: TRY400 - no crash
         except BaseException:
             log.exception("job_crashed", job=job_id)
 
@@ -164,9 +180,8 @@ class TaskRunner:
                 outcome = Outcome(error.to_reply())
             except RunEndedError as error:
                 outcome = self._expired(held, error.text)
-            except BaseException as error:
-                attempt = claimed.lease.attempt
-                log.exception("job_failed", attempt=attempt, error=type(error).__name__)
+            except BaseException as error:  # noqa: BLE001 - the job is given back, the slot is free
+                self._note_failure(claimed.lease.attempt, error)
                 self._give_back(held, is_blamed=not isinstance(error, BLAMELESS))
                 return "failed"
             if outcome is None:
@@ -181,17 +196,18 @@ class TaskRunner:
     def _claim(self, job_id: str, claimant: Claimant) -> Claimed:
         """Take the lease. Give the job back if it cannot be decoded, or Redis's reply is lost.
 
+        The sweep wakes it, and not this worker at once: it may be one that another version can
+        read, and until such a worker takes it, it would go round and round.
+
         Raises:
             CodecError: the job, or a remembered turn, is of another version.
             redis.RedisError, OSError: Redis is away.
         """
         try:
             return self._store.run(lifecycle.claim(job_id, claimant))
-        except (CodecError, redis.RedisError, OSError) as error:
-            is_blamed = isinstance(error, CodecError)
+        except (CodecError, redis.RedisError, OSError):
             with contextlib.suppress(redis.RedisError, OSError):
-                call = lifecycle.release(job_id, claimant.token, is_blamed=is_blamed)
-                self._hand_on(self._store.run(call))
+                self._store.run(lifecycle.release(job_id, claimant.token, is_blamed=False))
             raise
 
     def _work(self, held: HeldLease) -> Outcome | None:
@@ -203,8 +219,10 @@ class TaskRunner:
         ) as has_entered:
             if not has_entered:
                 return self._expired(held, lease.shown)
-            if lease.is_alone and not self._store.run(lifecycle.begin(lease.job.id, lease.token)):
-                return None
+            if lease.is_alone:
+                if not self._store.run(lifecycle.begin(lease.job.id, lease.token)):
+                    return None
+                held.on_progress = self._exclusive_gate.share
             return self._handlers[lease.job.kind](held)
 
     def _expired(self, held: HeldLease, text: str) -> Outcome | None:
@@ -215,25 +233,48 @@ class TaskRunner:
             return None
         return Outcome(DeadlineError(self._deadline_s).to_reply(text.strip()))
 
+    def _note_failure(self, attempt: int, error: BaseException) -> None:
+        name = type(error).__name__
+        if isinstance(error, BLAMELESS):
+            log.warning("job_failed", attempt=attempt, error=name)
+        else:
+            log.error("job_failed", attempt=attempt, error=name, exc_info=error)
+
     def _give_back(self, held: HeldLease, *, is_blamed: bool) -> None:
         """Give the job back, to be run by any worker."""
         lease = held.lease
         call = lifecycle.release(lease.job.id, lease.token, is_blamed=is_blamed)
-        self._hand_on(self._store.run(call))
+        self._hand_on(self._insist(held, call))
 
     def _finish(self, held: HeldLease, outcome: Outcome) -> Finished:
-        """Finish, with retries while Redis is away: the answer is too expensive to write twice."""
+        """End the job with an outcome."""
         lease = held.lease
         job = outcome.memory.job or _lighter(lease.job)
         memory = dataclasses.replace(outcome.memory, job=job)
-        call = lifecycle.finish(lease.job.id, lease.token, outcome.reply, memory, held.num_tokens)
-        for _ in range(FINISH_ATTEMPTS - 1):
+        return self._insist(
+            held,
+            lifecycle.finish(lease.job.id, lease.token, outcome.reply, memory, held.num_tokens),
+        )
+
+    def _insist(self, held: HeldLease, call: Call[T]) -> T:
+        """Run a call that ends a run; while Redis is away, wait for it.
+
+        An answer is too expensive to write twice, and a run that ends without a word looks as if
+        its process had died.
+
+        Raises:
+            redis.RedisError, OSError: Redis was away until the job's deadline, or until this
+                worker had to end.
+        """
+        while True:
             try:
                 return self._store.run(call)
             except (redis.RedisError, OSError) as error:
+                if held.is_past_deadline or held.ending is Ending.STOPPED:
+                    raise
                 log.warning("finish_delayed", error=type(error).__name__)
-                time.sleep(FINISH_RETRY_S)
-        return self._store.run(call)
+            held.num_turns_over = 0  # it is not stuck
+            time.sleep(FINISH_RETRY_S)
 
     def _hand_on(self, ready: Ready | None) -> None:
         """Hand a job to Celery; if that fails the sweep will."""

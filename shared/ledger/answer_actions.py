@@ -62,7 +62,8 @@ if state == 'done' then return {'busy'} end
 -- First what a full Redis may refuse.
 redis.call('HSET', job_key(id), 'job', ARGV[2], 'kind', ARGV[3], 'attempts', 0,
   'deadline', now + ARGV[4])
-redis.call('HDEL', job_key(id), 'stopped', 'dead', 'counted', 'token', 'finished_by')
+redis.call('HDEL', job_key(id), 'stopped', 'dead', 'counted', 'token', 'finished_by', 'blamed',
+  'alone', 'lone_deaths', 'taken_for_dead')
 redis.call('DEL', snapshot_key(id), ending_key(id), thought_key(id))
 redis.call('ZREM', DEAD, id)
 if state == 'waiting' or state == 'queued' then return {'again'} end

@@ -71,6 +71,10 @@ recognised. Slack redelivers for about 6 minutes, with Delayed Events for 24 hou
 THOUGHT_LIFETIME_MS = DELIVERED_JOB_LIFETIME_MS
 """A thought is of use as long as its answer has buttons."""
 
+LONE_DEATHS = 2
+"""So many deaths in a row of the process that ran a job alone, and nothing written in between, are
+the job's own doing: one may be an operator's, the kernel's or another program's."""
+
 DEAD_LIFETIME_MS = 30 * 24 * 3600 * 1000
 """How long an operator can inspect a dead letter."""
 

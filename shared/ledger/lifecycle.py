@@ -7,7 +7,7 @@ for operators.
 
 import dataclasses
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -86,6 +86,8 @@ class Lease:
     shown: str
     """The text that an earlier run wrote: the answer continues it."""
     history: tuple[Turn, ...]
+    left_ms: int = field(default=0, compare=False)
+    """The time until the job's deadline when it was claimed, by Redis's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
             return Claimed(lease=None, reason=reason, ready=_ready(raw[1:]))
         if reason != "run":
             return Claimed(lease=None, reason=reason, ready=None)
-        job, attempt, is_alone, shown, *turns = raw[1:]
+        job, attempt, is_alone, left_ms, shown, *turns = raw[1:]
         lease = Lease(
             job=codec.decode(text_of(job), Job),
             token=claimant.token,
@@ -249,6 +251,7 @@ def claim(job_id: str, claimant: Claimant) -> Call[Claimed]:
             is_alone=is_one(is_alone),
             shown=codec.decode(text_of(shown), Snapshot).text if shown else "",
             history=tuple(codec.decode(text_of(turn), Turn) for turn in turns),
+            left_ms=int(left_ms),
         )
         return Claimed(lease=lease, reason=reason, ready=None)
 

@@ -77,7 +77,7 @@ end
 if job[1] ~= 'delivered' then return {'undelivered'} end
 local now = now_ms()
 redis.call('ZREM', DEAD, id)
-redis.call('HDEL', job_key(id), 'dead', 'counted')
+redis.call('HDEL', job_key(id), 'dead', 'counted', 'blamed', 'lone_deaths', 'taken_for_dead')
 redis.call('DEL', ending_key(id))
 redis.call('PERSIST', job_key(id))
 redis.call('HSET', job_key(id), 'state', 'waiting', 'attempts', 0, 'accepted_at', now,

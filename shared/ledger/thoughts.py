@@ -5,16 +5,19 @@ A thought lies under a key of its own, apart from the answer and from what a con
 
 from shared.ledger import codec, keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
+from shared.ledger.lua.blame import BLAME
 from shared.ledger.lua.prelude import KEYS, PRELUDE
 from shared.replies import ThoughtSoFar
 
 KEEP = (
     PRELUDE
+    + BLAME
     + f"""
 -- ARGV: id, token, thought. Returns 1, or 0 if the lease is another's.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return 0 end
-redis.call('SET', thought_key(id), ARGV[3], 'PX', {keys.THOUGHT_LIFETIME_MS})
+note_progress(id, ARGV[2], redis.call('SET', thought_key(id), ARGV[3], 'PX',
+  {keys.THOUGHT_LIFETIME_MS}, 'GET'), ARGV[3])
 return 1
 """
 )

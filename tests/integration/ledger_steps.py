@@ -110,3 +110,11 @@ def deliver(store: BlockingStore, job: Job) -> None:
     """Close a job as a bots process does that has shown its reply."""
     ((entry, _, _),) = [found for found in outbox_of(store) if found[1] == job.id]
     assert store.run(presentation.note_delivered(job.id, job.origin.outbox, entry))
+
+
+def has_run_for_a_while(store: BlockingStore) -> None:
+    """Wait until this Redis runs for a second: before, it may be the one that ended a run."""
+    info: Any = store.client.info("server")
+    while info["uptime_in_seconds"] < 1:
+        time.sleep(0.05)
+        info = store.client.info("server")

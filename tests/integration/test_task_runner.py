@@ -1,20 +1,31 @@
 """The loop that runs jobs, on a real ledger."""
 
 import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+import pytest
+import redis
 
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import codec, keys
-from shared.ledger.lifecycle import Claimant, Ready
-from shared.replies import Done
+from shared.ledger.lifecycle import Claimant, JobLimits, Ready
+from shared.replies import Done, Failed
 from shared.tasks import Learn
-from tests.integration.ledger_steps import accept
+from tests.integration.ledger_steps import accept, message, replies_of, state_of, sweep
+from tests.patience import PATIENCE_S
+from tests.redis_servers import RedisServer
 from worker.handler import Outcome
 from worker.leases import HeldLease, LeaseKeeper
 from worker.runner import TaskRunner
 from worker.store import BlockingStore
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1", act="learn")
+LEASE_MS = 300
+AWAY_S = 1.2
 
 
 def test_a_job_is_kept_without_the_file_that_it_brought(store: BlockingStore) -> None:
@@ -34,3 +45,112 @@ def test_a_job_is_kept_without_the_file_that_it_brought(store: BlockingStore) ->
     kept: Any = store.client.hget(keys.job(job.id), "job")
     assert seen == [job], "the work has the file"
     assert codec.decode(kept, Job) == dataclasses.replace(job, task=Learn("a.txt", ""))
+
+
+class Chat:
+    """A handler that has its answer ready, and calls something before it says so."""
+
+    def __init__(self, before: Callable[[HeldLease], None]) -> None:
+        self._before = before
+        self.num_runs = 0
+
+    def __call__(self, held: HeldLease) -> Outcome:
+        self.num_runs += 1
+        self._before(held)
+        return Outcome(Done("Forty-two."))
+
+
+def runner_of(store: BlockingStore, chat: Chat, keeper: LeaseKeeper) -> TaskRunner:
+    claimant = Claimant("w1", "", LEASE_MS, max_attempts=1)
+    return TaskRunner(store, {Kind.CHAT: chat}, keeper, claimant, lambda _ready: None, 600.0)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path) as server:
+        yield server
+
+
+def test_an_answer_waits_for_redis_for_longer_than_its_lease(server: RedisServer) -> None:
+    job = message(1)
+    is_written = threading.Event()
+    with redis.Redis.from_url(server.url) as client:
+        store = BlockingStore(client)
+        accept(store, job)
+
+        def kill(_held: HeldLease) -> None:
+            server.kill()
+            is_written.set()
+
+        chat = Chat(kill)
+        runner = runner_of(store, chat, LeaseKeeper(store, LEASE_MS))
+        run = threading.Thread(target=runner.run, args=(job.id,), daemon=True)
+        run.start()
+        assert is_written.wait(PATIENCE_S)
+        time.sleep(AWAY_S)
+        server.start()  # by this thread: it would end with the one that started it
+        sweep(store)
+        run.join(PATIENCE_S)
+
+        assert replies_of(store, job) == [Done("Forty-two.")]
+        assert chat.num_runs == 1
+
+
+def test_an_answer_waits_no_longer_than_its_deadline(server: RedisServer) -> None:
+    job = message(1)
+    with redis.Redis.from_url(server.url) as client:
+        store = BlockingStore(client)
+        accept(store, job, JobLimits(deadline_ms=700, retention_ms=60_000))
+        started_s = time.monotonic()
+
+        chat = Chat(lambda _held: server.kill())
+        runner_of(store, chat, LeaseKeeper(store, LEASE_MS)).run(job.id)
+
+        assert 0.7 <= time.monotonic() - started_s < AWAY_S + 5
+        server.start()
+        assert sweep(store) == []
+        (reply,) = replies_of(store, job)
+        assert isinstance(reply, Failed)
+        assert reply.code == "deadline"
+
+
+def test_an_answer_that_waits_holds_up_no_worker_that_is_to_end(server: RedisServer) -> None:
+    job = message(1)
+    with redis.Redis.from_url(server.url) as client:
+        store = BlockingStore(client)
+        accept(store, job)
+        keeper = LeaseKeeper(store, LEASE_MS)
+        leaving = threading.Timer(0.3, keeper.hand_back)
+
+        def kill(_held: object) -> None:
+            server.kill()
+            leaving.start()
+
+        runner_of(store, Chat(kill), keeper).run(job.id)
+
+        leaving.join()
+        server.start()
+        assert state_of(store, job) == "running"
+
+
+def test_a_job_of_another_version_is_not_blamed_and_waits_for_the_sweep(
+    store: BlockingStore,
+) -> None:
+    job = message(1)
+    woken: list[Ready] = []
+    accept(store, job)
+    document: Any = store.client.hget(keys.job(job.id), "job")
+    store.client.hset(keys.job(job.id), "job", document.replace(b'"v":1', b'"v":99'))
+    chat = Chat(lambda _held: None)
+    claimant = Claimant("w1", "", LEASE_MS, max_attempts=1)
+    keeper = LeaseKeeper(store, LEASE_MS)
+    runner = TaskRunner(store, {Kind.CHAT: chat}, keeper, claimant, woken.append, 600.0)
+
+    for _ in range(3):
+        runner.run(job.id)
+
+    assert (chat.num_runs, woken) == (0, [])
+    assert state_of(store, job) == "queued"
+    store.client.hset(keys.job(job.id), "job", document)
+    runner.run(job.id)
+    assert replies_of(store, job) == [Done("Forty-two.")]

@@ -154,7 +154,13 @@ class Draft:
         self._chat_model = chat_model
         self._engine = engine = chat_model.engine
         self._held = held
-        self._publisher = SnapshotPublisher(store, held.lease, lambda: engine.num_running, shown)
+        self._publisher = SnapshotPublisher(
+            store,
+            held.lease,
+            lambda: engine.num_running,
+            shown,
+            on_progress=held.on_progress,
+        )
         self._publisher.thought = thought
         self._num_requests = 0
 

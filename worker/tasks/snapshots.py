@@ -29,6 +29,7 @@ class SnapshotPublisher:
         num_written: Callable[[], int],
         shown: str = "",
         clock: Callable[[], float] = time.monotonic,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin with nothing published.
 
@@ -38,12 +39,15 @@ class SnapshotPublisher:
             num_written: how many answers are being written now.
             shown: the text that is already shown and is continued.
             clock: in seconds.
+            on_progress: called after each snapshot that has more text than was shown.
         """
         self._store = store
         self._num_written = num_written
         self._lease = lease
         self._clock = clock
         self._last_s = float("-inf")
+        self._on_progress = on_progress
+        self._num_shown = len(shown)
         self._thinking_since_s: float | None = None
         """None while the model writes."""
         self.text = shown
@@ -86,9 +90,10 @@ class SnapshotPublisher:
         if since_s is not None and self.thought.strip():
             self._keep_thought(is_over=False)
         job = self._lease.job
-        self._run(
-            lifecycle.publish_snapshot(job.id, self._lease.token, Snapshot(self.text, thinking_s))
-        )
+        snapshot = Snapshot(self.text, thinking_s)
+        is_published = self._run(lifecycle.publish_snapshot(job.id, self._lease.token, snapshot))
+        if is_published and len(self.text) > self._num_shown:
+            self._on_progress()
 
     def _is_due(self, every_s: float) -> bool:
         now_s = self._clock()
@@ -101,8 +106,9 @@ class SnapshotPublisher:
         thought = ThoughtSoFar(self.thought.strip(), is_over)
         self._run(thoughts.keep(self._lease.job.id, self._lease.token, thought))
 
-    def _run(self, call: Call[bool]) -> None:
+    def _run(self, call: Call[bool]) -> bool:
         try:
-            self._store.run(call)
+            return self._store.run(call)
         except (redis.RedisError, OSError) as error:
             log.warning("snapshot_not_published", error=type(error).__name__)
+            return False

@@ -2,6 +2,7 @@
 # Pure.
 
 from shared.ledger import keys
+from shared.ledger.lua.blame import BLAME
 from shared.ledger.lua.prelude import ENDING_PRELUDE, PRELUDE
 from shared.ledger.lua.privacy import NOTE
 from shared.ledger.lua.quotas import COUNTERS
@@ -122,37 +123,44 @@ return {{'accepted', ready[1], ready[2]}}
 
 CLAIM = (
     ENDING_PRELUDE
-    + """
+    + BLAME
+    + f"""
 -- ARGV: id, token, lease_ms, max_attempts, worker, reply if the time is over, reply if attempts are
 --   used up, reply if it was stopped
--- Returns {'run', job, attempt, 1 if it is to run alone, snapshot or '', turn, turn, ...} or
--- {'closed', next id, its words} or {reason}.
+-- Returns {{'run', job, attempt, 1 if it is to run alone, ms until its deadline, snapshot or '',
+-- turn, turn, ...}} or {{'closed', next id, its words}} or {{reason}}.
 local id, max_attempts = ARGV[1], tonumber(ARGV[4])
 local job = redis.call('HMGET', job_key(id), 'state', 'job', 'attempts', 'deadline', 'lease_until',
-  'conversation', 'handed_at', 'kind', 'route')
+  'conversation', 'handed_at', 'kind', 'route', 'token', 'blamed')
 local now = now_ms()
-if not job[1] then return {'unknown'} end
-if job[1] == 'running' and now < tonumber(job[5]) then return {'taken'} end
-if job[1] ~= 'queued' and job[1] ~= 'running' then return {job[1]} end
-local attempts = tonumber(job[3])
+if not job[1] then return {{'unknown'}} end
+if job[1] == 'running' and now < tonumber(job[5]) then return {{'taken'}} end
+if job[1] ~= 'queued' and job[1] ~= 'running' then return {{job[1]}} end
+local attempts, is_alone = tonumber(job[3]), false
 if now >= tonumber(job[4]) then
   local next_job = close(id, with_shown(id, ARGV[6]), now)
-  return {'closed', next_job[1], next_job[2]}
+  return {{'closed', next_job[1], next_job[2]}}
 end
 if redis.call('HGET', job_key(id), 'stopped') then
   local next_job = close(id, with_shown(id, ARGV[8]), now)
-  return {'closed', next_job[1], next_job[2]}
+  return {{'closed', next_job[1], next_job[2]}}
 end
+-- A run that gave the job back has left no token: the others ended without a word.
+local num_deaths = job[10] and count_lone_death(id, job[10], now) or 0
 if attempts >= max_attempts then
-  redis.call('HSET', job_key(id), 'dead', 1)
-  redis.call('ZADD', DEAD, now, id)
-  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - DEAD_LIFETIME)
-  local next_job = close(id, with_shown(id, ARGV[7]), now)
-  return {'closed', next_job[1], next_job[2]}
+  if job[11] or num_deaths >= {keys.LONE_DEATHS} then
+    redis.call('HSET', job_key(id), 'dead', 1)
+    redis.call('ZADD', DEAD, now, id)
+    redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - DEAD_LIFETIME)
+    local next_job = close(id, with_shown(id, ARGV[7]), now)
+    return {{'closed', next_job[1], next_job[2]}}
+  end
+  -- None of its runs is known to have failed by its fault: once more, alone.
+  attempts, is_alone = max_attempts - 1, true
 end
 -- The last of several attempts runs alone and counts from its BEGIN: a job that dies with others
 -- while it waits to be alone is not to blame.
-local is_alone = max_attempts > 1 and attempts == max_attempts - 1
+is_alone = is_alone or max_attempts > 1 and attempts == max_attempts - 1
 redis.call('HSET', job_key(id), 'state', 'running', 'token', ARGV[2], 'worker', ARGV[5],
   'claimed_at', now, 'lease_until', now + ARGV[3], 'counted', is_alone and 0 or 1,
   'attempts', is_alone and attempts or attempts + 1)
@@ -161,9 +169,9 @@ redis.call('ZREM', QUEUE, id)
 local claimed_name = claimed_key(waits_in(job[8], job[9]))
 local claimed = math.min(now, tonumber(redis.call('GET', claimed_name) or '0'))
 redis.call('SET', claimed_name, string.format('%.0f', math.max(claimed, tonumber(job[7] or '0'))))
-redis.call('HDEL', job_key(id), 'handed_at')
-local answer = {'run', job[2], attempts + 1, is_alone and 1 or 0,
-  redis.call('GET', snapshot_key(id)) or ''}
+redis.call('HDEL', job_key(id), 'handed_at', 'blamed', 'alone')
+local answer = {{'run', job[2], attempts + 1, is_alone and 1 or 0, job[4] - now,
+  redis.call('GET', snapshot_key(id)) or ''}}
 for _, turn in ipairs(redis.call('LRANGE', transcript_key(job[6]), 0, -1)) do
   table.insert(answer, turn)
 end
@@ -179,7 +187,7 @@ local id = ARGV[1]
 if not holds(id, ARGV[2]) then return 0 end
 if redis.call('HGET', job_key(id), 'counted') == '0' then
   redis.call('HINCRBY', job_key(id), 'attempts', 1)
-  redis.call('HSET', job_key(id), 'counted', 1)
+  redis.call('HSET', job_key(id), 'counted', 1, 'alone', ARGV[2])
 end
 return 1
 """
@@ -187,13 +195,19 @@ return 1
 
 RENEW = (
     ENDING_PRELUDE
+    + BLAME
     + """
 -- ARGV: id, token, lease_ms. Returns 'held', 'lost', 'stopped' (by whoever asked) or 'expired' (the
 -- job's deadline is over).
 local id = ARGV[1]
-if not holds(id, ARGV[2]) then return 'lost' end
+if not may_go_on(id, ARGV[2]) then
+  acquit(id, ARGV[2])
+  return 'lost'
+end
 local now = now_ms()
-redis.call('HSET', job_key(id), 'lease_until', now + ARGV[3])
+redis.call('HSET', job_key(id), 'state', 'running', 'lease_until', now + ARGV[3])
+redis.call('HDEL', job_key(id), 'handed_at')
+redis.call('ZREM', QUEUE, id)
 redis.call('ZADD', OPEN, now + ARGV[3], id)
 if redis.call('HGET', job_key(id), 'stopped') then return 'stopped' end
 if now >= tonumber(redis.call('HGET', job_key(id), 'deadline')) then return 'expired' end
@@ -211,18 +225,21 @@ if not holds(id, ARGV[2]) then return {} end
 local is_blameless, is_counted = ARGV[3] == '1', redis.call('HGET', job_key(id), 'counted') == '1'
 if is_blameless and is_counted then redis.call('HINCRBY', job_key(id), 'attempts', -1) end
 if not is_blameless and not is_counted then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
-redis.call('HDEL', job_key(id), 'token')
+local is_lone = redis.call('HGET', job_key(id), 'alone') ~= 'shared'
+if not is_blameless and is_lone then redis.call('HSET', job_key(id), 'blamed', 1) end
+redis.call('HDEL', job_key(id), 'token', 'alone')
 return queue(id, now_ms())
 """
 )
 
 PUBLISH_SNAPSHOT = (
     PRELUDE
+    + BLAME
     + """
 -- ARGV: id, token, snapshot. Returns 1, or 0 if the lease is another's.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return 0 end
-redis.call('SET', snapshot_key(id), ARGV[3])
+note_progress(id, ARGV[2], redis.call('SET', snapshot_key(id), ARGV[3], 'GET'), ARGV[3])
 redis.call('PUBLISH', nudge_channel(redis.call('HGET', job_key(id), 'outbox')), id)
 return 1
 """
@@ -230,6 +247,7 @@ return 1
 
 FINISH = (
     ENDING_PRELUDE
+    + BLAME
     + COUNTERS
     + f"""
 -- ARGV: id, token, reply, forget ('1' clears the conversation), max_turns, retention_ms, job as it
@@ -246,7 +264,10 @@ if job[3] == ARGV[2] and job[4] == 'done' then
   end
   return {{'finished'}}
 end
-if not holds(id, ARGV[2]) then return {{'lost'}} end
+if not may_go_on(id, ARGV[2]) then
+  acquit(id, ARGV[2])
+  return {{'lost'}}
+end
 redis.call('HSET', job_key(id), 'finished_by', ARGV[2])
 local transcript, now = transcript_key(job[1]), now_ms()
 if ARGV[4] == '1' then redis.call('DEL', transcript) end
