@@ -78,12 +78,18 @@ class Link:
         )
         self.preference_cache = wiring.preference_cache
         self._wiring = wiring
+        self._platform = outbox_name.partition(":")[0]
         self.outbox = Outbox(wiring.redis_url, outbox_name, self.delivery)
 
     async def run_with(self, adapter: Adapter) -> None:
         """Run the platform's client beside its outbox; when one ends, the other is cancelled."""
         try:
-            await all_or_none(adapter.run(), self.outbox.run(), self._sweep())
+            await all_or_none(
+                adapter.run(),
+                self.outbox.run(),
+                self._sweep(),
+                self.reception.forgetter.run(self._platform),
+            )
         finally:
             await self.delivery.close()
 

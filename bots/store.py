@@ -15,7 +15,7 @@ from shared.errors import RedisUnavailableError
 from shared.jobs import Job, Origin
 from shared.ledger import codec, keys
 from shared.ledger import status as operating
-from shared.ledger.calls import Call
+from shared.ledger.calls import Call, Steps
 from shared.ledger.presentation import read_final
 from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
 from shared.ledger.status import WorkerState
@@ -70,6 +70,20 @@ class AsyncStore:
         async with asyncio.timeout(TIMEOUT_S):
             raw: Any = await script(args=list(call.args))
         return call.read(raw)
+
+    async def run_steps(self, steps: Steps[T]) -> T:
+        """Run steps one after the other.
+
+        Raises:
+            redis.RedisError: as for ``run``; the steps so far have run.
+        """
+        try:
+            call = next(steps)
+            while True:
+                call = steps.send(await self.run(call))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
 
     async def close(self) -> None:
         """Close the connections while the event loop still runs."""

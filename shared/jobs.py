@@ -145,6 +145,8 @@ class Turn:
     text: str
     job: str = ""
     """The id of the job that added it; a new run of that job removes it first."""
+    people: tuple[str, ...] = ()
+    """The ids of the people whose words it holds or answers, the asker first."""
 
 
 class Effort(StrEnum):
@@ -211,6 +213,8 @@ class Job:
     """The channel's prompt overrides; None: the worker's settings apply."""
     effort: Effort | None = None
     """The effort that the message asks for in words; None: as the channel or the worker has it."""
+    quoted: tuple[str, ...] = ()
+    """The ids of other people whose words it holds: found when they want to be forgotten."""
 
     @property
     def is_unasked(self) -> bool:

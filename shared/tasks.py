@@ -22,6 +22,9 @@ class Quoted:
     """The message's URL; empty if the platform has none for it."""
     written_at_s: float = 0.0
     """Seconds since 1970."""
+    user: str = ""
+    """The platform's id of its author, so that it is found when they want to be forgotten; empty
+    if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

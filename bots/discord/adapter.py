@@ -81,6 +81,7 @@ class DiscordAdapter:
         self._marks = ReadMarks(reception.store, Platform.DISCORD)
         self._files = DiscordAttachmentFetcher(surface, self._marks, automation_rules.files)
         self._inbox = Inbox(reception, keeping.spool, self._say)
+        reception.forgetter.also_drop(self._inbox.forget)
         self._deaf_shards: set[int] = set()
         """Shards without a session, or whose backfill is not done."""
         self._seen: dict[int, Seen] = {}

@@ -57,8 +57,17 @@ class HistoryReader(Protocol):
         ...
 
 
+def others_of(
+    asker: str, messages: Sequence[Quoted], known: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The authors of messages besides the asker, and those known already, each once."""
+    authors = dict.fromkeys([*known, *(message.user for message in messages)])
+    return tuple(author for author in authors if author not in {"", asker})
+
+
 def with_messages(job: Job, messages: Sequence[Quoted]) -> Job:
     """The job with the messages gathered for it; there must be at least one."""
+    job = dataclasses.replace(job, quoted=others_of(job.origin.user, messages, job.quoted))
     match job.task:
         case Summarize() as task:
             task = dataclasses.replace(task, messages=tuple(messages))

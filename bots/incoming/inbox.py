@@ -131,6 +131,18 @@ class Inbox:
         except LEDGER_AWAY:
             await self._keep(SpoolEntry(deleted=origin))
 
+    async def forget(self, person: Origin) -> None:
+        """Drop what waits in the spool of a person, in this process's file and in dead ones'."""
+
+        def is_theirs(line: bytes) -> bool:
+            entry = read_entry(line)
+            return entry is not None and entry.asker == person.asker
+
+        try:
+            await self._spool.drop(is_theirs)
+        except OSError as error:
+            log.error("spool_failed", error=str(error))  # noqa: TRY400 - the sentence says it all
+
     async def run(self) -> None:
         """Hand the spool's entries on until cancelled."""
         try:
@@ -181,14 +193,15 @@ class Inbox:
         num_handed_on = 0
         while self._spool.lines:
             try:
-                await self._hand_on(self._spool.lines[0])
+                line = self._spool.lines[0]
+                await self._hand_on(line)
             except LEDGER_AWAY:
                 await asyncio.sleep(wait_s)
                 wait_s = min(LONGEST_RETRY_S, wait_s * 2)
             else:
                 num_handed_on += 1
                 wait_s = FIRST_RETRY_S
-                await self._spool.done()
+                await self._spool.done(line)
         self._settle()
         if num_handed_on:
             log.info("spool_handed_on", num_messages=num_handed_on)

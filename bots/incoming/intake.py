@@ -63,6 +63,8 @@ class Incoming:
     """The role ids of its author, where the platform sends them along."""
     bot: str = ""
     """The user id of the other bot that wrote it; empty if no other bot did."""
+    quoted: tuple[str, ...] = ()
+    """The ids of other people whose words it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,9 @@ def _take(incoming: Incoming) -> Taken | None:
         return Taken(make_job(kind, incoming.origin, ""), EmptyMessageError().to_reply())
     job = make_job(kind, incoming.origin, text, incoming.late_s, task)
     effort = effort_of(text) if kind in MAY_THINK else None
-    job = dataclasses.replace(job, attachments=incoming.attachments, effort=effort)
+    job = dataclasses.replace(
+        job, attachments=incoming.attachments, effort=effort, quoted=incoming.quoted
+    )
     return Taken(job, wanted=incoming.wanted)
 
 

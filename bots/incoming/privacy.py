@@ -1,31 +1,138 @@
-"""``/forget-me``: deletes all data about a person, except that they opted out."""
+"""``/forget-me``, and the deletion of workspaces that have removed us.
+
+What was asked for lies in Redis until it is done, so that it outlives a process that is killed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import redis
 
 from bots.store import AsyncStore
 from shared.jobs import Origin
-from shared.ledger import privacy
+from shared.ledger import keys
+from shared.ledger.forgetting import pending, people, scan, workspaces
+from shared.ledger.forgetting.pending import ForgettingStage, PendingPerson
+from shared.ledger.privacy import STILL_DELETING, Forgotten, forgotten_text
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+LEDGER_AWAY = (redis.RedisError, TimeoutError, OSError)
+ANSWER_S = 10.0
+"""So long a person waits for the numbers; a greater deletion goes on without them."""
+LOOK_EVERY_S = 2.0
+AFTER_UNINSTALL = "(uninstalled)"
+"""Who deleted a workspace, in the audit."""
+
+Retract = Callable[[str], Awaitable[None]]
+"""Withdraws a question: stops its answer, and deletes what was shown of it."""
+DropSpooled = Callable[[Origin], Awaitable[None]]
+"""Takes a person's messages out of what waits on the disk."""
+
+
+class Forgetter:
+    """Forgets people and workspaces of one platform."""
+
+    def __init__(self, store: AsyncStore, retract: Retract) -> None:
+        self._store = store
+        self._retract = retract
+        self._spools: list[DropSpooled] = []
+
+    def also_drop(self, spool: DropSpooled) -> None:
+        """Add what keeps messages on the disk."""
+        self._spools.append(spool)
+
+    async def forget(self, origin: Origin) -> str:
+        """Delete what is kept of the origin's person in the origin's workspace.
+
+        On Discord also in direct messages, which belong to no server.
+
+        Returns:
+            what was deleted, in numbers; a sentence or two for that person alone.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: Redis is away, and nothing was begun.
+        """
+        direct = scan.direct_of(origin)
+        asked = [await self._store.run(pending.ask(who)) for who in (origin, direct) if who]
+        log.info("person_forgotten", platform=origin.platform, is_over=False)
+        gone = Forgotten()
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                for one in asked:
+                    gone = people.together(gone, await self.go_on(one))
+        except LEDGER_AWAY:
+            return STILL_DELETING  # ``run`` goes on
+        return forgotten_text(gone)
+
+    async def go_on(self, person: PendingPerson) -> Forgotten:
+        """Do what is left of forgetting a person, and record what then is left.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: Redis is away; it may be done again.
+        """
+        now_ms = await self._store.run(scan.now())
+        is_last = now_ms - person.at_ms > keys.FORGET_PATIENCE_MS
+        gone = Forgotten(left=person.left)
+        if person.stage is ForgettingStage.SCAN:
+            for spool in self._spools:
+                await spool(person.origin)
+            for job_id in await self._store.run_steps(people.open_jobs(person.origin)):
+                await self._retract(job_id)
+            gone = await self._store.run_steps(
+                people.forget(person.origin, person.at_ms, is_last=is_last)
+            )
+        elif person.stage is ForgettingStage.LEFT:
+            left = await self._store.run_steps(people.finish(person.left, is_last=is_last))
+            gone = Forgotten(left=left)
+        if gone.left:
+            person = pending.at_stage(person, ForgettingStage.LEFT, gone.left)
+            await self._store.run(pending.note(person, now_ms + pending.AGAIN_MS))
+            return gone
+        await self._rewrite(person, now_ms)
+        return gone
+
+    async def run(self, platform: str) -> None:
+        """Go on with what was begun, and delete workspaces whose time has come, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                while person := await self._store.run(pending.take(platform)):
+                    await self.go_on(person)
+                for tenant in await self._store.run(pending.left(platform)):
+                    await self._forget_workspace(tenant)
+            except LEDGER_AWAY as error:
+                log.warning("forgetting_delayed", error=type(error).__name__)
+
+    async def _rewrite(self, person: PendingPerson, now_ms: int) -> None:
+        """Have Redis write its file again, in which deleted data lies until then.
+
+        Once in ten minutes: it writes everything. Where Redis forbids it to us, it is the
+        operator's: docs/privacy.md.
+        """
+        wait_ms: int = await self._store.client.pttl(keys.REWRITTEN)
+        if wait_ms > 0:
+            disk = pending.at_stage(person, ForgettingStage.DISK)
+            await self._store.run(pending.note(disk, now_ms + wait_ms))
+            return
+        await self._store.client.set(keys.REWRITTEN, 1, px=keys.REWRITE_EVERY_MS)
+        try:
+            await self._store.client.bgrewriteaof()
+        except redis.ResponseError as error:
+            log.info("redis_not_rewritten", error=type(error).__name__)
+        await self._store.run(pending.done(person))
+        log.info("person_forgotten", platform=person.origin.platform, is_over=True)
+
+    async def _forget_workspace(self, tenant: str) -> None:
+        gone = await self._store.run_steps(workspaces.forget(tenant, AFTER_UNINSTALL))
+        log.info("workspace_forgotten", team=tenant, num_keys=gone.num_keys)
 
 
 async def forget_user(store: AsyncStore, origin: Origin) -> str:
-    """Delete what is kept of the origin's person in the origin's workspace.
+    """Delete what is kept of a person, where no answer is shown: for commands and tests."""
 
-    That is conversations in which they asked, their questions, their feedback, and the ratings of
-    their messages. Kept are their opt-out and what they used today.
+    async def retract(_job_id: str) -> None:
+        """The steps withdraw it."""
 
-    Returns:
-        what was deleted, in numbers; a sentence or two for that person alone.
-
-    Raises:
-        redis.RedisError, TimeoutError, OSError: Redis is away; some may be deleted already.
-    """
-    gone = await store.run(privacy.forget(origin))
-    cursor = privacy.START
-    while True:
-        found = await store.run(privacy.rated_channels(origin, cursor))
-        for channel in found.channels:
-            start = privacy.FIRST
-            while start:
-                page = await store.run(privacy.forget_ratings(origin, channel, start))
-                gone, start = gone.with_ratings(len(page.ratings)), page.next_start
-        cursor = found.next_cursor
-        if cursor == privacy.START:
-            return privacy.forgotten_text(gone)
+    return await Forgetter(store, retract).forget(origin)

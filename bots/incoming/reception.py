@@ -21,6 +21,7 @@ from bots.incoming.flood_guard import FloodGuard
 from bots.incoming.intake import Incoming, Taken, intake
 from bots.incoming.policy import is_for_us
 from bots.incoming.preferences import PreferenceCache
+from bots.incoming.privacy import Forgetter
 from bots.incoming.situation import may_be_ours, situated
 from bots.incoming.threads import Threads
 from bots.store import AsyncStore
@@ -118,6 +119,7 @@ class Reception:
         self._delivery = delivery
         self._wake = wake
         self._rules = rules
+        self.forgetter = Forgetter(store, self._retract)
         self._withdrawn: OrderedDict[str, None] = OrderedDict()
         """Recently deleted messages: one may be deleted before it has been accepted."""
 

@@ -62,6 +62,32 @@ class SpoolFile:
             raise
         self._size += len(data)
 
+    def drop(self, is_meant: Callable[[bytes], bool]) -> int:
+        """Delete lines; returns how many. The others are on the disk at every moment.
+
+        Raises:
+            OSError: the disk refuses; the file is as it was.
+        """
+        if self._descriptor < 0:
+            return 0
+        lines = [line for line in self.path.read_bytes().split(b"\n") if line]
+        kept = [line for line in lines if not is_meant(line)]
+        if len(kept) == len(lines):
+            return 0
+        data = b"".join(line + b"\n" for line in kept)
+        new = self.path.with_name(f"{self.path.name}.new")
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write_whole(descriptor, data, 0)
+            new.replace(self.path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self._size = descriptor, len(data)
+        _sync_folder(self.path.parent)
+        return len(lines) - len(kept)
+
     def clear(self) -> None:
         """Delete all lines. If the disk refuses, they are read again later, which does no harm."""
         with contextlib.suppress(OSError):
@@ -123,12 +149,33 @@ class Spool:
         self.lines.append(line)
         return True
 
-    async def done(self) -> None:
-        """Mark the oldest line as done. The file is emptied when all of its lines are."""
+    async def done(self, line: bytes | None = None) -> None:
+        """Mark the oldest line as done. The file is emptied when all of its lines are.
+
+        ``line``: the one that is meant; nothing happens if it was dropped meanwhile.
+        """
+        if line is not None and (not self.lines or self.lines[0] is not line):
+            return
         self.lines.popleft()
         self._num_done += 1
         if self._num_done == self._num_written:
             # A line written from now on comes after this, in the thread's own order.
+            self._num_done = self._num_written = 0
+            await self._run(self._file.clear)
+
+    async def drop(self, is_meant: Callable[[bytes], bool]) -> None:
+        """Delete lines from this process's file, and from those of processes that have died.
+
+        Raises:
+            OSError: the disk refuses; some may be deleted.
+        """
+        num_gone = await self._run(self._drop, is_meant)
+        kept = deque(line for line in self.lines if not is_meant(line))
+        num_open_gone = len(self.lines) - len(kept)
+        self.lines = kept
+        self._num_written -= num_gone
+        self._num_done -= num_gone - num_open_gone
+        if self._num_written == self._num_done:
             self._num_done = self._num_written = 0
             await self._run(self._file.clear)
 
@@ -149,6 +196,19 @@ class Spool:
             self._file.open()
             for path in orphans:
                 self._take_over(SpoolFile(path))
+
+    def _drop(self, is_meant: Callable[[bytes], bool]) -> int:
+        """Delete lines from the files; returns how many were in this process's own."""
+        with filelock.FileLock(self._folder / "lock", mode=0o600):
+            for path in sorted(self._folder.glob(f"{self._name}-*{SUFFIX}")):
+                orphan = SpoolFile(path)
+                if path == self._file.path:
+                    continue
+                with contextlib.suppress(filelock.Timeout):
+                    lines = orphan.open()
+                    orphan.drop(is_meant)
+                    orphan.close(delete=all(map(is_meant, lines)))
+        return self._file.drop(is_meant)
 
     def _take_over(self, orphan: SpoolFile) -> None:
         try:

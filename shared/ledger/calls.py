@@ -4,9 +4,9 @@
 command about a job itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Raw = list[bytes | int]
@@ -30,3 +30,19 @@ def text_of(word: object) -> str:
 def is_one(raw: object) -> bool:
     """Whether a step answered 1: it was done."""
     return raw == 1
+
+
+Steps = Generator[Call[Any], Any, T]
+"""Several steps, each of which may depend on the answers before: yields calls, is sent what they
+read, and returns a result. It may be given up at any step and begun again."""
+
+
+def run_steps(run: Callable[[Call[Any]], Any], steps: Steps[T]) -> T:
+    """Run steps one after the other with a blocking client."""
+    try:
+        call = next(steps)
+        while True:
+            call = steps.send(run(call))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result

@@ -18,6 +18,7 @@ local function drop(id, document)
     redis.call('DEL', '{keys.passage("")}' .. passage)
   end
   redis.call('HDEL', DOCUMENTS, id)
+  redis.call('HDEL', '{keys.TEACHERS}', id)
 end
 local function note(num_dropped)
   if num_dropped > 0 then redis.call('HINCRBY', KNOWLEDGE, 'version', 1) end

@@ -34,11 +34,23 @@ KNOWLEDGE = PREFIX + "knowledge"
 LESSONS = PREFIX + "lessons"
 """Set: ``platform|team|channel|message`` of each message that a document was learned from."""
 
+TEACHERS = PREFIX + "teachers"
+"""Hash: document -> the people whose words or files it is, and the message that it is from."""
+
+FORGETTING = PREFIX + "forgetting"
+"""Hash: a person who asked to be forgotten -> when, and what is left to do. Until it is done."""
+
+LEAVING = PREFIX + "leaving"
+"""Hash: a workspace that has removed us -> when what is kept of it is deleted, in ms."""
+
 DOCUMENTS = PREFIX + "documents"
 """Hash: every document that questions are answered from -> its title, its place, its passages."""
 
 VECTORS = PREFIX + "vectors"
 """Vector set: the passages' embeddings, with their places."""
+
+REWRITTEN = PREFIX + "rewritten"
+"""String: exists for a while after Redis was asked to write its file again."""
 
 WORKERS = PREFIX + "workers"
 """Sorted set: worker name -> its latest heartbeat, in ms."""
@@ -58,6 +70,9 @@ PREFERENCES_NEWS = PREFIX + "preferences_news"
 
 AUDIT = PREFIX + "audit"
 """Stream: who changed which setting."""
+
+FORGOTTEN = "(forgotten)"
+"""What stands in the audit in place of a text of a person who was forgotten."""
 
 WAIT_MARK = "@WAIT@"
 """The placeholder in a refusal for the seconds to wait, which are known when it is refused."""
@@ -86,6 +101,17 @@ TOLD_LIFETIME_MS = 60_000
 
 UNKNOWN_WAIT_MS = 30_000
 """The expected wait in a refusal before anything has been measured."""
+
+LEAVING_MS = 30 * 24 * 3600 * 1000
+"""How long the data of a workspace outlives its removal of the app: an accident is undone by
+installing it again."""
+
+FORGET_PATIENCE_MS = 10 * 60 * 1000
+"""How long forgetting a person waits for other people's open questions that hold their words;
+longer than answers take. Then those are withdrawn, too."""
+
+REWRITE_EVERY_MS = 10 * 60 * 1000
+"""Redis writes its whole file again after a person was forgotten, and no more often than this."""
 
 REFUSED_JOB_LIFETIME_MS = 120_000
 """How long a silently refused message is recognised: one mention on Slack is two events, and

@@ -27,18 +27,20 @@ START = "0"
 class Forgotten:
     """The numbers of deleted items."""
 
-    conversations: int
-    questions: int
-    verdicts: int
+    conversations: int = 0
+    questions: int = 0
+    verdicts: int = 0
     """The person's ratings of answers."""
-    open: int
-    """Questions that are being answered, which cannot be forgotten yet."""
+    stopped: int = 0
+    """Questions that were being answered, and were withdrawn."""
     ratings: int = 0
     """Sentiment ratings of the person's messages."""
-
-    def with_ratings(self, number: int) -> "Forgotten":
-        """The same numbers plus so many ratings."""
-        return dataclasses.replace(self, ratings=self.ratings + number)
+    documents: int = 0
+    """Documents that were learned from the person's messages, files and pins."""
+    quotations: int = 0
+    """Other people's remembered messages and questions that held the person's words."""
+    left: tuple[str, ...] = ()
+    """Other people's questions with the person's words that are being answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,6 @@ class Kept:
     used: dict[str, dict[str, int]]
     thoughts: dict[str, str]
     """Job -> what the model thought before its answer, for a day."""
-
-
-def forget(origin: Origin) -> Call[Forgotten]:
-    """Delete the conversations, questions and verdicts of the origin's person."""
-    args = (origin.asker, keys.feedback(origin.asker))
-    return Call(scripts.FORGET, args, lambda raw: Forgotten(*(int(number) for number in raw)))
 
 
 def rated_channels(origin: Origin, cursor: str = START) -> Call[Channels]:
@@ -155,6 +151,12 @@ def as_json(found: Kept, rated: list[ratings.Rated]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
+STILL_DELETING = (
+    "I am deleting what I keep of you. There is much of it, so it takes a few minutes more; you "
+    "need not do anything."
+)
+
+
 def forgotten_text(gone: Forgotten) -> str:
     """The confirmation that a person reads. Pure."""
     parts = [
@@ -164,11 +166,15 @@ def forgotten_text(gone: Forgotten) -> str:
         _count(gone.ratings, "rating of a message", "ratings of messages"),
     ]
     text = f"I have deleted {', '.join(parts[:-1])} and {parts[-1]} of yours."
-    if gone.open:
-        are = "is" if gone.open == 1 else "are"
+    if gone.documents:
+        text += f" {_count(gone.documents, 'document')} of yours went, too."
+    if gone.stopped:
+        were = "was" if gone.stopped == 1 else "were"
+        text += f" {_count(gone.stopped, 'question')} {were} still open: I have stopped."
+    if gone.left:
         text += (
-            f" {_count(gone.open, 'question')} of yours {are} still being answered: "
-            "ask me again after that."
+            f" {_count(len(gone.left), 'question')} of other people with words of yours "
+            "will be deleted as soon as they are answered."
         )
     return f"{text} My messages in the channels stay: delete your questions to take them away."
 

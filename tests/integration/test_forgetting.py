@@ -20,6 +20,7 @@ from tests.integration.ledger_steps import (
     deliver,
     lease_of,
     message,
+    state_of,
 )
 from worker.store import BlockingStore
 
@@ -90,11 +91,13 @@ async def test_what_is_kept_of_a_person_goes_and_nothing_of_others(
     assert store.client.xlen(keys.ratings("slack:T1", "C*2")) == 0
     assert everything(store).count(SECRET.encode()) == 3, "the other's question, file and thought"
     # What is left can be read, and tells nothing.
-    assert (await bots_store.find_job(job.id)) == dataclasses.replace(job, text="", attachments=())
+    assert (await bots_store.find_job(job.id)) == dataclasses.replace(
+        job, text="", attachments=(), origin=dataclasses.replace(job.origin, user="")
+    )
     assert "0 conversations, 0 questions" in await forget_user(bots_store, job.origin)
 
 
-async def test_a_question_that_is_being_answered_stays_and_its_person_is_told(
+async def test_a_question_that_is_being_answered_is_withdrawn_and_its_person_is_told(
     store: BlockingStore, bots_store: bots.store.AsyncStore
 ) -> None:
     job = by(message(1, "1"), "U1")
@@ -103,10 +106,11 @@ async def test_a_question_that_is_being_answered_stays_and_its_person_is_told(
 
     said = await forget_user(bots_store, job.origin)
 
-    assert "1 question of yours is still being answered" in said
-    assert store.run(lifecycle.finish(job.id, "t1", DONE, REMEMBER)).counted
-    deliver(store, job)
-    assert "1 conversation, 1 question," in await forget_user(bots_store, job.origin)
+    assert "1 question was still open: I have stopped." in said
+    assert not store.run(lifecycle.finish(job.id, "t1", DONE, REMEMBER)).counted
+    assert store.client.exists(keys.transcript(job.origin.conversation)) == 0
+    assert store.client.xlen(keys.outbox("slack")) == 0
+    assert state_of(store, job) == "withdrawn"
 
 
 def test_commands_are_found_and_no_conversation_of_theirs(store: BlockingStore) -> None:
@@ -165,7 +169,9 @@ def test_ratings_are_shown_a_page_at_a_time(store: BlockingStore) -> None:
 
 
 def test_forgotten_text_counts_in_words() -> None:
-    said = forgotten_text(Forgotten(1, 1200, 0, 2, ratings=1))
+    said = forgotten_text(Forgotten(1, 1200, 0, 2, ratings=1, documents=3, left=("a",)))
 
     assert "1 conversation, 1,200 questions, 0 verdicts on answers and 1 rating" in said
-    assert "2 questions of yours are still being answered" in said
+    assert "2 questions were still open: I have stopped." in said
+    assert "3 documents of yours went, too." in said
+    assert "1 question of other people with words of yours" in said

@@ -15,7 +15,7 @@ import numpy as np
 import redis
 from redis.client import Pipeline
 
-from shared.errors import NoKnowledgeError
+from shared.errors import NoKnowledgeError, ParleyError
 from shared.ledger import keys
 from shared.ledger.documents import NO_VECTOR_SETS
 from worker.engine.encoders.protocol import Embed, Vectors
@@ -67,6 +67,14 @@ class DocumentSubmission:
     digest: str
     link: str = ""
     message: str = ""
+    people: tuple[str, ...] = ()
+    """``Origin.asker`` of the people whose words or files it is, or who had it learned."""
+    lease: tuple[str, str] | None = None
+    """The job that learns it, and its token: without the lease nothing is stored."""
+
+
+class LeaseLostError(ParleyError):
+    """The job that learns a document is another's by now, or was withdrawn; nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,7 @@ class DocumentStore:
 
         Raises:
             NoKnowledgeError: there are documents of another model, or no vector sets.
+            LeaseLostError: the job has been withdrawn meanwhile.
             redis.RedisError: Redis is away; nothing has changed.
         """
         self.require_vectors()
@@ -181,6 +190,7 @@ class DocumentStore:
         record = _record_of(submission, tuple(passages))
 
         def write(pipe: Pipeline) -> None:
+            _require_lease(pipe, submission.lease)
             before = cast("bytes | None", pipe.hget(keys.DOCUMENTS, mine))
             gone = set(_read_record(before).passages) - set(passages) if before else set()
             pipe.multi()
@@ -191,13 +201,14 @@ class DocumentStore:
                 _write_passage(pipe, (name, mine), passage, record, vectors.get(name))
             pipe.hset(keys.DOCUMENTS, mine, json.dumps(dataclasses.asdict(record)))
             if submission.message:
-                place = submission.place
-                lesson = (place.platform, place.team, place.channel, submission.message)
-                pipe.sadd(keys.LESSONS, "|".join(lesson))
+                pipe.sadd(keys.LESSONS, lesson_of(submission))
+            if submission.people:
+                taught = {"people": submission.people, "lesson": lesson_of(submission)}
+                pipe.hset(keys.TEACHERS, mine, json.dumps(taught))
             pipe.hset(keys.KNOWLEDGE, "model", model)
             pipe.hincrby(keys.KNOWLEDGE, "version", 1)
 
-        self._transact(write)
+        self._transact(write, submission.lease)
         return Change(len(passages), len(texts))
 
     def nearest(self, vector: Vectors, place: DocumentPlace, count: int) -> list[str]:
@@ -238,8 +249,27 @@ class DocumentStore:
                     texts[name] = searched_text(title.decode(), passage.path, passage.text)
         return texts
 
-    def _transact(self, write: Callable[[Pipeline], None]) -> None:
-        self._client.transaction(cast("Any", write), keys.DOCUMENTS)
+    def _transact(
+        self, write: Callable[[Pipeline], None], lease: tuple[str, str] | None = None
+    ) -> None:
+        watched = [keys.job(lease[0])] if lease else []
+        self._client.transaction(cast("Any", write), keys.DOCUMENTS, *watched)
+
+
+def lesson_of(submission: DocumentSubmission) -> str:
+    """The message that a document is learned from; empty if it is none."""
+    place = submission.place
+    parts = (place.platform, place.team, place.channel, submission.message)
+    return "|".join(parts) if submission.message else ""
+
+
+def _require_lease(pipe: Pipeline, lease: tuple[str, str] | None) -> None:
+    """Check in a transaction that a job was not withdrawn or taken over; one without trace may."""
+    if lease is None:
+        return
+    state, token = cast("list[bytes | None]", pipe.hmget(keys.job(lease[0]), "state", "token"))
+    if state is not None and (state, token) != (b"running", lease[1].encode()):
+        raise LeaseLostError("The lease is lost.")
 
 
 def _named(document: str, read: Document) -> dict[str, Passage]:

@@ -6,11 +6,11 @@ import binascii
 from shared.errors import UnreadableDocumentError
 from shared.replies import Done
 from shared.tasks import Learn
-from worker.handler import Outcome
+from worker.handler import Outcome, RunEndedError
 from worker.knowledge.documents import clean
 from worker.knowledge.readers import read_document
 from worker.knowledge.search import Search, place_of
-from worker.knowledge.store import DocumentSubmission, digest_of
+from worker.knowledge.store import DocumentSubmission, LeaseLostError, digest_of
 from worker.knowledge.visibility import channel_of
 from worker.leases import HeldLease
 
@@ -42,9 +42,14 @@ class Learner:
             digest_of(content),
             task.link,
             origin.message,
+            people=tuple(f"{origin.tenant}:{who}" for who in (origin.user, *job.quoted) if who),
+            lease=(job.id, held.lease.token),
         )
         embedding = self._search.embedding
-        change = self._search.library.put(submission, embedding.embed, embedding.name)
+        try:
+            change = self._search.library.put(submission, embedding.embed, embedding.name)
+        except LeaseLostError:
+            raise RunEndedError("") from None  # its message is gone, or its author is forgotten
         if task.is_unasked:
             return Outcome(Done(""))
         passages = "passage" if change.num_passages == 1 else "passages"

@@ -46,7 +46,8 @@ class Remembering:
 
     def exchange(self, job: Job, asked: str, answer: str) -> ConversationMemory:
         """The turns of a question and its answer."""
-        turns = (Turn(USER, asked, job.id), Turn(ASSISTANT, answer, job.id))
+        people = (job.origin.user, *job.quoted)
+        turns = (Turn(USER, asked, job.id, people), Turn(ASSISTANT, answer, job.id, people))
         return ConversationMemory(
             turns, max_turns=self.max_turns, retention_ms=kept_ms(job, self.retention_ms)
         )

@@ -9,7 +9,6 @@ from bots.discord.parse.payloads import Caller
 from bots.discord.views.settings import SettingsPage, Sheet, settings_text
 from bots.incoming.preference_form import FormError, Values, preferences_of
 from bots.incoming.preferences import NOT_ADMIN, Editor, PreferenceCache
-from bots.incoming.privacy import forget_user
 from bots.incoming.reception import AWAY, LEDGER_AWAY, Reception
 from shared.ledger import quotas
 from shared.logs import get_logger
@@ -44,7 +43,7 @@ class DiscordAccountHandlers:
     async def forget(self, caller: Caller) -> str:
         """Delete what is kept of a person."""
         try:
-            return await forget_user(self._store, caller.origin)
+            return await self._reception.forgetter.forget(caller.origin)
         except LEDGER_AWAY as error:
             return _away(error)
 

@@ -70,8 +70,10 @@ class LearningFetcher:
         """
         for file in source.files:
             origin = lesson_origin(source, file, asked)
+            quoted = () if source.author == asked.author else (str(source.author),)
             try:
-                yield taught(origin, await self.lesson(file, source.link))
+                lesson = taught(origin, await self.lesson(file, source.link))
+                yield dataclasses.replace(lesson, quoted=quoted)
             except RefusedError as error:
                 refusal = error.to_reply()
                 lesson = taught(origin, Learn(file.name, ""))

@@ -125,7 +125,12 @@ def incoming_of(act: UserRequest, task_request: TaskRequest) -> Incoming:
         task=task_request.task,
         wanted=task_request.wanted,
         roles=frozenset(map(str, act.roles)),
+        quoted=_others(task_request.author, act.user),
     )
+
+
+def _others(author: int | None, asker: int) -> tuple[str, ...]:
+    return () if author in {None, asker} else (str(author),)
 
 
 # Requests of commands
@@ -202,6 +207,7 @@ def quoted(facts: Facts) -> Quoted:
         text=text_of(facts),
         link=facts.link,
         written_at_s=facts.written_at_s,
+        user=str(facts.author),
     )
 
 

@@ -4,7 +4,6 @@ import dataclasses
 from typing import assert_never
 
 from bots.adapter import Link
-from bots.incoming.privacy import forget_user
 from bots.incoming.reception import LEDGER_AWAY, TOO_MUCH
 from bots.slack.handlers.ack import AckReply, mrkdwn
 from bots.slack.handlers.settings import SettingsWindow, SlackSettingsHandlers
@@ -77,7 +76,8 @@ class SlackAccountHandlers:
 
     async def forget(self, press: SlackButtonPress) -> AckReply:
         """Delete what is kept of the person who pressed the button. Raises as ``run`` does."""
-        said = await forget_user(self._store, self._at(press.user, press.channel))
+        forgetter = self._reception.forgetter
+        said = await forgetter.forget(self._at(press.user, press.channel))
         if press.view:
             await self._publish(press.user, press.channel, said)
             return AckReply()

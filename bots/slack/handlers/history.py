@@ -88,6 +88,7 @@ class SlackHistory:
                     self._me, channel, message["ts"], str(message.get("thread_ts") or "")
                 ),
                 written_at_s=float(message["ts"]),
+                user=str(message.get("user") or ""),
             )
             for message in messages
         ]

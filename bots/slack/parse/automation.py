@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bots.incoming.attachments import DEFAULT_BOUNDS, Bounds
-from bots.incoming.context import Meant
+from bots.incoming.context import Meant, others_of
 from bots.incoming.intake import Incoming
 from bots.slack.parse.commands import ACT
 from bots.slack.parse.events import EventType
@@ -132,7 +132,7 @@ def pinned_of(item: Json, channel: str, team: str) -> Pinned | None:
 def pinned(origin: Origin, said: Quoted) -> Incoming:
     """A pinned message to be learned; the reply is for the person who pinned it."""
     task = Learn(f"Pinned message of {said.author}.txt", "", said.link)
-    return Incoming(origin, said.text, ACT, task=task)
+    return Incoming(origin, said.text, ACT, task=task, quoted=others_of(origin.user, [said]))
 
 
 def taught(
@@ -146,4 +146,5 @@ def taught(
         ACT,
         task=task or Learn(file.name, ""),
         refusal=refusal,
+        quoted=() if file.user in {"", origin.user} else (file.user,),
     )

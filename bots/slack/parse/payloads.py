@@ -33,7 +33,16 @@ EVENT_FIELDS = (
     "tab",
 )
 HTML = "text/html"
-FILE_FIELDS = ("id", "name", "size", "mode", "mimetype", "url_private_download", "url_private")
+FILE_FIELDS = (
+    "id",
+    "name",
+    "size",
+    "mode",
+    "mimetype",
+    "url_private_download",
+    "url_private",
+    "user",
+)
 STREAMS = "streaming_message_ts"
 MAX_STREAMS = 10
 MAX_FILES = 10
@@ -91,6 +100,8 @@ class SharedFile:
     num_bytes: int
     is_html: bool
     media_type: str = ""
+    user: str = ""
+    """The id of the person who uploaded it; empty if Slack does not say."""
 
 
 def read_file(file: Json) -> SharedFile:
@@ -103,6 +114,7 @@ def read_file(file: Json) -> SharedFile:
         num_bytes=size if isinstance(size, int) else 0,
         is_html=file.get("mimetype") == HTML,
         media_type=str(file.get("mimetype") or ""),
+        user=str(file.get("user") or ""),
     )
 
 

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bots.incoming.context import From
+from bots.incoming.context import From, others_of
 from bots.incoming.intake import Incoming
 from bots.slack.parse.commands import ACT, audience
 from bots.slack.parse.payloads import Json, is_timestamp, read_files
@@ -92,6 +92,7 @@ def to_incoming(callback: str, origin: Origin, message: Quoted, language: str) -
         language: of the person who used it, the target of translations.
     """
     task = TASKS[callback](message, language)
+    quoted = others_of(origin.user, [message])
     if isinstance(task, Summarize):
         return Incoming(origin, "", ACT, task=task, wanted=From(origin.message))
     if isinstance(task, Report):
@@ -99,7 +100,7 @@ def to_incoming(callback: str, origin: Origin, message: Quoted, language: str) -
     if not message.text:
         return Incoming(origin, "", ACT, task=task, refusal=NothingThereError().to_reply())
     text = "" if isinstance(task, Write) else message.text
-    return Incoming(origin, text, ACT, task=task)
+    return Incoming(origin, text, ACT, task=task, quoted=quoted)
 
 
 def note_name(author: str) -> str:

@@ -2,7 +2,7 @@
 # Pure.
 
 from shared.ledger import keys
-from shared.ledger.lua.prelude import ENDING_PRELUDE, KEYS, PRELUDE
+from shared.ledger.lua.prelude import KEYS, PRELUDE
 
 NOTE = f"""
 -- Remembers where a person asked and what, so that it is found when they want it forgotten.
@@ -22,42 +22,6 @@ local function note_person(person, id, conversation, keep_ms, now)
   redis.call('PEXPIRE', questions, {keys.DEAD_LIFETIME_MS})
 end
 """
-
-FORGET = (
-    ENDING_PRELUDE
-    + f"""
--- ARGV: person, feedback key. Returns {{conversations, questions, verdicts, questions still open}}.
-local asked, questions = '{keys.asked("")}' .. ARGV[1], '{keys.questions("")}' .. ARGV[1]
-local num_forgotten, num_asked, num_open, open = 0, 0, 0, {{}}
-local OPEN_STATES = {{waiting = true, queued = true, running = true, done = true}}
-for _, id in ipairs(redis.call('ZRANGE', questions, 0, -1)) do
-  local job = redis.call('HMGET', job_key(id), 'state', 'job', 'conversation')
-  if OPEN_STATES[job[1]] then
-    num_open = num_open + 1
-    open[job[3]] = true
-  else
-    if job[2] then
-      local document = cjson.decode(job[2])
-      if document.body.text ~= '' or document.body.task ~= cjson.null then
-        num_asked = num_asked + 1
-      end
-      document.body.text, document.body.task, document.body.attachments = '', cjson.null, nil
-      redis.call('HSET', job_key(id), 'job', cjson.encode(document))
-    end
-    redis.call('DEL', ending_key(id), snapshot_key(id), thought_key(id))
-    redis.call('ZREM', DEAD, id)
-    redis.call('ZREM', questions, id)
-  end
-end
-for _, conversation in ipairs(redis.call('ZRANGE', asked, 0, -1)) do
-  num_forgotten = num_forgotten + redis.call('DEL', transcript_key(conversation))
-  if not open[conversation] then redis.call('ZREM', asked, conversation) end
-end
-local num_verdicts = redis.call('HLEN', ARGV[2])
-redis.call('DEL', ARGV[2])
-return {{num_forgotten, num_asked, num_verdicts, num_open}}
-"""
-)
 
 KEPT = (
     KEYS
