@@ -111,10 +111,9 @@ class Forgetter:
         Once in ten minutes: it writes everything. Where Redis forbids it to us, it is the
         operator's: docs/privacy.md.
         """
-        wait_ms: int = await self._store.client.pttl(keys.REWRITTEN)
-        if wait_ms > 0:
+        if await self._store.client.exists(keys.REWRITTEN):
             disk = pending.at_stage(person, ForgettingStage.DISK)
-            await self._store.run(pending.note(disk, now_ms + wait_ms))
+            await self._store.run(pending.note(disk, now_ms + pending.AGAIN_MS))
             return
         await self._store.client.set(keys.REWRITTEN, 1, px=keys.REWRITE_EVERY_MS)
         try:
