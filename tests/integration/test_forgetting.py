@@ -1,16 +1,34 @@
 """What is kept of a person, shown and deleted."""
 
+import asyncio
+import contextlib
 import dataclasses
 import json
 from typing import Any
 
+import pytest
+
 import bots.store
-from bots.incoming.privacy import forget_user
-from shared.jobs import Attachment, Job, Kind, make_job
-from shared.ledger import keys, lifecycle, privacy, ratings, thoughts
+from bots.incoming.privacy import Forgetter, forget_user
+from bots.tasks import end
+from shared.jobs import Attachment, Job, Kind, Turn, make_job
+from shared.ledger import (
+    answer_actions,
+    codec,
+    keys,
+    lifecycle,
+    preferences,
+    privacy,
+    ratings,
+    thoughts,
+)
+from shared.ledger.calls import Call, run_steps
+from shared.ledger.forgetting import pending, people, scan
+from shared.ledger.forgetting.quotes import Words
 from shared.ledger.lifecycle import ConversationMemory, JobLimits
 from shared.ledger.privacy import Forgotten, forgotten_text
 from shared.ledger.ratings import Rated
+from shared.preferences import Preferences, Scope, Stored
 from shared.replies import ThoughtSoFar
 from tests.integration.ledger_steps import (
     DONE,
@@ -21,7 +39,9 @@ from tests.integration.ledger_steps import (
     lease_of,
     message,
     state_of,
+    wait_for,
 )
+from tests.patience import PATIENCE_S
 from worker.store import BlockingStore
 
 SECRET = "what Alice wrote"
@@ -166,6 +186,187 @@ def test_ratings_are_shown_a_page_at_a_time(store: BlockingStore) -> None:
     assert [rated.user for rated in page.ratings] == ["U1"]
     assert page.next_start == ""
     assert store.client.xlen(keys.ratings("slack:T1", "C1")) == 2
+
+
+def asked_of_all(store: BlockingStore) -> Job:
+    """Alice in every kind of key that one step after the other deletes; her first question."""
+    job = asked(store, 1, "U1", "1")
+    words = "the blue door of the old tower opens at nine"
+    mine = dataclasses.replace(by(message(2, "2"), "U1"), text=words)
+    accept(store, mine)
+    for number, text, quoted in (
+        (3, f"she wrote: {words.upper()}!", ()),
+        (4, "summarize what she said", ("U1",)),
+        (5, "something else entirely, and of nobody", ()),
+    ):
+        theirs = dataclasses.replace(by(message(number, f"{number}"), "U2"), text=text)
+        theirs = dataclasses.replace(theirs, quoted=quoted)
+        accept(store, theirs)
+        claim(store, theirs)
+        people = ("U2", *quoted)
+        turns = (Turn("user", text, theirs.id, people), Turn("assistant", "So.", theirs.id, people))
+        memory = dataclasses.replace(REMEMBER, turns=turns)
+        assert store.run(lifecycle.finish(theirs.id, "t1", DONE, memory)).counted
+        deliver(store, theirs)
+    store.client.hset(keys.feedback(job.origin.asker), job.id, "good")
+    rate(store, 6, "U1", "C1")
+    return job
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30])
+def test_a_process_that_is_killed_between_two_steps_leaves_nothing_that_the_next_one_misses(
+    store: BlockingStore, num_steps: int
+) -> None:
+    job = asked_of_all(store)
+    asked_ms = store.run(scan.now())
+    killed = people.forget(job.origin, asked_ms)
+    call = next(killed)
+    with contextlib.suppress(StopIteration):
+        for _ in range(num_steps):
+            call = killed.send(store.run(call))
+
+    run_steps(store.run, people.forget(job.origin, asked_ms))
+
+    left = everything(store)
+    assert SECRET.encode() not in left
+    assert b"tower" not in left.lower()
+    assert b"summarize" not in left
+    assert b"So." in left
+    assert b"something else entirely" in left
+    names = [name for name in store.client.scan_iter() if b"U1" in name]
+    assert names == []
+
+
+def test_other_peoples_open_question_with_their_words_is_answered_first(
+    store: BlockingStore,
+) -> None:
+    job = asked(store, 1, "U1", "1")
+    theirs = dataclasses.replace(by(message(2, "2"), "U2"), text="what is a?", quoted=("U1",))
+    accept(store, theirs)
+    claim(store, theirs)
+
+    gone = run_steps(store.run, people.forget(job.origin, store.run(scan.now())))
+
+    assert gone.left == (theirs.id,)
+    turns = (Turn("user", "what is a?", theirs.id), Turn("assistant", "x", theirs.id))
+    memory = dataclasses.replace(REMEMBER, turns=turns)
+    assert store.run(lifecycle.finish(theirs.id, "t1", DONE, memory)).counted
+    assert run_steps(store.run, people.finish(gone.left, is_last=False)) == gone.left
+    deliver(store, theirs)
+    assert run_steps(store.run, people.finish(gone.left, is_last=False)) == ()
+    assert b"what is a?" not in everything(store)
+
+
+def test_one_that_is_never_shown_is_withdrawn_in_the_end(store: BlockingStore) -> None:
+    theirs = dataclasses.replace(by(message(2, "2"), "U2"), text="what is a?", quoted=("U1",))
+    accept(store, theirs)
+
+    assert run_steps(store.run, people.finish((theirs.id,), is_last=True)) == ()
+
+    assert state_of(store, theirs) == "withdrawn"
+    assert b"what is a?" not in everything(store)
+
+
+async def test_what_a_dead_process_began_another_one_ends(
+    store: BlockingStore, bots_store: bots.store.AsyncStore
+) -> None:
+    job = asked_of_all(store)
+    store.run(pending.ask(job.origin))
+    assert store.run(pending.take("slack")) is None, "it is the first process's for a while"
+    state = json.loads(store.client.hget(keys.FORGETTING, job.origin.asker) or b"{}")
+    store.client.hset(keys.FORGETTING, job.origin.asker, json.dumps({**state, "due": "0"}))
+
+    async def retract(job_id: str) -> None:
+        await bots_store.run(answer_actions.withdraw(job_id))
+
+    running = asyncio.create_task(Forgetter(bots_store, retract).run("slack"))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while store.client.hlen(keys.FORGETTING):  # noqa: ASYNC110 - it happens in Redis
+                await asyncio.sleep(0.02)
+    finally:
+        await end([running])
+
+    assert b"tower" not in everything(store).lower()
+
+
+def test_questions_asked_after_the_request_stay(store: BlockingStore) -> None:
+    job = asked(store, 1, "U1", "1")
+    asked_ms = store.run(scan.now())
+    store.run(pending.ask(job.origin))
+    wait_for(lambda: store.run(scan.now()) > asked_ms)
+    later = by(message(2, "2"), "U1")
+    accept(store, later)
+
+    run_steps(store.run, people.forget(job.origin, asked_ms))
+
+    assert state_of(store, later) == "queued"
+    assert store.client.zrange(keys.questions(job.origin.asker), 0, -1) == [later.id.encode()]
+
+
+def test_one_step_looks_at_few_keys(store: BlockingStore) -> None:
+    pipe = store.client.pipeline(transaction=False)
+    for number in range(3 * scan.LOOK_AT):
+        pipe.rpush(keys.transcript(f"slack:T1:C9:{number}"), codec.encode(Turn("user", "hello")))
+    pipe.execute()
+    origin = by(message(1), "U1").origin
+    sizes = []
+
+    def run(call: Call[Any]) -> object:
+        sizes.append(len(call.args))
+        return store.run(call)
+
+    run_steps(run, people.forget(origin, store.run(scan.now())))
+
+    assert len(sizes) > 3 * scan.LOOK_AT / scan.AT_ONCE
+    assert max(sizes) <= scan.AT_ONCE + 2
+
+
+def test_the_audit_tells_no_more_who_changed_a_setting_nor_what_they_wrote(
+    store: BlockingStore,
+) -> None:
+    scope = Scope("slack:T1", "C1")
+    first = store.run(preferences.put(scope, Stored(), Preferences(system_prompt=SECRET), "U1"))
+    assert first
+    second = store.run(preferences.put(scope, first, Preferences(language="fr"), "U2"))
+    assert second
+    other = Scope("slack:T10", "C1")
+    assert store.run(preferences.put(other, Stored(), Preferences(system_prompt=SECRET), "U1"))
+    before = store.run(preferences.audit(10))
+
+    assert store.run(scan.rewrite_audit("slack:T1", "U1")) == 1
+
+    after = store.run(preferences.audit(10))
+    assert [(e.at, e.tenant, e.channel, e.field) for e in after] == [
+        (e.at, e.tenant, e.channel, e.field) for e in before
+    ]
+    assert [(e.user, e.old, e.new) for e in after if e.tenant == "slack:T1"] == [
+        ("U2", "", "fr"),
+        ("U2", keys.FORGOTTEN, ""),
+        ("", "", keys.FORGOTTEN),
+    ]
+    assert [(e.user, e.new) for e in after if e.tenant == "slack:T10"] == [("U1", SECRET)]
+    assert store.run(preferences.put(scope, second, Preferences(language="de"), "U2"))
+    assert store.run(preferences.audit(1))[0].new == "de"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_quoted"),
+    [
+        ("she said THE BLUE DOOR, of the old tower!", True),
+        ("the blue door of the old", True),
+        ("the blue door of the new tower", False),
+        ("call 555-0199-22 now", True),
+        ("mail rex@example.com.", True),
+        ("an old tower and a blue door", False),
+        ("", False),
+    ],
+)
+def test_words_are_recognised_where_others_repeat_them(text: str, *, is_quoted: bool) -> None:
+    words = Words()
+    words.add(["The blue door of the old tower.", "I am at 555-0199-22 (rex@example.com)"])
+
+    assert words.are_in(text) is is_quoted
 
 
 def test_forgotten_text_counts_in_words() -> None:

@@ -13,9 +13,10 @@ from shared.ledger import keys
 from shared.ledger.calls import Call, Raw, is_one, text_of
 from shared.ledger.lua import forgetting as scripts
 
-TAKEN_MS = 60_000
-"""For so long one process has a person for itself; doing it twice does no harm."""
-AGAIN_MS = 5_000
+TAKEN_MS = 15_000
+"""For so long one process has a person for itself; doing it twice does no harm. Longer than the
+person waits for an answer, so that it is the first process that has the numbers."""
+AGAIN_MS = 2_000
 """How soon what had to be left is tried again."""
 
 
@@ -53,7 +54,9 @@ class PendingPerson:
 def ask(origin: Origin) -> Call[PendingPerson]:
     """Remember that a person wants to be forgotten, all up to this moment."""
     person = origin.asker
-    return Call(scripts.ASK, (person,), lambda raw: PendingPerson(person, int(text_of(raw))))
+    return Call(
+        scripts.ASK, (person, TAKEN_MS), lambda raw: PendingPerson(person, int(text_of(raw)))
+    )
 
 
 def take(platform: str) -> Call[PendingPerson | None]:

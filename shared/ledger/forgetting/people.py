@@ -98,6 +98,13 @@ class _Search:
             yield from self._look_at(found.names)
             cursor = found.next_cursor
             if cursor == scan.START:
+                break
+        # Only now all of their conversations are known.
+        while True:
+            found = yield scan.find(cursor, f"{scan.ANSWER}{_escaped(self.origin.tenant)}:*")
+            yield from self._look_at_answers(found.names)
+            cursor = found.next_cursor
+            if cursor == scan.START:
                 return
 
     def _look_at(self, names: Iterable[str]) -> Steps[None]:
@@ -110,21 +117,19 @@ class _Search:
             for name, spoken in zip(some, (yield scan.turns(some)), strict=True):
                 if theirs := [one for one in spoken if one.endswith(f"|{self.origin.user}")]:
                     yield scan.take_out(name, theirs)
-        yield from self._look_at_answers(by_kind[scan.ANSWER])
 
     def _look_at_answers(self, names: Iterable[str]) -> Steps[None]:
         """Find which answers are of their conversations."""
-        places = {(p.channel, p.thread) for p in map(place_of, self.conversations)}
+        known = [place_of(conversation) for conversation in self.conversations]
+        places = {(place.channel, place.thread) for place in known}
         # A thread of Discord is a channel, and its answers name no other thread.
         places |= {(thread, "") for _, thread in places if thread}
+        direct = {place.channel for place in known if place.is_direct}
         for some in scan.in_parts(names):
             for name, thread in zip(some, (yield scan.values(some)), strict=True):
                 channel = place_of(name.removeprefix(scan.ANSWER)).channel
-                if (channel, thread) in places or self._is_direct(channel):
+                if (channel, thread) in places or channel in direct:
                     self.names.append(name)
-
-    def _is_direct(self, channel: str) -> bool:
-        return any(p.is_direct and p.channel == channel for p in map(place_of, self.conversations))
 
     def _read_transcript(self, name: str, items: list[str]) -> Steps[None]:
         conversation = name.removeprefix(scan.TRANSCRIPT)
@@ -163,7 +168,7 @@ class _Search:
         return others
 
 
-KINDS = (scan.TRANSCRIPT, scan.TALK, scan.ANSWER)
+KINDS = (scan.TRANSCRIPT, scan.TALK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,10 @@ class _Remembered:
             return cls(item, str(body.get("role")), text, job, tuple(body.get("people") or ()))
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(item)
+
+
+def _escaped(name: str) -> str:
+    return name.translate(privacy.SPECIAL)
 
 
 def _delete(search: _Search, *, is_last: bool) -> Steps[Forgotten]:

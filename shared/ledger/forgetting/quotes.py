@@ -15,7 +15,9 @@ MIN_TELLING = 8
 """Characters of a single word that counts as one, if it has a digit or an @."""
 MAX_CHARS = 200_000
 """Of one text that is read: a longer one is a document, which has an owner of its own."""
-WORD = re.compile(r"[^\s<>\"'“”„«»()\[\]{},;!?`*_~|:]+")
+WORD = re.compile(r"\w+")
+AROUND = "<>\"'“”„«»()[]{},;.!?:*_~|`"
+"""Marks around a word that are none of it."""
 
 
 class Words:
@@ -27,31 +29,32 @@ class Words:
 
     def add(self, texts: Iterable[str]) -> None:
         """Add texts that the person wrote."""
-        for text in texts:
-            words = _words(text)
-            self._runs.update(_runs(words))
-            self._telling.update(filter(_is_telling, words))
+        for text in map(_plain, texts):
+            self._runs.update(_runs(text))
+            self._telling.update(filter(_is_telling, _single(text)))
 
     def are_in(self, text: str) -> bool:
         """Whether a text quotes them."""
-        if not self._runs and not self._telling:
-            return False
-        words = _words(text)
-        if not self._telling.isdisjoint(words):
+        plain = _plain(text)
+        if self._telling and not self._telling.isdisjoint(_single(plain)):
             return True
-        return any(run in self._runs for run in _runs(words))
+        return bool(self._runs) and not self._runs.isdisjoint(_runs(plain))
 
 
-def _words(text: str) -> list[str]:
-    found = WORD.findall(text[:MAX_CHARS].casefold())
-    return [word for word in (one.strip(".") for one in found) if word]
+def _plain(text: str) -> str:
+    return text[:MAX_CHARS].casefold()
 
 
-def _runs(words: list[str]) -> Iterator[tuple[str, ...]]:
+def _single(text: str) -> list[str]:
+    return [word.strip(AROUND) for word in text.split()]
+
+
+def _runs(text: str) -> Iterator[tuple[str, ...]]:
+    words = WORD.findall(text)
     return zip(*(words[at:] for at in range(RUN)), strict=False)
 
 
 def _is_telling(word: str) -> bool:
-    if len(word) < MIN_TELLING or word.startswith(("//", "http")):
+    if len(word) < MIN_TELLING or word.startswith("http"):
         return False
-    return "@" in word or any(char.isdigit() for char in word)
+    return "@" in word or any(map(str.isdigit, word))

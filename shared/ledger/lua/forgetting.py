@@ -15,10 +15,11 @@ return string.format('%.0f', now_ms())
 ASK = (
     ENDING_PRELUDE
     + f"""
--- ARGV: person. Remembers that they want to be forgotten, from this moment back. Returns the moment
--- in ms.
+-- ARGV: person, in how many ms another process may go on. Remembers that they want to be forgotten,
+-- from this moment back. Returns the moment in ms.
 local now = string.format('%.0f', now_ms())
-local state = {{at = now, due = now, stage = 'scan', left = ''}}
+local due = string.format('%.0f', now_ms() + ARGV[2])
+local state = {{at = now, due = due, stage = 'scan', left = ''}}
 redis.call('HSET', '{keys.FORGETTING}', ARGV[1], cjson.encode(state))
 return now
 """
