@@ -50,7 +50,7 @@ def test_no_token_ends_in_a_sentence(redis_url: str) -> None:
     ("model", "words"),
     [
         ("/nowhere/at/all", "there is no model in that folder"),
-        ("nobody/no-such-model", "cannot be loaded"),
+        ("nobody/no-such-model", "is not on this machine, and HF_HUB_OFFLINE is 1"),
     ],
 )
 def test_unknown_model_ends_in_a_sentence(redis_url: str, model: str, words: str) -> None:

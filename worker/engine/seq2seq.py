@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokeniz
 
 from shared.errors import ModelUnavailableError, TranslationPairError
 from worker.engine.devices import pick_device
+from worker.engine.hub import fetch_model
 
 BATCH_SENTENCES = 16
 MAX_TOKENS = 400
@@ -27,6 +29,7 @@ UNREADABLE = (
 )
 GROWTH, ROOM = 2, 16
 """A translation has at most so many times the tokens of its source, and so many more."""
+SETTING = "PARLEY_TRANSLATION_MODEL"
 FLORES = re.compile(r"(?P<language>[a-z]{3})_(?P<script>[A-Z][a-z]{3})")
 PATTERNS = (
     re.compile(r"__(?P<language>[a-z]{2,3})__"),
@@ -159,16 +162,18 @@ def load_seq2seq(name: str, device: str) -> Seq2Seq:
     Raises:
         ModelUnavailableError: it cannot be found or read; the sentence says what to do.
     """
+    folder = Path(name).expanduser()
+    place = folder if folder.is_dir() else fetch_model(name, SETTING)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         model = AutoModelForSeq2SeqLM.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False
+            place, use_safetensors=True, trust_remote_code=False
         )
     except UNREADABLE as error:
         lines = str(error).strip().splitlines()
         reason = lines[0].rstrip(".") if lines else "unreadable"
         raise ModelUnavailableError(
-            f"The translation model {name} cannot be loaded ({reason}). PARLEY_TRANSLATION_MODEL "
+            f"The translation model {name} cannot be loaded ({reason}). {SETTING} "
             "takes a local folder or a hub id of a Marian, NLLB, M2M100 or mBART model that has "
             ".safetensors weights."
         ) from error

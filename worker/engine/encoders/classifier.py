@@ -4,7 +4,6 @@ Texts in, scores or probabilities of classes out, in batches of similar length. 
 the classes mean.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -155,13 +154,11 @@ def load_foreign_classifier(name: str, device: str, setting: str) -> ForeignClas
 
 
 def _why(name: str, setting: str, error: Exception) -> str:
-    hint = (
-        "HF_HUB_OFFLINE is 1, so only local models can be used."
-        if os.environ.get("HF_HUB_OFFLINE") == "1"
-        else f"{setting} takes a local folder or a hub id of a sequence classification model that "
-        "has .safetensors weights and needs no code of its own."
+    return (
+        f"The sentiment model {name} cannot be loaded ({_first_line(error)}). {setting} takes a "
+        "local folder or a hub id of a sequence classification model that has .safetensors weights "
+        "and needs no code of its own."
     )
-    return f"The sentiment model {name} cannot be loaded ({_first_line(error)}). {hint}"
 
 
 def _first_line(error: Exception) -> str:

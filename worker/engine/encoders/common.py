@@ -28,7 +28,7 @@ FILES: Mapping[str, str] = {
 
 
 def find_encoder(model: str, setting: str) -> str:
-    """The folder or hub id to load.
+    """The folder to load; a hub's model is fetched.
 
     Args:
         model: ``default``, a folder or a hub id.
@@ -45,7 +45,11 @@ def find_encoder(model: str, setting: str) -> str:
         raise ModelUnavailableError(
             f"{setting} names {model}, but there is no model in that folder (no config.json)."
         )
-    return str(path) if path.is_dir() else model
+    if path.is_dir():
+        return str(path)
+    from worker.engine.hub import fetch_model  # noqa: PLC0415 - rarely needed
+
+    return str(fetch_model(model, setting))
 
 
 def default_encoder() -> Path:

@@ -25,6 +25,8 @@ VERSION = 1
 MODEL_FILE = "openvino_model.xml"
 WEIGHTS_FILE = "openvino_model.bin"
 FACTS_FILE = "facts.json"
+HUB_FILES = (MODEL_FILE, WEIGHTS_FILE, "*.json", "*.jinja", "*.txt", "*.model")
+SETTING = "PARLEY_MODEL"
 HUB_PARTS = 2
 """``organisation/name``; a third part is a file in it."""
 ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
@@ -126,20 +128,11 @@ def _at_hub(model: str) -> ModelSource | None:
     is_openvino = len(repository) == 1 and last.endswith("-ov")
     if not is_file and not is_openvino:
         return None
-    from huggingface_hub import hf_hub_download, snapshot_download  # noqa: PLC0415 - rarely needed
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+    from worker.engine.hub import fetch  # noqa: PLC0415 - rarely needed
 
-    try:
-        if is_file:
-            return _source(Path(hf_hub_download("/".join(repository), last)))
-        folder = Path(
-            snapshot_download(model, allow_patterns=["*.json", "*.xml", "*.bin", "*.jinja"])
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelUnavailableError(
-            f"The model {model} cannot be loaded from the hub ({type(error).__name__}): check its "
-            "name and the network, or name a file or folder of this machine."
-        ) from error
+    if is_file:
+        return _source(fetch("/".join(repository), (last,), SETTING) / last)
+    folder = fetch(model, HUB_FILES, SETTING)
     found = _in_folder(folder)
     return found and dataclasses.replace(found, name=model)
 

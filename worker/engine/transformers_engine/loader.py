@@ -4,7 +4,6 @@ Weights come from safetensors only and no code of a model's repository is ever r
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from transformers.utils.import_utils import is_accelerate_available
 from shared.errors import ModelUnavailableError
 from worker.engine.devices import pick_device, pick_dtype
 from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
+from worker.engine.hub import fetch_description, fetch_model
 from worker.engine.protocol import (
     DEFAULT,
     GREEDY,
@@ -40,6 +40,7 @@ from worker.engine.transformers_engine.families import (
 )
 
 MAX_REASON_CHARS = 300
+SETTING = "PARLEY_MODEL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,11 @@ def name_of(model: str) -> str:
 
 
 def locate(choice: ModelChoice, progress: Progress) -> str:
-    """The folder or hub id to load; converts the default model if needed.
+    """The folder to load, of a hub's model without its weights; converts the default if needed.
 
     Raises:
-        ModelUnavailableError: a path does not exist, or the default model is not installed.
+        ModelUnavailableError: a path does not exist, the hub's model cannot be fetched, or the
+            default model is not installed.
     """
     if choice.model == DEFAULT:
         return str(ensure_converted(DEFAULT_MODEL, choice.cache_dir, progress))
@@ -110,7 +112,11 @@ def locate(choice: ModelChoice, progress: Progress) -> str:
             f"PARLEY_MODEL names {choice.model}, but there is no model in that folder (no "
             "config.json)."
         )
-    return str(path) if path.is_dir() else choice.model
+    return str(path if path.is_dir() else fetch_description(choice.model, SETTING))
+
+
+def _is_at_hub(model: str) -> bool:
+    return model != DEFAULT and not Path(model).expanduser().is_dir()
 
 
 def load_tokenizer(choice: ModelChoice, progress: Progress) -> Tokenizer:
@@ -139,6 +145,8 @@ def load_model(choice: ModelChoice, progress: Progress) -> LoadedModel:
     try:
         config = _config_of(name, place)
         tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        if _is_at_hub(choice.model):
+            place = str(fetch_model(choice.model, SETTING))
         model = _weights_of(place, config, pick_dtype(choice.dtype, device), device)
     except ModelUnavailableError:
         raise
@@ -222,16 +230,10 @@ def _why(name: str, error: Exception) -> str:
     else:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0][:MAX_REASON_CHARS].rstrip(".:") if lines else type(error).__name__
-    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
-    hint = (
-        "HF_HUB_OFFLINE is 1, so only local models can be used."
-        if offline
-        else (
-            "PARLEY_MODEL takes a local folder or a hub id of a causal language model that has "
-            ".safetensors weights and needs no code of its own."
-        )
+    return (
+        f"The model {name} cannot be loaded ({reason}). {SETTING} takes a local folder or a hub id "
+        "of a causal language model that has .safetensors weights and needs no code of its own."
     )
-    return f"The model {name} cannot be loaded ({reason}). {hint}"
 
 
 def _eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> tuple[int, ...]:  # noqa: ANN401 - untyped
