@@ -35,6 +35,7 @@ def start(
     *,
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
+    errors: int | None = None,
     stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     shares_terminal: bool = False,
 ) -> subprocess.Popen[bytes]:
@@ -44,6 +45,7 @@ def start(
         arguments: program and arguments.
         env: its whole environment; None for ours.
         log: a file for its output; None to print beside us.
+        errors: a file descriptor for its standard error; None for that of its output.
         stdin: as for ``subprocess.Popen``.
         shares_terminal: whether Ctrl-C reaches it directly.
     """
@@ -54,7 +56,7 @@ def start(
             env=dict(env) if env is not None else None,
             stdin=None if shares_terminal else stdin,
             stdout=output,
-            stderr=output,
+            stderr=output if errors is None else errors,
             start_new_session=not shares_terminal,
             preexec_fn=die_with_parent(),  # noqa: PLW1509 - the launcher has one thread
         )

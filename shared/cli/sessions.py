@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +12,17 @@ from pathlib import Path
 
 from shared.cli.embedded_redis import embedded_redis, find_embedded_url, reserve_redis
 from shared.cli.processes import STOP_TIMEOUT_S, python_module, start, stop, with_setting
-from shared.errors import StartupError
+from shared.cli.relay import Relay
+from shared.errors import ModelUnavailableError, SettingsError, StartupError, TokenError
 from shared.logs import get_logger
 from shared.settings import Settings
 
 log = get_logger(__name__)
 
-FINAL_EXIT_CODES = frozenset({66, 77, 78})
-"""No such model, bad token, bad setting: a restart cannot help."""
+NO_MODEL = ModelUnavailableError.exit_code
+FINAL_EXIT_CODES = frozenset({NO_MODEL, TokenError.exit_code, SettingsError.exit_code})
+"""A restart cannot help. Beside bots a worker without its model is started again nevertheless: they
+tell people why there is no answer, and a hub or a disk may be back later."""
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 90.0
 STEADY_S = 60.0
@@ -26,6 +30,10 @@ STEADY_S = 60.0
 POLL_S = 0.1
 HAND_BACK_S = 12.0
 """The time that a worker needs beyond ``PARLEY_STOP_S`` to hand back unfinished jobs."""
+STAYING = (
+    "The bots stay and tell people who ask; the worker is started again from time to time, with "
+    "growing pauses."
+)
 SPOKEN = "parley: "
 READY = "_ready"
 """Part of the log line of a process that is ready."""
@@ -48,6 +56,8 @@ class Ward:
     log_file: Path | None = None
     """Its log file; None: beside us."""
     stop_timeout_s: float = STOP_TIMEOUT_S
+    relay: Relay | None = None
+    """For one that is started again also without its model: what it says is said once."""
     child: subprocess.Popen[bytes] = field(init=False)
     wait_s: float = FIRST_RESTART_S
     started_s: float = field(default_factory=time.monotonic)
@@ -69,14 +79,36 @@ class Ward:
                 self.child, self.started_s, self.restart_at_s = self.spawn(), now_s, None
             return None
         code = self.child.poll()
-        if code is None or code in FINAL_EXIT_CODES or self._died_young():
+        if code is None or self._is_final(code):
             return code
-        if now_s - self.started_s > STEADY_S:
-            self.wait_s = FIRST_RESTART_S
-        log.warning("child_died", child=self.name, exit_code=code, restart_in_s=self.wait_s)
-        self.restart_at_s = now_s + self.wait_s
+        if code == NO_MODEL:
+            self._tell_once()
+            # The worker pauses itself before it loads a model that has failed: that time counts.
+            since_s = self.started_s
+        else:
+            since_s = now_s
+            if now_s - self.started_s > STEADY_S:
+                self.wait_s = FIRST_RESTART_S
+                if self.relay is not None:
+                    self.relay.forget()
+        self.restart_at_s = max(now_s + FIRST_RESTART_S, since_s + self.wait_s)
+        wait_s = round(self.restart_at_s - now_s, 1)
+        log.warning("child_died", child=self.name, exit_code=code, restart_in_s=wait_s)
         self.wait_s = min(LONGEST_RESTART_S, 2 * self.wait_s)
         return None
+
+    def _is_final(self, code: int) -> bool:
+        if code == NO_MODEL and self.relay is not None:
+            return False
+        return code in FINAL_EXIT_CODES or self._died_young()
+
+    def _tell_once(self) -> None:
+        if self.relay is None:
+            return
+        self.relay.pump()
+        if words := self.last_words():
+            self.relay.say(words)
+        self.relay.say(STAYING)
 
     def last_words(self) -> str:
         """Its last sentence, if it was not printed beside us."""
@@ -95,8 +127,7 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
     """Run Redis (if none is named), a worker, and bots or a chat in the terminal or both.
 
     Ends with the chat, or without one at a signal. Beside a chat the other processes write to files
-    in
-    the data folder.
+    in the data folder. Beside bots a worker whose model cannot be run is started again.
 
     Raises:
         StartupError: a process could not start, and a restart would not help.
@@ -108,32 +139,44 @@ def run(settings: Settings, *, with_bots: bool, with_terminal: bool) -> int:
         if with_terminal:
             env["PARLEY_STOP_S"] = "0"  # the end of a chat does not wait for answers
 
-        def ward(module: str, stop_timeout_s: float = STOP_TIMEOUT_S) -> Ward:
+        relay = None
+        if with_bots:
+            relay = stack.enter_context(contextlib.closing(Relay(sys.stderr.buffer)))
+        errors = relay.write_end if relay and not with_terminal else None
+
+        def ward(module: str, stop_timeout_s: float, relay: Relay | None = None) -> Ward:
             log_file = settings.data_dir / f"{module}.log" if with_terminal else None
             if log_file:
                 log_file.write_bytes(b"")
             new = Ward(
                 module,
-                lambda: start(python_module(module), env=env, log=log_file),
+                lambda: start(
+                    python_module(module), env=env, log=log_file, errors=errors if relay else None
+                ),
                 log_file,
                 stop_timeout_s,
+                relay,
             )
             stack.callback(new.stop)
             return new
 
         # Started in parallel, because each imports for seconds: the one that shows the progress of
         # a conversion, the worker (which waits for it by a file lock), and the chat.
-        preparing = start(python_module("worker.prepare"))
+        preparing = start(
+            python_module("worker.prepare"), errors=relay.write_end if relay else None
+        )
         stack.callback(stop, preparing)
         patience_s = STOP_TIMEOUT_S if with_terminal else settings.stop_s + HAND_BACK_S
-        wards = [*redis_wards, ward("worker", patience_s), *([ward("bots")] if with_bots else [])]
+        wards = [*redis_wards, ward("worker", patience_s, relay)]
+        wards += [ward("bots", STOP_TIMEOUT_S)] if with_bots else []
         talk = None
         if with_terminal:
             talk = start(python_module("bots", "console"), env=env, shares_terminal=True)
             stack.callback(stop, talk)
-        if code := keep_alive(redis_wards, preparing.poll):
+        code = keep_alive(redis_wards, preparing.poll, relay)
+        if code and not (relay and code == NO_MODEL):
             raise ChildFailedError("", code)  # it has said why
-        return keep_alive(wards, talk.poll if talk else _never)
+        return keep_alive(wards, talk.poll if talk else _never, relay)
 
 
 @contextlib.contextmanager
@@ -166,13 +209,17 @@ def with_redis_that_runs(settings: Settings) -> dict[str, str]:
     return dict(os.environ)
 
 
-def keep_alive(wards: Sequence[Ward], end: Callable[[], int | None]) -> int:
+def keep_alive(
+    wards: Sequence[Ward], end: Callable[[], int | None], relay: Relay | None = None
+) -> int:
     """Supervise the children until there is an exit code; return it.
 
     Raises:
         ChildFailedError: a restart of one of them cannot help.
     """
     while (ended := end()) is None:
+        if relay is not None:
+            relay.pump()
         for ward in wards:
             if (code := ward.look_after()) is not None:
                 raise ChildFailedError(ward.last_words(), code)
