@@ -1,6 +1,7 @@
 """Starts what the tests talk to: a real Redis for the session, emptied for every test, and a real
 worker process with a small real model."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from shared.cli.embedded_redis import embedded_redis
 from shared.ledger import keys
 from tests.leftovers import Guard, check_clients
 from tests.running import RunningModule
+from worker.knowledge.reader_pool import ReaderPool, ReadLimits
 
 pytest_plugins = ["tests.ordering"]
 
@@ -35,6 +37,14 @@ def redis_url(redis_server: str) -> str:
             if not key.startswith((keys.worker("").encode(), keys.WORKERS.encode())):
                 client.delete(key)
     return redis_server
+
+
+@pytest.fixture(scope="module")
+def readers() -> Iterator[ReaderPool]:
+    """Reads files; its process is there already."""
+    with contextlib.closing(ReaderPool(ReadLimits(max_readers=1))) as pool:
+        pool.isolation()
+        yield pool
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,9 @@ from worker import doctor
 from worker.celery_worker import add_tasks, make_tough, queues_of, run_celery, worker_arguments
 from worker.chat_model import ChatModels, chat_model_of
 from worker.console import say
-from worker.handlers import handlers_of
+from worker.handlers import Aids, handlers_of
 from worker.heartbeat import SIGN_OF_LIFE_EVERY_S, SWEEP_EVERY_S, Heartbeat, Ticker, sweep
+from worker.knowledge.reader_pool import ReaderPool
 from worker.leases import PAUSE_S, LeaseKeeper, Listener
 from worker.runner import TaskRunner
 from worker.sentiment.rater import Rater
@@ -182,7 +183,8 @@ def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], N
     rater = _rater(settings)
     if settings.sentiment_channels:
         rater.open()  # a model that cannot be loaded must fail now
-    handlers = handlers_of(settings, store, chat_model, parts.life.model, rater)
+    readers = ReaderPool()
+    handlers = handlers_of(settings, store, chat_model, parts.life.model, Aids(rater, readers))
     runner = TaskRunner(store, handlers, keeper, claimant, wake, settings.deadline_s)
     add_tasks(app, runner.run)
     make_tough(app, parts.shutdown.ask)
@@ -197,6 +199,7 @@ def _answer(parts: _Parts, chat_model: ChatModel | None, abandon: Callable[[], N
     listener = Listener(store, keeper)
     with contextlib.ExitStack() as stack:
         stack.callback(rater.close)
+        stack.callback(readers.close)
         stack.callback(listener.close)
         for ticker in (
             Ticker("leases", keeper.interval_s, keeper.renew_all),

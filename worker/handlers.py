@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from shared.jobs import Kind
 from shared.replies import Done
@@ -10,6 +11,7 @@ from shared.settings import Settings
 from worker.chat_model import sampling_of
 from worker.engine.encoders.protocol import Embedding
 from worker.handler import Handler, Outcome
+from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.search import Search
 from worker.knowledge.store import DocumentStore
 from worker.leases import HeldLease
@@ -89,8 +91,18 @@ WRITTEN_BY_THE_MODEL = (Kind.CHAT, Kind.ASK, Kind.COMPLETE, Kind.SUMMARIZE, Kind
 """Kinds whose answers the chat model writes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Aids:
+    """What handlers use beside the chat model; started at its first use, closed by its owner."""
+
+    rater: Rater
+    """The sentiment model."""
+    readers: ReaderPool
+    """Reads files."""
+
+
 def handlers_of(
-    settings: Settings, store: BlockingStore, chat_model: ChatModel | None, model: str, rater: Rater
+    settings: Settings, store: BlockingStore, chat_model: ChatModel | None, model: str, aids: Aids
 ) -> Mapping[Kind, Handler]:
     """The handlers of all kinds of job.
 
@@ -99,24 +111,28 @@ def handlers_of(
         store: its Redis.
         chat_model: the chat model; None where the worker runs no kind that needs it.
         model: that model's name.
-        rater: the sentiment model, loaded at its first use.
+        aids: what they use beside it.
     """
     search = Search(DocumentStore(store.client), lambda: _load_embedding(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
     handlers: dict[Kind, Handler] = {
-        Kind.LEARN: Learner(search, settings.max_upload_mb).learn,
-        Kind.TAG: Tagger(store, rater.rate, marking, time.time).tag,
+        Kind.LEARN: Learner(search, aids.readers, settings.max_upload_mb).learn,
+        Kind.TAG: Tagger(store, aids.rater.rate, marking, time.time).tag,
         Kind.REPORT: Reporter(store, time.time).report,
     }
     if chat_model is None:
         return handlers
-    written = _written(settings, store, chat_model, search)
+    written = _written(settings, store, chat_model, search, aids.readers)
     named = {kind: _naming(written[kind], model) for kind in WRITTEN_BY_THE_MODEL}
     return {**handlers, **written, **named}
 
 
 def _written(
-    settings: Settings, store: BlockingStore, chat_model: ChatModel, search: Search
+    settings: Settings,
+    store: BlockingStore,
+    chat_model: ChatModel,
+    search: Search,
+    readers: ReaderPool,
 ) -> dict[Kind, Handler]:
     """The handlers that need the chat model or its conversations."""
     sampling = sampling_of(settings)
@@ -130,7 +146,9 @@ def _written(
         remembering=remembering,
     )
     asking = Asking(store, chat_model, search, prompts, ask_options)
-    attaching = AttachmentReader(chat_model.tokenizer, chat_model.limits, settings.max_upload_mb)
+    attaching = AttachmentReader(
+        chat_model.tokenizer, chat_model.limits, readers, settings.max_upload_mb
+    )
     words = text_handlers_of(settings, store, chat_model, prompts)
     return {
         Kind.CHAT: attaching.before(

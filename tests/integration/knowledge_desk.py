@@ -19,6 +19,7 @@ from worker.engine.engine import EngineOptions
 from worker.engine.factory import around
 from worker.engine.protocol import Engine, Generation, Request, Sampling
 from worker.handler import Handler
+from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.search import Search
 from worker.knowledge.store import DocumentStore
 from worker.leases import HeldLease
@@ -103,7 +104,9 @@ def open_mind(model: Path) -> Iterator[ChatModel]:
         engine.close()
 
 
-def make_desk(store: BlockingStore, embedder: Embedding, chat_model: ChatModel) -> Desk:
+def make_desk(
+    store: BlockingStore, embedder: Embedding, chat_model: ChatModel, readers: ReaderPool
+) -> Desk:
     """A desk over what is in this Redis."""
     library = DocumentStore(store.client)
     search = Search(library, lambda: embedder)
@@ -115,7 +118,9 @@ def make_desk(store: BlockingStore, embedder: Embedding, chat_model: ChatModel) 
     )
     assert isinstance(chat_model.engine, Overheard)
     chat_model.engine.requests.clear()
-    return Desk(Learner(search, 10), quoting, writing, library, chat_model, chat_model.engine)
+    return Desk(
+        Learner(search, readers, 10), quoting, writing, library, chat_model, chat_model.engine
+    )
 
 
 def origin_in(channel: str, team: str = "T1", message: str = "") -> Origin:

@@ -32,6 +32,7 @@ from worker.engine.encoders.embedder import load_embedder
 from worker.knowledge.answers import Citation, Cited, written_answer
 from worker.knowledge.chunks import Passage
 from worker.knowledge.documents import HIDDEN, DocumentBlock
+from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.sanitize import addresses_in
 from worker.store import BlockingStore
 
@@ -63,13 +64,13 @@ class Answered:
 
 
 @pytest.fixture(scope="module")
-def desk(quiet_server: str, endless_model: Path) -> Iterator[Desk]:
+def desk(quiet_server: str, endless_model: Path, readers: ReaderPool) -> Iterator[Desk]:
     embedder = EmbeddingCache(
         load_embedder("default", "cpu", platformdirs.user_cache_path("parley"))
     )
     with redis.Redis.from_url(quiet_server) as client, open_mind(endless_model) as chat_model:
         client.flushall()
-        yield make_desk(BlockingStore(client), embedder, chat_model)
+        yield make_desk(BlockingStore(client), embedder, chat_model, readers)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,9 @@ from worker.engine.encoders.embedder import load_embedder
 from worker.engine.encoders.protocol import Embedding
 from worker.handler import Outcome
 from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
-from worker.knowledge.documents import Document, DocumentBlock, Section
+from worker.knowledge.chunks import Passage, ReadDocument
+from worker.knowledge.documents import DocumentBlock
+from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.store import DocumentStore, DocumentSubmission
 from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, channel_of, parse_place
 from worker.store import BlockingStore
@@ -69,14 +71,16 @@ def chat_model(endless_model: Path) -> Iterator[ChatModel]:
 
 
 @pytest.fixture
-def desk(store: BlockingStore, embedder: Embedding, chat_model: ChatModel) -> Desk:
-    return make_desk(store, embedder, chat_model)
+def desk(
+    store: BlockingStore, embedder: Embedding, chat_model: ChatModel, readers: ReaderPool
+) -> Desk:
+    return make_desk(store, embedder, chat_model, readers)
 
 
 def submission(
     text: str, name: str = "a.md", place: DocumentPlace = EVERYWHERE
 ) -> DocumentSubmission:
-    document = Document("Title", (Section(("Part",), (DocumentBlock(text),)),))
+    document = ReadDocument("Title", (Passage(("Part",), (DocumentBlock(text),)),))
     return DocumentSubmission(document, name, place, digest=text)
 
 
@@ -205,8 +209,8 @@ def test_only_what_changed_is_embedded_again(desk: Desk, embedder: Embedding) ->
         return embedder.embed(texts)
 
     def put(*parts: str) -> None:
-        sections = tuple(Section((part,), (DocumentBlock(f"{part} says so."),)) for part in parts)
-        sent = dataclasses.replace(submission(""), document=Document("Title", sections))
+        passages = tuple(Passage((part,), (DocumentBlock(f"{part} says so."),)) for part in parts)
+        sent = dataclasses.replace(submission(""), document=ReadDocument("Title", passages))
         desk.library.put(sent, embed, embedder.name)  # type: ignore[arg-type]  # a list will do
 
     put("one", "two", "three")

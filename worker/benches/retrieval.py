@@ -18,6 +18,7 @@ from worker.console import say
 from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.evaluation.qa_set import REPORT, shipped_set
 from worker.evaluation.report import Evaluation, ReportTable
+from worker.knowledge.chunks import cut
 from worker.knowledge.search import Search
 from worker.knowledge.store import DocumentStore, DocumentSubmission, digest_of
 from worker.knowledge.visibility import EVERYWHERE, DocumentPlace
@@ -56,7 +57,7 @@ def bench_retrieval(embedding: Embedding, sizes: Sequence[int]) -> Evaluation:
                 copy += 1
                 for key, document in chosen.documents.items():
                     submission = DocumentSubmission(
-                        document, f"{key} {copy}", EVERYWHERE, digest_of(key.encode())
+                        cut(document), f"{key} {copy}", EVERYWHERE, digest_of(key.encode())
                     )
                     num_passages += library.put(submission, embed, embedding.name).num_passages
             search.find(questions[0], HERE, NUM_FOUND)  # builds the index of words

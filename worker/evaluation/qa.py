@@ -18,7 +18,7 @@ from shared.cli.embedded_redis import embedded_redis
 from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.evaluation.qa_set import QuestionSet
 from worker.evaluation.report import Evaluation, Figure, ReportTable
-from worker.knowledge.chunks import passages_of, searched_text
+from worker.knowledge.chunks import cut, passages_of, searched_text
 from worker.knowledge.lexical import LexicalIndex
 from worker.knowledge.relevance import LEXICAL_HALF, LEXICAL_SHARE, STRONG_FROM, THIN_BELOW
 from worker.knowledge.search import NUM_CANDIDATES, Search
@@ -175,7 +175,9 @@ def _searching(chosen: QuestionSet, embedding: Embedding) -> Iterator[Search]:
             ]
         )
         for name, document in chosen.documents.items():
-            submission = DocumentSubmission(document, name, EVERYWHERE, digest_of(name.encode()))
+            submission = DocumentSubmission(
+                cut(document), name, EVERYWHERE, digest_of(name.encode())
+            )
             library.put(submission, texts.embed, embedding.name)
         yield Search(library, lambda: embedding)
 

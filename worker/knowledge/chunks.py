@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from shared.bounds import MAX_PASSAGES
 from worker.knowledge.documents import Document, DocumentBlock, Section
 
 MAX_CHARS = 1000
@@ -38,9 +39,27 @@ class Passage:
         return "\n".join(block.text for block in self.blocks)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """A document as passages: what a reader's process answers, and what is stored."""
+
+    title: str
+    passages: tuple[Passage, ...]
+
+
+def cut(document: Document) -> ReadDocument:
+    """Cut a document into passages, of which there may be one more than ``MAX_PASSAGES``."""
+    passages = itertools.islice(_all_passages(document), MAX_PASSAGES + 1)
+    return ReadDocument(document.title, tuple(passages))
+
+
 def passages_of(document: Document) -> list[Passage]:
     """A document's passages, in its order."""
-    return [passage for section in document.sections for passage in _passages_of(section)]
+    return list(_all_passages(document))
+
+
+def _all_passages(document: Document) -> Iterator[Passage]:
+    return (passage for section in document.sections for passage in _passages_of(section))
 
 
 def searched_text(title: str, path: Sequence[str], text: str) -> str:
@@ -115,9 +134,12 @@ def _cut(block: DocumentBlock) -> Iterator[DocumentBlock]:
 
 def _hard_cut(text: str) -> Iterable[str]:
     """Cut a text without sentences to lengths that fit; between words where there are some."""
-    while len(text) > MAX_CHARS:
-        at = text.rfind(" ", MAX_CHARS // 2, MAX_CHARS)
-        at = at if at > 0 else MAX_CHARS
-        yield text[:at]
-        text = text[at:].lstrip(" ")
-    yield text
+    start = 0
+    while len(text) - start > MAX_CHARS:
+        at = text.rfind(" ", start + MAX_CHARS // 2, start + MAX_CHARS)
+        at = at if at > 0 else start + MAX_CHARS
+        yield text[start:at]
+        start = at
+        while text.startswith(" ", start):
+            start += 1
+    yield text[start:]

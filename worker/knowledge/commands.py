@@ -1,5 +1,6 @@
 """``parley ingest`` and ``parley knowledge``: add, list and remove documents."""
 
+import contextlib
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.answers import is_link
 from worker.knowledge.ingest import IngestOptions, Result, find_items
 from worker.knowledge.ingest import ingest as ingest_item
+from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.store import DocumentStore, Record
 from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, parse_place
 from worker.store import BlockingStore, open_store
@@ -50,13 +52,13 @@ def ingest(
     library = DocumentStore(_store(settings).client)
     _require(library)
     results: Counter[Result] = Counter()
-    with _progress() as progress:
+    with contextlib.closing(ReaderPool()) as readers, _progress() as progress:
         task = progress.add_task("Reading", total=len(items))
         embedding = _embedding(settings)
         for item in items:
             progress.update(task, description=item.name[-40:])
             try:
-                done = ingest_item(item, order, library, embedding)
+                done = ingest_item(item, order, library, embedding, readers)
             except NoKnowledgeError as error:
                 raise SettingsError(str(error)) from error
             results[done.result] += 1

@@ -6,8 +6,9 @@ because its line ends and signs matter.
 # Pure.
 
 import re
-import unicodedata
 from dataclasses import dataclass
+
+from shared.bounds import MAX_HEADING_CHARS, MAX_HEADING_DEPTH
 
 HIDDEN = re.compile(
     "[\U000e0000-\U000e007f\ufe00-\ufe0f\u200b-\u200d\u2060\u2061-\u2064\ufeff\u00ad]"
@@ -16,7 +17,9 @@ HIDDEN = re.compile(
 blanks."""
 DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that make a text look different from its content."""
-KEPT_CONTROLS = "\n\t"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Unicode's control characters, without line ends and tabs."""
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,11 @@ class Outline:
         self._blocks: list[DocumentBlock] = []
 
     def add_heading(self, level: int, text: str) -> None:
-        """Begin a section. A first heading without text above it is the title."""
-        text = clean_line(text)
+        """Begin a section. A first heading without text above it is the title.
+
+        It is cut to ``MAX_HEADING_CHARS``, because it is kept with each passage under it.
+        """
+        text = _shortened(clean_line(text))
         if not text:
             return
         if not self._title and not self._sections and not self._blocks:
@@ -84,11 +90,11 @@ class Outline:
     def finish(self, name: str) -> Document:
         """The document; ``name`` is its title if it has none."""
         self._end_section()
-        return Document(self._title or name, tuple(self._sections))
+        return Document(self._title or _shortened(name), tuple(self._sections))
 
     def _end_section(self) -> None:
         if self._blocks:
-            path = tuple(name for _, name in self._levels)
+            path = tuple(name for _, name in self._levels[-MAX_HEADING_DEPTH:])
             self._sections.append(Section(path, tuple(self._blocks)))
             self._blocks = []
 
@@ -98,10 +104,16 @@ def clean(text: str) -> str:
     whole = (
         text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     )
-    seen = DIRECTIONS.sub("", HIDDEN.sub("", whole))
-    return "".join(c for c in seen if c in KEPT_CONTROLS or unicodedata.category(c) != "Cc")
+    return CONTROLS.sub("", DIRECTIONS.sub("", HIDDEN.sub("", whole)))
 
 
 def clean_line(text: str) -> str:
     """The same, with every run of blanks and line ends replaced by one blank."""
     return " ".join(clean(text).split())
+
+
+def _shortened(heading: str) -> str:
+    """A heading of at most ``MAX_HEADING_CHARS``."""
+    if len(heading) <= MAX_HEADING_CHARS:
+        return heading
+    return heading[: MAX_HEADING_CHARS - len(ELLIPSIS)].rstrip() + ELLIPSIS

@@ -6,9 +6,11 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
+from shared.bounds import MB
 from shared.errors import UnreadableDocumentError
 from worker.engine.encoders.protocol import Embedding
-from worker.knowledge.readers import FORMATS, MB, is_known, read_document
+from worker.knowledge.reader_pool import ReaderPool
+from worker.knowledge.readers import FORMATS, is_known
 from worker.knowledge.store import DocumentStore, DocumentSubmission, digest_of, document_id
 from worker.knowledge.visibility import DocumentPlace
 
@@ -70,7 +72,11 @@ def find_items(paths: Sequence[Path]) -> Iterator[IngestItem]:
 
 
 def ingest(
-    item: IngestItem, order: IngestOptions, library: DocumentStore, embedding: Embedding
+    item: IngestItem,
+    order: IngestOptions,
+    library: DocumentStore,
+    embedding: Embedding,
+    readers: ReaderPool,
 ) -> IngestedFile:
     """Ingest one file, unless it is stored unchanged.
 
@@ -85,7 +91,7 @@ def ingest(
         link = f"{order.link_base.rstrip('/')}/{quote(item.name)}" if order.link_base else ""
         if old and old.digest == digest and old.link == link:
             return IngestedFile(Result.UNCHANGED, len(old.passages))
-        document = read_document(content, item.name, order.max_mb)
+        document = readers.read_document(content, item.name, order.max_mb)
     except UnreadableDocumentError as error:
         return IngestedFile(Result.FAILED, sentence=error.sentence)
     submission = DocumentSubmission(document, item.name, order.place, digest, link)

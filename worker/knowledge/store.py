@@ -19,8 +19,8 @@ from shared.errors import NoKnowledgeError, ParleyError
 from shared.ledger import keys
 from shared.ledger.documents import NO_VECTOR_SETS
 from worker.engine.encoders.protocol import Embed, Vectors
-from worker.knowledge.chunks import Passage, passage_id, passages_of, searched_text
-from worker.knowledge.documents import Document, DocumentBlock
+from worker.knowledge.chunks import Passage, ReadDocument, passage_id, searched_text
+from worker.knowledge.documents import DocumentBlock
 from worker.knowledge.visibility import DocumentPlace, filter_for
 
 ID_CHARS = 16
@@ -61,7 +61,7 @@ class Record:
 class DocumentSubmission:
     """A document to store."""
 
-    document: Document
+    document: ReadDocument
     name: str
     place: DocumentPlace
     digest: str
@@ -272,10 +272,10 @@ def _require_lease(pipe: Pipeline, lease: tuple[str, str] | None) -> None:
         raise LeaseLostError("The lease is lost.")
 
 
-def _named(document: str, read: Document) -> dict[str, Passage]:
+def _named(document: str, read: ReadDocument) -> dict[str, Passage]:
     """Passages by their ids; equal ones are told apart by their number."""
     named: dict[str, Passage] = {}
-    for passage in passages_of(read):
+    for passage in read.passages:
         number = 0
         while (name := passage_id(document, passage, number)) in named:
             number += 1

@@ -9,15 +9,13 @@ import base64
 import binascii
 import dataclasses
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from shared.errors import UnreadableDocumentError
 from shared.jobs import Attachment, Job
 from shared.replies import Done
 from worker.engine.protocol import RequestLimits, Tokenizer
 from worker.handler import Handler, Outcome
-from worker.knowledge.documents import Document, clean
-from worker.knowledge.readers import BYTES_READERS, decode, read_document
+from worker.knowledge.reader_pool import ReaderPool
 from worker.leases import HeldLease
 from worker.prompts.library import fresh_mark
 
@@ -65,9 +63,12 @@ INTRODUCTION = (
 class AttachmentReader:
     """Reads attachments for one model."""
 
-    def __init__(self, tokenizer: Tokenizer, limits: RequestLimits, max_mb: float) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, limits: RequestLimits, readers: ReaderPool, max_mb: float
+    ) -> None:
         """``max_mb``: the largest file that is read, in megabytes."""
         self._tokenizer = tokenizer
+        self._readers = readers
         self._budget = int(limits.max_prompt_tokens * SHARE)
         self._max_mb = max_mb
 
@@ -81,7 +82,7 @@ class AttachmentReader:
             job = held.lease.job
             if not job.attachments:
                 return handler(held)
-            return self._run(handler, held, self._read(job, is_shown_pictures=is_shown_pictures))
+            return self._run(handler, held, self._read(held, is_shown_pictures=is_shown_pictures))
 
         return with_files
 
@@ -98,8 +99,9 @@ class AttachmentReader:
             reply = dataclasses.replace(reply, text=f"{reply.text}\n\n{notes}".strip())
         return Outcome(reply, dataclasses.replace(outcome.memory, job=kept))
 
-    def _read(self, job: Job, *, is_shown_pictures: bool) -> Job:
+    def _read(self, held: HeldLease, *, is_shown_pictures: bool) -> Job:
         """The job with its files' text; a picture that is shown stays unchanged."""
+        job = held.lease.job
         unread = [each for each in job.attachments if each.content]
         files = [each for each in unread if not media_type_of(each.content)]
         budget = self._budget // max(1, len(files))
@@ -108,54 +110,33 @@ class AttachmentReader:
             if attachment not in unread:
                 return attachment
             if attachment in files:
-                return self._read_one(attachment, budget)
+                return self._read_one(attachment, budget, held)
             return attachment if is_shown_pictures else _unseen(attachment.name)
 
         return dataclasses.replace(job, attachments=tuple(map(read, job.attachments)))
 
-    def _read_one(self, attachment: Attachment, budget: int) -> Attachment:
+    def _read_one(self, attachment: Attachment, budget: int, held: HeldLease) -> Attachment:
         name = attachment.name
+        most = budget * MAX_CHARS_PER_TOKEN
         try:
-            whole = text_of(base64.b64decode(attachment.content), name, self._max_mb)
+            content = base64.b64decode(attachment.content)
+            found = self._readers.read_text(content, name, self._max_mb, most, held)
         except (UnreadableDocumentError, binascii.Error) as error:
             return Attachment(name, note=str(error))
-        text = self._cut(whole, budget)
+        text = self._cut(found.text, budget)
         note = ""
-        if len(text) < len(whole):
-            note = f"I read the first {len(text):,} of the {len(whole):,} characters of {name}."
+        if len(text) < found.num_chars:
+            note = (
+                f"I read the first {len(text):,} of the {found.num_chars:,} characters of {name}."
+            )
         return Attachment(name, text=text, note=note)
 
-    def _cut(self, text: str, budget: int) -> str:
-        beginning = text[: budget * MAX_CHARS_PER_TOKEN]
+    def _cut(self, beginning: str, budget: int) -> str:
         tokens = self._tokenizer.encode(beginning, add_special_tokens=False)
         if len(tokens) <= budget:
             return beginning
         # A character that was split by the cut would come out broken.
         return self._tokenizer.decode(tokens[:budget], skip_special_tokens=True).rstrip("\ufffd")
-
-
-def text_of(content: bytes, name: str, max_mb: float) -> str:
-    """A file's text: the readable text of an office document, the content of any other file.
-
-    Raises:
-        UnreadableDocumentError: it is too large, empty, or no text.
-    """
-    if PurePath(name).suffix.lower() in BYTES_READERS:
-        return _lines_of(read_document(content, name, max_mb))
-    if len(content) > max_mb * 1_000_000:
-        raise UnreadableDocumentError(f"The file {name} is larger than {max_mb:g} MB.")
-    text = clean(decode(content, name)).strip()
-    if not text:
-        raise UnreadableDocumentError(f"The file {name} is empty.")
-    return text
-
-
-def _lines_of(document: Document) -> str:
-    lines: list[str] = []
-    for section in document.sections:
-        lines += section.path[-1:]
-        lines += [block.text for block in section.blocks]
-    return "\n\n".join(lines)
 
 
 def _unseen(name: str) -> Attachment:

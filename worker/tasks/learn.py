@@ -7,8 +7,7 @@ from shared.errors import UnreadableDocumentError
 from shared.replies import Done
 from shared.tasks import Learn
 from worker.handler import Outcome, RunEndedError
-from worker.knowledge.documents import clean
-from worker.knowledge.readers import read_document
+from worker.knowledge.reader_pool import ReaderPool, shown_name
 from worker.knowledge.search import Search, place_of
 from worker.knowledge.store import DocumentSubmission, LeaseLostError, digest_of
 from worker.knowledge.visibility import channel_of
@@ -18,9 +17,10 @@ from worker.leases import HeldLease
 class Learner:
     """Adds documents; on many threads at once."""
 
-    def __init__(self, search: Search, max_upload_mb: float) -> None:
+    def __init__(self, search: Search, readers: ReaderPool, max_upload_mb: float) -> None:
         """``max_upload_mb``: the largest file that is read, in megabytes."""
         self._search = search
+        self._readers = readers
         self._max_upload_mb = max_upload_mb
 
     def learn(self, held: HeldLease) -> Outcome:
@@ -31,10 +31,10 @@ class Learner:
             raise UnreadableDocumentError("There was no document to learn from.")
         origin = job.origin
         content = _content_of(task, job.text)
-        name = clean(task.name).strip() or "note.txt"
+        name = shown_name(task.name)
         if not task.content and not name.endswith((".txt", ".md")):
             name = f"{name}.txt"
-        document = read_document(content, name, self._max_upload_mb)
+        document = self._readers.read_document(content, name, self._max_upload_mb, held)
         submission = DocumentSubmission(
             document,
             name,
@@ -52,11 +52,12 @@ class Learner:
             raise RunEndedError("") from None  # its message is gone, or its author is forgotten
         if task.is_unasked:
             return Outcome(Done(""))
+        shown = shown_name(task.name).replace("`", "")
         passages = "passage" if change.num_passages == 1 else "passages"
         return Outcome(
             Done(
-                f"I have learned `{task.name.replace('`', '') or name}`, {change.num_passages:,} "
-                f"{passages}. Questions in this channel are answered from it, and nowhere else."
+                f"I have learned `{shown}`, {change.num_passages:,} {passages}. "
+                "Questions in this channel are answered from it, and nowhere else."
             )
         )
 

@@ -8,8 +8,10 @@ import codecs
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
+from shared.bounds import MAX_PASSAGES, MB
 from shared.errors import UnreadableDocumentError
-from worker.knowledge.documents import Document
+from worker.knowledge.chunks import MAX_CHARS, ReadDocument, cut
+from worker.knowledge.documents import Document, clean
 from worker.knowledge.readers.html import read_html
 from worker.knowledge.readers.markdown import read_markdown
 from worker.knowledge.readers.office import read_docx, read_pdf
@@ -33,7 +35,6 @@ BYTES_READERS: Mapping[str, Callable[[bytes, str], Document]] = {
 }
 ENDINGS = frozenset({*TEXT_READERS, *BYTES_READERS})
 FORMATS = "Markdown, reStructuredText, HTML, plain text, PDF and DOCX"
-MB = 1_000_000
 MAX_CONTROL_SHARE = 0.02
 """A text with more control characters than that is no text in any encoding."""
 BOMS = (
@@ -77,6 +78,45 @@ def read_document(content: bytes, name: str, max_mb: float) -> Document:
     if document.is_empty:
         raise UnreadableDocumentError(f"There is no text in {name}.")
     return document
+
+
+def read_passages(content: bytes, name: str, max_mb: float) -> ReadDocument:
+    """Read a file and cut it into passages.
+
+    Raises:
+        UnreadableDocumentError: it cannot be read, or has more than ``MAX_PASSAGES``.
+    """
+    document = cut(read_document(content, name, max_mb))
+    if len(document.passages) > MAX_PASSAGES:
+        raise UnreadableDocumentError(
+            f"The file {name} is too long: I keep at most {MAX_PASSAGES:,} passages of "
+            f"{MAX_CHARS:,} characters of a document. Please split it."
+        )
+    return document
+
+
+def read_text_of(content: bytes, name: str, max_mb: float) -> str:
+    """A file's text: the readable text of an office document, the content of any other file.
+
+    Raises:
+        UnreadableDocumentError: it is too large, empty, or no text.
+    """
+    if PurePath(name).suffix.lower() in BYTES_READERS:
+        return _lines_of(read_document(content, name, max_mb))
+    if len(content) > max_mb * MB:
+        raise UnreadableDocumentError(f"The file {name} is larger than {max_mb:g} MB.")
+    text = clean(decode(content, name)).strip()
+    if not text:
+        raise UnreadableDocumentError(f"The file {name} is empty.")
+    return text
+
+
+def _lines_of(document: Document) -> str:
+    lines: list[str] = []
+    for section in document.sections:
+        lines += section.path[-1:]
+        lines += [block.text for block in section.blocks]
+    return "\n\n".join(lines)
 
 
 def decode(content: bytes, name: str) -> str:

@@ -96,7 +96,7 @@ def _faults_told(sentence: str) -> Iterator[None]:
     """Turn any exception of the library for a damaged file into a sentence."""
     try:
         yield
-    except UnreadableDocumentError:
+    except (UnreadableDocumentError, MemoryError, RecursionError):
         raise
     except Exception as error:
         raise UnreadableDocumentError(sentence) from error

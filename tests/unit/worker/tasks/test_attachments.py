@@ -1,6 +1,8 @@
 """Files that come with a question: laid before the model, bounded, and never dropped in silence."""
 
 import base64
+import functools
+from typing import Protocol
 
 import pytest
 
@@ -11,13 +13,13 @@ from shared.replies import Done
 from tests.unit.worker.byte_tokenizer import ByteTokenizer
 from worker.engine.protocol import RequestLimits
 from worker.handler import Outcome
+from worker.knowledge.reader_pool import ReaderPool
+from worker.knowledge.readers import read_text_of
 from worker.leases import HeldLease
-from worker.tasks.attachments import AttachmentReader, pictures_of, text_of
+from worker.tasks.attachments import AttachmentReader, pictures_of
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
-ATTACHING = AttachmentReader(
-    ByteTokenizer(), RequestLimits(max_total_tokens=300, max_new_tokens=100), max_mb=1
-)
+LIMITS = RequestLimits(max_total_tokens=300, max_new_tokens=100)
 """A token a byte: files get 100 of the 200 that a prompt has."""
 
 
@@ -28,10 +30,21 @@ def attached(name: str, content: bytes) -> Attachment:
     return Attachment(name, base64.b64encode(content).decode())
 
 
-def run(
-    text: str, *attachments: Attachment, is_shown_pictures: bool = False
+class Run(Protocol):
+    def __call__(
+        self, text: str, *attachments: Attachment, is_shown_pictures: bool = False
+    ) -> tuple[list[str], Outcome]:
+        """What the work got to read, and what came of it."""
+
+
+@pytest.fixture(name="run")
+def make_run(readers: ReaderPool) -> Run:
+    return functools.partial(run_with, readers)
+
+
+def run_with(
+    readers: ReaderPool, text: str, *attachments: Attachment, is_shown_pictures: bool = False
 ) -> tuple[list[str], Outcome]:
-    """What the work got to read, and what came of it."""
     job = Job("j", Kind.CHAT, ORIGIN, text, attachments=attachments)
     held = HeldLease(Lease(job, "t", 1, is_alone=False, shown="", history=()))
     seen: list[str] = []
@@ -40,10 +53,11 @@ def run(
         seen.append(held.lease.job.text)
         return Outcome(Done("Seen."))
 
-    return seen, ATTACHING.before(work, is_shown_pictures=is_shown_pictures)(held)
+    attaching = AttachmentReader(ByteTokenizer(), LIMITS, readers, max_mb=1)
+    return seen, attaching.before(work, is_shown_pictures=is_shown_pictures)(held)
 
 
-def test_a_files_text_stands_between_two_lines_that_nobody_can_guess() -> None:
+def test_a_files_text_stands_between_two_lines_that_nobody_can_guess(run: Run) -> None:
     (seen,), outcome = run("What is a?", attached("set.json", b'{"a": 1}'))
 
     question, introduction, mark, content, end = seen.replace("\n\n", "\n").split("\n")
@@ -54,7 +68,7 @@ def test_a_files_text_stands_between_two_lines_that_nobody_can_guess() -> None:
     assert outcome.reply == Done("Seen.")
 
 
-def test_the_job_is_kept_with_what_was_read_and_without_the_file() -> None:
+def test_the_job_is_kept_with_what_was_read_and_without_the_file(run: Run) -> None:
     _, outcome = run("Look", attached("a.csv", b"x,y"))
 
     assert outcome.memory.job is not None
@@ -62,13 +76,13 @@ def test_the_job_is_kept_with_what_was_read_and_without_the_file() -> None:
     assert outcome.memory.job.attachments == (Attachment("a.csv", text="x,y"),)
 
 
-def test_what_was_read_once_is_not_read_again() -> None:
+def test_what_was_read_once_is_not_read_again(run: Run) -> None:
     (seen,), _ = run("Look", Attachment("a.csv", text="x,y"))
 
     assert "\nx,y\n" in seen
 
 
-def test_of_a_long_file_the_beginning_is_read_and_the_answer_says_so() -> None:
+def test_of_a_long_file_the_beginning_is_read_and_the_answer_says_so(run: Run) -> None:
     (seen,), outcome = run("Sum it up", attached("long.txt", b"word " * 1000))
 
     assert seen.count("word") == 20
@@ -77,14 +91,14 @@ def test_of_a_long_file_the_beginning_is_read_and_the_answer_says_so() -> None:
     )
 
 
-def test_several_files_share_the_room() -> None:
+def test_several_files_share_the_room(run: Run) -> None:
     (seen,), _ = run("Compare", attached("a.txt", b"a" * 500), attached("b.txt", b"b" * 500))
 
     assert (seen.count("a" * 50), seen.count("b" * 50)) == (1, 1)
     assert "a" * 51 not in seen
 
 
-def test_what_cannot_be_read_is_said_below_the_answer() -> None:
+def test_what_cannot_be_read_is_said_below_the_answer(run: Run) -> None:
     seen, outcome = run("Look", attached("a.exe", b"MZ\0\0\x01\x02"))
 
     assert seen == ["Look"]
@@ -92,13 +106,13 @@ def test_what_cannot_be_read_is_said_below_the_answer() -> None:
     assert outcome.reply.text.startswith("Seen.\n\n*(The file a.exe is not a text file")
 
 
-def test_a_picture_alone_gets_its_one_sentence_and_no_model() -> None:
+def test_a_picture_alone_gets_its_one_sentence_and_no_model(run: Run) -> None:
     seen, outcome = run("", Attachment("cat.png", note="I cannot see pictures."))
 
     assert (seen, outcome.reply) == ([], Done("*(I cannot see pictures.)*"))
 
 
-def test_a_picture_is_shown_to_a_model_that_can_see_and_kept_for_another_answer() -> None:
+def test_a_picture_is_shown_to_a_model_that_can_see_and_kept_for_another_answer(run: Run) -> None:
     picture = attached("cat.png", PNG)
 
     seen, outcome = run("", picture, is_shown_pictures=True)
@@ -108,7 +122,7 @@ def test_a_picture_is_shown_to_a_model_that_can_see_and_kept_for_another_answer(
     assert outcome.memory.job.attachments == (picture,)
 
 
-def test_a_picture_that_the_model_cannot_see_is_named() -> None:
+def test_a_picture_that_the_model_cannot_see_is_named(run: Run) -> None:
     seen, outcome = run("Look", attached("cat.png", PNG))
 
     assert seen == ["Look"]
@@ -145,9 +159,9 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
     content: bytes, name: str, told: str
 ) -> None:
     with pytest.raises(UnreadableDocumentError, match=told):
-        text_of(content, name, max_mb=1)
+        read_text_of(content, name, max_mb=1)
 
 
 def test_code_keeps_its_lines_and_markdown_its_marks() -> None:
-    assert text_of(b"# Title\n\n    code\n", "a.md", 1) == "# Title\n\n    code"
-    assert text_of("x = 'é'\n".encode("cp1252"), "a.py", 1) == "x = 'é'"
+    assert read_text_of(b"# Title\n\n    code\n", "a.md", 1) == "# Title\n\n    code"
+    assert read_text_of("x = 'é'\n".encode("cp1252"), "a.py", 1) == "x = 'é'"
