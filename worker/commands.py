@@ -221,6 +221,8 @@ def evaluate_models(
     as_json: AsJson = False,
 ) -> None:
     """Run every task's evaluation and a bench on each model; recommend one by stated rules."""
+    from worker.console import say  # noqa: PLC0415 - the same
+    from worker.engine.description.model import describe  # noqa: PLC0415 - the same
     from worker.engine.encoders.embedder import load_embedder  # noqa: PLC0415 - the same
     from worker.evaluation import models as choosing  # noqa: PLC0415 - the same
     from worker.evaluation import qa, qa_set, sentiment  # noqa: PLC0415 - the same
@@ -228,14 +230,19 @@ def evaluate_models(
     from worker.sentiment.classifier import ClassifierChoice  # noqa: PLC0415 - seconds of import
 
     settings: Settings = context.obj
-    candidates = choosing.measure_models(models)
+    for model in dict.fromkeys(models):  # a wrong name must not be found after minutes
+        describe(settings.model_copy(update={"model": model}), say)
+    measured = choosing.measure_models(models, say)
+    say("Retrieval and sentiment, which are the same for every chat model")
     embedding = load_embedder(settings.embedding_model, settings.device, settings.cache_dir)
     choice = ClassifierChoice(settings.cache_dir, settings.sentiment_model, settings.device)
     alike = (
         qa.evaluate_qa(qa_set.shipped_set(qa_set.REPORT), embedding),
         sentiment.evaluate_sentiment(choice, sentiment.held_out_texts()),
     )
-    show(choosing.compare(candidates, alike), sys.stdout, as_json=as_json)
+    show(choosing.compare(measured, alike), sys.stdout, as_json=as_json)
+    if measured.failed:
+        raise typer.Exit(1)
 
 
 @evaluations.command("model", hidden=True)
@@ -244,9 +251,10 @@ def evaluate_model(
     model: Annotated[str, typer.Argument(help="A folder or hub id, or the word default.")],
 ) -> None:
     """Measure one model, for `models`: one JSON object."""
+    from worker.console import say  # noqa: PLC0415 - as below
     from worker.evaluation.models import measure_model  # noqa: PLC0415 - seconds of import
 
-    candidate = measure_model(model, context.obj)
+    candidate = measure_model(model, context.obj, say)
     sys.stdout.write(json.dumps(dataclasses.asdict(candidate)) + "\n")
 
 

@@ -10,15 +10,17 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import psutil
 
-from shared.errors import StartupError
+from shared.errors import EngineError, StartupError
 from shared.settings import Settings
 from shared.tasks import Length
 from worker.engine.gguf import DEFAULT_MODEL
-from worker.engine.protocol import DEFAULT, Request, Sampling
+from worker.engine.protocol import DEFAULT, Progress, Request, Sampling
 from worker.evaluation import checks
 from worker.evaluation.chat_model import open_chat_model, write_all
 from worker.evaluation.checks import Candidate
@@ -43,32 +45,71 @@ KIB = 1024
 TIMEOUT_S = 600
 
 
-def measure_models(models: Sequence[str]) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class MeasuredModels:
+    """The models that were measured, and why others were not."""
+
+    candidates: tuple[Candidate, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Model -> sentence."""
+
+
+def labels_of(models: Sequence[str]) -> dict[str, str]:
+    """Model, as it was given -> its name in the report: short, unless others are called so too."""
+    short = {model: _short_name(model) for model in models}
+    counts = Counter(short.values())
+    return {model: name if counts[name] == 1 else model for model, name in short.items()}
+
+
+def _short_name(model: str) -> str:
+    return DEFAULT_MODEL.name if model == DEFAULT else model.rstrip("/").rpartition("/")[2]
+
+
+def measure_models(models: Sequence[str], progress: Progress) -> MeasuredModels:
     """Measure each model, one after the other.
 
+    Args:
+        models: as given, each counted once.
+        progress: told which one is measured.
+
     Raises:
-        StartupError: one of them cannot be measured; the sentence says why.
+        StartupError: none of them can be measured; the sentence says why.
     """
-    return [_measured_apart(model) for model in models]
+    labels = labels_of(models)
+    candidates: list[Candidate] = []
+    failed: dict[str, str] = {}
+    for number, (model, label) in enumerate(labels.items(), 1):
+        progress(f"Measuring {label} ({number} of {len(labels)})")
+        try:
+            candidates.append(dataclasses.replace(_measured_apart(model), name=label))
+        except StartupError as error:
+            progress(str(error))
+            failed[label] = str(error)
+    if not candidates:
+        raise StartupError("None of the models could be measured: see above.")
+    return MeasuredModels(tuple(candidates), failed)
 
 
-def compare(candidates: Sequence[Candidate], alike: Sequence[Evaluation]) -> Evaluation:
+def compare(measured: MeasuredModels, alike: Sequence[Evaluation]) -> Evaluation:
     """Compare models and recommend one.
 
     Args:
-        candidates: the measurements of each.
+        measured: the measurements of each.
         alike: the tasks with the same result for every chat model, measured.
     """
+    candidates = measured.candidates
     best = checks.recommended(candidates)
     figures: dict[str, Figure] = {
         "models": {each.name: _figures(each) for each in candidates},
+        "failed": dict(measured.failed),
         "recommended": best.name if best else None,
         **{each.name: each.figures for each in alike},
     }
     verdict = f"Recommended: {best.name}." if best else "Recommended: none, all are too slow here."
     table = ReportTable("Models", _COLUMNS, tuple(_row(each) for each in candidates))
     tables = (table, *(shown for each in alike for shown in each.tables))
-    return Evaluation("models", figures, tables, (verdict, *checks.RULES, *_EXPLAINED))
+    missing = (f"Not measured: {label}. {why}" for label, why in measured.failed.items())
+    return Evaluation("models", figures, tables, (*missing, verdict, *checks.RULES, *_EXPLAINED))
 
 
 _EXPLAINED = (
@@ -120,29 +161,49 @@ def _measured_apart(model: str) -> Candidate:
         ) from error
     lines = run.stdout.strip().splitlines()
     if run.returncode or not lines:
-        raise StartupError(f"The model {model} could not be measured: see above.")
+        raise StartupError(
+            f"The model {model} could not be measured (exit code {run.returncode}): see above."
+        )
     return Candidate(**json.loads(lines[-1]))
 
 
-def measure_model(model: str, settings: Settings) -> Candidate:
+def measure_model(model: str, settings: Settings, progress: Progress) -> Candidate:
     """Load one model and measure it, in this process.
+
+    Args:
+        model: as ``PARLEY_MODEL``.
+        settings: the operator's.
+        progress: told what is measured, as that takes minutes.
 
     Raises:
         ModelUnavailableError: it cannot be found or read.
+        StartupError: it was loaded and then failed.
     """
+    try:
+        return _measured_here(model, settings, progress)
+    except EngineError as error:
+        raise StartupError(f"The model {model} failed while it was measured: {error}") from error
+
+
+def _measured_here(model: str, settings: Settings, progress: Progress) -> Candidate:
     started_s = time.monotonic()
     with open_chat_model(model, settings) as chat_model:
         load_s = time.monotonic() - started_s
         library = read_library(settings.prompts_dir)
+        progress("Its speed, alone and of 8")
         alone, together = _speed(chat_model, 1), _speed(chat_model, 8)
+        progress("Its translations")
         chrf, chrf_copy = _chrf(chat_model, library)
+        progress("What it reads in passages")
+        reading = _reading(chat_model, library)
+        progress("What it drafts")
         return Candidate(
-            name=DEFAULT_MODEL.name if model == DEFAULT else model.rstrip("/").rpartition("/")[2],
+            name=_short_name(model),
             millions=round(chat_model.num_parameters / MB, 1),
             load_s=round(load_s, 2),
             tokens_per_s_1=alone,
             tokens_per_s_8=together,
-            reading=_reading(chat_model, library),
+            reading=reading,
             writing=_writing(chat_model, library),
             chrf=chrf,
             chrf_copy=chrf_copy,
@@ -162,8 +223,10 @@ def _speed(chat_model: ChatModel, num_requests: int) -> float:
     generations = [
         chat_model.engine.submit(request) for request in requests
     ]  # all before any is read
-    texts = ["".join(generation) for generation in generations]
-    num_tokens = sum(len(chat_model.tokenizer.encode(t, add_special_tokens=False)) for t in texts)
+    for generation in generations:
+        for _ in generation:
+            pass
+    num_tokens = sum(generation.num_tokens for generation in generations)
     return round(num_tokens / (time.monotonic() - started_s), 1)
 
 
