@@ -145,6 +145,7 @@ async def _wire(settings: Settings, allowance: AskAllowance | None) -> Wiring:
         wake=wake,
         metrics=Metrics(),
         max_parts=settings.max_parts,
+        access=settings.access,
         preference_cache=_preference_cache(settings, store, redis_url) if allowance else None,
     )
 

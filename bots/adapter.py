@@ -1,10 +1,12 @@
 """The adapter protocol, what all adapters of a process share, and how an adapter is run."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
+from bots.access.gate import AccessGate, AccessPlatform
 from bots.delivery.manager import Delivery, Surface
 from bots.delivery.outbox import Outbox
 from bots.delivery.surface import MAX_PARTS
@@ -16,6 +18,7 @@ from bots.metrics import Metrics
 from bots.store import AsyncStore
 from bots.tasks import end
 from bots.waker import Waker
+from shared.access import AccessOptions
 from shared.ledger import lifecycle
 from shared.ledger.lifecycle import AskAllowance, JobLimits
 from shared.logs import get_logger
@@ -55,6 +58,12 @@ class Wiring:
     """The preferences of workspaces and channels; None in the terminal."""
     max_parts: int = MAX_PARTS
     """The number of messages that an answer may span."""
+    access: AccessOptions = dataclasses.field(default_factory=AccessOptions)
+    """Who may ask."""
+
+    def access_gate(self, platform: AccessPlatform) -> AccessGate:
+        """The access gate of a platform."""
+        return AccessGate(self.access, self.store, platform, self.preference_cache)
 
 
 class Link:
@@ -66,12 +75,15 @@ class Link:
         surface: Surface,
         outbox_name: str,
         history_reader: HistoryReader | None = None,
+        access_platform: AccessPlatform | None = None,
     ) -> None:
+        """``access_platform``: says who asks; None where everybody may: in the terminal."""
+        self.access_gate = wiring.access_gate(access_platform) if access_platform else None
         self.delivery = Delivery(wiring.store, surface, wiring.limits, wiring.metrics)
         rules = Rules(wiring.limits, wiring.allowance, wiring.max_chars, wiring.preference_cache)
         self._waker = Waker(wiring.wake)
         self.reception = Reception(
-            wiring.store, self.delivery, self._waker.wake, rules, history_reader
+            wiring.store, self.delivery, self._waker.wake, rules, history_reader, self.access_gate
         )
         self.answer_actions = AnswerActions(
             wiring.store, self.delivery, self._waker.wake, wiring.limits, wiring.max_chars

@@ -73,9 +73,11 @@ async def _check_discord(settings: Settings) -> Check:
 def _check_quotas(settings: Settings) -> Check:
     fallback = settings.fallback
     person, channel = _amount(fallback.user_quota), _amount(fallback.channel_quota)
+    workspace = _amount(fallback.workspace_quota)
     return Check.ok(
         "quotas",
-        f"a person {person}, a channel {channel}; /settings may say otherwise",
+        f"a person {person}, a channel {channel}, which /settings may change; a workspace"
+        f" {workspace}",
     )
 
 

@@ -8,6 +8,7 @@ import pydantic
 from bots.adapter import Link, Wiring, all_or_none
 from bots.delivery.rate_budget import SharedRateBudget
 from bots.discord.adapter import DiscordAdapter, Keeping
+from bots.discord.handlers.access import DiscordAccessFacts
 from bots.discord.handlers.automation import DiscordAutomationRules
 from bots.discord.handlers.history import DiscordHistory
 from bots.discord.sdk.client import DiscordAccess
@@ -85,14 +86,14 @@ async def _slack(
     account = Account(access, await identify(access))
     sight = channel_access_of(account, wiring.store)
     surface = SlackSurface(access, SharedRateBudget(wiring.store), max_parts=wiring.max_parts)
-    link = Link(wiring, surface, Platform.SLACK, sight.history_reader)
+    link = Link(wiring, surface, Platform.SLACK, sight.history_reader, sight.access_facts)
     return one_workspace(account, link, sight, automation_rules), link
 
 
 def _discord(settings: Settings, wiring: Wiring) -> tuple[DiscordAdapter, Link]:
     surface = DiscordSurface(wiring.max_parts)
     history_reader = DiscordHistory(surface, wiring.store)
-    link = Link(wiring, surface, Platform.DISCORD, history_reader)
+    link = Link(wiring, surface, Platform.DISCORD, history_reader, DiscordAccessFacts(surface))
     spool = Spool(settings.data_dir / "spool", Platform.DISCORD, settings.spool_messages)
     adapter = DiscordAdapter(
         discord_access(settings),

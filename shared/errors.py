@@ -17,6 +17,7 @@ ParleyError
 │   ├── FileTooLargeError
 │   ├── FileUnavailableError
 │   ├── NotAMemberError
+│   ├── NotAllowedError
 │   ├── NoThreadError
 │   ├── TaskOffError
 │   ├── QuotaError
@@ -196,6 +197,12 @@ class NotAMemberError(RefusedError):
             "You are not in this channel, so I tell you nothing of what is said there. "
             "Join it and ask again."
         )
+
+
+class NotAllowedError(RefusedError):
+    """A person who may not ask there; an empty sentence: they were told already."""
+
+    code = "not_allowed"
 
 
 class NoThreadError(RefusedError):

@@ -215,6 +215,8 @@ class Job:
     """The effort that the message asks for in words; None: as the channel or the worker has it."""
     quoted: tuple[str, ...] = ()
     """The ids of other people whose words it holds: found when they want to be forgotten."""
+    is_confined: bool = False
+    """Whether only the documents of its own channel may answer it: a guest, or a stranger, asks."""
 
     @property
     def is_unasked(self) -> bool:

@@ -34,6 +34,8 @@ class Fallback:
     """``PARLEY_ANSWER_BOTS``."""
     user_quota: Quota = NO_QUOTA
     channel_quota: Quota = NO_QUOTA
+    workspace_quota: Quota = NO_QUOTA
+    """Of each workspace; its administrators cannot change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Resolved:
     answer_bots: frozenset[str] = frozenset()
     user_quota: Quota = NO_QUOTA
     channel_quota: Quota = NO_QUOTA
+    workspace_quota: Quota = NO_QUOTA
     role_quotas: Mapping[str, Quota] = field(default_factory=dict)
 
     @property
@@ -113,6 +116,7 @@ def resolve(
         channel_quota=_quota(
             channel.channel_quota, workspace.channel_quota, fallback.channel_quota
         ),
+        workspace_quota=fallback.workspace_quota,
         role_quotas={**workspace.role_quotas, **channel.role_quotas},
     )
 

@@ -152,6 +152,11 @@ class Preferences:
     """Role, by the platform's id -> quota of each person who has it, in place of ``user_quota``.
 
     Of several roles of a person the most generous counts."""
+    allowed: frozenset[str] | None = None
+    """Of a workspace: who may ask, as ``shared.access.parse_local`` reads it; None or empty: all
+    that the operator lets in."""
+    denied: frozenset[str] | None = None
+    """Of a workspace: who may not ask."""
 
     def __post_init__(self) -> None:
         """Check the bounds.

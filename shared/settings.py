@@ -14,6 +14,7 @@ import dotenv
 import platformdirs
 import pydantic
 
+from shared.access import AccessLists, AccessName, AccessOptions, parse_names
 from shared.connections.address import with_certificates
 from shared.errors import SettingsError
 from shared.preference_layers import Fallback
@@ -337,6 +338,45 @@ class Settings(pydantic.BaseModel):
             description="user ids of other bots that are answered, by commas",
         ),
     ] = frozenset()
+    allowed: Annotated[
+        frozenset[AccessName],
+        pydantic.Field(
+            alias="PARLEY_ALLOWED",
+            description="who may ask, by commas, such as `slack:T012AB3CD` or"
+            " `discord:1234/role:5678` (see docs/access.md); absent: everybody",
+        ),
+    ] = frozenset()
+    denied: Annotated[
+        frozenset[AccessName],
+        pydantic.Field(
+            alias="PARLEY_DENIED",
+            description="who may not ask, in the same form; goes before PARLEY_ALLOWED",
+        ),
+    ] = frozenset()
+    access_reply: Annotated[
+        Literal["sentence", "nothing"],
+        pydantic.Field(
+            alias="PARLEY_ACCESS_REPLY",
+            description="what a person who may not ask reads, privately and once a day",
+        ),
+    ] = "sentence"
+    access_contact: Annotated[
+        str,
+        pydantic.Field(
+            alias="PARLEY_ACCESS_CONTACT",
+            max_length=200,
+            description="whom that sentence says to ask, such as an address; absent: the people who"
+            " run Parley",
+        ),
+    ] = ""
+    discord_user_installs: Annotated[
+        bool,
+        pydantic.Field(
+            alias="PARLEY_DISCORD_USER_INSTALLS",
+            description="whether people who install the app for themselves may use it in servers"
+            " that have not added it",
+        ),
+    ] = False
     admins: Annotated[
         frozenset[str],
         pydantic.Field(
@@ -373,6 +413,15 @@ class Settings(pydantic.BaseModel):
             alias="PARLEY_QUOTA_CHANNEL_TOKENS",
             ge=0,
             description="tokens a day in a channel; 0: any",
+        ),
+    ] = 0
+    quota_workspace_tokens: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_QUOTA_WORKSPACE_TOKENS",
+            ge=0,
+            description="tokens a day of a workspace or a server, which `/settings` there cannot"
+            " raise; 0: any",
         ),
     ] = 0
     translate_channels: Annotated[
@@ -589,6 +638,11 @@ class Settings(pydantic.BaseModel):
     def _split_by_commas(cls, value: object) -> object:
         return frozenset(_parts(value)) if isinstance(value, str) else value
 
+    @pydantic.field_validator("allowed", "denied", mode="before")
+    @classmethod
+    def _read_names(cls, value: object) -> object:
+        return parse_names(value) if isinstance(value, str) else value
+
     @pydantic.field_validator("engine", mode="before")
     @classmethod
     def _rename_engine(cls, value: object) -> object:
@@ -667,6 +721,17 @@ class Settings(pydantic.BaseModel):
             answer_bots=self.answer_bots,
             user_quota=Quota(self.quota_user_messages, self.quota_user_tokens),
             channel_quota=Quota(self.quota_channel_messages, self.quota_channel_tokens),
+            workspace_quota=Quota(tokens=self.quota_workspace_tokens or None),
+        )
+
+    @property
+    def access(self) -> AccessOptions:
+        """Who may ask."""
+        return AccessOptions(
+            AccessLists(self.allowed, self.denied),
+            user_installs=self.discord_user_installs,
+            is_told=self.access_reply == "sentence",
+            contact=self.access_contact.strip(),
         )
 
     @property

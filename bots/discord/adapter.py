@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bots.access.request import AccessRequest
 from bots.adapter import Link, all_or_none
 from bots.delivery.surface import Piece
 from bots.discord.handlers.account import DiscordAccountHandlers
@@ -38,7 +39,7 @@ from bots.incoming.policy import is_for_us
 from bots.incoming.read_marks import ReadMarks, Seen
 from bots.incoming.reception import LEDGER_AWAY
 from bots.incoming.spool import Spool
-from shared.errors import PlatformError, PlatformUnavailableError
+from shared.errors import NotAllowedError, PlatformError, PlatformUnavailableError
 from shared.jobs import Platform
 
 MAX_DIRECT = 200
@@ -69,8 +70,8 @@ class DiscordAdapter:
         self._access = access
         self._surface = surface
         self._reception = reception
+        self._access_gate = link.access_gate
         self._store = reception.store
-        self._flood_guard = reception.flood_guard
         self._pins_channels = automation_rules.pins_channels
         self._automation_handlers = DiscordAutomationHandlers(surface, reception, automation_rules)
         self.account_handlers = DiscordAccountHandlers(reception, link.preference_cache)
@@ -114,9 +115,23 @@ class DiscordAdapter:
 
     async def on_edit(self, facts: Facts, edited_at_s: float) -> None:
         """Handle an edited message."""
+        if not await self._reception.lets(to_incoming(facts).access_request):
+            return
         if facts.is_from_person:
             await self._button_handlers.follow(to_incoming(facts))
         await self._automation_handlers.rate_again(facts, edited_at_s)
+
+    async def refusal(
+        self, request: AccessRequest, *, of_operator_alone: bool = False
+    ) -> str | None:
+        """Why a person may not ask; empty if they were told already, None if they may."""
+        if self._access_gate is None:
+            return None
+        try:
+            await self._access_gate.require(request, of_operator_alone=of_operator_alone)
+        except NotAllowedError as error:
+            return error.sentence
+        return None
 
     async def on_command(self, act: UserRequest, task_request: TaskRequest) -> str:
         """Handle a command or a menu."""
@@ -124,6 +139,8 @@ class DiscordAdapter:
 
     async def on_reaction(self, reaction: Reaction) -> None:
         """Handle a reaction that a person added."""
+        if is_stop_sign(reaction.emoji) and not await self._reception.lets(reaction.access_request):
+            return
         if is_stop_sign(reaction.emoji):
             await self._button_handlers.stop_at(reaction)
         else:
@@ -169,12 +186,11 @@ class DiscordAdapter:
         self._deaf_shards.discard(shard)
 
     async def _take(self, facts: Facts, *, is_found: bool) -> None:
-        origin = origin_of(facts.place, facts.message, facts.author)
         incoming = self._reception.situated(to_incoming(facts))
         with self._files.accepting(facts):
-            if not self._flood_guard.holds_off(
-                origin.asker
-            ) and not await self._automation_handlers.teach(facts, incoming):
+            if await self._reception.admits(incoming) and not await self._automation_handlers.teach(
+                facts, incoming
+            ):
                 await self._inbox.take(await self._with_files(facts, incoming), is_found=is_found)
         await self._automation_handlers.overhear(facts, incoming)
 
@@ -197,6 +213,8 @@ class DiscordAdapter:
             places += [
                 DiscordPlace(None, int(m.removeprefix(DIRECT_MARK))) for m in marks[:MAX_DIRECT]
             ]
+        if gate := self._access_gate:
+            places = [place for place in places if not gate.is_closed(origin_of(place, 0))]
         return await look_through(places, lambda place: self._look_at(place, window))
 
     async def _look_at(self, place: DiscordPlace, window: BackfillWindow) -> int:

@@ -9,6 +9,7 @@ import dataclasses
 import unicodedata
 from dataclasses import dataclass
 
+from bots.access.request import NO_HINTS, AccessHints, AccessRequest
 from bots.incoming.context import Wanted
 from bots.incoming.intents.effort import effort_of
 from bots.incoming.intents.parser import parse_words
@@ -65,6 +66,15 @@ class Incoming:
     """The user id of the other bot that wrote it; empty if no other bot did."""
     quoted: tuple[str, ...] = ()
     """The ids of other people whose words it holds."""
+    hints: AccessHints = NO_HINTS
+    """What the platform sent along about its author besides."""
+    is_confined: bool = False
+    """Whether only the channel's own documents answer it: the access gate decides that."""
+
+    @property
+    def access_request(self) -> AccessRequest:
+        """Its author and its place, as a request for access."""
+        return AccessRequest(self.origin, self.roles, self.bot != "", self.hints)
 
 
 @dataclass(frozen=True, slots=True)

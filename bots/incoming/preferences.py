@@ -13,7 +13,8 @@ import redis.asyncio
 
 from bots.redis_client import client_of
 from bots.store import AsyncStore
-from shared.jobs import Origin
+from shared.access import NO_LISTS, AccessLists, AccessNameError, parse_locals
+from shared.jobs import Origin, Platform
 from shared.ledger import keys
 from shared.ledger import preferences as rulebook
 from shared.logs import get_logger
@@ -30,6 +31,8 @@ log = get_logger(__name__)
 REFRESH_S = 30.0
 MAX_RESOLVED = 1_000
 RETRY_S = 1.0
+END_OF_TENANT = "|"
+"""The end of a workspace's ``Scope.name``; a channel's goes on."""
 READ_TIMEOUT_S = 60
 """Longer than ``REFRESH_S``: the channel may be silent for so long."""
 NOT_ADMIN = (
@@ -80,6 +83,9 @@ class PreferenceCache:
         self._admins = admins
         self._num_changes = rulebook.NOTHING_KNOWN
         self._by_scope: dict[str, Stored] = {}
+        self._operator_access = NO_LISTS
+        self._own_access: dict[str, AccessLists] = {}
+        """Tenant -> its own access lists, where it has any."""
         self._resolved: dict[str, Resolved] = {}
         """Channel -> its resolved preferences: read several times per message, and seldom
         changed."""
@@ -96,6 +102,24 @@ class PreferenceCache:
         )
         self._resolved[channel.name] = found
         return found
+
+    @property
+    def operator_access(self) -> AccessLists:
+        """What ``parley allow`` and ``parley deny`` have stored. See ``AccessGate``."""
+        return self._operator_access
+
+    def own_access(self, scope: Scope) -> AccessLists | None:
+        """A workspace's own lists; None if it has none."""
+        return self._own_access.get(scope.tenant)
+
+    def own_access_of(self, platform: Platform) -> dict[str, AccessLists]:
+        """The own lists of all workspaces of a platform, by their ids."""
+        head = f"{platform}:"
+        return {
+            tenant.removeprefix(head): lists
+            for tenant, lists in self._own_access.items()
+            if tenant.startswith(head)
+        }
 
     def may_edit(self, editor: Editor) -> bool:
         """Whether a person may change settings."""
@@ -134,7 +158,7 @@ class PreferenceCache:
         if stored is None:
             return OVERTAKEN
         self._by_scope[scope.name] = stored
-        self._resolved.clear()
+        self._note_changes()
         return None
 
     async def refresh(self) -> None:
@@ -144,10 +168,11 @@ class PreferenceCache:
             redis.RedisError, TimeoutError, OSError: Redis is away.
         """
         found = await self._store.run(rulebook.read_all(self._num_changes))
-        self._num_changes = found.num_changes
         if found.by_scope is not None:
+            self._operator_access = await self._store.run(rulebook.read_access())
             self._by_scope = found.by_scope
-            self._resolved.clear()
+            self._note_changes()
+        self._num_changes = found.num_changes
 
     async def run(self) -> None:
         """Stay up to date until cancelled."""
@@ -172,6 +197,32 @@ class PreferenceCache:
                 # Also after a silence: a notice may have been lost.
                 _: Any = await pubsub.get_message(timeout=REFRESH_S)
 
+    def _note_changes(self) -> None:
+        self._resolved.clear()
+        found = {name: _own_access(name, stored) for name, stored in self._by_scope.items()}
+        self._own_access = {
+            name.removesuffix(END_OF_TENANT): lists for name, lists in found.items() if lists
+        }
+
     def _known(self, scope: Scope) -> Preferences:
         stored = self._by_scope.get(scope.name)
         return stored.preferences if stored else Preferences()
+
+
+def _own_access(name: str, stored: Stored) -> AccessLists | None:
+    """A workspace's own access lists; None if it has none, or if these are a channel's settings."""
+    if not name.endswith(END_OF_TENANT):
+        return None
+    if stored.version < 0:  # written by a newer Parley: in doubt it names somebody
+        return AccessLists(is_known=False)
+    platform, _, team = name.removesuffix(END_OF_TENANT).partition(":")
+    known = stored.preferences
+    if not known.allowed and not known.denied:
+        return None
+    try:
+        return AccessLists(
+            parse_locals(known.allowed or (), Platform(platform), team),
+            parse_locals(known.denied or (), Platform(platform), team),
+        )
+    except (AccessNameError, ValueError):
+        return AccessLists(is_known=False)

@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 
 import redis
 
+from bots.access.decision import AccessDecision
+from bots.access.gate import AccessGate
+from bots.access.request import AccessRequest
 from bots.delivery.manager import Delivery
 from bots.incoming.context import HistoryReader, Wanted, with_messages
 from bots.incoming.flood_guard import FloodGuard
@@ -37,7 +40,7 @@ from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
 from shared.ledger.quotas import Quotas
 from shared.logs import get_logger
 from shared.preference_layers import Resolved
-from shared.tasks import Quoted
+from shared.tasks import Learn, Quoted, Tag, Translate
 
 log = get_logger(__name__)
 
@@ -110,9 +113,20 @@ class Reception:
         wake: Callable[[Ready], None],
         rules: Rules,
         history_reader: HistoryReader | None = None,
+        access_gate: AccessGate | None = None,
     ) -> None:
-        """``history_reader``: fetches the messages of tasks; None where there are none."""
+        """Store the dependencies.
+
+        Args:
+            store: the ledger.
+            delivery: shows what is answered.
+            wake: wakes workers.
+            rules: the operator's limits.
+            history_reader: fetches the messages of tasks; None where there are none.
+            access_gate: who may ask; None in the terminal, where everybody may.
+        """
         self.store = store
+        self.access_gate = access_gate
         self.threads = Threads(store)
         self._history_reader = history_reader
         self.flood_guard = FloodGuard(rules.allowance)
@@ -135,7 +149,7 @@ class Reception:
     def quotas(self, origin: Origin, roles: frozenset[str] = frozenset()) -> Quotas:
         """The daily quotas of a person with these roles, and of their channel."""
         resolved = self.resolved(origin)
-        return Quotas(resolved.quota_of(roles), resolved.channel_quota)
+        return Quotas(resolved.quota_of(roles), resolved.channel_quota, resolved.workspace_quota)
 
     async def mute(self, origin: Origin, *, is_muted: bool) -> bool:
         """Mute or unmute the thread of a message that a person marked for it.
@@ -163,8 +177,10 @@ class Reception:
         """
         incoming = self.situated(incoming)
         asker = incoming.origin.asker
-        if not may_be_ours(incoming) or self.flood_guard.holds_off(asker):
+        admitted = await self._admitted(incoming)
+        if admitted is None:
             return None
+        incoming = admitted
         if age_s > LATE_S:
             incoming = dataclasses.replace(incoming, late_s=age_s)
         if files and is_for_us(incoming.situation) and await files.learn(incoming):
@@ -186,6 +202,40 @@ class Reception:
         taken = await self._with_messages(taken, taken.wanted)
         async with self._in_line(incoming):
             return await self._accept(taken, incoming, age_s)
+
+    async def admits(self, incoming: Incoming) -> bool:
+        """Whether a message may be for us and its author may ask there; tells one who may not."""
+        return await self._admitted(self.situated(incoming)) is not None
+
+    async def lets(self, request: AccessRequest) -> bool:
+        """Whether a person may ask; does not tell one who may not."""
+        return self.access_gate is None or (await self.access_gate.check(request)).is_allowed
+
+    async def _admitted(self, incoming: Incoming) -> Incoming | None:
+        """A message that may be for us, with what its author may see; None if it is refused."""
+        if not may_be_ours(incoming) or self.flood_guard.holds_off(incoming.origin.asker):
+            return None
+        if self.access_gate is None:
+            return incoming
+        decision = await self.access_gate.check(incoming.access_request)
+        if not decision.is_allowed:
+            await self._turn_away(incoming, decision)
+            return None
+        return dataclasses.replace(incoming, is_confined=decision.is_confined)
+
+    async def _turn_away(self, incoming: Incoming, decision: AccessDecision) -> None:
+        """Tell the author of a message that is for us, and that was meant for us."""
+        task = incoming.task
+        is_unasked = isinstance(task, Translate | Learn) and task.is_unasked
+        if self.access_gate is None or is_unasked or isinstance(task, Tag):
+            return
+        if not is_for_us(incoming.situation):
+            try:
+                incoming = await self.threads.looked_up(incoming)
+            except LEDGER_AWAY:
+                return
+        if is_for_us(incoming.situation):
+            await self.access_gate.turn_away(incoming.access_request, decision)
 
     async def is_known(self, origin: Origin) -> bool:
         """Whether there is a job of this origin, and not a silent refusal.
@@ -302,7 +352,10 @@ class Reception:
             return None
         origin, resolved = taken.job.origin, self.resolved(incoming.origin)
         taken = dataclasses.replace(
-            taken, job=dataclasses.replace(taken.job, manner=resolved.manner)
+            taken,
+            job=dataclasses.replace(
+                taken.job, manner=resolved.manner, is_confined=incoming.is_confined
+            ),
         )
         is_asked = taken.job.kind.is_answered and not taken.job.is_unasked
         limits = dataclasses.replace(self._rules.limits, retention_ms=self._retention_ms(origin))

@@ -56,7 +56,7 @@ async def installed_workspaces(
     accounts = Accounts(installations, app.access)
     sights = Sights(accounts, store)
     surfaces = MultiSurface(app.access, SharedRateBudget(store), accounts.find, wiring.max_parts)
-    link = Link(wiring, surfaces, Platform.SLACK, sights)
+    link = Link(wiring, surfaces, Platform.SLACK, sights, sights)
     marks = ReadMarks(store, Platform.SLACK)
 
     def make(account: Account) -> Workspace:

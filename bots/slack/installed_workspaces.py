@@ -8,15 +8,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bots.access.decision import AccessFacts
+from bots.access.request import AccessRequest
 from bots.incoming.context import Wanted
 from bots.incoming.reception import LEDGER_AWAY
 from bots.slack.accounts import Accounts
+from bots.slack.handlers.access import SlackAccessFacts
 from bots.slack.handlers.history import ChannelAccess, channel_access_of
 from bots.slack.sdk.client import Account
 from bots.slack.workspace import Workspace
 from bots.store import AsyncStore
 from bots.tasks import end
-from shared.errors import PlaceUnreadableError
+from shared.access import AccessName
+from shared.errors import PlaceUnreadableError, PlatformUnavailableError, UndeliverableError
 from shared.jobs import Origin
 from shared.logs import get_logger
 from shared.tasks import Quoted
@@ -48,6 +52,31 @@ class Sights:
         if account is None:
             raise PlaceUnreadableError
         return await self.of(account).history_reader.gather(origin, wanted)
+
+    def placed(self, request: AccessRequest) -> AccessRequest:
+        """The request as it is: an event was brought to the workspace that it names."""
+        return request
+
+    async def facts(self, request: AccessRequest, names: frozenset[AccessName]) -> AccessFacts:
+        """The facts about a person. See ``bots.access.gate.AccessPlatform``."""
+        return await (await self._access_facts(request)).facts(request, names)
+
+    async def tell(self, request: AccessRequest, sentence: str) -> None:
+        """Show a sentence to one person alone. Raises PlatformError."""
+        await (await self._access_facts(request)).tell(request, sentence)
+
+    async def locale(self, request: AccessRequest) -> str:
+        """The language of a person's Slack. Raises PlatformError."""
+        return await (await self._access_facts(request)).locale(request)
+
+    async def _access_facts(self, request: AccessRequest) -> SlackAccessFacts:
+        try:
+            account = await self._accounts.find(request.origin.team)
+        except LEDGER_AWAY as error:
+            raise PlatformUnavailableError(type(error).__name__) from error
+        if account is None:
+            raise UndeliverableError("not installed there")
+        return self.of(account).access_facts
 
 
 @dataclass(frozen=True, slots=True)

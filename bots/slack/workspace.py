@@ -9,8 +9,9 @@ from bots.incoming.intake import Incoming
 from bots.incoming.read_marks import ReadMarks
 from bots.incoming.reception import FileSource
 from bots.slack.files import Downloads
+from bots.slack.handlers.access import SlackAccessCheck
 from bots.slack.handlers.account import SlackAccountHandlers
-from bots.slack.handlers.ack import PromptAck
+from bots.slack.handlers.ack import PromptAck, mrkdwn
 from bots.slack.handlers.attachments import SlackAttachmentFetcher
 from bots.slack.handlers.automation import SlackAutomationHandlers, Sources
 from bots.slack.handlers.backfill import SlackBackfill, thread_name
@@ -29,7 +30,9 @@ from bots.slack.stream_text import answer_thread
 from bots.slack.views import ask as ask_view
 from bots.slack.views import buttons, home, settings
 from bots.slack.views.account import FORGET
+from bots.slack.views.components import notice
 from bots.slack.views.settings import WORKSPACE
+from shared.errors import NotAllowedError
 from shared.jobs import Platform
 
 
@@ -49,7 +52,8 @@ class Workspace:
         self._reception = reception
         self._answer_actions = link.answer_actions
         self._marks = marks
-        self._backfill = SlackBackfill(me, sight.history)
+        access_check = self._access_check = SlackAccessCheck(me, link.access_gate)
+        self._backfill = SlackBackfill(me, sight.history, access_check)
         downloads = Downloads(access.bot_token, access.api_url, automation_rules.files)
         sources = Sources(sight.history, sight.history_reader, downloads)
         self._automation_handlers = SlackAutomationHandlers(
@@ -70,7 +74,7 @@ class Workspace:
             me, link, sight, self._automation_handlers, self._account_handlers, self._prompt_ack
         )
         self._button_handlers = SlackButtonHandlers(
-            reception.store, link.answer_actions, sight, screen, self._prompt_ack
+            reception.store, link.answer_actions, sight, screen, self._prompt_ack, access_check
         )
 
     async def run(self) -> None:
@@ -114,7 +118,15 @@ class Workspace:
             tell = functools.partial(self._account_handlers.tell, user)
             return await self._prompt_ack.answer_in_time(work, ask_view.QUESTION, tell)
         submission = settings.read_submission(payload)
-        return await self._settings_handlers.take(submission) if submission else {}
+        if submission is None:
+            return {}
+        try:
+            here = self._access_check.at(submission.user)
+            await self._access_check.require(here, of_operator_alone=True)
+        except NotAllowedError as error:
+            said = mrkdwn(error.sentence)
+            return {"response_action": "update", "view": notice(said)} if said else {}
+        return await self._settings_handlers.take(submission)
 
     async def on_button(self, payload: Json) -> None:
         """Handle a pressed button. See ``app.SlackEventHandler``."""
@@ -179,9 +191,11 @@ class Workspace:
 
     async def _take_edited(self, body: Json, edited_at_s: float) -> None:
         """Update the answer and the rating of a message that was edited."""
-        await self._automation_handlers.rate_again(body, edited_at_s)
         origin = events.origin_of(body, self._me)
-        if origin is not None and events.is_from_person(body["event"], self._me):
+        if origin is None or not await self._access_check.lets(origin):
+            return
+        await self._automation_handlers.rate_again(body, edited_at_s)
+        if events.is_from_person(body["event"], self._me):
             await self._answer_actions.edited(events.to_incoming(body, origin, self._me))
 
     def _files_of(self, body: Json, incoming: Incoming) -> FileSource:

@@ -7,6 +7,13 @@ from typing import Annotated
 import typer
 
 from shared.cli import doctor, sessions
+from shared.cli.access import (
+    access_entries,
+    access_json,
+    access_lines,
+    names_of,
+    put_on_list,
+)
 from shared.cli.benches import (
     ScalingOrder,
     ServingOrder,
@@ -136,6 +143,31 @@ def audit(
         entries = operator.run(preferences.audit(most))
         for entry in reversed(entries):
             _print(audit_json(entry) if as_json else audit_line(entry))
+
+
+Names = Annotated[
+    list[str],
+    typer.Argument(help="such as slack:T01, slack:T01/C01, slack:*/guests, discord:1/role:2"),
+]
+
+
+@app.command()
+def allow(names: Names) -> None:
+    """Let workspaces, channels, people or groups ask, at once; see docs/access.md."""
+    _put_on_list(names, preferences.ALLOWED)
+
+
+@app.command()
+def deny(names: Names) -> None:
+    """Let them not ask, at once; this goes before everything that is allowed."""
+    _put_on_list(names, preferences.DENIED)
+
+
+def _put_on_list(names: list[str], which: str) -> None:
+    read = names_of(names)
+    with open_operator_connection(_settings()) as operator:
+        for name in read:
+            _print(put_on_list(operator, name, which))
 
 
 @app.command(name="export-user")
@@ -282,6 +314,27 @@ def scale(
     counts = tuple(workers or [1, 2, 4])
     order = ScalingOrder(counts, slots, tokens_per_s, repeats, as_json)
     raise typer.Exit(bench_scaling(order))
+
+
+access = _group("access", "Who may ask: what `parley allow` and `parley deny` have stored.")
+
+
+@access.command(name="list")
+def list_access(
+    *, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+) -> None:
+    """List who is allowed and denied, by whom; nothing: everybody may ask."""
+    settings = _settings()
+    with open_operator_connection(settings) as operator:
+        entries = list(access_entries(operator, settings.access.lists))
+    for line in [access_json(entries)] if as_json else access_lines(entries):
+        _print(line)
+
+
+@access.command()
+def remove(names: Names) -> None:
+    """Take names off both lists, at once."""
+    _put_on_list(names, "")
 
 
 dead = _group("dead", "Questions that were given up after PARLEY_MAX_ATTEMPTS runs.")

@@ -68,6 +68,9 @@ PREFERENCES_CHANGES = PREFIX + "preferences_changes"
 PREFERENCES_NEWS = PREFIX + "preferences_news"
 """Pub/sub channel: the scope whose preferences have just changed."""
 
+ACCESS = PREFIX + "access"
+"""Hash: each name that `parley allow` or `parley deny` put on a list -> ``allowed``, ``denied``."""
+
 AUDIT = PREFIX + "audit"
 """Stream: who changed which setting."""
 
@@ -252,8 +255,16 @@ def told(name: str) -> str:
     return f"{PREFIX}told:{name}"
 
 
+def access_told(name: str) -> str:
+    """String: exists for a while after a person was told that they may not ask."""
+    return f"{PREFIX}access_told:{name}"
+
+
 def used(scope: str, name: str) -> str:
-    """Hash: the usage of a person (``user``) or a channel on a day, whose number is appended."""
+    """Hash: the usage of a person (``user``), a channel or a workspace on a day.
+
+    The number of the day is appended.
+    """
     return f"{PREFIX}used:{scope}:{name}"
 
 

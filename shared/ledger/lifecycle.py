@@ -196,17 +196,24 @@ def _quota_words(origin: Origin, quotas: Quotas | None) -> tuple[str | int, ...]
     """The counters with their limits, then the refusals for each used-up quota."""
     if quotas is None:
         return ("",)
-    user, channel = counted(origin)
+    user, channel, workspace = counted(origin)
+    replies = _quota_refusals(quotas)
     return (
         *(user, quotas.user.messages or 0, quotas.user.tokens or 0),
         *(channel, quotas.channel.messages or 0, quotas.channel.tokens or 0),
-        *_quota_refusals(quotas),
+        *replies[:4],
+        *(workspace, quotas.workspace.messages or 0, quotas.workspace.tokens or 0),
+        *replies[4:],
     )
 
 
 @functools.lru_cache(maxsize=64)
 def _quota_refusals(quotas: Quotas) -> tuple[str, ...]:
-    pairs = (("You have", quotas.user), ("This channel has", quotas.channel))
+    pairs = (
+        ("You have", quotas.user),
+        ("This channel has", quotas.channel),
+        ("This workspace has", quotas.workspace),
+    )
     return tuple(
         codec.encode(QuotaError(whose, limit or 0, unit).to_reply())
         for whose, quota in pairs

@@ -1,7 +1,7 @@
-"""The stored preferences: read, changed without losing a concurrent change, and audited.
+"""The stored preferences and access lists: read, changed without losing a change, and audited.
 
-Calls that either side runs. A hash holds the preferences, each with its version, a stream the
-audit of changes, which holds the setting, never a message.
+Calls that either side runs. A hash holds the preferences, each with its version, another one the
+operator's access lists, a stream the audit of changes, which holds the setting, never a message.
 """
 
 import dataclasses
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.access import NO_LISTS, AccessLists, AccessNameError, parse_name
 from shared.errors import CodecError
 from shared.ledger import codec, keys
-from shared.ledger.calls import Call, Raw, text_of
+from shared.ledger.calls import Call, Raw, is_one, text_of
 from shared.preferences import Preferences, Scope, Stored, changes
 
 PUT = f"""
@@ -52,6 +53,37 @@ AUDIT = f"""
 return redis.call('XREVRANGE', '{keys.AUDIT}', '+', '-', 'COUNT', ARGV[1])
 """
 
+
+ALLOWED, DENIED = "allowed", "denied"
+OPERATOR = "operator"
+"""Who changes these lists, for the audit."""
+
+READ_ACCESS = f"""
+-- No ARGV. Returns {{name, list, ...}}.
+return redis.call('HGETALL', '{keys.ACCESS}')
+"""
+
+PUT_ACCESS = f"""
+-- ARGV: name, list or '' to remove it, scope and user for the audit.
+-- Returns the list that it was on, or ''.
+local before = redis.call('HGET', '{keys.ACCESS}', ARGV[1]) or ''
+if before == ARGV[2] then return {{before}} end
+if ARGV[2] == '' then
+  redis.call('HDEL', '{keys.ACCESS}', ARGV[1])
+else
+  redis.call('HSET', '{keys.ACCESS}', ARGV[1], ARGV[2])
+end
+redis.call('INCR', '{keys.PREFERENCES_CHANGES}')
+redis.call('XADD', '{keys.AUDIT}', 'MAXLEN', '~', {keys.MAX_AUDIT}, '*', 'scope', ARGV[3],
+  'user', ARGV[4], 'field', 'access ' .. ARGV[1], 'old', before, 'new', ARGV[2])
+redis.call('PUBLISH', '{keys.PREFERENCES_NEWS}', ARGV[3])
+return {{before}}
+"""
+
+NOTE_TOLD = """
+-- ARGV: key, lifetime in ms. Returns 1 if it was not noted before.
+return redis.call('SET', ARGV[1], 1, 'NX', 'PX', ARGV[2]) and 1 or 0
+"""
 
 NOTHING_KNOWN = -1
 """As the known number of changes: read everything."""
@@ -131,6 +163,47 @@ def read_all(num_known: int = NOTHING_KNOWN) -> Call[Everything]:
 def audit(most: int) -> Call[tuple[AuditEntry, ...]]:
     """The latest changes, the latest first."""
     return Call(AUDIT, (most,), lambda raw: tuple(_entry(item) for item in raw))
+
+
+def read_access() -> Call[AccessLists]:
+    """The operator's lists. A name that this version cannot read makes them unknown."""
+
+    def lists(raw: Raw) -> AccessLists:
+        words = [text_of(word) for word in raw]
+        try:
+            named = {
+                parse_name(name): which for name, which in zip(words[::2], words[1::2], strict=True)
+            }
+        except AccessNameError:
+            return AccessLists(is_known=False)
+        if not named:
+            return NO_LISTS
+        return AccessLists(
+            frozenset(name for name, which in named.items() if which == ALLOWED),
+            frozenset(name for name, which in named.items() if which == DENIED),
+            all(which in {ALLOWED, DENIED} for which in named.values()),
+        )
+
+    return Call(READ_ACCESS, (), lists)
+
+
+def put_access(name: str, which: str, scope: str) -> Call[str]:
+    """Put a name on a list, in place of the other, or take it off.
+
+    Args:
+        name: as ``AccessName`` writes it.
+        which: ``allowed``, ``denied``, or empty to take it off.
+        scope: the workspace that it is about, for the audit.
+
+    Returns:
+        the list that it was on; empty for none.
+    """
+    return Call(PUT_ACCESS, (name, which, scope, OPERATOR), lambda raw: text_of(raw[0]))
+
+
+def note_told(name: str, lifetime_ms: int) -> Call[bool]:
+    """Note that a person was told that they may not ask; False if they were told before."""
+    return Call(NOTE_TOLD, (keys.access_told(name), lifetime_ms), is_one)
 
 
 def as_json(entry: AuditEntry) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The daily quotas of people and channels, and today's usage. A day is one of UTC.
+"""The daily quotas of people, channels and workspaces, and today's usage. A day is one of UTC.
 
 Counted by the ledger's own steps: messages when they are accepted, tokens when an answer ends.
 """
@@ -17,10 +17,11 @@ MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """The quotas that apply to one message: its author's and its channel's."""
+    """The quotas that apply to one message: its author's, its channel's, its workspace's."""
 
     user: Quota = NO_QUOTA
     channel: Quota = NO_QUOTA
+    workspace: Quota = NO_QUOTA
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +34,21 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Today's usage of a person and a channel, and the time until it resets."""
+    """Today's usage of a person, a channel and a workspace, and the time until it resets."""
 
     user: Used
     channel: Used
     left_s: int
     """Seconds until it resets, at 00:00 UTC."""
+    workspace: Used = Used()
 
 
 def usage(origin: Origin) -> Call[Usage]:
-    """Today's usage of the origin's person and its channel."""
+    """Today's usage of the origin's person, its channel and its workspace."""
 
     def read(raw: Raw) -> Usage:
         numbers = [int(text_of(word)) for word in raw]
-        return Usage(Used(*numbers[0:2]), Used(*numbers[2:4]), numbers[4])
+        return Usage(Used(*numbers[0:2]), Used(*numbers[2:4]), numbers[6], Used(*numbers[4:6]))
 
     return Call(scripts.USAGE, counted(origin), read)
 
@@ -56,11 +58,15 @@ def today() -> Call[int]:
     return Call(scripts.TODAY, (), lambda raw: int(text_of(raw)))
 
 
-def counted(origin: Origin) -> tuple[str, str]:
-    """The counter keys of a message: its person's and its channel's, without the day."""
+def counted(origin: Origin) -> tuple[str, str, str]:
+    """The counter keys of a message, without the day: its person's, channel's and workspace's.
+
+    Discord's direct messages count as one workspace together.
+    """
     return (
         keys.used("user", origin.asker),
         keys.used("channel", f"{origin.tenant}:{origin.parent or origin.channel}"),
+        keys.used("workspace", origin.tenant),
     )
 
 
@@ -75,7 +81,9 @@ def quota_text(quotas: Quotas, used: Usage) -> str:
         _line("You", quotas.user, used.user),
         _line("This channel", quotas.channel, used.channel),
     ]
-    limits = (quotas.user, quotas.channel)
+    if quotas.workspace != NO_QUOTA:
+        lines.append(_line("This workspace", quotas.workspace, used.workspace))
+    limits = (quotas.user, quotas.channel, quotas.workspace)
     if not any(quota.messages or quota.tokens for quota in limits):
         lines.append("Nobody has set a limit here.")
     lines.append(f"Counting begins anew at 00:00 UTC, in {_duration(used.left_s)}.")

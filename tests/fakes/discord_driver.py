@@ -75,11 +75,23 @@ class Driver:
         return self.world.add_user(name, bot=bot, user_id=user_id)
 
     def add_guild(
-        self, name: str = "guild", members: Iterable[Ref] = (), guild_id: int | None = None
+        self,
+        name: str = "guild",
+        members: Iterable[Ref] = (),
+        guild_id: int | None = None,
+        *,
+        is_foreign: bool = False,
     ) -> Guild:
-        """Make a guild with these members, the bot and the owner; it has no channels yet."""
+        """Make a guild with these members, the owner, and the bot unless it is foreign.
+
+        It has no channels yet.
+        """
         users = [self.world.users[to_id(user)] for user in members]
-        return self.world.add_guild(name, users, guild_id)
+        return self.world.add_guild(name, users, guild_id, is_foreign=is_foreign)
+
+    def give_role(self, guild_id: Ref, user_id: Ref, role: Role) -> None:
+        """Give a member a role; the bot is not told, as without the intent for members."""
+        self.world.guilds[to_id(guild_id)].members[to_id(user_id)].append(role.id)
 
     def add_role(self, guild_id: Ref, name: str, *, mentionable: bool = True) -> Role:
         """Make a role in a guild."""
@@ -92,10 +104,13 @@ class Driver:
         name: str = "general",
         kind: ChannelKind = ChannelKind.TEXT,
         channel_id: int | None = None,
+        *,
+        category: Ref | None = None,
     ) -> Channel:
-        """Make a channel in a guild."""
+        """Make a channel in a guild, in a category if one is given."""
         guild = self.world.guilds[to_id(guild_id)]
-        return self.world.add_channel(guild, name, ChannelKind(kind), channel_id)
+        above = None if category is None else to_id(category)
+        return self.world.add_channel(guild, name, ChannelKind(kind), channel_id, category=above)
 
     def add_dm(self, user_id: Ref) -> Channel:
         """Return the direct message channel of the bot and a user, made at first use."""
@@ -206,13 +221,15 @@ class Driver:
         user_id: Ref,
         name: str,
         options: dict[str, OptionValue] | None = None,
+        *,
+        is_user_install: bool = False,
     ) -> Interaction:
         """Use a slash command; subcommands follow after spaces in `name`. A file is an option.
 
         Raises:
             LookupError: the bot has not registered it.
         """
-        place = Place(to_id(channel_id), to_id(user_id))
+        place = Place(to_id(channel_id), to_id(user_id), is_user_install=is_user_install)
         return await self._done(self._interactions.call_command(place, name, options or {}))
 
     async def type_option(

@@ -196,7 +196,8 @@ class Gateway:
         self._attach(connection, session)
         session.dispatch("READY", self._ready_json(session))
         for guild in self._world.guilds.values():
-            self._dispatch_to(session, self._world.guild_event(guild))
+            if not guild.is_foreign:
+                self._dispatch_to(session, self._world.guild_event(guild))
 
     def _find_refusal(self, connection: Connection, data: Json) -> Close | None:
         """Return the code to close with if this IDENTIFY is not acceptable."""
@@ -236,7 +237,8 @@ class Gateway:
         return num_recent < self._settings.max_concurrency or not self._settings.identify_interval_s
 
     def _ready_json(self, session: Session) -> Json:
-        guilds = [g for g in self._world.guilds.values() if session.wants(self._in_guild(g.id))]
+        ours = [guild for guild in self._world.guilds.values() if not guild.is_foreign]
+        guilds = [guild for guild in ours if session.wants(self._in_guild(guild.id))]
         return {
             "v": API_VERSION,
             "user": payloads.own_user_json(self._world.bot),

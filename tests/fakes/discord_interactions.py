@@ -59,6 +59,7 @@ class Place:
     user_id: int
     message_id: int | None = None
     locale: str = ""
+    is_user_install: bool = False
 
 
 class Interactions:
@@ -169,9 +170,13 @@ class Interactions:
             created_at_s=self._world.settings.clock(),
             message_id=place.message_id,
             locale=place.locale,
+            is_user_install=place.is_user_install,
         )
         self._world.interactions[interaction.id] = interaction
+        # What a user install does comes to the first shard, as direct messages do.
         guild_id = self._world.channels[place.channel_id].guild_id
+        if place.is_user_install:
+            guild_id = None
 
         def build(_intents: int) -> Json:
             return payloads.interaction_json(self._world, interaction)

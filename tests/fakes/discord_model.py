@@ -41,6 +41,7 @@ class ChannelKind(IntEnum):
     TEXT = 0
     DM = 1
     VOICE = 2
+    CATEGORY = 4
     ANNOUNCEMENT = 5
     PUBLIC_THREAD = 11
     PRIVATE_THREAD = 12
@@ -85,6 +86,8 @@ class Guild:
     owner_id: int
     roles: dict[int, Role] = field(default_factory=dict)
     members: dict[int, list[int]] = field(default_factory=dict)
+    is_foreign: bool = False
+    """Whether the bot is not its member: only user installs reach it from there."""
 
 
 @dataclass(slots=True)
@@ -207,6 +210,8 @@ class Interaction:
     message_id: int | None = None
     locale: str = ""
     """The language of the user's Discord; empty for the usual one."""
+    is_user_install: bool = False
+    """Used by a person who installed the app for themselves, where no server has."""
     response: Json | None = None
     message_ids: list[int] = field(default_factory=list)
 

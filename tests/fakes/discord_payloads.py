@@ -361,6 +361,8 @@ def interaction_json(world: "World", interaction: Interaction) -> Json:
         "context": 0 if channel.guild_id else 1,
         "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},
     }
+    if interaction.is_user_install:
+        body["authorizing_integration_owners"] = {"1": str(interaction.user_id)}
     if interaction.locale:
         body["locale"] = interaction.locale
     if interaction.message_id is not None:

@@ -110,14 +110,22 @@ class World:
         self.users[user.id] = user
         return user
 
-    def add_guild(self, name: str, members: Iterable[User], guild_id: int | None = None) -> Guild:
-        """Make a guild with these members, the bot and the owner."""
-        guild = Guild(guild_id or self.ids.make(), name, self.owner.id)
+    def add_guild(
+        self,
+        name: str,
+        members: Iterable[User],
+        guild_id: int | None = None,
+        *,
+        is_foreign: bool = False,
+    ) -> Guild:
+        """Make a guild with these members, the owner, and the bot unless it is foreign."""
+        guild = Guild(guild_id or self.ids.make(), name, self.owner.id, is_foreign=is_foreign)
         guild.roles[guild.id] = Role(guild.id, "@everyone", mentionable=False)
-        for user in (self.owner, self.bot, *members):
+        for user in (self.owner, *(() if is_foreign else (self.bot,)), *members):
             guild.members[user.id] = []
         self.guilds[guild.id] = guild
-        self.emit(self.guild_event(guild))
+        if not is_foreign:
+            self.emit(self.guild_event(guild))
         return guild
 
     def guild_event(self, guild: Guild) -> Event:
@@ -141,10 +149,18 @@ class World:
         return role
 
     def add_channel(
-        self, guild: Guild, name: str, kind: ChannelKind, channel_id: int | None = None
+        self,
+        guild: Guild,
+        name: str,
+        kind: ChannelKind,
+        channel_id: int | None = None,
+        *,
+        category: int | None = None,
     ) -> Channel:
-        """Make a channel in a guild."""
-        channel = Channel(channel_id or self.ids.make(), kind, name, guild_id=guild.id)
+        """Make a channel in a guild, in a category if one is given."""
+        channel = Channel(
+            channel_id or self.ids.make(), kind, name, guild_id=guild.id, parent_id=category
+        )
         self._add_place(channel, "CHANNEL_CREATE", {})
         return channel
 

@@ -14,7 +14,12 @@ def message_json(store: Store, message: Message, *, is_with_metadata: bool = Fal
     """Return a message as the Web API and the events show it."""
     settings = store.settings
     shown: Json = {"type": "message", "ts": message.ts, "text": message.text}
-    shown["team"] = store.team_of(message.channel)
+    author = store.users.get(message.user or "")
+    home = (author.team if author else "") or store.team_of(message.channel)
+    shown["team"] = home
+    if home != store.team_of(message.channel):
+        # docs.slack.dev/apis/slack-connect: events of people of other organisations
+        shown |= {"user_team": home, "source_team": home}
     optional = {
         "user": message.user,
         "subtype": message.subtype,
@@ -242,7 +247,7 @@ def interaction(store: Store, user: User) -> Json:
             "id": user.id,
             "username": user.name,
             "name": user.name,
-            "team_id": settings.team_id,
+            "team_id": user.team or settings.team_id,
         },
         "trigger_id": store.issue_trigger(user.id),
     }

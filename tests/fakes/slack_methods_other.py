@@ -191,7 +191,9 @@ def users_info(store: Store, call: Call) -> Json:
     profile = {"real_name": real_name, "display_name": user.name}
     shown = {
         "id": user.id,
-        "team_id": store.settings.team_id,
+        "team_id": user.team or store.tokens.get(call.token or "", store.settings.team_id),
+        "is_restricted": user.is_restricted,
+        "is_ultra_restricted": user.is_ultra_restricted,
         "name": user.name,
         "real_name": real_name,
         "deleted": False,
@@ -204,6 +206,14 @@ def users_info(store: Store, call: Call) -> Json:
     if call.flag("include_locale"):
         shown["locale"] = user.locale
     return {"user": shown}
+
+
+def usergroups_users_list(store: Store, call: Call) -> Json:
+    """usergroups.users.list."""
+    found = store.usergroups.get(call.need("usergroup", "invalid_arguments"))
+    if found is None:
+        raise ApiError("no_such_subteam")
+    return {"users": sorted(found)}
 
 
 def get_permalink(store: Store, call: Call) -> Json:
@@ -288,6 +298,7 @@ METHODS: dict[str, Callable[[Store, Call], Json]] = {
     "pins.list": pins_list,
     "reactions.add": chat.add_reaction,
     "reactions.remove": chat.remove_reaction,
+    "usergroups.users.list": usergroups_users_list,
     "users.conversations": conversations_list,
     "users.info": users_info,
     "views.open": views.open_view,

@@ -48,19 +48,33 @@ class People:
         )
         return self._store.add_channel(channel)
 
-    def add_user(
+    def add_user(  # noqa: PLR0913 - everything after the name is rare and named
         self,
         user_id: str,
         name: str,
         *,
         real_name: str = "",
         is_admin: bool = False,
+        is_guest: bool = False,
+        team: str = "",
         locale: str = "en-US",
     ) -> User:
-        """Add a person; `say` makes up those nobody added."""
-        user = User(id=user_id, name=name, real_name=real_name, is_admin=is_admin, locale=locale)
+        """Add a person; `say` makes up those nobody added. With a `team` one of another."""
+        user = User(
+            id=user_id,
+            name=name,
+            real_name=real_name,
+            is_admin=is_admin,
+            is_restricted=is_guest,
+            team=team,
+            locale=locale,
+        )
         self._store.users[user_id] = user
         return user
+
+    def add_usergroup(self, group_id: str, members: Collection[str]) -> None:
+        """Add a user group, or replace its people."""
+        self._store.usergroups[group_id] = set(members)
 
     async def say(
         self,

@@ -26,6 +26,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "pins.list": ("pins:read",),
     "reactions.add": ("reactions:write",),
     "reactions.remove": ("reactions:write",),
+    "usergroups.users.list": ("usergroups:read",),
     "users.conversations": _READ,
     "users.info": ("users:read",),
 }

@@ -56,6 +56,11 @@ class User:
     real_name: str = ""
     is_bot: bool = False
     is_admin: bool = False
+    is_restricted: bool = False
+    """A guest; with `is_ultra_restricted` one of a single channel."""
+    is_ultra_restricted: bool = False
+    team: str = ""
+    """The workspace of a person of another organisation, who is here in shared channels."""
     locale: str = "en-US"
     tz: str = "Europe/Berlin"
 
@@ -245,6 +250,8 @@ class Store:
         self.triggers: dict[str, str] = {}
         self.files: dict[str, File] = {}
         self.file_requests: list[dict[str, str]] = []
+        self.usergroups: dict[str, set[str]] = {}
+        """User group -> its people."""
         self.pins: dict[tuple[str, str], Pin] = {}
         self.base_url: Callable[[], str] = str
         self.codes: dict[str, str] = {}

@@ -416,6 +416,7 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "reactions_add": {"reactions:write"},
     "pins_list": {"pins:read"},
     "reactions_remove": {"reactions:write"},
+    "usergroups_users_list": {"usergroups:read"},
     "users_conversations": READ,
     "users_info": {"users:read"},
     "views_open": set(),

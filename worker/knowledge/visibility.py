@@ -33,6 +33,8 @@ class DocumentPlace:
     """For a place that a question comes from: the parent channel of a thread; else empty. Documents
     of the
     parent are visible in the thread, but not the reverse."""
+    is_confined: bool = dataclasses.field(default=False, kw_only=True)
+    """For the same: whether a guest asks, who sees the documents of this very channel alone."""
 
     def __post_init__(self) -> None:
         """Refuse any part that is no valid id."""
@@ -53,6 +55,9 @@ class DocumentPlace:
     @property
     def seen(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """The platforms, teams and channels whose documents are visible from here."""
+        if self.is_confined:
+            channels = {self.channel, self.parent or self.channel} - {ANY}
+            return frozenset({self.platform}), frozenset({self.team}), frozenset(channels)
         channels = {ANY, self.channel, self.parent or ANY}
         return frozenset({ANY, self.platform}), frozenset({ANY, self.team}), frozenset(channels)
 
@@ -69,13 +74,17 @@ def channel_of(origin: Origin) -> DocumentPlace:
     return DocumentPlace(origin.platform.value, origin.team, origin.channel)
 
 
-def view_of(origin: Origin) -> DocumentPlace:
+def view_of(origin: Origin, *, is_confined: bool = False) -> DocumentPlace:
     """The channel of a message, as the place that a question comes from.
+
+    Args:
+        origin: of the message.
+        is_confined: whether its author sees the documents of that channel alone.
 
     Raises:
         ValueError: as ``channel_of``.
     """
-    return dataclasses.replace(channel_of(origin), parent=origin.parent)
+    return dataclasses.replace(channel_of(origin), parent=origin.parent, is_confined=is_confined)
 
 
 def parse_place(text: str) -> DocumentPlace:

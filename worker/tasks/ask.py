@@ -5,6 +5,7 @@ the reply says so. A chat is answered from them too, when they plainly have the 
 """
 
 import dataclasses
+import functools
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ class Asking:
         return answer
 
     def _find(self, job: Job) -> Findings:
-        return self._search.find(clean(job.text), place_of(view_of, job.origin), NUM_PASSAGES)
+        view = functools.partial(view_of, is_confined=job.is_confined)
+        return self._search.find(clean(job.text), place_of(view, job.origin), NUM_PASSAGES)
 
     def _answer(self, held: HeldLease, findings: Findings) -> Outcome:
         job = held.lease.job

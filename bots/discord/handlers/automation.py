@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bots.discord.handlers.learning import LearningFetcher, pinned_text
 from bots.discord.parse import requests
-from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
+from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of, to_incoming
 from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
 from bots.discord.sdk.surface import DiscordSurface
 from bots.incoming.attachments import DEFAULT_BOUNDS, Bounds
@@ -88,6 +88,8 @@ class DiscordAutomationHandlers:
         is_muted = MUTE_WORDS.get(reaction.emoji)
         if is_muted is not None:
             origin = origin_of(reaction.place, reaction.message, reaction.user)
+            if not await self._reception.lets(reaction.access_request):
+                return
             with contextlib.suppress(*LEDGER_AWAY):
                 await self._reception.mute(origin, is_muted=is_muted)
         if incoming := requests.flagged(reaction):
@@ -129,6 +131,8 @@ class DiscordAutomationHandlers:
             wanted.append(requests.translation_of(facts, language))
         if not any(wanted) or not incoming.situation.is_from_person:
             return
+        if not await self._reception.lets(incoming.access_request):
+            return
         with contextlib.suppress(*LEDGER_AWAY):  # no person asked, so none is told
             if not await self._has_opted_out(incoming.origin, str(facts.author)):
                 for overheard in filter(None, wanted):
@@ -139,6 +143,8 @@ class DiscordAutomationHandlers:
         is_rated = str(facts.place.channel) in self._automation_rules.sentiment_channels
         rating = requests.rating_of(facts, edited_at_s)
         if not is_rated or rating is None or not facts.is_from_person or facts.is_ours:
+            return
+        if not await self._reception.lets(rating.access_request):
             return
         with contextlib.suppress(*LEDGER_AWAY):  # no person asked, so none is told
             if not await self._has_opted_out(rating.origin, str(facts.author)):
@@ -165,6 +171,8 @@ class DiscordAutomationHandlers:
     async def _learn_pins(self, place: DiscordPlace, *, is_told: bool) -> None:
         pins = await self._library.pins(place)
         for facts in pins.new:
+            if not await self._reception.lets(to_incoming(facts).access_request):
+                continue
             lessons = [lesson async for lesson in self._library.lessons(facts, asked=facts)]
             for lesson in filter(None, [pinned_text(facts), *lessons]):
                 if not await self._reception.receive_in_turn(

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bots.access.request import AccessHints
 from bots.discord.parse.text import plain_text
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
@@ -85,6 +86,8 @@ class Facts:
     """None if Discord does not say."""
     roles: frozenset[int] = frozenset()
     """The roles of its author."""
+    knows_roles: bool = False
+    """Whether Discord sent them along."""
     author_name: str = ""
     """The display name."""
     link: str = ""
@@ -173,6 +176,7 @@ def to_incoming(facts: Facts) -> Incoming:
         written_at_s=written_at_s(facts.message),
         roles=frozenset(map(str, facts.roles)),
         bot=origin.user if facts.is_from_bot and facts.author not in our_ids else "",
+        hints=AccessHints(knows_roles=facts.knows_roles),
     )
 
 

@@ -8,6 +8,7 @@ and the person an ``Incoming``.
 import dataclasses
 from dataclasses import dataclass
 
+from bots.access.request import NO_HINTS, AccessHints, AccessRequest
 from bots.discord.parse.payloads import DiscordPlace, Facts, File, origin_of
 from bots.discord.parse.text import plain_text
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
@@ -91,6 +92,7 @@ class UserRequest:
     ticket: str
     is_private: bool
     roles: frozenset[int] = frozenset()
+    hints: AccessHints = NO_HINTS
 
 
 def is_empty(task_request: TaskRequest) -> bool:
@@ -126,6 +128,7 @@ def incoming_of(act: UserRequest, task_request: TaskRequest) -> Incoming:
         wanted=task_request.wanted,
         roles=frozenset(map(str, act.roles)),
         quoted=_others(task_request.author, act.user),
+        hints=act.hints,
     )
 
 
@@ -258,6 +261,17 @@ class Reaction:
     message: int
     user: int
     emoji: str
+    roles: frozenset[int] | None = None
+    """The roles of the person; None if Discord did not send them along."""
+
+    @property
+    def access_request(self) -> AccessRequest:
+        """The person and the place, as a request for access."""
+        return AccessRequest(
+            origin_of(self.place, self.message, self.user),
+            frozenset(map(str, self.roles or ())),
+            hints=AccessHints(knows_roles=self.roles is not None),
+        )
 
 
 def flagged(reaction: Reaction) -> Incoming | None:
@@ -270,7 +284,16 @@ def flagged(reaction: Reaction) -> Incoming | None:
         act=f"{REACTION}:{reaction.emoji}:{reaction.user}",
         audience=Audience.ASKER,
     )
-    return Incoming(origin, "", ACT, task=Translate(code), wanted=Meant())
+    request = reaction.access_request
+    return Incoming(
+        origin,
+        "",
+        ACT,
+        task=Translate(code),
+        wanted=Meant(),
+        roles=request.roles,
+        hints=request.hints,
+    )
 
 
 def emoji_of(act: str) -> str | None:

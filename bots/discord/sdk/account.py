@@ -13,6 +13,7 @@ from bots.discord.sdk.interactions import (
     acknowledge,
     caller_of,
     log,
+    may_ask,
     say,
     say_instead,
 )
@@ -55,6 +56,8 @@ class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
         """Open the form, or say why not."""
+        if not await may_ask(interaction, of_operator_alone=True):
+            return
         account_handlers, caller = (
             interaction.client.event_handler.account_handlers,
             caller_of(interaction),
@@ -88,6 +91,8 @@ class SettingsModal(ui.Modal):
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]  # ours is always this client
         """Save the submitted values."""
+        if not await may_ask(interaction, of_operator_alone=True):
+            return
         if not await acknowledge(interaction, is_private=True):
             return
         values = {name: _given(each) for name, each in self._inputs.items()}

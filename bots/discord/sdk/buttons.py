@@ -12,7 +12,14 @@ from discord import ui
 from bots.delivery.buttons import AnswerButtons
 from bots.discord.sdk.client import NOBODY
 from bots.discord.sdk.convert import upload_of
-from bots.discord.sdk.interactions import ACKNOWLEDGED_CODE, AWAY, TOO_LATE_CODE, Interaction, log
+from bots.discord.sdk.interactions import (
+    ACKNOWLEDGED_CODE,
+    AWAY,
+    TOO_LATE_CODE,
+    Interaction,
+    log,
+    may_ask,
+)
 from bots.discord.views.buttons import (
     BUTTONS,
     FACES,
@@ -49,7 +56,7 @@ class ActionButton(ui.DynamicItem[ui.Button[ui.View]], template=TEMPLATE):
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]  # ours is always this client
         """Acknowledge the press, run its action, and tell the person the outcome, if any."""
-        if not await _acknowledge(interaction):
+        if not await may_ask(interaction) or not await _acknowledge(interaction):
             return
         is_moderator = interaction.permissions.manage_messages
         press = DiscordButtonPress(

@@ -14,10 +14,18 @@ import discord.gateway
 import discord.http
 import yarl
 
+from bots.access.request import AccessRequest
 from bots.delivery.surface import Piece
 from bots.discord.parse.payloads import Caller, DiscordPlace, Facts, Spot
 from bots.discord.parse.requests import Reaction, TaskRequest, UserRequest
-from bots.discord.sdk.convert import Readable, channels_of, facts_of, may_read, place_of
+from bots.discord.sdk.convert import (
+    Readable,
+    channels_of,
+    facts_of,
+    may_read,
+    place_of,
+    roles_of,
+)
 from bots.discord.sdk.errors import translated
 from bots.discord.views.buttons import DiscordButtonPress
 from bots.discord.views.settings import SettingsPage, Sheet
@@ -51,6 +59,16 @@ class DiscordAccess:
     api_url: str
     gateway_url: str | None = None
     """None: as Discord says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a channel lies in."""
+
+    parent: str
+    """The channel of a thread or a forum's post; else empty."""
+    category: str
+    """Empty for none."""
 
 
 class AccountHandlers(Protocol):
@@ -115,6 +133,12 @@ class DiscordEventHandler(Protocol):
 
     async def on_edit(self, facts: Facts, edited_at_s: float) -> None:
         """Handle an edited message; the time is in seconds since 1970."""
+        ...
+
+    async def refusal(
+        self, request: AccessRequest, *, of_operator_alone: bool = False
+    ) -> str | None:
+        """Why a person may not ask; empty if they were told already, None if they may."""
         ...
 
     async def on_command(self, act: UserRequest, task_request: TaskRequest) -> str:
@@ -248,8 +272,9 @@ class Client(discord.AutoShardedClient):
             channel = self.get_channel(added.channel_id)
             place = place_of(channel) if channel else DiscordPlace(added.guild_id, added.channel_id)
             name = added.emoji.name
+            roles = roles_of(added.member) if added.member else None
             await self.event_handler.on_reaction(
-                Reaction(place, added.message_id, added.user_id, name)
+                Reaction(place, added.message_id, added.user_id, name, roles)
             )
 
     async def on_guild_channel_pins_update(
@@ -348,6 +373,52 @@ class Client(discord.AutoShardedClient):
             member = await place.guild.fetch_member(user)
         rights = place.permissions_for(member)
         return rights.view_channel and rights.read_message_history
+
+    async def roles_in(self, guild: int, user: int) -> frozenset[str] | None:
+        """The roles of a person in a server; None if they, or we, are not its members.
+
+        Raises:
+            PlatformError: Discord does not say.
+        """
+        place = self.get_guild(guild)
+        if place is None:
+            return None
+        with translated():
+            try:
+                member = await place.fetch_member(user)
+            except discord.NotFound:
+                return None
+        return frozenset(map(str, roles_of(member)))
+
+    async def surroundings(self, channel: int) -> Surroundings:
+        """The parent and the category of a server's channel or thread.
+
+        Raises:
+            PlatformError: Discord does not say.
+        """
+        with translated():
+            place = self.get_channel(channel) or await self.fetch_channel(channel)
+            parent = place.parent_id if isinstance(place, discord.Thread) else None
+            above: object = place
+            if parent:
+                above = self.get_channel(parent) or await self.fetch_channel(parent)
+        category = getattr(above, "category_id", None)
+        return Surroundings(str(parent or ""), str(category or ""))
+
+    def locale_of(self, guild: int) -> str:
+        """The language of a server; empty if it is not known."""
+        place = self.get_guild(guild)
+        return place.preferred_locale.value if place else ""
+
+    async def whisper(self, user: int, text: str) -> None:
+        """Send a person a direct message.
+
+        Raises:
+            PlatformError: Discord does not accept it; they may take none.
+        """
+        with translated():
+            direct = await self.create_dm(discord.Object(user))
+            await direct.send(text, allowed_mentions=NOBODY)
 
     async def download(self, url: str, max_bytes: int) -> bytes | None:
         """The bytes at one of Discord's addresses; None if there are more than allowed.

@@ -3,6 +3,8 @@
 It holds a message's menus, too, and the form for a question about a message.
 """
 
+from typing import Any
+
 import discord
 from discord import app_commands, ui
 
@@ -13,9 +15,11 @@ from bots.discord.sdk.client import Client
 from bots.discord.sdk.command_contexts import anywhere
 from bots.discord.sdk.commands import COMMANDS
 from bots.discord.sdk.convert import facts_of
-from bots.discord.sdk.interactions import AWAY, Interaction, log, say, take
+from bots.discord.sdk.interactions import AWAY, Interaction, log, may_ask, say, take
 
 ASK = "Ask about this"
+FORGET_ME, SETTINGS = "forget-me", "settings"
+"""Commands for which other rules of access hold."""
 QUESTION = "What do you want to know about it?"
 FORM_OPEN_S = 15 * 60.0
 """A form left open for so long has to be opened again."""
@@ -72,6 +76,8 @@ class QuestionModal(ui.Modal):
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]  # ours is always this client
         """Submit the question."""
+        if not await may_ask(interaction):
+            return
         task_request = requests.ask_about(self._facts, self._question.value)
         await take(interaction, "menu:ask", task_request, is_private=True)
 
@@ -112,6 +118,18 @@ class Commands(app_commands.CommandTree[Client]):
             self.add_command(command)
         for menu in MENUS:
             self.add_command(menu)
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        """Refuse a person who may not ask, before anything else is done.
+
+        What is kept of a person may always be deleted, and an administrator may change lists that
+        shut them out.
+        """
+        data: Any = interaction.data or {}
+        name = data.get("name")
+        if name == FORGET_ME:
+            return True
+        return await may_ask(interaction, of_operator_alone=name == SETTINGS)
 
     async def publish(self) -> None:
         """Publish the commands to Discord; without that the old ones stay."""

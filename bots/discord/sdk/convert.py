@@ -56,6 +56,7 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         reply_to=reference.message_id if reference else None,
         reply_to_author=original.author.id if isinstance(original, discord.Message) else None,
         roles=roles_of(message.author),
+        knows_roles=isinstance(message.author, discord.Member),
         author_name=message.author.display_name,
         link=message.jump_url,
         files=files_of(message),

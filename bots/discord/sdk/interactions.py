@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import discord
 
-from bots.discord.parse.payloads import Caller, DiscordPlace
+from bots.access.request import AccessHints, AccessRequest
+from bots.discord.parse.payloads import Caller, DiscordPlace, origin_of
 from bots.discord.parse.requests import TaskRequest, UserRequest
 from bots.discord.sdk.client import NOBODY, Client
 from bots.discord.sdk.convert import place_of, roles_of
@@ -21,6 +22,8 @@ AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
 """What discord.py raises if Discord does not accept a response."""
 ACKNOWLEDGED_CODE = 40060
 TOO_LATE_CODE = 10062
+GUILD_INSTALL, USER_INSTALL = 0, 1
+"""Keys of who has installed the app: docs.discord.com, Application Integration Types."""
 
 
 async def take(
@@ -40,9 +43,61 @@ async def take(
         interaction.token,
         is_private,
         roles_of(interaction.user),
+        request_of(interaction).hints,
     )
     if sentence := await interaction.client.event_handler.on_command(act, task_request):
         await say_instead(interaction, sentence)
+
+
+async def may_ask(interaction: Interaction, *, of_operator_alone: bool = False) -> bool:
+    """Whether the person may ask there; tells one who may not, in place of any other response."""
+    handler = interaction.client.event_handler
+    sentence = await handler.refusal(request_of(interaction), of_operator_alone=of_operator_alone)
+    if sentence is None:
+        return True
+    if interaction.type is discord.InteractionType.autocomplete:
+        return False
+    response = interaction.response
+    try:
+        if sentence:
+            await response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+        elif interaction.type is discord.InteractionType.component:
+            await response.defer()
+        else:  # Discord would say that we do not respond
+            await response.defer(ephemeral=True, thinking=True)
+            await interaction.delete_original_response()
+    except AWAY as error:
+        log.warning("command_not_answered", error=type(error).__name__)
+    return False
+
+
+def request_of(interaction: Interaction) -> AccessRequest:
+    """The person and the place, as a request for access."""
+    user = interaction.user
+    return AccessRequest(
+        origin_of(place_of_call(interaction), interaction.id, user.id),
+        frozenset(map(str, roles_of(user))),
+        hints=AccessHints(
+            knows_roles=isinstance(user, discord.Member),
+            is_user_install=_is_user_install(interaction),
+            locale=interaction.locale.value,
+        ),
+    )
+
+
+def _is_user_install(interaction: Interaction) -> bool:
+    """Whether the person alone has installed the app, and not the server in which it is used.
+
+    docs.discord.com, Interactions, Authorizing Integration Owners Object.
+    """
+    owners = interaction._integration_owners  # noqa: SLF001 - discord.py tells only of servers
+    is_guild = GUILD_INSTALL in owners
+    if interaction.guild_id is not None:
+        is_ours = interaction.client.get_guild(interaction.guild_id) is not None
+        return not is_guild and (USER_INSTALL in owners or not is_ours)
+    if interaction.context.private_channel:
+        return True  # between people, where we are not
+    return not is_guild and USER_INSTALL in owners
 
 
 async def tell(interaction: Interaction, find: Callable[[Caller], Awaitable[str]]) -> None:

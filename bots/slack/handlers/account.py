@@ -5,6 +5,7 @@ from typing import assert_never
 
 from bots.adapter import Link
 from bots.incoming.reception import LEDGER_AWAY, TOO_MUCH
+from bots.slack.handlers.access import SlackAccessCheck
 from bots.slack.handlers.ack import AckReply, mrkdwn
 from bots.slack.handlers.settings import SettingsWindow, SlackSettingsHandlers
 from bots.slack.parse.commands import HELP, Command
@@ -17,7 +18,7 @@ from bots.slack.views.ask import AskSubmission, GlobalShortcut
 from bots.slack.views.buttons import SlackButtonPress
 from bots.slack.views.components import notice
 from bots.slack.views.home import Home, Opening, home_view
-from shared.errors import PlatformError
+from shared.errors import NotAllowedError, PlatformError
 from shared.jobs import Origin, Platform
 from shared.ledger import quotas
 from shared.ledger.quotas import quota_text
@@ -40,6 +41,7 @@ class SlackAccountHandlers:
         self._answer_actions = link.answer_actions
         self._screen = screen
         self._settings_handlers = settings_handlers
+        self._access_check = SlackAccessCheck(me, link.access_gate)
 
     async def run(self, account_request: AccountRequest, rest: str, command: Command) -> AckReply:
         """Handle an account request of a command.
@@ -50,6 +52,7 @@ class SlackAccountHandlers:
             redis.RedisError, TimeoutError, OSError: Redis is away.
         """
         origin = command.origin
+        await self._require(account_request, origin)
         match account_request:
             case AccountRequest.STOP:
                 # All of the user's answers there: a command belongs to no conversation.
@@ -67,8 +70,19 @@ class SlackAccountHandlers:
             case _:
                 assert_never(account_request)
 
+    async def _require(self, account_request: AccountRequest, origin: Origin) -> None:
+        """Do nothing if a person may ask for that: what is kept of them may always be deleted.
+
+        Raises:
+            NotAllowedError: they may not.
+        """
+        if account_request is not AccountRequest.FORGET_ME:
+            is_settings = account_request is AccountRequest.SETTINGS
+            await self._access_check.require(origin, of_operator_alone=is_settings)
+
     async def show_settings(self, press: SlackButtonPress) -> AckReply:
         """Show the settings of the workspace. Raises as ``run`` does."""
+        await self._require(AccountRequest.SETTINGS, self._access_check.at(press.user))
         view = press.view if press.is_in_modal else ""
         return AckReply(
             await self._settings_handlers.show(press.user, "", SettingsWindow(press.trigger, view))
@@ -85,6 +99,15 @@ class SlackAccountHandlers:
 
     async def anywhere(self, shortcut: GlobalShortcut) -> None:
         """Open the view of a global shortcut. Raises as ``run`` does."""
+        is_settings = shortcut.callback == ask_view.SETTINGS
+        try:
+            await self._access_check.require(
+                self._access_check.at(shortcut.user), of_operator_alone=is_settings
+            )
+        except NotAllowedError as error:
+            if error.sentence:
+                await self._screen.open(shortcut.trigger, notice(mrkdwn(error.sentence)))
+            return
         if shortcut.callback == ask_view.ASK:
             await self._screen.open(shortcut.trigger, ask_view.ask_view())
             return
@@ -96,6 +119,7 @@ class SlackAccountHandlers:
 
     async def ask(self, question: AskSubmission) -> AckReply:
         """Handle a question from the ask view. Raises as ``run`` does."""
+        await self._access_check.require(self._access_check.at(question.user))
         channel = await self._screen.direct_with(question.user)
         incoming = ask_view.to_incoming(question, self._me.team_id, channel)
         job = await self._reception.receive(incoming)
@@ -112,11 +136,25 @@ class SlackAccountHandlers:
     async def welcome(self, opening: Opening) -> None:
         """Publish the Home tab that a person opened, or suggest prompts."""
         try:
+            await self._access_check.require(self._access_check.at(opening.user, opening.channel))
+        except NotAllowedError as error:
+            await self._say_at_home(opening, error.sentence)
+            return
+        try:
             if opening.tab == home.HOME_TAB:
                 await self._publish(opening.user, opening.channel)
             elif opening.channel:
                 await self._screen.suggest(opening.channel, home.PROMPTS_TITLE, home.PROMPTS)
         except (PlatformError, *LEDGER_AWAY) as error:
+            log.info("home_not_shown", reason=type(error).__name__)
+
+    async def _say_at_home(self, opening: Opening, sentence: str) -> None:
+        """Publish a sentence in place of the Home tab."""
+        if not sentence or opening.tab != home.HOME_TAB:
+            return
+        try:
+            await self._screen.publish(opening.user, home.sentence_view(mrkdwn(sentence)))
+        except PlatformError as error:
             log.info("home_not_shown", reason=type(error).__name__)
 
     async def _publish(self, user: str, channel: str, said: str = "") -> None:

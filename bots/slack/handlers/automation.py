@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from bots.access.request import AccessRequest
 from bots.incoming.intake import Incoming
 from bots.incoming.intents.parser import parse_lesson
 from bots.incoming.reception import Reception
@@ -56,6 +57,8 @@ class SlackAutomationHandlers:
         """
         if sign := automation.silence(event, team):
             origin, is_muted = sign
+            if not await self._reception.lets(AccessRequest(origin)):
+                return
             await self._reception.mute(origin, is_muted=is_muted)
         if event.get("user") != self._me.user_id and (incoming := automation.flagged(event, team)):
             await self._reception.receive(incoming)
@@ -119,6 +122,8 @@ class SlackAutomationHandlers:
         is_heard = body["event"].get("type") == "message" and incoming.situation.is_from_person
         if not is_heard or not incoming.text or not (language or is_rated):
             return
+        if not await self._reception.lets(incoming.access_request):
+            return
         if origin.user in await self._reception.store.opted_out(origin.tenant):
             return
         (said,) = await self._sources.history_reader.quote(origin.channel, [body["event"]])
@@ -142,6 +147,8 @@ class SlackAutomationHandlers:
         if origin is None or origin.channel not in self._automation_rules.sentiment_channels:
             return
         if not event.get("text") or not events.is_from_person(event, self._me):
+            return
+        if not await self._reception.lets(AccessRequest(origin)):
             return
         if origin.user in await self._reception.store.opted_out(origin.tenant):
             return

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bots.incoming.backfill import MAX_MESSAGES, BackfillWindow, look_through
+from bots.slack.handlers.access import SlackAccessCheck
 from bots.slack.parse import events
 from bots.slack.parse.payloads import Json
 from bots.slack.parse.text import Identity
@@ -43,8 +44,9 @@ def thread_name(channel: str, thread: str) -> str:
 class SlackBackfill:
     """Reads the histories of one workspace."""
 
-    def __init__(self, me: Identity, history: History) -> None:
+    def __init__(self, me: Identity, history: History, access_check: SlackAccessCheck) -> None:
         self._me = me
+        self._access_check = access_check
         self._history = history
 
     async def look_through(self, window: BackfillWindow, take: Taker) -> int:
@@ -66,6 +68,7 @@ class SlackBackfill:
         except PlatformError as error:
             log.warning("conversations_not_listed", reason=str(error))
             found = [Conversation(channel, channel.startswith("D")) for channel in latest]
+        found = [each for each in found if not self._access_check.is_closed(each.id)]
         found.sort(key=lambda c: float(latest.get(c.id, 0)), reverse=True)
         return found[:MAX_CONVERSATIONS]
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from bots.incoming.answer_actions import Actor, AnswerActions, Feedback
+from bots.slack.handlers.access import SlackAccessCheck
 from bots.slack.handlers.ack import AckReply, PromptAck, mrkdwn
 from bots.slack.handlers.history import ChannelAccess
 from bots.slack.parse.payloads import STREAMS, Json
@@ -35,7 +36,9 @@ class SlackButtonHandlers:
         sight: ChannelAccess,
         screen: Screen,
         prompt_ack: PromptAck,
+        access_check: SlackAccessCheck,
     ) -> None:
+        self._access_check = access_check
         self._store = store
         self._answer_actions = answer_actions
         self._people = sight.people
@@ -57,6 +60,8 @@ class SlackButtonHandlers:
             return False
         channel, user = str(event.get("item_channel")), str(event.get("user") or "")
         origin = Origin(Platform.SLACK, team, channel, "", str(event["item_ts"]), user)
+        if not await self._access_check.lets(origin):
+            return True
         job = await self._job_at(origin)
         if job is None:
             return True
@@ -77,6 +82,8 @@ class SlackButtonHandlers:
         channel, user = str(event.get("channel") or ""), str(event.get("user") or "")
         thread = str(event.get("thread_ts") or "")
         place = Origin(Platform.SLACK, team, channel, thread, "", user)
+        if not await self._access_check.lets(place):
+            return
         found = [
             await self._job_at(dataclasses.replace(place, message=message))
             for message in event.get(STREAMS, ())
@@ -111,6 +118,7 @@ class SlackButtonHandlers:
             log.warning("refusal_not_told", reason=str(error))
 
     async def _act(self, press: SlackButtonPress) -> AckReply:
+        await self._access_check.require(self._access_check.at(press.user, press.channel))
         actor = await self._actor(press.user)
         match press.button_action:
             case buttons.STOP:

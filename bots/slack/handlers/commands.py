@@ -11,6 +11,7 @@ from bots.incoming.intake import Incoming
 from bots.incoming.intents.parser import HELP as OF_TASKS
 from bots.incoming.intents.parser import Parsed
 from bots.incoming.reception import TOO_MUCH
+from bots.slack.handlers.access import SlackAccessCheck
 from bots.slack.handlers.account import SlackAccountHandlers
 from bots.slack.handlers.ack import AckReply, PromptAck
 from bots.slack.handlers.automation import SlackAutomationHandlers
@@ -46,6 +47,7 @@ class SlackCommandHandlers:
     ) -> None:
         self._me = me
         self._reception = link.reception
+        self._access_check = SlackAccessCheck(me, link.access_gate)
         self._account_handlers = account_handlers
         self._people = sight.people
         self._history_reader = sight.history_reader
@@ -58,16 +60,7 @@ class SlackCommandHandlers:
         if command is None:
             log.warning("command_malformed")
             return {}
-        if account_request := account_request_of(command):
-            work = self._account_handlers.run(*account_request, command)
-            return (await self._prompt_ack.in_time(work, command.origin.ticket)).body
-        parsed = commands.parse(command)
-        if parsed.answer:
-            is_help = parsed.answer == OF_TASKS
-            return AckReply(commands.HELP if is_help else parsed.answer).body
-        if commands.is_new(parsed) and not command.is_direct:
-            return AckReply(commands.NO_CONVERSATION).body
-        reply = await self._prompt_ack.in_time(self._obey(command, parsed), command.origin.ticket)
+        reply = await self._prompt_ack.in_time(self._run(command), command.origin.ticket)
         return reply.body
 
     async def shortcut(self, payload: Json) -> None:
@@ -76,6 +69,18 @@ class SlackCommandHandlers:
         if shortcut is None:
             return
         await self._prompt_ack.tell_in_time(self._use(shortcut), shortcut.origin.ticket)
+
+    async def _run(self, command: Command) -> AckReply:
+        if account_request := account_request_of(command):
+            return await self._account_handlers.run(*account_request, command)
+        await self._access_check.require(command.origin)
+        parsed = commands.parse(command)
+        if parsed.answer:
+            is_help = parsed.answer == OF_TASKS
+            return AckReply(commands.HELP if is_help else parsed.answer)
+        if commands.is_new(parsed) and not command.is_direct:
+            return AckReply(commands.NO_CONVERSATION)
+        return await self._obey(command, parsed)
 
     async def _obey(self, command: Command, parsed: Parsed) -> AckReply:
         origin = command.origin
@@ -87,6 +92,7 @@ class SlackCommandHandlers:
         return await self._receive(incoming, is_public=is_public)
 
     async def _use(self, shortcut: MessageShortcut) -> AckReply:
+        await self._access_check.require(shortcut.origin)
         await self._require_member(shortcut.origin)
         are_we_in = await self._people.are_we_in(shortcut.origin.channel)
         origin = shortcuts.to_origin(shortcut, are_we_in=are_we_in)

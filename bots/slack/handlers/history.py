@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bots.incoming.context import From, LastHours, Meant, SinceAsker, Wanted, WholeThread
+from bots.slack.handlers.access import SlackAccessFacts
 from bots.slack.handlers.people import People
 from bots.slack.parse import selection
 from bots.slack.parse.payloads import Json, SharedFile, is_timestamp, read_file, read_files
 from bots.slack.parse.text import Identity, mentioned_in, permalink, plain_text
 from bots.slack.sdk.client import Account
 from bots.slack.sdk.history import History
+from bots.slack.sdk.screen import Screen
 from bots.store import AsyncStore
 from shared.errors import NotAMemberError, NoThreadError
 from shared.jobs import Origin
@@ -153,10 +155,13 @@ class ChannelAccess:
     history: History
     people: People
     history_reader: SlackHistory
+    access_facts: SlackAccessFacts
 
 
 def channel_access_of(account: Account, store: AsyncStore) -> ChannelAccess:
     """Build what reads a workspace."""
     history = History(account.access)
     people = People(history)
-    return ChannelAccess(history, people, SlackHistory(history, people, store, account.me))
+    history_reader = SlackHistory(history, people, store, account.me)
+    access_facts = SlackAccessFacts(account.me, people, Screen(account.access))
+    return ChannelAccess(history, people, history_reader, access_facts)

@@ -1,10 +1,8 @@
 """People: their names, languages, roles and memberships, read from Slack and cached for a while."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Iterable
 
+from bots.access.remembered import Remembered
 from bots.slack.parse.payloads import Json
 from bots.slack.sdk.history import History
 from shared.errors import ElsewhereError, PlatformError
@@ -13,37 +11,14 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-T = TypeVar("T")
-MAX_REMEMBERED = 5_000
 NAMED_FOR_S = 3600.0
 """After a change of name the old one is used for up to an hour."""
 PLACED_FOR_S = 60.0
 """A person who leaves a channel may ask about it for a minute."""
 RANKED_FOR_S = 300.0
-"""A former administrator may act as one for five minutes."""
+"""A former administrator may act as one for five minutes, a former member of a user group ask."""
 DEFAULT_LANGUAGE = "en"
 RANKS = ("is_admin", "is_owner", "is_primary_owner")
-
-
-class Remembered(Generic[T]):
-    """A cache of answers that expire; the latest so many of them."""
-
-    def __init__(self, good_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._good_for_s = good_for_s
-        self._clock = clock
-        self._known: OrderedDict[str, tuple[float, T]] = OrderedDict()
-
-    async def get(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer of this name; requested if it is not cached."""
-        known = self._known.get(name)
-        if known and self._clock() < known[0]:
-            return known[1]
-        answer = await ask()
-        self._known[name] = (self._clock() + self._good_for_s, answer)
-        self._known.move_to_end(name)
-        if len(self._known) > MAX_REMEMBERED:
-            self._known.popitem(last=False)
-        return answer
 
 
 class People:
@@ -53,7 +28,8 @@ class People:
         self._history = history
         self._persons: Remembered[Json] = Remembered(NAMED_FOR_S)
         self._places: Remembered[bool] = Remembered(PLACED_FOR_S)
-        self._ranks: Remembered[bool] = Remembered(RANKED_FOR_S)
+        self._records: Remembered[Json] = Remembered(RANKED_FOR_S)
+        self._groups: Remembered[frozenset[str]] = Remembered(RANKED_FOR_S)
         self._creators: Remembered[str] = Remembered(NAMED_FOR_S)
 
     async def name(self, user: str) -> str:
@@ -78,12 +54,24 @@ class People:
         Raises:
             PlatformError: Slack does not say.
         """
+        person = await self.record(user)
+        return any(person.get(rank) is True for rank in RANKS)
 
-        async def ask() -> bool:
-            person = await self._history.person(user)
-            return any(person.get(rank) is True for rank in RANKS)
+    async def record(self, user: str) -> Json:
+        """Slack's record of a person, as it was in the last five minutes.
 
-        return await self._ranks.get(user, ask)
+        Raises:
+            PlatformError: Slack does not say.
+        """
+        return await self._records.get(user, lambda: self._history.person(user))
+
+    async def group(self, group: str) -> frozenset[str]:
+        """The people of a user group, as it was in the last five minutes.
+
+        Raises:
+            PlatformError: Slack does not say.
+        """
+        return await self._groups.get(group, lambda: self._history.group(group))
 
     async def has_made(self, channel: str, user: str) -> bool:
         """Whether a person is the creator of a channel.

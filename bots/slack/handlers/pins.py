@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 
+from bots.access.request import AccessRequest
 from bots.incoming.intake import Incoming, unasked
 from bots.incoming.reception import LEDGER_AWAY, Reception
 from bots.slack.handlers.automation import SlackAutomationHandlers, Sources
@@ -88,6 +89,8 @@ class SlackPins:
                 await self._learn_found(pin.origin)
 
     async def _learn_now(self, origin: Origin) -> None:
+        if not await self._reception.lets(AccessRequest(origin)):
+            return
         try:
             if message := await self._message(origin):
                 async for lesson in self._lessons(origin, message):
@@ -102,6 +105,8 @@ class SlackPins:
         Raises:
             redis.RedisError, TimeoutError, OSError: as ``take``.
         """
+        if not await self._reception.lets(AccessRequest(origin)):
+            return
         try:
             message = await self._message(origin)
             if message is None:

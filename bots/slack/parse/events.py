@@ -8,6 +8,7 @@ become the same Incoming, so the ledger sees one message.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bots.access.request import AccessHints
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
 from bots.slack.parse.payloads import CHANGED, Json, is_timestamp, read_body
@@ -156,7 +157,13 @@ def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
         in_thread=event.get("thread_ts") not in {None, origin.message},
         written_at_s=float(origin.message),
         bot=origin.user if event.get("bot_id") and origin.user != me.user_id else "",
+        hints=AccessHints(home=home_of(event)),
     )
+
+
+def home_of(event: Json) -> str:
+    """The workspace of an event's author, who may be of another organisation; empty if not said."""
+    return str(event.get("user_team") or event.get("source_team") or event.get("team") or "")
 
 
 def is_from_person(event: Json, me: Identity) -> bool:

@@ -20,6 +20,8 @@ EVENT_FIELDS = (
     "channel",
     "channel_type",
     "team",
+    "user_team",
+    "source_team",
     "user",
     "bot_id",
     "text",

@@ -15,6 +15,8 @@ class Identity:
     team_id: str
     url: str = ""
     """The workspace's address, with a slash at its end."""
+    enterprise_id: str = ""
+    """The organisation of several workspaces that it belongs to; empty for none."""
 
 
 def permalink(me: Identity, channel: str, ts: str, thread: str = "") -> str:

@@ -87,6 +87,7 @@ async def identify(access: SlackAccess) -> Identity:
         user_id=str(answer["user_id"]),
         team_id=str(answer["team_id"]),
         url=str(answer.get("url") or ""),
+        enterprise_id=str(answer.get("enterprise_id") or ""),
     )
 
 

@@ -12,6 +12,8 @@ PAGE = 200
 LONGEST_PAGE = 999
 """docs.slack.dev/reference/methods/conversations.history; the others take a little more."""
 MAX_MEMBER_PAGES = 20
+GONE_GROUPS = frozenset({"no_such_subteam", "subteam_not_found", "usergroup_not_found"})
+"""A user group that was removed has no people."""
 MAX_THREAD_PAGES = 5
 
 
@@ -99,6 +101,21 @@ class History:
             answer = await self._client.users_info(user=user, include_locale=True)
         found: Json = answer["user"]
         return found
+
+    async def group(self, group: str) -> frozenset[str]:
+        """The people of a user group; none if there is no such group any more.
+
+        Raises:
+            PlatformError: Slack does not say; the scope ``usergroups:read`` may be missing.
+        """
+        try:
+            with translated():
+                answer = await self._client.usergroups_users_list(usergroup=group)
+        except UndeliverableError as error:
+            if str(error) in GONE_GROUPS:
+                return frozenset()
+            raise
+        return frozenset(map(str, answer["users"]))
 
     async def message(self, channel: str, ts: str) -> Json | None:
         """One message of a channel or its threads; None if it is gone.

@@ -40,6 +40,7 @@ SCOPES = (
     "pins:read",
     "reactions:read",
     "reactions:write",
+    "usergroups:read",
     "users:read",
 )
 """Those of docs/slack-manifest.yaml."""

@@ -58,6 +58,11 @@ class Home:
     """What has just been done."""
 
 
+def sentence_view(sentence: str) -> dict[str, Any]:
+    """The tab of a person who may not ask: one sentence, as mrkdwn."""
+    return {"type": "home", "blocks": [section(sentence)]}
+
+
 def home_view(home: Home) -> dict[str, Any]:
     """The tab as a view."""
     blocks: list[dict[str, Any]] = []

@@ -18,7 +18,7 @@ ACCEPT = (
 --   open jobs an asker, jobs in the queue, replies: user's rate, channel's rate, open jobs, queue,
 --   person, '1' if the conversation may be remembered, model or '', counters of the day or '':
 --   user's, messages, tokens, channel's, messages, tokens; replies: user's messages, user's tokens,
---   channel's messages, channel's tokens
+--   channel's messages, channel's tokens; workspace's counter, messages, tokens; its two replies
 -- Returns {{'duplicate'}}, {{'accepted', id and words of what may run now}} or
 -- {{'refused', reason, 1 if the asker is told}}.
 local id, refusal, asker = ARGV[1], ARGV[9], ARGV[12]
@@ -90,6 +90,8 @@ if refusal == '' and ARGV[27] ~= '' then
   if what then return refuse('user_quota', 0, ARGV[reply[what]]) end
   what = exhausted(ARGV[30], ARGV[31], ARGV[32], now)
   if what then return refuse('channel_quota', 0, ARGV[reply[what] + 2]) end
+  what = exhausted(ARGV[37], ARGV[38], ARGV[39], now)
+  if what then return refuse('workspace_quota', 0, ARGV[reply[what] + 7]) end
 end
 record(ARGV[2])
 note_person(ARGV[24], id, ARGV[25] == '1' and ARGV[4], ARGV[8] + ARGV[6], now)
@@ -100,9 +102,11 @@ if refusal ~= '' then
   return {{'accepted'}}
 end
 if ARGV[27] ~= '' then
-  redis.call('HSET', job_key(id), 'user_counter', ARGV[27], 'channel_counter', ARGV[30])
+  redis.call('HSET', job_key(id), 'user_counter', ARGV[27], 'channel_counter', ARGV[30],
+    'workspace_counter', ARGV[37])
   use(ARGV[27], 'messages', 1, now)
   use(ARGV[30], 'messages', 1, now)
+  use(ARGV[37], 'messages', 1, now)
 end
 if ARGV[26] ~= '' and queue_of(ARGV[3]) == CHAT then
   redis.call('HSET', job_key(id), 'model', ARGV[26])
@@ -277,10 +281,11 @@ if #ARGV > 8 then
   redis.call('LTRIM', transcript, -ARGV[5], -1)
   redis.call('PEXPIRE', transcript, ARGV[6])
 end
-local counters = redis.call('HMGET', job_key(id), 'user_counter', 'channel_counter')
-if counters[1] and ARGV[8] ~= '0' then
-  use(counters[1], 'tokens', ARGV[8], now)
-  use(counters[2], 'tokens', ARGV[8], now)
+local counters = redis.call(
+  'HMGET', job_key(id), 'user_counter', 'channel_counter', 'workspace_counter')
+for i = 1, 3 do
+  -- A job of the version before has no workspace's counter.
+  if counters[i] and ARGV[8] ~= '0' then use(counters[i], 'tokens', ARGV[8], now) end
 end
 if queue_of(job[5]) == CHAT then
   local took, before = now - tonumber(job[2]), tonumber(redis.call('GET', SERVICE) or '0')

@@ -5,7 +5,7 @@ from shared.ledger import keys
 
 COUNTERS = f"""
 local DAY = 24 * 3600 * 1000
--- The counter of a person or a channel for the day of this moment.
+-- The counter of a person, a channel or a workspace for the day of this moment.
 local function used_key(name, now) return name .. ':' .. math.floor(now / DAY) end
 local function use(name, what, amount, now)
   local key = used_key(name, now)
@@ -32,8 +32,8 @@ return math.floor(redis.call('TIME')[1] * 1000 / DAY)
 USAGE = (
     COUNTERS
     + """
--- ARGV: a person's counter, a channel's.
--- Returns {messages, tokens, messages, tokens, seconds left}.
+-- ARGV: a person's counter, a channel's, a workspace's.
+-- Returns {messages, tokens, messages, tokens, messages, tokens, seconds left}.
 local time = redis.call('TIME')
 local now = time[1] * 1000
 local answer = {}

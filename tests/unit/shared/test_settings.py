@@ -8,7 +8,9 @@ from typing import Any
 import pydantic
 import pytest
 
+from shared.access import AccessName, NameKind
 from shared.errors import SettingsError
+from shared.jobs import Platform
 from shared.settings import KEYS, PLACEHOLDERS, Settings, read_settings
 
 CANARY = "canary-7f3a"
@@ -52,6 +54,27 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("PARLEY_AUTO_REPLY_CHANNELS", ",", "auto_reply_channels", {}),
     ("PARLEY_ANSWER_BOTS", "U1,U2", "answer_bots", frozenset({"U1", "U2"})),
     ("PARLEY_ADMINS", "U1", "admins", frozenset({"U1"})),
+    (
+        "PARLEY_ALLOWED",
+        "slack:T1, discord:2/role:3",
+        "allowed",
+        frozenset(
+            {
+                AccessName(Platform.SLACK, "T1"),
+                AccessName(Platform.DISCORD, "2", NameKind.ROLE, "3"),
+            }
+        ),
+    ),
+    (
+        "PARLEY_DENIED",
+        "slack:*/guests",
+        "denied",
+        frozenset({AccessName(Platform.SLACK, "*", NameKind.KNOWN, "guests")}),
+    ),
+    ("PARLEY_ACCESS_REPLY", "nothing", "access_reply", "nothing"),
+    ("PARLEY_ACCESS_CONTACT", "it@example.org", "access_contact", "it@example.org"),
+    ("PARLEY_DISCORD_USER_INSTALLS", "1", "discord_user_installs", True),
+    ("PARLEY_QUOTA_WORKSPACE_TOKENS", "50000", "quota_workspace_tokens", 50000),
     ("PARLEY_QUOTA_USER_MESSAGES", "5", "quota_user_messages", 5),
     ("PARLEY_QUOTA_USER_TOKENS", "500", "quota_user_tokens", 500),
     ("PARLEY_QUOTA_CHANNEL_MESSAGES", "50", "quota_channel_messages", 50),
