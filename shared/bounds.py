@@ -18,8 +18,8 @@ MAX_NAME_CHARS = 255
 """Of a file's name in sentences, lists and citations, as in file systems; its ending is kept."""
 
 MAX_PASSAGES = 5_000
-"""Of a document. With 1,000 characters each they hold the Bible (4.3 MB). Redis adds them in one
-step, and answers nothing else for the one to two seconds which that takes."""
+"""Of a document. With 1,000 characters each they hold the Bible (4.3 MB). Embedding
+and adding them takes minutes."""
 
 MAX_PASSAGE_BYTES = 12_000
 """Of a passage as it is stored, without its vector: 1,000 characters and seven headings of 200, at
@@ -34,10 +34,6 @@ MAX_PARTS = 1_000
 
 MAX_PAGES = 2_000
 """Of a PDF; the streams of all its pages together unpack to ``MAX_UNPACKED_BYTES`` at most."""
-
-MAX_DIRECTIVES = 200
-"""Names of directives, and of roles, that an RST file may use and that docutils does not know:
-Sphinx with its extensions has some 120."""
 
 READ_CPU_S = 20
 """Processor time for one file. A PDF of 500 pages of text takes 8 s, Markdown of 1 MB 2 s."""
@@ -71,16 +67,15 @@ MAX_REPLY_BYTES = 64 * MB
 that fits into an upload needs."""
 
 MAX_CHANNEL_PASSAGES = 20_000
-"""Of all documents of a channel, by default: some 100 MB of Redis."""
+"""Of all documents of a channel, by default: some 95 MB of Redis."""
 
 MAX_WORKSPACE_PASSAGES = 100_000
-"""Of all documents of a workspace, by default: some 500 MB of Redis; the search has been measured
+"""Of all documents of a workspace, by default: some 470 MB of Redis. The search has been measured
 with as many."""
 
-MAX_CHANNEL_DOCUMENTS_MB = 100
-"""The same in megabytes of text, headings and vectors; passages are mostly reached first."""
-
-MAX_WORKSPACE_DOCUMENTS_MB = 500
+PASSAGE_SHARE_BYTES = 4_000
+"""Of text and headings that a passage may have on average, in a document and in a quota: 1,000
+characters of Chinese have 3,000. Its vector takes 2,000 more."""
 
 MAX_WAITING_MB = 200
 """Files of all unfinished jobs together, as they lie in Redis, by default: 15 of the largest."""

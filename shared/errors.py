@@ -14,6 +14,8 @@ ParleyError
 │   ├── TranslationPairError
 │   ├── UnreadableDocumentError
 │   ├── NoKnowledgeError
+│   ├── KnowledgeFullError
+│   ├── FilesWaitingError
 │   ├── FileTooLargeError
 │   ├── FileUnavailableError
 │   ├── NotAMemberError
@@ -272,6 +274,39 @@ class NoKnowledgeError(RefusedError):
     """Document search is unavailable, or there are no documents."""
 
     code = "no_knowledge"
+
+
+class KnowledgeFullError(RefusedError):
+    """The documents of a channel or a workspace hold as many passages as they may."""
+
+    code = "knowledge_full"
+
+    def __init__(self, name: str, num_passages: int, scope: str, used: str) -> None:
+        """What there is, and what would come.
+
+        Args:
+            name: the document's.
+            num_passages: its passages.
+            scope: ``channel`` or ``workspace``.
+            used: what the other documents there hold, of what they may.
+        """
+        super().__init__(
+            f"There is no room for {name} ({num_passages:,} passages): other documents of this "
+            f"{scope} hold {used} (PARLEY_MAX_{scope.upper()}_PASSAGES). Remove some, or ask for "
+            "more room."
+        )
+
+
+class FilesWaitingError(RefusedError):
+    """``PARLEY_MAX_WAITING_MB`` of files wait to be read."""
+
+    code = "files_waiting"
+
+    def __init__(self, wait: str) -> None:
+        super().__init__(
+            "Too many files are waiting to be read already. Please send yours again in about "
+            f"{wait} s."
+        )
 
 
 class DeadlineError(RefusedError):

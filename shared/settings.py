@@ -14,9 +14,11 @@ import dotenv
 import platformdirs
 import pydantic
 
+from shared import bounds
 from shared.access import AccessLists, AccessName, AccessOptions, parse_names
 from shared.connections.address import with_certificates
 from shared.errors import SettingsError
+from shared.ledger.documents import KnowledgeQuota
 from shared.preference_layers import Fallback
 from shared.preferences import Quota, WhenToSpeak
 
@@ -455,6 +457,32 @@ class Settings(pydantic.BaseModel):
             description="largest file that is learned from an upload",
         ),
     ] = 10
+    max_channel_passages: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_CHANNEL_PASSAGES",
+            ge=0,
+            description="passages of a channel's documents, and 4 kB for each of them; 0: any",
+        ),
+    ] = bounds.MAX_CHANNEL_PASSAGES
+    max_workspace_passages: Annotated[
+        int,
+        pydantic.Field(
+            alias="PARLEY_MAX_WORKSPACE_PASSAGES",
+            ge=0,
+            description="the same of a workspace's or server's documents, and of those for"
+            " everybody",
+        ),
+    ] = bounds.MAX_WORKSPACE_PASSAGES
+    max_waiting_mb: Annotated[
+        float,
+        pydantic.Field(
+            alias="PARLEY_MAX_WAITING_MB",
+            gt=0,
+            description="files of all questions and uploads that wait or are read, in the memory"
+            " of Redis",
+        ),
+    ] = bounds.MAX_WAITING_MB
     read_pictures: Annotated[
         bool,
         pydantic.Field(
@@ -733,6 +761,11 @@ class Settings(pydantic.BaseModel):
             is_told=self.access_reply == "sentence",
             contact=self.access_contact.strip(),
         )
+
+    @property
+    def knowledge_quota(self) -> KnowledgeQuota:
+        """What the documents of places may hold."""
+        return KnowledgeQuota(self.max_channel_passages, self.max_workspace_passages)
 
     @property
     def deadline_ms(self) -> int:

@@ -113,7 +113,8 @@ def handlers_of(
         model: that model's name.
         aids: what they use beside it.
     """
-    search = Search(DocumentStore(store.client), lambda: _load_embedding(settings))
+    library = DocumentStore(store.client, settings.knowledge_quota)
+    search = Search(library, lambda: _load_embedding(settings))
     marking = Marking(settings.sentiment_reactions, settings.sentiment_alert_drop)
     handlers: dict[Kind, Handler] = {
         Kind.LEARN: Learner(search, aids.readers, settings.max_upload_mb).learn,

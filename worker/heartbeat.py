@@ -7,7 +7,7 @@ from typing import Self
 import kombu.exceptions
 import redis
 
-from shared.ledger import lifecycle, status
+from shared.ledger import documents, lifecycle, status
 from shared.ledger.lifecycle import Ready
 from shared.ledger.status import WorkerReport, WorkerState
 from shared.logs import get_logger
@@ -75,10 +75,11 @@ class Heartbeat:
 
 
 def sweep(store: BlockingStore, publish: Callable[[Ready], None]) -> None:
-    """Hand overdue jobs to Celery again."""
+    """Hand overdue jobs to Celery again; remove some vectors of documents that are gone."""
     for ready in store.run(lifecycle.sweep(SWEEP_MAX_JOBS)):
         log.info("job_republished", job=ready.id)
         publish(ready)
+    store.run(documents.tidy())
 
 
 class Ticker:

@@ -18,7 +18,7 @@ class Call(Generic[T]):
     """One atomic step, ready to be run by any Redis client."""
 
     script: str
-    args: Sequence[str | int]
+    args: Sequence[str | int | bytes]
     read: Callable[[Raw], T]
 
 

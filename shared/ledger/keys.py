@@ -46,6 +46,12 @@ LEAVING = PREFIX + "leaving"
 DOCUMENTS = PREFIX + "documents"
 """Hash: every document that questions are answered from -> its title, its place, its passages."""
 
+DOCUMENT_SIZES = PREFIX + "document_sizes"
+"""Hash: every document -> ``platform|team|channel|passages|bytes|token``, for quotas."""
+
+LOOSE_VECTORS = PREFIX + "loose_vectors"
+"""Set: passages that are gone and whose vectors are still to be removed, some at a time."""
+
 VECTORS = PREFIX + "vectors"
 """Vector set: the passages' embeddings, with their places."""
 

@@ -33,6 +33,7 @@ def test_documents_are_taken_in_listed_and_removed(quiet_redis: str, tmp_path: P
     assert taken.stdout == "1 added, 1 failed\n"
     assert "The file broken.pdf is damaged, or not a PDF at all." in taken.stderr
     assert listed.stdout.split("\t")[1:] == ["slack:T1:C1", "1", "handbook.md", "Handbook\n"]
+    assert "slack:T1:C1 holds 1 of 20,000 passages, 0.0 of 80 MB\n" in listed.stderr
     assert (removed.returncode, removed.stdout) == (0, "1 removed\n")
     with redis.Redis.from_url(quiet_redis) as client:
         assert not client.exists(keys.DOCUMENTS, keys.VECTORS)

@@ -4,17 +4,22 @@ import base64
 import dataclasses
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import platformdirs
 import pytest
 import redis
 
-from shared.errors import NoKnowledgeError, UnreadableDocumentError
+from shared.errors import KnowledgeFullError, NoKnowledgeError, UnreadableDocumentError
 from shared.jobs import Job, Kind, make_job
 from shared.ledger import documents as knowledge
 from shared.ledger import keys
+from shared.ledger.calls import Call
+from shared.ledger.documents import MAX_AT_ONCE, KnowledgeQuota
 from shared.replies import Done
 from shared.tasks import Learn
 from tests.integration.knowledge_desk import (
@@ -29,13 +34,14 @@ from tests.integration.knowledge_desk import (
     run,
 )
 from worker.engine.encoders.embedder import load_embedder
-from worker.engine.encoders.protocol import Embedding
+from worker.engine.encoders.protocol import Embedding, Vectors
 from worker.handler import Outcome
 from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
 from worker.knowledge.chunks import Passage, ReadDocument
+from worker.knowledge.commands import usage_lines
 from worker.knowledge.documents import DocumentBlock
 from worker.knowledge.reader_pool import ReaderPool
-from worker.knowledge.store import DocumentStore, DocumentSubmission
+from worker.knowledge.store import DocumentStore, DocumentSubmission, document_id
 from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, channel_of, parse_place
 from worker.store import BlockingStore
 from worker.tasks.generate import ChatModel
@@ -56,6 +62,7 @@ Flights within Europe are paid for only when a train would take longer than six 
 
 The coffee machine is descaled every second Friday by whoever drew the short straw.
 """
+T = TypeVar("T")
 CODE_WORD = "The code word of the finance channel is HALIBUT, and nobody else may know it."
 
 
@@ -254,6 +261,219 @@ def test_what_a_message_taught_is_forgotten_with_the_message(
     assert store.run(knowledge.forget(first.origin)) == 1
 
     assert [record.message for record in desk.library.records().values()] == ["17.2"]
+
+
+def long_submission(name: str, num_passages: int, place: str = "slack:T1:C1") -> DocumentSubmission:
+    """A document of so many passages; their texts are of no other document."""
+    passages = [
+        Passage((f"Part {number}",), (DocumentBlock(f"{name} says {number}."),))
+        for number in range(num_passages)
+    ]
+    document = ReadDocument(name, tuple(passages))
+    return DocumentSubmission(document, name, parse_place(place), digest=str(num_passages))
+
+
+def embed_fast(texts: Sequence[str]) -> Vectors:
+    """Vectors of no meaning."""
+    vectors = np.random.default_rng(7).normal(size=(len(texts), 8)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if len(texts) else vectors
+
+
+def test_a_channel_and_a_workspace_hold_so_many_passages(store: BlockingStore) -> None:
+    library = DocumentStore(store.client, KnowledgeQuota(channel=10, workspace=12))
+
+    def put(name: str, num_passages: int, place: str = "slack:T1:C1") -> None:
+        library.put(long_submission(name, num_passages, place), embed_fast, "m")
+
+    put("a.md", 6)
+    put("b.md", 4)
+    with pytest.raises(
+        KnowledgeFullError, match=r"this channel hold 10 of 10 passages.*CHANNEL_PA"
+    ):
+        put("c.md", 1)
+    put("c.md", 2, "slack:T1:C2")
+    with pytest.raises(KnowledgeFullError, match=r"this workspace hold 12 of 12.*WORKSPACE_PASSA"):
+        put("d.md", 1, "slack:T1")
+    put("d.md", 9, "slack:T2:C1")  # another workspace
+    put("e.md", 9, "discord:T1:C1")  # another platform
+    with pytest.raises(KnowledgeFullError, match=r"hold 4 of 10"):
+        put("a.md", 7)
+    put("a.md", 5)
+    put("f.md", 1)
+
+    assert {record.name: len(record.passages) for record in library.records().values()} == {
+        "a.md": 5,
+        "b.md": 4,
+        "c.md": 2,
+        "d.md": 9,
+        "e.md": 9,
+        "f.md": 1,
+    }
+    assert elements(store.client) == 30
+    assert len(list(store.client.scan_iter(keys.passage("*")))) == 30
+
+
+def test_a_refused_document_leaves_its_older_version_as_it_was(store: BlockingStore) -> None:
+    library = DocumentStore(store.client, KnowledgeQuota(channel=5, workspace=5))
+    library.put(long_submission("a.md", 5), embed_fast, "m")
+    before = {key: store.client.dump(key) for key in store.client.scan_iter(keys.passage("*"))}
+
+    with pytest.raises(KnowledgeFullError):
+        library.put(long_submission("a.md", 6), embed_fast, "m")
+
+    after = {key: store.client.dump(key) for key in store.client.scan_iter(keys.passage("*"))}
+    assert after == before
+    assert [len(record.passages) for record in library.records().values()] == [5]
+
+
+def test_bytes_are_bounded_beside_passages(store: BlockingStore) -> None:
+    library = DocumentStore(store.client, KnowledgeQuota(channel=4, workspace=0))
+    heavy = ReadDocument("T", (Passage(("H" * 200,) * 6, (DocumentBlock("\u4e2d" * 4_000),)),))
+    sent = DocumentSubmission(heavy, "heavy.md", parse_place("slack:T1:C1"), digest="1")
+    library.put(sent, embed_fast, "m")
+
+    with pytest.raises(KnowledgeFullError, match=r"1 of 4 passages, 0\.0 of 0 MB"):
+        library.put(dataclasses.replace(sent, name="b.md"), embed_fast, "m")
+
+
+def test_a_long_document_is_stored_and_removed_in_steps_that_hold_nothing_up(
+    store: BlockingStore,
+) -> None:
+    library = DocumentStore(store.client)
+    sent = long_submission("a.md", 3 * MAX_AT_ONCE + 1)
+
+    library.put(sent, embed_fast, "m")
+    (record,) = library.records().values()
+    assert len(set(record.passages)) == 3 * MAX_AT_ONCE + 1
+    assert record.digest == sent.digest
+    assert elements(store.client) == len(record.passages)
+    library.put(long_submission("b.md", 1), embed_fast, "m")
+    store.run(knowledge.drop([record.id]))
+
+    assert elements(store.client) == 2 * MAX_AT_ONCE + 2, "one step removes no more vectors"
+    assert len(list(store.client.scan_iter(keys.passage("*")))) == 1
+    found = library.nearest(embed_fast(["x"])[0], record.place, 500)
+    assert [stored.document for stored in library.read(found, record.place)] == [
+        document_id("b.md", record.place)
+    ]
+    library.tidy()
+    assert elements(store.client) == 1
+
+
+def test_a_storing_that_was_cut_short_is_taken_up_and_counts_as_unfinished(
+    store: BlockingStore,
+) -> None:
+    """As when its worker dies: what is recorded is what there is."""
+    library = DocumentStore(store.client)
+    sent = long_submission("a.md", MAX_AT_ONCE + 5)
+
+    class DeadError(Exception):
+        pass
+
+    num_steps = 0
+
+    class Dying(DocumentStore):
+        def _run(self, call: Call[T]) -> T:
+            nonlocal num_steps
+            num_steps += 1
+            if num_steps == 4:
+                raise DeadError
+            return super()._run(call)
+
+    with pytest.raises(DeadError):
+        Dying(store.client).put(sent, embed_fast, "m")
+    (half,) = library.records().values()
+    assert (len(half.passages), half.digest) == (MAX_AT_ONCE, "")
+    assert elements(store.client) == MAX_AT_ONCE
+
+    assert library.put(sent, embed_fast, "m").num_new == 5
+
+    (whole,) = library.records().values()
+    assert (len(whole.passages), whole.digest) == (MAX_AT_ONCE + 5, sent.digest)
+
+
+def test_a_document_that_is_removed_while_it_is_stored_comes_back_whole(
+    store: BlockingStore,
+) -> None:
+    library = DocumentStore(store.client)
+    sent = long_submission("a.md", MAX_AT_ONCE + 5)
+    is_removed = False
+
+    class Interfering(DocumentStore):
+        def _run(self, call: Call[T]) -> T:
+            nonlocal is_removed
+            if not is_removed and self.records():
+                is_removed = True
+                store.run(knowledge.drop(list(self.records())))
+            return super()._run(call)
+
+    Interfering(store.client).put(sent, embed_fast, "m")
+
+    (record,) = library.records().values()
+    assert is_removed
+    assert len(library.read(list(record.passages), record.place)) == MAX_AT_ONCE + 5
+
+
+def test_of_documents_that_come_at_once_none_slips_past_the_quota(store: BlockingStore) -> None:
+    library = DocumentStore(store.client, KnowledgeQuota(channel=10, workspace=0))
+
+    def put(number: int) -> bool:
+        try:
+            library.put(long_submission(f"{number}.md", 3), embed_fast, "m")
+        except KnowledgeFullError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(put, range(8))) == 3
+
+
+def test_removed_documents_make_room(store: BlockingStore) -> None:
+    library = DocumentStore(store.client, KnowledgeQuota(channel=10, workspace=10))
+    library.put(long_submission("a.md", 10), embed_fast, "m")
+    store.run(knowledge.drop(list(library.records())))
+
+    library.put(long_submission("b.md", 10), embed_fast, "m")
+
+    assert {str(place): amount.passages for place, amount in library.used().items()} == {
+        "slack:T1:C1": 10
+    }
+
+
+def test_documents_of_the_version_before_count(store: BlockingStore) -> None:
+    library = DocumentStore(store.client, KnowledgeQuota(channel=10, workspace=10))
+    library.put(long_submission("a.md", 8), embed_fast, "m")
+    counted = library.used()
+    store.client.delete(keys.DOCUMENT_SIZES)  # as it was
+
+    with pytest.raises(KnowledgeFullError):
+        library.put(long_submission("b.md", 3), embed_fast, "m")
+
+    assert library.used() == counted
+
+
+def test_a_passage_whose_vector_is_gone_is_embedded_again(store: BlockingStore) -> None:
+    """As when another process changes the document meanwhile."""
+    library = DocumentStore(store.client)
+    library.put(long_submission("a.md", 3), embed_fast, "m")
+    (record,) = library.records().values()
+    store.client.delete(keys.passage(record.passages[1]))
+
+    library.put(long_submission("a.md", 3), embed_fast, "m")
+
+    assert len(library.read(list(record.passages), record.place)) == 3
+
+
+def test_what_places_hold_is_told_beside_what_they_may(store: BlockingStore) -> None:
+    library = DocumentStore(store.client)
+    for name, place in (("a.md", "slack:T1:C1"), ("b.md", "slack:T1:C2"), ("c.md", "slack:T1")):
+        library.put(long_submission(name, 2, place), embed_fast, "m")
+
+    assert sorted(usage_lines(library.used(), KnowledgeQuota(10, 0))) == [
+        "slack:T1 holds 6 passages, 0.0 MB",
+        "slack:T1:C1 holds 2 of 10 passages, 0.0 of 0 MB",
+        "slack:T1:C2 holds 2 of 10 passages, 0.0 of 0 MB",
+    ]
 
 
 def test_vectors_of_two_models_are_not_mixed(desk: Desk, embedder: Embedding) -> None:

@@ -1,8 +1,10 @@
 """``parley ingest`` and ``parley knowledge``: add, list and remove documents."""
 
 import contextlib
+import dataclasses
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from shared.errors import NoKnowledgeError, SettingsError
 from shared.ledger import documents as steps
+from shared.ledger.documents import Amount, KnowledgeQuota
 from shared.settings import Settings
 from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.answers import is_link
@@ -19,7 +22,7 @@ from worker.knowledge.ingest import IngestOptions, Result, find_items
 from worker.knowledge.ingest import ingest as ingest_item
 from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.store import DocumentStore, Record
-from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, parse_place
+from worker.knowledge.visibility import ANY, EVERYWHERE, DocumentPlace, parse_place
 from worker.store import BlockingStore, open_store
 
 FAILED = 1
@@ -49,7 +52,7 @@ def ingest(
     items = list(find_items(paths))
     if not items:
         raise SettingsError("There is nothing to read there: no file of a kind that I know.")
-    library = DocumentStore(_store(settings).client)
+    library = DocumentStore(_store(settings).client, settings.knowledge_quota)
     _require(library)
     results: Counter[Result] = Counter()
     with contextlib.closing(ReaderPool()) as readers, _progress() as progress:
@@ -73,10 +76,17 @@ def ingest(
 
 @knowledge.command("list")
 def list_documents(context: typer.Context) -> None:
-    """List the documents: id, whom it is for, passages, name, title."""
-    library = DocumentStore(_store(context.obj).client)
+    """List the documents: id, whom it is for, passages, name, title.
+
+    What places hold of what they may follows on standard error.
+    """
+    settings: Settings = context.obj
+    library = DocumentStore(_store(settings).client)
     for record in sorted(library.records().values(), key=lambda one: (str(one.place), one.name)):
         sys.stdout.write(f"{_line(record)}\n")
+    sys.stdout.flush()
+    for line in usage_lines(library.used(), settings.knowledge_quota):
+        sys.stderr.write(f"{line}\n")
 
 
 @knowledge.command()
@@ -104,12 +114,25 @@ def remove(
     ]
     known = {name for name, record in records.items()} | {r.name for r in records.values()}
     num_removed = store.run(steps.drop(chosen)) if chosen else 0
+    DocumentStore(store.client).tidy()
     sys.stdout.write(f"{num_removed:,} removed\n")
     missing = sorted(wanted - known)
     for name in missing:
         sys.stderr.write(f"parley: There is no document {name}: see `parley knowledge list`.\n")
     if missing:
         raise typer.Exit(FAILED)
+
+
+def usage_lines(used: Mapping[DocumentPlace, Amount], quota: KnowledgeQuota) -> Iterator[str]:
+    """What channels and workspaces hold of what they may, a line each."""
+    workspaces: dict[DocumentPlace, Amount] = {}
+    for place, amount in used.items():
+        workspace = dataclasses.replace(place, channel=ANY)
+        workspaces[workspace] = workspaces.get(workspace, Amount()) + amount
+        if place.channel != ANY:
+            yield f"{place} holds {amount.of(quota.channel)}"
+    for place, amount in workspaces.items():
+        yield f"{place} holds {amount.of(quota.workspace)}"
 
 
 def _line(record: Record) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from shared.bounds import MB
-from shared.errors import UnreadableDocumentError
+from shared.errors import KnowledgeFullError, UnreadableDocumentError
 from worker.engine.encoders.protocol import Embedding
 from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.readers import FORMATS, is_known
@@ -92,10 +92,10 @@ def ingest(
         if old and old.digest == digest and old.link == link:
             return IngestedFile(Result.UNCHANGED, len(old.passages))
         document = readers.read_document(content, item.name, order.max_mb)
-    except UnreadableDocumentError as error:
+        submission = DocumentSubmission(document, item.name, order.place, digest, link)
+        change = library.put(submission, embedding.embed, embedding.name)
+    except (UnreadableDocumentError, KnowledgeFullError) as error:
         return IngestedFile(Result.FAILED, sentence=error.sentence)
-    submission = DocumentSubmission(document, item.name, order.place, digest, link)
-    change = library.put(submission, embedding.embed, embedding.name)
     result = Result.CHANGED if old else Result.ADDED
     return IngestedFile(result, change.num_passages, change.num_new)
 

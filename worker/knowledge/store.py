@@ -4,20 +4,29 @@ Each passage is a hash with its text, its place and its vector, and an element o
 that carries the place, too. Relevance is decided elsewhere.
 """
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import redis
-from redis.client import Pipeline
 
-from shared.errors import NoKnowledgeError, ParleyError
-from shared.ledger import keys
-from shared.ledger.documents import NO_VECTOR_SETS
+from shared.errors import KnowledgeFullError, NoKnowledgeError, ParleyError
+from shared.ledger import documents, keys
+from shared.ledger.calls import Call
+from shared.ledger.documents import (
+    MAX_AT_ONCE,
+    NO_VECTOR_SETS,
+    Amount,
+    KnowledgeQuota,
+    PassageFields,
+    StoreOutcome,
+    StoreResult,
+    Storing,
+)
 from worker.engine.encoders.protocol import Embed, Vectors
 from worker.knowledge.chunks import Passage, ReadDocument, passage_id, searched_text
 from worker.knowledge.documents import DocumentBlock
@@ -27,6 +36,8 @@ ID_CHARS = 16
 FILTER_EFFORT = 10_000
 """The most passages that a search examines to find some that are visible from a channel."""
 READ_AT_ONCE = 500
+TOKEN_BYTES = 8
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +125,20 @@ def digest_of(content: bytes) -> str:
 class DocumentStore:
     """All documents; thread-safe."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, quota: KnowledgeQuota | None = None) -> None:
+        """``quota``: what places may hold; None for as much as they like."""
         self._client = client
+        self._quota = quota or KnowledgeQuota(0, 0)
+
+    def used(self) -> dict[DocumentPlace, Amount]:
+        """What the documents of each place hold."""
+        used = self._run(documents.used())
+        return {DocumentPlace(*place): amount for place, amount in used.items()}
+
+    def tidy(self) -> None:
+        """Remove the vectors of passages that are gone."""
+        while self._run(documents.tidy()):
+            pass
 
     def require_vectors(self) -> None:
         """Refuse a Redis without vector sets.
@@ -172,44 +195,67 @@ class DocumentStore:
         Raises:
             NoKnowledgeError: there are documents of another model, or no vector sets.
             LeaseLostError: the job has been withdrawn meanwhile.
+            KnowledgeFullError: its channel or workspace holds too much.
             redis.RedisError: Redis is away; nothing has changed.
         """
         self.require_vectors()
         self.require_model(model)
-        mine = document_id(submission.name, submission.place, submission.message)
-        passages = _named(mine, submission.document)
-        title = submission.document.title
-        old = self.find(mine)
-        kept = set(old.passages) & set(passages) if old and old.title == title else set[str]()
-        texts = {
-            name: searched_text(title, passage.path, passage.text)
-            for name, passage in passages.items()
-            if name not in kept
-        }
-        vectors = dict(zip(texts, embed(list(texts.values())), strict=True))
-        record = _record_of(submission, tuple(passages))
+        storing = _storing(submission, model)
+        passages = _named(storing.id, submission.document)
+        for is_first in (True, False):
+            kept = self._kept(storing, submission.document.title) if is_first else set[str]()
+            kept &= passages.keys()
+            num_new = len(passages) - len(kept)
+            if self._put(storing, passages, kept, embed):
+                return Change(len(passages), num_new)
+        raise redis.RedisError("Another process stores the same document.")
 
-        def write(pipe: Pipeline) -> None:
-            _require_lease(pipe, submission.lease)
-            before = cast("bytes | None", pipe.hget(keys.DOCUMENTS, mine))
-            gone = set(_read_record(before).passages) - set(passages) if before else set()
-            pipe.multi()
-            for name in gone:
-                pipe.vset().vrem(keys.VECTORS, name)
-                pipe.delete(keys.passage(name))
-            for name, passage in passages.items():
-                _write_passage(pipe, (name, mine), passage, record, vectors.get(name))
-            pipe.hset(keys.DOCUMENTS, mine, json.dumps(dataclasses.asdict(record)))
-            if submission.message:
-                pipe.sadd(keys.LESSONS, lesson_of(submission))
-            if submission.people:
-                taught = {"people": submission.people, "lesson": lesson_of(submission)}
-                pipe.hset(keys.TEACHERS, mine, json.dumps(taught))
-            pipe.hset(keys.KNOWLEDGE, "model", model)
-            pipe.hincrby(keys.KNOWLEDGE, "version", 1)
+    def _kept(self, storing: Storing, title: str) -> set[str]:
+        """The passages of the older version, which stay if they are in the new one, too."""
+        old = self.find(storing.id)
+        return set(old.passages) if old and old.title == title else set()
 
-        self._transact(write, submission.lease)
-        return Change(len(passages), len(texts))
+    def _put(
+        self, storing: Storing, passages: Mapping[str, Passage], kept: set[str], embed: Embed
+    ) -> bool:
+        """Store a document in steps; False if another process has changed it meanwhile."""
+        fields = {name: _fields_of(name, passage) for name, passage in passages.items()}
+        num_bytes = sum(each.num_bytes for each in fields.values())
+        size = Amount(len(passages), num_bytes)
+        self._require_room(storing, self._run(documents.has_room(storing, size, self._quota)), size)
+        new = [name for name in passages if name not in kept]
+        title = str(storing.record["title"])
+        texts = [searched_text(title, passages[name].path, passages[name].text) for name in new]
+        vectors = np.asarray(embed(texts) if new else (), dtype=np.float32)
+        stored = [name for name in passages if name in kept]
+        outcome = self._run(documents.begin(storing, stored, size, self._quota))
+        self._require_room(storing, outcome, size)
+        _require_lease(outcome)
+        for start in range(0, len(new), MAX_AT_ONCE):
+            if outcome.result is StoreResult.CHANGED:
+                break
+            names = new[start : start + MAX_AT_ONCE]
+            added = [
+                (fields[name], vector.tobytes())
+                for name, vector in zip(names, vectors[start:], strict=False)
+            ]
+            is_last = start + MAX_AT_ONCE >= len(new)
+            outcome = self._run(documents.add(storing, stored, added, is_last=is_last))
+            _require_lease(outcome)
+            stored += names
+        return outcome.result is StoreResult.STORED
+
+    def _require_room(self, storing: Storing, outcome: StoreOutcome, size: Amount) -> None:
+        if outcome.result is not StoreResult.FULL:
+            return
+        most = self._quota.channel if outcome.scope == "channel" else self._quota.workspace
+        used = (outcome.used or Amount()).of(most)
+        name = str(storing.record["name"])
+        raise KnowledgeFullError(name, size.passages, outcome.scope, used)
+
+    def _run(self, call: Call[T]) -> T:
+        raw: Any = self._client.register_script(call.script)(args=list(call.args))
+        return call.read(raw)
 
     def nearest(self, vector: Vectors, place: DocumentPlace, count: int) -> list[str]:
         """Ids of the passages nearest to a vector that are visible from a channel."""
@@ -249,27 +295,12 @@ class DocumentStore:
                     texts[name] = searched_text(title.decode(), passage.path, passage.text)
         return texts
 
-    def _transact(
-        self, write: Callable[[Pipeline], None], lease: tuple[str, str] | None = None
-    ) -> None:
-        watched = [keys.job(lease[0])] if lease else []
-        self._client.transaction(cast("Any", write), keys.DOCUMENTS, *watched)
-
 
 def lesson_of(submission: DocumentSubmission) -> str:
     """The message that a document is learned from; empty if it is none."""
     place = submission.place
     parts = (place.platform, place.team, place.channel, submission.message)
     return "|".join(parts) if submission.message else ""
-
-
-def _require_lease(pipe: Pipeline, lease: tuple[str, str] | None) -> None:
-    """Check in a transaction that a job was not withdrawn or taken over; one without trace may."""
-    if lease is None:
-        return
-    state, token = cast("list[bytes | None]", pipe.hmget(keys.job(lease[0]), "state", "token"))
-    if state is not None and (state, token) != (b"running", lease[1].encode()):
-        raise LeaseLostError("The lease is lost.")
 
 
 def _named(document: str, read: ReadDocument) -> dict[str, Passage]:
@@ -283,43 +314,42 @@ def _named(document: str, read: ReadDocument) -> dict[str, Passage]:
     return named
 
 
-def _record_of(submission: DocumentSubmission, passages: tuple[str, ...]) -> Record:
+def _require_lease(outcome: StoreOutcome) -> None:
+    if outcome.result is StoreResult.WITHDRAWN:
+        raise LeaseLostError("The lease is lost.")
+
+
+def _storing(submission: DocumentSubmission, model: str) -> Storing:
     place = submission.place
-    return Record(
-        name=submission.name,
-        title=submission.document.title,
-        link=submission.link,
-        platform=place.platform,
-        team=place.team,
-        channel=place.channel,
-        message=submission.message,
-        digest=submission.digest,
-        passages=passages,
+    taught = {"people": submission.people, "lesson": lesson_of(submission)}
+    record = {
+        "name": submission.name,
+        "title": submission.document.title,
+        "link": submission.link,
+        "platform": place.platform,
+        "team": place.team,
+        "channel": place.channel,
+        "message": submission.message,
+        "digest": submission.digest,
+    }
+    return Storing(
+        document_id(submission.name, place, submission.message),
+        record,
+        secrets.token_hex(TOKEN_BYTES),
+        model,
+        lesson_of(submission),
+        json.dumps(taught) if submission.people else "",
+        submission.lease or ("", ""),
     )
 
 
-def _write_passage(
-    pipe: Pipeline,
-    names: tuple[str, str],
-    passage: Passage,
-    record: Record,
-    vector: Vectors | None,
-) -> None:
-    """``names``: the passage's and its document's. Without a vector it keeps the one it has."""
-    name, document = names
-    place = {"platform": record.platform, "team": record.team, "channel": record.channel}
-    fields: dict[str, str | bytes] = {
-        **place,
-        "document": document,
-        "title": record.title,
-        "link": record.link,
-        "path": json.dumps(passage.path),
-        "blocks": json.dumps([[block.text, block.is_code] for block in passage.blocks]),
-    }
-    if vector is not None:
-        fields["vector"] = vector.tobytes()
-        pipe.vset().vadd(keys.VECTORS, vector.tobytes(), name, attributes=place)
-    pipe.hset(keys.passage(name), mapping=cast("Any", fields))
+def _fields_of(name: str, passage: Passage) -> PassageFields:
+    blocks = [[block.text, block.is_code] for block in passage.blocks]
+    return PassageFields(
+        name,
+        json.dumps(passage.path, ensure_ascii=False),
+        json.dumps(blocks, ensure_ascii=False),
+    )
 
 
 def _read_record(raw: bytes) -> Record:
