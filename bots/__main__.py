@@ -18,6 +18,7 @@ from bots.incoming.explain import explain
 from bots.incoming.preferences import PreferenceCache
 from bots.metrics import Metrics
 from bots.store import AsyncStore, open_store
+from shared.bounds import MB
 from shared.errors import RedisUnavailableError, SettingsError, StartupError
 from shared.ledger.celery import build_celery, publish
 from shared.ledger.lifecycle import AskAllowance, JobLimits, Ready
@@ -139,7 +140,9 @@ async def _wire(settings: Settings, allowance: AskAllowance | None) -> Wiring:
     return Wiring(
         store=store,
         redis_url=redis_url,
-        limits=JobLimits(settings.deadline_ms, settings.retention_ms),
+        limits=JobLimits(
+            settings.deadline_ms, settings.retention_ms, round(settings.max_waiting_mb * MB)
+        ),
         allowance=allowance,
         max_chars=settings.max_message_chars,
         wake=wake,

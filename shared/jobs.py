@@ -6,6 +6,7 @@ Pure data. Built by ``bots.incoming.intake``, carried by the ledger as JSON, run
 # Pure.
 
 import base64
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -217,6 +218,20 @@ class Job:
     """The ids of other people whose words it holds: found when they want to be forgotten."""
     is_confined: bool = False
     """Whether only the documents of its own channel may answer it: a guest, or a stranger, asks."""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it holds the bytes of files."""
+        held = isinstance(self.task, Learn) and bool(self.task.content)
+        return held or any(each.content for each in self.attachments)
+
+    def without_files(self) -> "Job":
+        """The job as it is kept after its answer: the text that was read stays, the bytes go."""
+        task = self.task
+        if isinstance(task, Learn):
+            task = dataclasses.replace(task, content="")
+        light = tuple(dataclasses.replace(each, content="") for each in self.attachments)
+        return dataclasses.replace(self, task=task, attachments=light)
 
     @property
     def is_unasked(self) -> bool:

@@ -22,13 +22,12 @@ import redis
 import structlog
 
 from shared.errors import CodecError, DeadlineError, EngineLostError, RefusedError
-from shared.jobs import JOB_ID_LENGTH, Job, Kind
+from shared.jobs import JOB_ID_LENGTH, Kind
 from shared.ledger import lifecycle
 from shared.ledger.calls import Call
 from shared.ledger.lifecycle import Claimant, Claimed, Finished, Ready
 from shared.logs import get_logger
 from shared.replies import Done, Failed, Final, FinishReason
-from shared.tasks import Learn
 from worker.handler import Handler, Outcome, RunEndedError
 from worker.leases import Ending, HeldLease, LeaseKeeper
 from worker.store import BlockingStore
@@ -249,7 +248,11 @@ class TaskRunner:
     def _finish(self, held: HeldLease, outcome: Outcome) -> Finished:
         """End the job with an outcome."""
         lease = held.lease
-        job = outcome.memory.job or _lighter(lease.job)
+        job = outcome.memory.job
+        if job is None and lease.job.kind is Kind.LEARN:
+            job = lease.job
+        if job is not None:
+            job = job.without_files()
         memory = dataclasses.replace(outcome.memory, job=job)
         return self._insist(
             held,
@@ -284,14 +287,6 @@ class TaskRunner:
             self._publish(ready)
         except Exception as error:  # noqa: BLE001 - the ledger has the job, the sweep wakes it
             log.warning("publish_failed", job=ready.id, error=type(error).__name__)
-
-
-def _lighter(job: Job) -> Job | None:
-    """The job without its file, which is not needed any more; None if it has none."""
-    task = job.task
-    if not isinstance(task, Learn) or not task.content:
-        return None
-    return dataclasses.replace(job, task=dataclasses.replace(task, content=""))
 
 
 def _word(reply: Final) -> str:

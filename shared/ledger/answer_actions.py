@@ -50,7 +50,8 @@ AGAIN = (
     PRELUDE
     + LOOK
     + """
--- ARGV: id, job, kind, deadline_ms. The job is run again as it reads now, in the messages it has.
+-- ARGV: id, job, kind, deadline_ms, job without the bytes of its files or ''. The job is run again
+-- as it reads now, in the messages it has.
 -- Returns {'unknown'}, {'over'} (nothing may be shown of it any more), {'busy'} (its answer is just
 -- being shown: ask again soon) or {'again', id and words of what may run now}.
 local id, now = ARGV[1], now_ms()
@@ -62,6 +63,11 @@ if state == 'done' then return {'busy'} end
 -- First what a full Redis may refuse.
 redis.call('HSET', job_key(id), 'job', ARGV[2], 'kind', ARGV[3], 'attempts', 0,
   'deadline', now + ARGV[4])
+if ARGV[5] ~= '' then
+  redis.call('HSET', job_key(id), 'light', ARGV[5])
+else
+  redis.call('HDEL', job_key(id), 'light')
+end
 redis.call('HDEL', job_key(id), 'stopped', 'dead', 'counted', 'token', 'finished_by', 'blamed',
   'alone', 'lone_deaths', 'taken_for_dead')
 redis.call('DEL', snapshot_key(id), ending_key(id), thought_key(id))
@@ -152,7 +158,8 @@ def stop(job_id: str) -> Step:
 
 def again(job: Job, deadline_ms: int) -> Step:
     """Run a job again, with its text as it is now, in its existing messages."""
-    return Call(AGAIN, (job.id, codec.encode(job), job.kind, deadline_ms), _read)
+    light = codec.encode(job.without_files()) if job.has_files else ""
+    return Call(AGAIN, (job.id, codec.encode(job), job.kind, deadline_ms, light), _read)
 
 
 def withdraw(job_id: str) -> Step:

@@ -16,6 +16,9 @@ QUEUE = PREFIX + "queue"
 SEQUENCE = PREFIX + "sequence"
 """String: how many jobs have been accepted so far, which numbers them."""
 
+FILES = PREFIX + "files"
+"""Hash: every unfinished job that has files, or learns a text -> the size of its document."""
+
 DEAD = PREFIX + "dead"
 """Sorted set: dead letters, the jobs whose attempts are used up -> when they failed, in ms."""
 

@@ -13,6 +13,7 @@ from typing import Self
 
 from shared.errors import (
     ChannelBusyError,
+    FilesWaitingError,
     QueueFullError,
     QuotaError,
     TooManyMessagesError,
@@ -60,6 +61,8 @@ class JobLimits:
     deadline_ms: int
     retention_ms: int
     """How long a conversation is remembered after its last message."""
+    max_waiting_bytes: int = 0
+    """Of the files of all unfinished jobs, as they lie in Redis; 0: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +141,10 @@ def accept(
     origin = job.origin
     bare = dataclasses.replace(job, text="", task=None, attachments=())
     most = allowance or NO_ALLOWANCE
+    document = codec.encode(job)
     args: tuple[str | int, ...] = (
         job.id,
-        codec.encode(job),
+        document,
         job.kind,
         origin.conversation,
         origin.outbox,
@@ -163,6 +167,7 @@ def accept(
         int(not origin.act),
         job.manner.model if job.manner else "",
         *_quota_words(origin, quotas),
+        *_file_words(job, document, limits),
     )
 
     return Call(scripts.ACCEPT, args, _accepted)
@@ -175,6 +180,7 @@ def _accepted(raw: Raw) -> Accepted:
     return Accepted(is_new=word == "accepted", ready=_ready(raw[1:]))
 
 
+NUM_QUOTA_WORDS = 15
 NO_ALLOWANCE = AskAllowance(1, 1, 1, 1)
 """The placeholder where no rate limit applies; the script does not read it then."""
 
@@ -195,7 +201,7 @@ def _load_refusals(most: AskAllowance) -> tuple[str, ...]:
 def _quota_words(origin: Origin, quotas: Quotas | None) -> tuple[str | int, ...]:
     """The counters with their limits, then the refusals for each used-up quota."""
     if quotas is None:
-        return ("",)
+        return ("",) * NUM_QUOTA_WORDS
     user, channel, workspace = counted(origin)
     replies = _quota_refusals(quotas)
     return (
@@ -204,6 +210,17 @@ def _quota_words(origin: Origin, quotas: Quotas | None) -> tuple[str | int, ...]
         *replies[:4],
         *(workspace, quotas.workspace.messages or 0, quotas.workspace.tokens or 0),
         *replies[4:],
+    )
+
+
+def _file_words(job: Job, document: str, limits: JobLimits) -> tuple[str | int, ...]:
+    """The job without its files, its size, the most of them all, and the refusal above that."""
+    counts = job.has_files or job.kind is Kind.LEARN
+    return (
+        codec.encode(job.without_files()) if job.has_files else "",
+        len(document) if counts else 0,
+        limits.max_waiting_bytes,
+        codec.encode(FilesWaitingError(keys.WAIT_MARK).to_reply()) if counts else "",
     )
 
 

@@ -402,7 +402,7 @@ def test_a_document_that_is_removed_while_it_is_stored_comes_back_whole(
     class Interfering(DocumentStore):
         def _run(self, call: Call[T]) -> T:
             nonlocal is_removed
-            if not is_removed and self.records():
+            if not is_removed and any(record.passages for record in self.records().values()):
                 is_removed = True
                 store.run(knowledge.drop(list(self.records())))
             return super()._run(call)

@@ -108,7 +108,7 @@ class AttachmentReader:
 
         def read(attachment: Attachment) -> Attachment:
             if attachment not in unread:
-                return attachment
+                return attachment if attachment.text or attachment.note else _gone(attachment.name)
             if attachment in files:
                 return self._read_one(attachment, budget, held)
             return attachment if is_shown_pictures else _unseen(attachment.name)
@@ -137,6 +137,10 @@ class AttachmentReader:
             return beginning
         # A character that was split by the cut would come out broken.
         return self._tokenizer.decode(tokens[:budget], skip_special_tokens=True).rstrip("\ufffd")
+
+
+def _gone(name: str) -> Attachment:
+    return Attachment(name, note=f"I keep no file after its answer: send {name} again with it.")
 
 
 def _unseen(name: str) -> Attachment:

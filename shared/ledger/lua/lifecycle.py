@@ -18,7 +18,9 @@ ACCEPT = (
 --   open jobs an asker, jobs in the queue, replies: user's rate, channel's rate, open jobs, queue,
 --   person, '1' if the conversation may be remembered, model or '', counters of the day or '':
 --   user's, messages, tokens, channel's, messages, tokens; replies: user's messages, user's tokens,
---   channel's messages, channel's tokens; workspace's counter, messages, tokens; its two replies
+--   channel's messages, channel's tokens; workspace's counter, messages, tokens; its two replies;
+--   job without the bytes of its files or '', its size if it has files or learns a text, else 0,
+--   most bytes of such jobs together (0: any), reply
 -- Returns {{'duplicate'}}, {{'accepted', id and words of what may run now}} or
 -- {{'refused', reason, 1 if the asker is told}}.
 local id, refusal, asker = ARGV[1], ARGV[9], ARGV[12]
@@ -41,9 +43,27 @@ end
 
 local function record(document)
   -- First what may be refused for want of memory: a script that fails is not undone.
+  if document == ARGV[2] and ARGV[43] ~= '0' then
+    redis.call('HSET', FILES, id, ARGV[43])
+    if ARGV[42] ~= '' then redis.call('HSET', job_key(id), 'light', ARGV[42]) end
+  end
   redis.call('HSET', job_key(id), 'state', 'waiting', 'job', document, 'kind', ARGV[3],
     'conversation', ARGV[4], 'outbox', ARGV[5], 'attempts', 0, 'accepted_at', now,
     'deadline', now + ARGV[6], 'number', redis.call('INCR', SEQUENCE))
+end
+
+-- The bytes of all files that wait or are read, and how many jobs have them. Of a job that a Redis
+-- has lost none are left.
+local function waiting_files()
+  local num_bytes, num_files, all = 0, 0, redis.call('HGETALL', FILES)
+  for i = 1, #all, 2 do
+    if redis.call('EXISTS', job_key(all[i])) == 1 then
+      num_bytes, num_files = num_bytes + all[i + 1], num_files + 1
+    else
+      redis.call('HDEL', FILES, all[i])
+    end
+  end
+  return num_bytes, num_files
 end
 
 -- No job; one sentence a minute says so, the rest is remembered just long enough to know the
@@ -92,6 +112,12 @@ if refusal == '' and ARGV[27] ~= '' then
   if what then return refuse('channel_quota', 0, ARGV[reply[what] + 2]) end
   what = exhausted(ARGV[37], ARGV[38], ARGV[39], now)
   if what then return refuse('workspace_quota', 0, ARGV[reply[what] + 7]) end
+end
+if refusal == '' and ARGV[43] ~= '0' and ARGV[44] ~= '0' then
+  local num_bytes, num_files = waiting_files()
+  if num_bytes > 0 and num_bytes + ARGV[43] > tonumber(ARGV[44]) then
+    return refuse('files_waiting', expected_wait(num_files, capacity(now)), ARGV[45])
+  end
 end
 record(ARGV[2])
 note_person(ARGV[24], id, ARGV[25] == '1' and ARGV[4], ARGV[8] + ARGV[6], now)
@@ -275,7 +301,10 @@ end
 redis.call('HSET', job_key(id), 'finished_by', ARGV[2])
 local transcript, now = transcript_key(job[1]), now_ms()
 if ARGV[4] == '1' then redis.call('DEL', transcript) end
-if ARGV[7] ~= '' then redis.call('HSET', job_key(id), 'job', ARGV[7]) end
+if ARGV[7] ~= '' then
+  redis.call('HSET', job_key(id), 'job', ARGV[7])
+  redis.call('HDEL', job_key(id), 'light')
+end
 if #ARGV > 8 then
   for i = 9, #ARGV do redis.call('RPUSH', transcript, ARGV[i]) end
   redis.call('LTRIM', transcript, -ARGV[5], -1)

@@ -10,6 +10,7 @@ KEYS = f"""
 local OPEN = '{keys.OPEN}'
 local QUEUE = '{keys.QUEUE}'
 local DEAD = '{keys.DEAD}'
+local FILES = '{keys.FILES}'
 local WORKERS = '{keys.WORKERS}'
 local STARTS = '{keys.STARTS}'
 local SEQUENCE = '{keys.SEQUENCE}'
@@ -118,12 +119,23 @@ local function note_asker(asker, id, deadline_ms)
   redis.call('PEXPIRE', asker_key(asker), deadline_ms + 60000)
 end
 
+-- The bytes of its files go with the answer: what may be asked again of it is the text.
+local function lighten(id)
+  local light = redis.call('HGET', job_key(id), 'light')
+  if light then
+    redis.call('HSET', job_key(id), 'job', light)
+    redis.call('HDEL', job_key(id), 'light')
+  end
+  redis.call('HDEL', FILES, id)
+end
+
 -- Nobody has to look at this job any more; the next one of its conversation may run.
 -- Returns the next job as {{id, kind and queue}}, or nothing.
 local function leave(id, state, now)
   local job = redis.call('HMGET', job_key(id), 'conversation', 'asker')
   redis.call('HSET', job_key(id), 'state', state)
   redis.call('HDEL', job_key(id), 'token')
+  lighten(id)
   redis.call('ZREM', OPEN, id)
   redis.call('ZREM', QUEUE, id)
   redis.call('DEL', snapshot_key(id))

@@ -112,14 +112,20 @@ def test_a_picture_alone_gets_its_one_sentence_and_no_model(run: Run) -> None:
     assert (seen, outcome.reply) == ([], Done("*(I cannot see pictures.)*"))
 
 
-def test_a_picture_is_shown_to_a_model_that_can_see_and_kept_for_another_answer(run: Run) -> None:
+def test_a_picture_is_shown_to_a_model_that_can_see(run: Run) -> None:
     picture = attached("cat.png", PNG)
 
     seen, outcome = run("", picture, is_shown_pictures=True)
 
     assert (seen, outcome.reply) == ([""], Done("Seen."))
-    assert outcome.memory.job is not None
-    assert outcome.memory.job.attachments == (picture,)
+
+
+def test_a_file_that_is_gone_with_its_first_answer_is_named_below_another(run: Run) -> None:
+    seen, outcome = run("Look again", Attachment("cat.png"), is_shown_pictures=True)
+
+    assert seen == ["Look again"]
+    told = "I keep no file after its answer: send cat.png again with it."
+    assert outcome.reply == Done(f"Seen.\n\n*({told})*")
 
 
 def test_a_picture_that_the_model_cannot_see_is_named(run: Run) -> None:
