@@ -25,6 +25,10 @@ MAX_PASSAGE_BYTES = 12_000
 """Of a passage as it is stored, without its vector: 1,000 characters and seven headings of 200, at
 up to four bytes each, and the signs around them."""
 
+MAX_NESTING = 5_000
+"""Of tags, before they are parsed: a parser's time grows with its square. A tenth of it ends in a
+sentence, too, when the page is walked."""
+
 MAX_UNPACKED_BYTES = 20 * MB
 """What a DOCX or a stream of a PDF may unpack to: twice the largest upload by default. What is
 compressed further than that is pictures, which are not read, or a bomb."""

@@ -7,6 +7,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from shared.bounds import MAX_NESTING
 from worker.knowledge.documents import Document, Outline
 
 LEFT_OUT = frozenset(
@@ -24,12 +25,25 @@ INLINE = frozenset(
 HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])"
 )
+TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)")
+ENDED_BY_OTHERS = frozenset(
+    """
+    area base body br col colgroup dd dt embed head hr html img input li link meta optgroup option p
+    param rp rt source tbody td tfoot th thead tr track wbr
+    """.split()  # noqa: SIM905 - the same
+)
+"""Tags that need no end of their own."""
 TEXT, COMMENT = "-text", "-comment"
 """selectolax's tags of nodes that are no elements."""
 
 
 def read_html(text: str, name: str) -> Document:
-    """Read a page, or a part of one."""
+    """Read a page, or a part of one.
+
+    Raises:
+        RecursionError: its tags are nested deeper than any page's.
+    """
+    _require_shallow(text)
     page = LexborHTMLParser(text)
     title = page.css_first("title")
     outline = Outline()
@@ -40,7 +54,12 @@ def read_html(text: str, name: str) -> Document:
 
 
 def add_html(outline: Outline, text: str) -> None:
-    """Add a piece of HTML to a document of another format."""
+    """Add a piece of HTML to a document of another format.
+
+    Raises:
+        RecursionError: as ``read_html``.
+    """
+    _require_shallow(text)
     body = LexborHTMLParser(text).body
     if body is not None:
         _Walk(outline).read(body)
@@ -50,6 +69,19 @@ def text_of_html(text: str) -> str:
     """The visible text of a piece of HTML."""
     body = LexborHTMLParser(text).body
     return body.text() if body is not None else ""
+
+
+def _require_shallow(text: str) -> None:
+    """Refuse tags that would take the parser time with the square of their depth.
+
+    What is less deep than this, and still too deep to be walked, it parses within milliseconds.
+    """
+    depth = 0
+    for tag in TAG.finditer(text):
+        if tag["name"].lower() not in ENDED_BY_OTHERS:
+            depth = max(0, depth - 1) if tag["end"] else depth + 1
+            if depth > MAX_NESTING:
+                raise RecursionError("The tags are nested too deep.")
 
 
 class _Walk:
