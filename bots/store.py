@@ -19,6 +19,7 @@ from shared.ledger.calls import Call, Steps
 from shared.ledger.presentation import read_final
 from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
 from shared.ledger.status import WorkerState
+from shared.repeated_faults import FAULTS
 from shared.replies import Final, Snapshot
 
 T = TypeVar("T")
@@ -69,6 +70,7 @@ class AsyncStore:
         # Not wait_for: it makes a task each time, and in Python 3.11 may lose a cancellation.
         async with asyncio.timeout(TIMEOUT_S):
             raw: Any = await script(args=list(call.args))
+        FAULTS.note_answer()
         return call.read(raw)
 
     async def run_steps(self, steps: Steps[T]) -> T:

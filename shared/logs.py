@@ -13,6 +13,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from shared.repeated_faults import FAULTS
+
 SECRETS = re.compile(
     r"xox[a-z]-[\w-]+"  # Slack bot, user and legacy tokens
     r"|xapp-[\w-]+"  # Slack app tokens
@@ -54,6 +56,7 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(FAULTS)
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
     for ours in ("bots", "worker", "shared"):

@@ -7,12 +7,14 @@ consumer reconnects instead of ending its worker.
 
 import signal
 import time
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from types import FrameType
 from typing import Any
 
 import celery
 from celery import bootsteps, signals
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
@@ -130,6 +132,8 @@ def _note_no_connection(error: Exception, interval_s: float) -> None:
 
 def make_tough(app: celery.Celery, on_signal: Callable[[], None]) -> None:
     """Make the workers of this app survive faults; call ``on_signal`` at each signal to end."""
+    # Celery warns of an option that takes effect with late acknowledgement alone.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     app.conf.worker_consumer = ToughConsumer
     app.conf.broker_channel_error_retry = True
 

@@ -18,6 +18,9 @@ log = get_logger(__name__)
 SIGN_OF_LIFE_EVERY_S = 2.0
 SWEEP_EVERY_S = 1.0
 SWEEP_MAX_JOBS = 500
+AWAY_PAUSE_S = 0.25
+"""While Redis is away a ticker does not ask for it at each of its turns: some take hundredths of a
+second."""
 
 
 class Heartbeat:
@@ -106,11 +109,13 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._is_stopping.is_set():
+            pause_s = self._interval_s
             try:
                 self._tick()
             except (redis.RedisError, kombu.exceptions.KombuError, OSError) as error:
                 log.warning("tick_failed", ticker=self._thread.name, error=type(error).__name__)
+                pause_s = max(pause_s, AWAY_PAUSE_S)
             except Exception:
                 # Without its tickers a worker loses every job it has: go on after any error.
                 log.exception("tick_crashed", ticker=self._thread.name)
-            self._is_stopping.wait(self._interval_s)
+            self._is_stopping.wait(pause_s)

@@ -8,6 +8,7 @@ from shared.connections.blocking import client_of
 from shared.errors import RedisUnavailableError
 from shared.ledger.calls import Call
 from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
+from shared.repeated_faults import FAULTS
 
 T = TypeVar("T")
 TIMEOUT_S = 5
@@ -28,6 +29,7 @@ class BlockingStore:
             redis.RedisError: Redis is away or refuses; the step may or may not have happened.
         """
         raw: Any = self.client.register_script(call.script)(args=list(call.args))
+        FAULTS.note_answer()
         return call.read(raw)
 
 
