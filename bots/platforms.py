@@ -168,6 +168,7 @@ def discord_access(settings: Settings) -> DiscordAccess:
         token=_secret(settings.discord_token) or "",
         api_url=str(settings.discord_api_url),
         gateway_url=str(gateway) if gateway else None,
+        user_installs=settings.discord_user_installs,
     )
 
 

@@ -25,7 +25,7 @@ from bots.store import AsyncStore
 from shared.access import AccessLists, AccessName, AccessOptions
 from shared.errors import NotAllowedError, PlatformError
 from shared.jobs import Origin, Platform
-from shared.ledger import preferences
+from shared.ledger import keys, preferences
 from shared.logs import get_logger
 from shared.preferences import Scope
 
@@ -220,7 +220,7 @@ class AccessGate:
         """Whether a person is to be told now, by one process; then it counts as told."""
         is_unsure = code is AccessCode.UNSURE
         for_s = SOON_S if is_unsure else DAY_S
-        name = f"{request.person}:{'unsure' if is_unsure else 'refused'}"
+        name = f"{request.person}:{keys.TOLD_UNSURE if is_unsure else keys.TOLD_REFUSED}"
         now_s = self._clock()
         if self._told_until.get(name, 0.0) > now_s:
             return False

@@ -51,7 +51,12 @@ async def installed_workspaces(
         redis.RedisError, TimeoutError, OSError: Redis is away.
     """
     store = wiring.store
-    installations = RedisInstallations(store, app.cipher)
+
+    def may_enter(team: str) -> bool:
+        gate = link.access_gate
+        return gate is None or gate.may_enter(Platform.SLACK, team)
+
+    installations = RedisInstallations(store, app.cipher, may_enter)
     await installations.renew()
     accounts = Accounts(installations, app.access)
     sights = Sights(accounts, store)

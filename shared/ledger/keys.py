@@ -269,6 +269,11 @@ def access_told(name: str) -> str:
     return f"{PREFIX}access_told:{name}"
 
 
+TOLD_REFUSED, TOLD_UNSURE = "refused", "unsure"
+TOLD_KINDS = (TOLD_REFUSED, TOLD_UNSURE)
+"""What a person may have been told who may not ask: the end of ``access_told``'s name."""
+
+
 def used(scope: str, name: str) -> str:
     """Hash: the usage of a person (``user``), a channel or a workspace on a day.
 

@@ -100,6 +100,7 @@ def bots_settings(server: FakeDiscord, redis_url: str, data: Path) -> dict[str, 
         "PARLEY_TRANSLATE_CHANNELS": f"{TRANSLATED}=fr",
         "PARLEY_LEARN_PINS_CHANNELS": f"{PINNED},{PINNED_BEFORE}",
         "PARLEY_MAX_UPLOAD_MB": "0.001",
+        "PARLEY_DISCORD_USER_INSTALLS": "1",
         "DISCORD_TOKEN": server.token,
     }
 

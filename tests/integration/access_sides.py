@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bots.access.gate import AccessGate
 from bots.adapter import Link, Wiring
@@ -57,6 +57,8 @@ NOT_KEPT = (
     keys.budget(""),
 )
 """What may be in Redis besides, of no person who asked but that they were told."""
+DEFERRED = 5
+"""Interaction callback type: deferred channel message with source."""
 GUILDS = ("team", "next")
 """The servers that have added the bot."""
 Way = Callable[[str, str], Awaitable[None]]
@@ -107,6 +109,11 @@ async def kept(store: AsyncStore) -> dict[str, str]:
             length = await store.client.hlen(name) if name.startswith(keys.feedback("")) else 0
             found[name] = f"{text_of(text)} {length}"
     return found
+
+
+def is_public_deferral(response: dict[str, Any]) -> bool:
+    """Whether Discord shows everybody that we are thinking."""
+    return response.get("type") == DEFERRED and not (response.get("data") or {}).get("flags", 0)
 
 
 async def until(is_met: Callable[[], Awaitable[bool]]) -> None:
@@ -339,7 +346,12 @@ class DiscordSide:
 
     def traces(self) -> list[str]:
         paths = ("/messages", "/reactions")
-        return [
+        shown = [
+            f"interaction {interaction.id} deferred for all"
+            for interaction in self.discord.world.interactions.values()
+            if interaction.response and is_public_deferral(interaction.response)
+        ]
+        return shown + [
             f"{r.method} {r.path}"
             for r in self.discord.requests
             if r.method in {"GET", "PUT"}

@@ -59,6 +59,8 @@ class DiscordAccess:
     api_url: str
     gateway_url: str | None = None
     """None: as Discord says."""
+    user_installs: bool = False
+    """Whether commands are offered to people who installed the app for themselves."""
 
 
 @dataclass(frozen=True, slots=True)

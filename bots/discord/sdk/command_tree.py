@@ -12,7 +12,7 @@ from bots.discord.locales import localised
 from bots.discord.parse import requests
 from bots.discord.parse.payloads import Facts
 from bots.discord.sdk.client import Client
-from bots.discord.sdk.command_contexts import anywhere
+from bots.discord.sdk.command_contexts import anywhere, offer
 from bots.discord.sdk.commands import COMMANDS
 from bots.discord.sdk.convert import facts_of
 from bots.discord.sdk.interactions import AWAY, Interaction, log, may_ask, say, take
@@ -106,7 +106,8 @@ class CommandTranslator(app_commands.Translator):
 class Commands(app_commands.CommandTree[Client]):
     """All commands and menus, each where it works."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, user_installs: bool) -> None:
+        """``user_installs``: whether they are offered to people who installed the app alone."""
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(
@@ -115,8 +116,10 @@ class Commands(app_commands.CommandTree[Client]):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
         for command in COMMANDS:
+            offer(command, user_installs=user_installs)
             self.add_command(command)
         for menu in MENUS:
+            offer(menu, user_installs=user_installs)
             self.add_command(menu)
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:

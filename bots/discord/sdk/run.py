@@ -40,7 +40,7 @@ async def serve(
 async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
     surface.client = client
     client.add_dynamic_items(ActionButton, *account.ITEMS)
-    commands = Commands(client)
+    commands = Commands(client, user_installs=access.user_installs)
     with start_up_faults(access.api_url):
         async with client:
             await client.login(access.token)

@@ -6,6 +6,7 @@ Slack's own flow calls these (``AsyncInstallationStore``, ``AsyncOAuthStateStore
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,10 @@ STATE_S = 600
 """How long a person may stay on Slack's page; its cookie lasts as long."""
 STATE_BYTES = 32
 KEY = keys.installations(Platform.SLACK)
+NOT_ALLOWED = (
+    "This workspace may not use this Parley, so nothing was installed. Ask the people who run it to"
+    " allow it, remove the app here, and install it again."
+)
 OF_ONE_WORKSPACE = "Only a workspace can install this app, and no whole organisation."
 
 
@@ -41,9 +46,13 @@ class Installed:
 class RedisInstallations(AsyncInstallationStore):
     """The workspaces, each once: of several people who installed the app the last counts."""
 
-    def __init__(self, store: AsyncStore, cipher: TokenCipher) -> None:
+    def __init__(
+        self, store: AsyncStore, cipher: TokenCipher, may_enter: Callable[[str], bool]
+    ) -> None:
+        """``may_enter``: whether any person of a workspace may ever ask."""
         self._store = store
         self._cipher = cipher
+        self._may_enter = may_enter
 
     @property
     def logger(self) -> logging.Logger:
@@ -90,6 +99,9 @@ class RedisInstallations(AsyncInstallationStore):
         )
         if installation.is_enterprise_install or not team or not token:
             raise BoltError(OF_ONE_WORKSPACE)
+        if not self._may_enter(team):
+            log.warning("workspace_not_allowed", team=team)
+            raise BoltError(NOT_ALLOWED)
         document = json.dumps({"team": team, "bot_token": token, "bot_user": user or ""})
         await self._put(team, self._cipher.close(document))
         log.info("workspace_installed", team=team)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shared.jobs import Origin
+from shared.jobs import Origin, Platform
 from shared.ledger import answer_actions, documents, keys, privacy
 from shared.ledger.calls import Call, Steps, text_of
 from shared.ledger.forgetting import scan
@@ -325,7 +325,12 @@ def _thread_name(place: ConversationPlace) -> str:
 
 def _forget_person(origin: Origin, asked: Iterable[str]) -> Call[int]:
     person = origin.asker
-    lead = (person, keys.feedback(person), keys.told(person), keys.bucket("user", person))
+    # On Slack a person is one of a workspace; on Discord of all servers.
+    told = person if origin.platform is Platform.SLACK else f"{origin.platform}:{origin.user}"
+    lead = (
+        *(person, keys.feedback(person), keys.told(person), keys.bucket("user", person)),
+        *(keys.access_told(f"{told}:{kind}") for kind in keys.TOLD_KINDS),
+    )
     return Call(scripts.FORGET_PERSON, (*lead, *asked), scan.number)
 
 

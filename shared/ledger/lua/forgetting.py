@@ -239,11 +239,12 @@ return num
 """
 
 FORGET_PERSON = f"""#!lua flags=allow-oom
--- ARGV: person, feedback key, told key, bucket, conversations that they asked in.
+-- ARGV: person, feedback key, told key, bucket, two keys of what they were told who may not ask,
+-- conversations that they asked in.
 -- Returns how many verdicts there were.
 local num = redis.call('HLEN', ARGV[2])
-redis.call('DEL', ARGV[2], ARGV[3], ARGV[4])
-for i = 5, #ARGV do redis.call('ZREM', '{keys.asked("")}' .. ARGV[1], ARGV[i]) end
+redis.call('DEL', ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+for i = 7, #ARGV do redis.call('ZREM', '{keys.asked("")}' .. ARGV[1], ARGV[i]) end
 return num
 """
 
