@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared.jobs import Effort, Kind
+from shared.access import SEPARATORS, AccessNameError, parse_locals
+from shared.jobs import Effort, Kind, Platform
 from shared.languages import find_language
 from shared.preferences import (
     NO_QUOTA,
@@ -40,6 +41,8 @@ THINKING: dict[str, str] = {
 ROLES, ROLE_QUOTA = "roles", "role_quota"
 """Fields for the roles whose quota a form sets, by the platform's ids, and that quota; empty
 removes it."""
+ACCESS = ("allowed", "denied")
+"""Fields of a workspace's form: its own access lists."""
 NOTHING = "none"
 """The choice of no task among the tasks that are off."""
 ALL_ON = "Nothing: all are on"
@@ -59,8 +62,13 @@ class FormError(Exception):
         self.sentences = dict(sentences)
 
 
-def preferences_of(values: Values, before: Preferences) -> Preferences:
+def preferences_of(values: Values, before: Preferences, tenant: str = "") -> Preferences:
     """The form's preferences; what it has no field for stays as it was.
+
+    Args:
+        values: of the form.
+        before: the preferences until now.
+        tenant: the workspace, as ``Origin.tenant``; for a form with access lists.
 
     Raises:
         FormError: some fields cannot be read.
@@ -72,7 +80,9 @@ def preferences_of(values: Values, before: Preferences) -> Preferences:
         if field == ROLES:
             continue
         try:
-            value: Any = _read(field, unit, [each.strip() for each in given if each.strip()])
+            texts = [each.strip() for each in given if each.strip()]
+            is_access = field in ACCESS
+            value: Any = _names(texts, tenant) if is_access else _read(field, unit, texts)
             changed: dict[str, Any] = {field: value}
             if field == ROLE_QUOTA:
                 of_roles = dataclasses.replace(of_roles, **{unit: value})
@@ -82,6 +92,8 @@ def preferences_of(values: Values, before: Preferences) -> Preferences:
             after = dataclasses.replace(after, **changed)
         except PreferenceError as error:
             wrong[name] = str(error)
+        except AccessNameError as error:
+            wrong[name] = f"{error}."
         except ValueError:
             wrong[name] = SENTENCES.get(field, NO_LIMIT)
     if wrong:
@@ -100,6 +112,24 @@ def _read(field: str, unit: str, given: Sequence[str]) -> object:
     if field == "tasks_off":
         return frozenset(Kind(each) for each in given if each != NOTHING)
     return int(given[0]) if unit else READERS[field](given[0])
+
+
+def _names(given: Sequence[str], tenant: str) -> frozenset[str] | None:
+    """A workspace's own access list, as ``Preferences.allowed`` holds it.
+
+    Raises:
+        AccessNameError: a word of it names nothing there.
+    """
+    platform, _, team = tenant.partition(":")
+    parts = [part for text in given for part in SEPARATORS.split(text) if part]
+    if not parts:
+        return None
+    return frozenset(name.local for name in parse_locals(parts, Platform(platform), team))
+
+
+def names_shown(names: frozenset[str] | None) -> str:
+    """An access list as a form's field shows it; empty if it names nothing."""
+    return ", ".join(sorted(names or ()))
 
 
 def _role_quotas(before: Preferences, roles: Sequence[str], quota: Quota) -> dict[str, Quota]:

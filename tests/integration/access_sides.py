@@ -37,6 +37,7 @@ from shared.ledger import keys
 from shared.ledger.calls import text_of
 from shared.ledger.lifecycle import JobLimits
 from shared.preference_layers import Fallback
+from shared.preferences import Scope
 from tests.fakes.discord_driver import Driver
 from tests.fakes.discord_model import Channel, ChannelKind, Interaction, User
 from tests.fakes.discord_server import FakeDiscord
@@ -45,6 +46,7 @@ from tests.fakes.slack_delivery import Delivery
 from tests.fakes.slack_server import FakeSlack
 from tests.patience import PATIENCE_S
 
+OPEN = AccessOptions()
 LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 CHANNEL, DIRECT, INSTALLED = "channel", "direct", "installed"
 NOT_KEPT = (
@@ -55,6 +57,10 @@ NOT_KEPT = (
     keys.ACCESS,
     keys.AUDIT,
     keys.budget(""),
+    # Of answers that are being shown.
+    keys.answer("slack", "", "", "").rstrip(":"),
+    keys.answer("discord", "", "", "").rstrip(":"),
+    keys.threads(""),
 )
 """What may be in Redis besides, of no person who asked but that they were told."""
 DEFERRED = 5
@@ -70,11 +76,16 @@ class Side(Protocol):
 
     platform: Platform
     gate: AccessGate
+    cache: PreferenceCache
     ways: dict[str, dict[str, Way]]
     """Place -> how it is asked there."""
 
     def name(self, text: str) -> str:
         """A list of the table with the ids of this platform in place of ``{team}`` and others."""
+        ...
+
+    def knows(self, scope: Scope) -> bool:
+        """Whether the running bots know the own lists of a workspace."""
         ...
 
     async def prepare(self, who: str, where: str) -> None:
@@ -138,7 +149,18 @@ async def job_of(store: AsyncStore, message: str) -> Job:
     return found[0]
 
 
-class SlackSide:
+class RunningSide:
+    """What both platforms have once their adapter runs."""
+
+    gate: AccessGate
+    cache: PreferenceCache
+
+    def knows(self, scope: Scope) -> bool:
+        """Whether the running bots know the own lists of a workspace."""
+        return self.cache.own_access(scope) is not None
+
+
+class SlackSide(RunningSide):
     """A workspace with members, a guest, and a person of another organisation."""
 
     platform = Platform.SLACK
@@ -147,7 +169,6 @@ class SlackSide:
         self.slack = slack
         self._store = store
         self._surface = surface
-        self.gate: AccessGate
         self.people = {"alice": "U0ALICE", "bob": "U0BOB", "guest": "U0GUEST", "stranger": "U0FAR"}
         for name, user in self.people.items():
             slack.add_user(
@@ -160,7 +181,7 @@ class SlackSide:
             slack.add_channel(f"D{user}", name, members=[user], is_im=True)
         slack.add_usergroup("S0GROUP", [self.people["alice"]])
         slack.add_channel("C0HERE", "here", members=[*self.people.values(), slack.bot_user_id])
-        self._root = self._asked = self._answer = self._job = ""
+        self._root = self.asked = self._answer = self._job = ""
         self._ended = 0
         self._num_posts = 0
         acts = {"command": self._command, "menu": self._menu, "button": self._button}
@@ -209,7 +230,7 @@ class SlackSide:
         said = await self.slack.say(place, self.people[who], "<@U0PARLEY> How deep is it?")
         job = await job_of(self._store, said.ts)
         await self.slack.wait_for(lambda: self.slack.calls("chat.postMessage"))
-        self._root = self._asked = said.ts
+        self._root = self.asked = said.ts
         self._job = job.id
         self._answer = await self._surface.post(job, 1, Piece("Deep.", controls=AnswerButtons.DONE))
         self._num_posts = len(self.slack.calls("chat.postMessage"))
@@ -280,12 +301,12 @@ class SlackSide:
     async def _edit(self, who: str, where: str) -> None:
         del who, where
         num = len(self.slack.deliveries)
-        await self.slack.edit_message("C0HERE", self._asked, "<@U0PARLEY> How deep is it now?")
+        await self.slack.edit_message("C0HERE", self.asked, "<@U0PARLEY> How deep is it now?")
         for delivery in self.slack.deliveries[num:]:
             await self._handled(delivery)
 
 
-class DiscordSide:
+class DiscordSide(RunningSide):
     """A server with a role and a category, another one, and a third that has not added the bot."""
 
     platform = Platform.DISCORD
@@ -294,7 +315,6 @@ class DiscordSide:
         self.discord: Driver = discord
         self._store = store
         self._surface = surface
-        self.gate: AccessGate
         self.people: dict[str, User] = {
             name: discord.add_user(name) for name in ("alice", "bob", "outsider")
         }
@@ -465,7 +485,9 @@ class DiscordSide:
 
 
 @contextlib.asynccontextmanager
-async def slack_side(store: AsyncStore, redis_url: str) -> AsyncIterator[SlackSide]:
+async def slack_side(
+    store: AsyncStore, redis_url: str, options: AccessOptions = OPEN
+) -> AsyncIterator[SlackSide]:
     """A workspace with a running adapter."""
     async with FakeSlack(
         retry_after_s=3.0, first_ts_s=int(time.time()), ts_clock=time.time
@@ -474,11 +496,12 @@ async def slack_side(store: AsyncStore, redis_url: str) -> AsyncIterator[SlackSi
         account = Account(access, await identify(access))
         sight = channel_access_of(account, store)
         surface = SlackSurface(access, SharedRateBudget(store))
-        wiring = wiring_of(store, redis_url, AccessOptions())
+        wiring = wiring_of(store, redis_url, options)
         link = Link(wiring, surface, Platform.SLACK, sight.history_reader, sight.access_facts)
         side = SlackSide(slack, store, surface)
         assert link.access_gate
-        side.gate = link.access_gate
+        assert link.preference_cache
+        side.gate, side.cache = link.access_gate, link.preference_cache
         adapter = one_workspace(account, link, sight, SlackAutomationRules())
         async with _running(link, adapter.run()):
             await slack.wait_for_connections(2)
@@ -496,9 +519,12 @@ async def discord_side(
         link = Link(wiring, surface, Platform.DISCORD, None, DiscordAccessFacts(surface))
         side = DiscordSide(discord, store, surface)
         assert link.access_gate
-        side.gate = link.access_gate
+        assert link.preference_cache
+        side.gate, side.cache = link.access_gate, link.preference_cache
         adapter = DiscordAdapter(
-            DiscordAccess(discord.token, discord.api_url, discord.gateway_url),
+            DiscordAccess(
+                discord.token, discord.api_url, discord.gateway_url, user_installs=user_installs
+            ),
             surface,
             link,
             DiscordAutomationRules(),

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from bots.slack.handlers.access import SlackAccessCheck
+from bots.slack.parse.text import Identity
 from bots.store import AsyncStore
-from shared.access import parse_names
+from shared.access import AccessOptions, parse_names
 from shared.jobs import Platform
-from shared.ledger import preferences
+from shared.ledger import keys, preferences
+from shared.preferences import Preferences, Scope
 from tests.integration.access_sides import (
     CHANNEL,
     DIRECT,
     INSTALLED,
     Side,
     discord_side,
+    job_of,
     kept,
     slack_side,
     until,
@@ -108,3 +112,195 @@ async def test_who_may_ask_where_and_how(
                 or (where == INSTALLED and "a server has not added me" in sentence)
             )
             assert side.traces()[num_traces:] == []
+
+
+async def test_guests_and_strangers_are_confined_and_members_are_not(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        for who in ("alice", "guest", "stranger"):
+            await side.prepare(who, CHANNEL)
+            job = await job_of(bots_store, side.asked)
+            assert job.is_confined is (who != "alice")
+
+
+async def test_a_workspaces_own_lists_hold_in_channels_and_direct_messages(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        await prefer(side, bots_store, f"slack:{side.slack.team_id}", denied={"U0BOB"})
+        for where in (CHANNEL, DIRECT):
+            for who, is_taken in (("alice", True), ("bob", False)):
+                before = await kept(bots_store)
+                await side.ways[where]["command"](who, where)
+                assert (await kept(bots_store) != before) is is_taken, (who, where)
+
+
+async def test_a_servers_own_lists_hold_for_its_members_in_direct_messages(
+    bots_store: AsyncStore, quiet_redis: str, tmp_path: Path
+) -> None:
+    async with discord_side(bots_store, quiet_redis, tmp_path) as side:
+        role = side.name("role:{role}")
+        await prefer(side, bots_store, side.name("discord:{team}"), allowed={role})
+        for who, where, is_taken in (
+            ("alice", CHANNEL, True),
+            ("bob", CHANNEL, False),
+            ("alice", DIRECT, True),
+            ("bob", DIRECT, False),
+            ("outsider", CHANNEL, True),
+            ("outsider", DIRECT, True),
+        ):
+            before = await kept(bots_store)
+            await side.ways[where]["command"](who, where)
+            assert (await kept(bots_store) != before) is is_taken, (who, where)
+
+
+async def test_user_installs_that_are_switched_on_are_answered(
+    bots_store: AsyncStore, quiet_redis: str, tmp_path: Path
+) -> None:
+    async with discord_side(bots_store, quiet_redis, tmp_path, user_installs=True) as side:
+        before = await kept(bots_store)
+        await side.ways[INSTALLED]["command"]("alice", INSTALLED)
+        taken = await kept(bots_store)
+        assert taken != before
+        await put(side, bots_store, "", "discord:{team}/user:{alice}")
+        await side.ways[INSTALLED]["command"]("alice", INSTALLED)
+        assert await kept(bots_store) == taken
+    offered = side.discord.world.commands[None]
+    assert any(1 in command["integration_types"] for command in offered)
+
+
+async def test_commands_are_not_offered_to_user_installs_by_themselves(
+    bots_store: AsyncStore, quiet_redis: str, tmp_path: Path
+) -> None:
+    async with discord_side(bots_store, quiet_redis, tmp_path) as side:
+        offered = side.discord.world.commands[None]
+
+    assert not any(1 in command["integration_types"] for command in offered)
+    assert not any(2 in command["contexts"] for command in offered)
+
+
+async def test_while_slack_does_not_say_who_asks_the_safe_side_is_taken(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        side.slack.fail_next("users.info", error="internal_error", times=100)
+        await side.prepare("alice", CHANNEL)
+        job = await job_of(bots_store, side.asked)
+        assert job.is_confined, "she may be a guest"
+
+        await put(side, bots_store, "", "slack:*/guests")
+        before = await kept(bots_store)
+        await side.ways[CHANNEL]["mention"]("bob", CHANNEL)
+
+        assert await kept(bots_store) == before
+        (sentence,) = side.told("bob")
+        assert "Slack did not tell me who you are" in sentence
+
+
+async def test_without_the_scope_for_user_groups_their_people_are_refused_and_told(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        side.slack.scopes -= {"usergroups:read"}
+        await put(side, bots_store, "slack:{team}/{group}", "")
+        before = await kept(bots_store)
+        await side.ways[CHANNEL]["mention"]("alice", CHANNEL)
+
+        assert await kept(bots_store) == before
+        (sentence,) = side.told("alice")
+        assert "did not tell me who you are" in sentence
+
+
+async def test_what_slack_says_of_people_and_groups_is_asked_for_once(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        await put(side, bots_store, "slack:{team}/{group}", "")
+        for who in ("alice", "bob", "alice", "bob"):
+            await side.ways[CHANNEL]["mention"](who, CHANNEL)
+
+        assert len(side.slack.calls("users.info")) == 2
+        assert len(side.slack.calls("usergroups.users.list")) == 1
+
+
+async def test_who_is_refused_may_still_be_forgotten_and_repair_the_settings(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        side.slack.add_user("U0BOB", "bob", is_admin=True)
+        await prefer(side, bots_store, f"slack:{side.slack.team_id}", denied={"U0BOB"})
+
+        async def say(words: str) -> str:
+            delivery = await side.slack.slash("C0HERE", "U0BOB", "/parley", words)
+            await side.slack.wait_for(lambda: delivery.state != "waiting")
+            return str((delivery.response or {}).get("text", ""))
+
+        assert "Shall I delete what I keep" in await say("forget-me")
+        assert await say("settings workspace") == ""
+        assert "Who may not ask" in str(side.slack.views[-1].view)
+        await put(side, bots_store, "", "slack:{team}/{bob}")
+        num_views = len(side.slack.views)
+        assert "may not ask me here" in await say("settings workspace")
+        assert len(side.slack.views) == num_views
+        assert "Shall I delete what I keep" in await say("forget-me")
+
+
+async def test_the_home_tab_of_a_person_who_may_not_ask_is_one_sentence(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        await put(side, bots_store, "", "slack:{team}/{bob}")
+        await side.slack.open_home("U0BOB")
+        await side.slack.wait_for(lambda: side.slack.views)
+
+    (shown,) = side.slack.views
+    assert len(shown.view["blocks"]) == 1
+    assert "nicht fragen" in str(shown.view), "his Slack is in German"
+
+
+async def test_nothing_is_said_where_the_operator_wants_nothing_said(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    options = AccessOptions(is_told=False)
+    async with slack_side(bots_store, quiet_redis, options) as side:
+        await put(side, bots_store, "", "slack:{team}/{bob}")
+        for way in ("mention", "command"):
+            await side.ways[CHANNEL][way]("bob", CHANNEL)
+
+        assert side.told("bob") == []
+        assert [key async for key in bots_store.client.scan_iter(keys.access_told("*"))] == []
+
+
+async def test_a_closed_channel_is_not_read_after_a_gap(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        await put(side, bots_store, "", "slack:{team}/{channel}")
+        check = SlackAccessCheck(Identity("U0PARLEY", side.slack.team_id), side.gate)
+
+        assert check.is_closed("C0HERE")
+        assert not check.is_closed("C0OTHER")
+
+
+async def prefer(
+    side: Side,
+    store: AsyncStore,
+    tenant: str,
+    *,
+    allowed: set[str] | None = None,
+    denied: set[str] | None = None,
+) -> None:
+    """As the administrators of a workspace do in its settings."""
+    scope = Scope(tenant)
+    before = await store.run(preferences.read(scope))
+    after = Preferences(
+        allowed=frozenset(allowed) if allowed else None,
+        denied=frozenset(denied) if denied else None,
+    )
+    assert await store.run(preferences.put(scope, before, after, "U0ADMIN"))
+
+    async def is_known() -> bool:
+        return side.knows(scope)
+
+    await until(is_known)

@@ -83,7 +83,8 @@ class DiscordAccountHandlers:
         scope = _scope(caller, is_for_server=sheet.is_for_server)
         editor = _editor(caller, is_for_server=sheet.is_for_server)
         try:
-            after = preferences_of(values, sheet.stored.preferences)
+            tenant = caller.origin.tenant
+            after = preferences_of(values, sheet.stored.preferences, tenant)
             return await self._preference_cache.put(scope, sheet.stored, after, editor) or SAVED
         except FormError as error:
             return f"Nothing was saved. {error}"

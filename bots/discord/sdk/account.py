@@ -32,6 +32,13 @@ MAX_CHOSEN = 25
 """The most roles that one of Discord's menus allows to choose."""
 
 
+def _row_of(scope: str, page: SettingsPage) -> int:
+    """A row holds five buttons."""
+    if scope == CHANNEL:
+        return 0
+    return 1 if page in forms.OF_CHANNELS else 2
+
+
 class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
     """A button that opens a form of settings."""
 
@@ -40,7 +47,7 @@ class Opener(ui.DynamicItem[ui.Button[ui.View]], template=OPENER):
             ui.Button(
                 label=f"{SCOPES[scope]}: {forms.TITLES[page]}",
                 custom_id=f"parley:settings:{scope}:{page}",
-                row=0 if scope == CHANNEL else 1,
+                row=_row_of(scope, page),
             )
         )
         self._scope = scope
@@ -185,7 +192,7 @@ async def show_settings(interaction: Interaction) -> None:
     view = ui.View(timeout=None)
     for scope in SCOPES:
         if account_handlers.may_edit(caller, is_for_server=scope == SERVER):
-            for page in SettingsPage:
+            for page in SettingsPage if scope == SERVER else forms.OF_CHANNELS:
                 view.add_item(Opener(scope, page))
     await say_instead(interaction, await account_handlers.settings(caller), view)
 

@@ -17,6 +17,7 @@ from bots.incoming.preference_form import (
     ROLES,
     THINKING,
     WHEN,
+    names_shown,
 )
 from shared.jobs import Effort
 from shared.languages import name_of
@@ -39,6 +40,8 @@ class SettingsPage(StrEnum):
     MODEL = "model"
     QUOTAS = "quotas"
     ROLES = "roles"
+    ACCESS = "access"
+    """Of a whole server alone."""
 
 
 TITLES = {
@@ -47,9 +50,12 @@ TITLES = {
     SettingsPage.MODEL: "Which model answers",
     SettingsPage.QUOTAS: "How much may be used a day",
     SettingsPage.ROLES: "What roles may use a day",
+    SettingsPage.ACCESS: "Who may ask",
 }
 
 
+OF_CHANNELS = tuple(page for page in SettingsPage if page is not SettingsPage.ACCESS)
+"""The forms of a channel; a server has all."""
 FORGET_QUESTION = (
     "Shall I delete what I keep of you here: our conversations, your questions, what you said of "
     "answers, and how your messages were rated? It cannot be undone. My messages in the channels "
@@ -187,12 +193,32 @@ def _roles(known: Preferences) -> tuple[Field, ...]:
     )
 
 
+def _access(known: Preferences) -> tuple[Field, ...]:
+    return (
+        Field(
+            "allowed",
+            "Who may ask",
+            "role:ID, user:ID, channel:ID, category:ID with commas between; empty: everybody",
+            _values(names_shown(known.allowed)),
+            max_chars=4_000,
+        ),
+        Field(
+            "denied",
+            "Who may not ask",
+            "In the same form; it goes before who may",
+            _values(names_shown(known.denied)),
+            max_chars=4_000,
+        ),
+    )
+
+
 PAGES: dict[SettingsPage, Callable[[Preferences], tuple[Field, ...]]] = {
     SettingsPage.SPEAKING: _speaking,
     SettingsPage.ANSWERS: _answers,
     SettingsPage.MODEL: _model,
     SettingsPage.QUOTAS: _quotas,
     SettingsPage.ROLES: _roles,
+    SettingsPage.ACCESS: _access,
 }
 
 
@@ -218,6 +244,8 @@ NAMES = {
     "user_quota": "Quota of each person",
     "channel_quota": "Quota of each channel",
     "role_quotas": "Quota of each person who has a role",
+    "allowed": "Who may ask",
+    "denied": "Who may not ask",
 }
 CHOSEN: dict[type, Mapping[str, str]] = {
     WhenToSpeak: WHEN,

@@ -97,7 +97,7 @@ class SlackSettingsHandlers:
             return NOT_ADMIN
         scope = Scope(self._tenant, submission.channel)
         stored = await self._preference_cache.get(scope)
-        after = preferences_of(submission, stored.preferences)
+        after = preferences_of(submission, stored.preferences, self._tenant)
         editor = await self._editor(submission.user, submission.channel)
         before = Stored(stored.preferences, submission.version)
         return await self._preference_cache.put(scope, before, after, editor)

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.incoming import preference_form
-from bots.incoming.preference_form import ALL_ON, NOTHING, PLACES, READERS, THINKING, WHEN
+from bots.incoming.preference_form import (
+    ACCESS,
+    ALL_ON,
+    NOTHING,
+    PLACES,
+    READERS,
+    THINKING,
+    WHEN,
+    names_shown,
+)
 from bots.slack.parse.payloads import Json
 from bots.slack.views.buttons import PREFIX
 from bots.slack.views.components import (
@@ -118,9 +127,20 @@ def settings_view(channel: str, stored: Stored, *, may_edit_workspace: bool) -> 
             number(f"{field}-{unit}", label, getattr(getattr(known, field), unit))
             for (field, unit), label in OF_QUOTAS.items()
         ),
+        *(() if channel else _access(known)),
     ]
     metadata = json.dumps({"channel": channel, "version": stored.version})
     return modal("Parley: settings", [*lead, *fields], CALLBACK, submit="Save", metadata=metadata)
+
+
+def _access(known: Preferences) -> list[dict[str, Any]]:
+    """The workspace's own access lists."""
+    form = "channels C…, people U…, groups S…, guests, strangers, bots"
+    allowed, denied = names_shown(known.allowed), names_shown(known.denied)
+    return [
+        words("allowed", f"Who may ask: {form}", allowed or None, is_long=True),
+        words("denied", "Who may not ask, in the same form", denied or None, is_long=True),
+    ]
 
 
 FIELDS = (*READERS, "tasks_off", *(f"{field}-{unit}" for field, unit in OF_QUOTAS))
@@ -152,18 +172,24 @@ def read_submission(payload: Json) -> SettingsSubmission | None:
     return SettingsSubmission(str(user["id"]), channel, version, values_of(view))
 
 
-def preferences_of(submission: SettingsSubmission, before: Preferences) -> Preferences:
-    """The form's preferences; a missing field is empty.
+def preferences_of(
+    submission: SettingsSubmission, before: Preferences, tenant: str = ""
+) -> Preferences:
+    """The form's preferences; a missing field is empty, but for the access lists.
+
+    Those are in a workspace's form alone, and not in one that an older version opened.
 
     Raises:
         FormError: some fields cannot be read.
     """
     values = {name: _as_texts(submission.values.get(name)) for name in FIELDS}
+    given = submission.values
+    values |= {name: _as_texts(given[name]) for name in ACCESS if name in given}
     prompt = before.system_prompt or ""
     # A value too long for Slack's form is kept, unless it was changed here.
     if prompt and values["system_prompt"] == [prompt[:MAX_INPUT_CHARS].strip()]:
         values["system_prompt"] = [prompt]
-    return preference_form.preferences_of(values, before)
+    return preference_form.preferences_of(values, before, tenant)
 
 
 def _as_texts(value: str | Sequence[str] | None) -> Sequence[str]:
