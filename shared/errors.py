@@ -32,7 +32,8 @@ ParleyError
 │   └── PlatformUnavailableError  try again later; it may have taken effect
 │       ├── PlatformSilentError       no answer; it may take effect only after later calls
 │       └── RateLimitedError          it took no effect; the platform says how long to wait
-├── CodecError                not Parley's document, another version, or lacks a field
+├── CodecError                not Parley's document, or lacks a field
+│   └── NewerDocumentError        a newer process wrote it: left to one that can read it
 ├── ModelError                the model or its engine
 │   └── EngineError               generation failed, even after the engine was rebuilt
 │       └── EngineLostError           not this request's fault: another worker may answer it
@@ -376,7 +377,11 @@ class RateLimitedError(PlatformUnavailableError):
 
 
 class CodecError(ParleyError):
-    """A document that is not Parley's, is of another version, or lacks a field."""
+    """A document that is not Parley's, or lacks a field."""
+
+
+class NewerDocumentError(CodecError):
+    """A document of a newer version, or with a word that only a newer process knows."""
 
 
 class ModelError(ParleyError):

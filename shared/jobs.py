@@ -8,8 +8,10 @@ Pure data. Built by ``bots.incoming.intake``, carried by the ledger as JSON, run
 import base64
 import dataclasses
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from shared.tasks import Learn, Task, Translate
 
@@ -232,6 +234,9 @@ class Job:
             task = dataclasses.replace(task, content="")
         light = tuple(dataclasses.replace(each, content="") for each in self.attachments)
         return dataclasses.replace(self, task=task, attachments=light)
+
+    unknown: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What a newer process wrote into it; the codec alone reads and writes it."""
 
     @property
     def is_unasked(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
+from typing import Any
 
 from shared.jobs import Effort, Kind, Origin
 from shared.languages import name_of
@@ -199,6 +200,8 @@ class Stored:
     preferences: Preferences = NO_PREFERENCES
     version: int = 0
     """Grows with each change; 0 if there was none yet."""
+    unknown: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What a newer process wrote into it; the codec alone reads and writes it."""
 
 
 @dataclass(frozen=True, slots=True)

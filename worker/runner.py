@@ -21,7 +21,13 @@ from typing import TypeVar
 import redis
 import structlog
 
-from shared.errors import CodecError, DeadlineError, EngineLostError, RefusedError
+from shared.errors import (
+    CodecError,
+    DeadlineError,
+    EngineLostError,
+    NewerDocumentError,
+    RefusedError,
+)
 from shared.jobs import JOB_ID_LENGTH, Kind
 from shared.ledger import lifecycle
 from shared.ledger.calls import Call
@@ -168,7 +174,12 @@ class TaskRunner:
     def _run(self, job_id: str) -> str:
         token = secrets.token_hex(TOKEN_BYTES)
         claimant = dataclasses.replace(self._claimant, token=token)
-        claimed = self._claim(job_id, claimant)
+        try:
+            claimed = self._claim(job_id, claimant)
+        except NewerDocumentError as error:
+            log.warning("newer_document", reason=str(error))
+            self._store.run(lifecycle.set_aside(job_id, token))
+            return "newer"
         self._hand_on(claimed.ready)
         if claimed.lease is None:
             return claimed.reason
@@ -195,18 +206,21 @@ class TaskRunner:
     def _claim(self, job_id: str, claimant: Claimant) -> Claimed:
         """Take the lease. Give the job back if it cannot be decoded, or Redis's reply is lost.
 
-        The sweep wakes it, and not this worker at once: it may be one that another version can
-        read, and until such a worker takes it, it would go round and round.
+        The sweep wakes it, and not this worker at once: it would go round and round.
 
         Raises:
-            CodecError: the job, or a remembered turn, is of another version.
+            NewerDocumentError: a newer process wrote the job, or a remembered turn.
+            CodecError: the job, or a remembered turn, is broken.
             redis.RedisError, OSError: Redis is away.
         """
         try:
             return self._store.run(lifecycle.claim(job_id, claimant))
-        except (CodecError, redis.RedisError, OSError):
+        except NewerDocumentError:
+            raise
+        except (CodecError, redis.RedisError, OSError) as error:
+            is_blamed = isinstance(error, CodecError)
             with contextlib.suppress(redis.RedisError, OSError):
-                self._store.run(lifecycle.release(job_id, claimant.token, is_blamed=False))
+                self._store.run(lifecycle.release(job_id, claimant.token, is_blamed=is_blamed))
             raise
 
     def _work(self, held: HeldLease) -> Outcome | None:

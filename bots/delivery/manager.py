@@ -17,7 +17,13 @@ from bots.delivery.turns import Rank, RateAllowance, Turns
 from bots.metrics import Metrics
 from bots.store import AsyncStore
 from bots.tasks import end
-from shared.errors import CodecError, PlatformError, RateLimitedError, UndeliverableError
+from shared.errors import (
+    CodecError,
+    NewerDocumentError,
+    PlatformError,
+    RateLimitedError,
+    UndeliverableError,
+)
 from shared.jobs import Job
 from shared.ledger import answer_actions, presentation
 from shared.ledger.answer_actions import Did
@@ -176,9 +182,23 @@ class Delivery:
         await end(list(self._tasks))
 
     async def find_job(self, job_id: str) -> Job | None:
-        """The job of this id; None if the ledger has none that can be read."""
+        """The job of this id; None if the ledger has none that this process can read."""
+        try:
+            return await self.require_job(job_id)
+        except NewerDocumentError as error:
+            log.warning("newer_document", job=job_id, reason=str(error))
+            return None
+
+    async def require_job(self, job_id: str) -> Job | None:
+        """The job of this id; None if the ledger has none, or a broken one.
+
+        Raises:
+            NewerDocumentError: a newer process wrote it, and can show its answer.
+        """
         try:
             return await self.store.find_job(job_id)
+        except NewerDocumentError:
+            raise
         except CodecError:
             log.exception("job_unreadable", job=job_id)
             return None

@@ -15,7 +15,7 @@ import redis.asyncio
 from bots.delivery.manager import Delivery
 from bots.delivery.surface import OutboxEntry
 from bots.redis_client import client_of
-from shared.errors import CodecError
+from shared.errors import CodecError, NewerDocumentError
 from shared.ledger import keys, presentation
 from shared.logs import get_logger
 from shared.replies import Failed, Final
@@ -24,9 +24,6 @@ log = get_logger(__name__)
 
 READ_COUNT = 64
 BLOCK_MS = 1000
-CLAIM_AFTER_MS = 5_000
-"""An entry that its reader has not refreshed for so long is claimed. Harmless if its reader lives:
-the ledger lets one process show a job at a time, and the other finds it delivered."""
 CLAIM_EVERY_S = 2.0
 """How often a reader refreshes its entries, and looks for those of dead readers."""
 LOOK_EVERY_S = 3.0
@@ -44,6 +41,8 @@ class Outbox:
         self._stream = keys.outbox(name)
         self._channel = keys.nudge(name)
         self._delivery = delivery
+        self._left: set[str] = set()
+        """Entries that a newer process wrote and this one could not read."""
         # A client of its own: its blocking reads would hold up other callers.
         self._client = client_of(
             redis_url, socket_timeout=READ_TIMEOUT_S, socket_keepalive=True, health_check_interval=5
@@ -117,7 +116,7 @@ class Outbox:
 
     async def _take_over(self, most: int) -> None:
         answer: Any = await self._client.xautoclaim(
-            self._stream, keys.OUTBOX_GROUP, self._delivery.name, CLAIM_AFTER_MS, count=most
+            self._stream, keys.OUTBOX_GROUP, self._delivery.name, keys.CLAIM_AFTER_MS, count=most
         )
         if answer[2]:
             log.error("outbox_entries_deleted", num_entries=len(answer[2]))
@@ -142,18 +141,37 @@ class Outbox:
                 log.error("outbox_entries_deleted", num_entries=1)
                 continue
             job_id = fields.get(b"job", b"").decode(errors="replace")
-            entry = OutboxEntry(entry_id.decode(), self._name, _read_reply(job_id, fields))
-            if job := await self._delivery.find_job(job_id):
+            try:
+                entry = OutboxEntry(entry_id.decode(), self._name, _read_reply(job_id, fields))
+                job = await self._delivery.require_job(job_id)
+            except NewerDocumentError as error:
+                await self._leave(entry_id.decode(), job_id, str(error))
+                continue
+            if job:
                 self._delivery.conclude(job, entry)
             else:
                 log.error("reply_without_job", job=job_id)
                 await self._delivery.close_job(job_id, entry)
 
+    async def _leave(self, entry: str, job_id: str, reason: str) -> None:
+        """Leave an entry to a process of the version that wrote it; log each once."""
+        if entry not in self._left:
+            self._left = {*list(self._left)[-READ_COUNT:], entry}
+            log.warning("newer_document", job=job_id, reason=reason)
+        call = presentation.leave(self._name, self._delivery.name, entry, job_id)
+        await self._delivery.store.run(call)
+
 
 def _read_reply(job_id: str, fields: dict[bytes, bytes]) -> Final:
-    """The reply of an entry; an error sentence in its place if it cannot be read."""
+    """The reply of an entry; an error sentence in its place if it is broken.
+
+    Raises:
+        NewerDocumentError: a newer process wrote it.
+    """
     try:
         return presentation.read_final(fields.get(b"reply", b""))
+    except NewerDocumentError:
+        raise
     except CodecError:
         log.exception("reply_unreadable", job=job_id)
         return UNREADABLE

@@ -148,6 +148,12 @@ def status_lines(status: Status) -> list[str]:
     if status.service_ms:
         queue += f"; an answer takes {status.service_ms / MS:.1f} s"
     lines.append(queue)
+    if status.num_unreadable:
+        wait = "job waits" if status.num_unreadable == 1 else "jobs wait"
+        lines.append(
+            f"newer    {status.num_unreadable} {wait} for a process of a newer version: upgrade "
+            "the workers and bots that still run an older one"
+        )
     hint = "; see `parley dead list`" if status.num_dead else ""
     lines.append(f"dead     {status.num_dead} letters{hint}")
     return lines

@@ -90,6 +90,9 @@ WAIT_MARK = "@WAIT@"
 """The placeholder in a refusal for the seconds to wait, which are known when it is refused."""
 
 OUTBOX_GROUP = "bots"
+CLAIM_AFTER_MS = 5_000
+"""An entry of an outbox that its reader has not refreshed for so long is claimed. Harmless if its
+reader lives: the ledger lets one process show a job at a time, and the other finds it delivered."""
 
 DELIVERED_JOB_LIFETIME_MS = 24 * 3600 * 1000
 """How long a delivered job is remembered, which is also the window in which a redelivered event is
@@ -360,6 +363,13 @@ def mood_looked_at(tenant: str, channel: str) -> str:
 def mood_alert(tenant: str, channel: str) -> str:
     """String: the job that alerted a channel of a drop, for a day."""
     return f"{PREFIX}mood_alert:{tenant}:{channel}"
+
+
+UNREADABLE = f"{PREFIX}unreadable"
+"""Sorted set: jobs that a process could not read, because a newer one wrote them or their reply →
+when one last tried, in ms."""
+UNREADABLE_FOR_MS = 30_000
+"""A process that cannot read a job meets it again after some 5 s, as long as it waits."""
 
 
 def installations(platform: str) -> str:

@@ -297,6 +297,11 @@ def release(job_id: str, token: str, *, is_blamed: bool) -> Call[Ready | None]:
     return Call(scripts.RELEASE, (job_id, token, int(not is_blamed)), _ready)
 
 
+def set_aside(job_id: str, token: str) -> Call[bool]:
+    """Give a job back that this process cannot read: no attempt, and the sweep hands it on."""
+    return Call(scripts.SET_ASIDE, (job_id, token), is_one)
+
+
 def publish_snapshot(job_id: str, token: str, snapshot: Snapshot) -> Call[bool]:
     """Replace the text so far and notify the process that shows it. False if the lease is lost."""
     return Call(scripts.PUBLISH_SNAPSHOT, (job_id, token, codec.encode(snapshot)), is_one)

@@ -134,7 +134,7 @@ def put(scope: Scope, before: Stored, after: Preferences, user: str) -> Call[Sto
     Returns:
         as they are stored now; None if another person's change came first.
     """
-    stored = Stored(after, before.version + 1)
+    stored = dataclasses.replace(before, preferences=after, version=before.version + 1)
     words = [word for change in changes(before.preferences, after) for word in change]
     args: list[str | int] = [scope.name, before.version, codec.encode(stored), user, *words]
 

@@ -120,6 +120,19 @@ return 1
 """
 )
 
+LEAVE = (
+    ENDING_PRELUDE
+    + f"""
+-- ARGV: outbox, presenter, entry, id. The entry is for a bots process that can read it: any other
+-- may claim it at once. Returns 1.
+redis.call('XCLAIM', outbox_key(ARGV[1]), '{keys.OUTBOX_GROUP}', ARGV[2], 0, ARGV[3],
+  'IDLE', {keys.CLAIM_AFTER_MS}, 'JUSTID')
+redis.call('ZADD', '{keys.UNREADABLE}', now_ms(), ARGV[4])
+redis.call('PEXPIRE', '{keys.UNREADABLE}', {keys.UNREADABLE_FOR_MS})
+return 1
+"""
+)
+
 UNSHOWN = (
     ENDING_PRELUDE
     + f"""
@@ -224,6 +237,11 @@ def note_gone(job_id: str, part: int) -> Call[bool]:
 def note_delivered(job_id: str, origin_outbox: str, entry: str) -> Call[bool]:
     """Close a job: its reply has been shown, or can never be."""
     return Call(NOTE_DELIVERED, (job_id, origin_outbox, entry), is_one)
+
+
+def leave(outbox: str, presenter: str, entry: str, job_id: str) -> Call[bool]:
+    """Leave an entry of the outbox to another bots process, which can read it."""
+    return Call(LEAVE, (outbox, presenter, entry, job_id), is_one)
 
 
 def unshown(outbox: str, most: int) -> Call[tuple[str, ...]]:

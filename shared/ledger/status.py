@@ -253,19 +253,21 @@ class Status:
     """Model -> jobs that wait for a worker that runs it; the empty name: for any worker."""
     failed_starts: tuple[FailedStarts, ...] = ()
     """Models that have failed so often in a row that a restart does not help."""
+    num_unreadable: int = 0
+    """Jobs that wait for a process of the version that wrote them, or their reply."""
 
 
 def status() -> Call[Status]:
     """Workers, queue and dead letters now."""
 
     def read(raw: Any) -> Status:  # noqa: ANN401 - a script's answer, with lists in it
-        queued, running, oldest_ms, dead, in_celery, service_ms = (int(word) for word in raw[:6])
-        names, counts = (raw[6][at::2] for at in (0, 1))
+        queued, running, oldest_ms, dead, in_celery, service_ms, unreadable = map(int, raw[:7])
+        names, counts = (raw[7][at::2] for at in (0, 1))
         waiting = {text_of(name): int(count) for name, count in zip(names, counts, strict=True)}
-        failed = tuple(FailedStarts.read(words) for words in raw[7])
-        workers = tuple(_report(words) for words in raw[8:])
+        failed = tuple(FailedStarts.read(words) for words in raw[8])
+        workers = tuple(_report(words) for words in raw[9:])
         numbers = (queued, running, oldest_ms, dead, in_celery, service_ms)
-        return Status(*numbers, workers, waiting, failed)
+        return Status(*numbers, workers, waiting, failed, unreadable)
 
     return Call(STATUS, (), read)
 

@@ -1,6 +1,7 @@
 """What platforms, networks and crashes do to answers: the rows of docs/reliability.md."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -437,3 +438,30 @@ async def test_an_ending_shorter_than_the_text_before_it_leaves_no_rest(
 
         await wait_delivered(scribe, job)
         await town.wait_for(lambda: town.visible(place) == ["In short: no."])
+
+
+async def test_a_reply_of_a_newer_version_is_left_to_a_process_that_can_read_it(
+    slack_town: SlackTown, scribe: Scribe, quiet_redis: str
+) -> None:
+    job, other = await accept(scribe, slack_town), await accept(scribe, slack_town)
+    await answer(scribe, job, "of the future")
+    stream: Any = keys.outbox(slack_town.platform)
+    scribe.client.xtrim(stream, maxlen=0, approximate=False)
+    newer = json.dumps({"v": 2, "type": "done", "body": {"words": "of the future"}})
+    left: Any = scribe.client.xadd(stream, {"job": job.id, "reply": newer})
+
+    async with bots_in(slack_town, quiet_redis) as bots:
+        await answer(scribe, other, "as ever")
+        await wait_delivered(scribe, other)
+
+        def is_claimed() -> bool:
+            """Whether a bots process of the newer version gets it."""
+            found: Any = scribe.client.xautoclaim(
+                stream, keys.OUTBOX_GROUP, "newer", keys.CLAIM_AFTER_MS
+            )
+            return left in [entry for entry, _ in found[1]]
+
+        await asyncio.to_thread(wait_for, is_claimed, "the entry for another process")
+        assert len(bots.events("newer_document")) == 1, "it says so once"
+    assert scribe.client.hget(keys.job(job.id), "state") == b"done"
+    assert scribe.client.zscore(keys.UNREADABLE, job.id) is not None

@@ -1,6 +1,7 @@
 """The loop that runs jobs, on a real ledger."""
 
 import dataclasses
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +11,23 @@ from typing import Any
 import pytest
 import redis
 
+from shared.cli.operator import status_lines
 from shared.jobs import Job, Kind, Origin, Platform, make_job
-from shared.ledger import codec, keys
+from shared.ledger import codec, keys, lifecycle
+from shared.ledger import status as operating
 from shared.ledger.lifecycle import Claimant, JobLimits, Ready
 from shared.replies import Done, Failed
 from shared.tasks import Learn
-from tests.integration.ledger_steps import accept, message, replies_of, state_of, sweep
+from tests.integration.ledger_steps import (
+    DONE,
+    REMEMBER,
+    accept,
+    claim,
+    message,
+    replies_of,
+    state_of,
+    sweep,
+)
 from tests.patience import PATIENCE_S
 from tests.redis_servers import RedisServer
 from worker.handler import Outcome
@@ -154,3 +166,69 @@ def test_a_job_of_another_version_is_not_blamed_and_waits_for_the_sweep(
     store.client.hset(keys.job(job.id), "job", document)
     runner.run(job.id)
     assert replies_of(store, job) == [Done("Forty-two.")]
+
+
+def answering_runner(store: BlockingStore, woken: list[Ready]) -> TaskRunner:
+    """A worker that answers every chat at once."""
+    keeper = LeaseKeeper(store, lease_ms=60_000)
+    claimant = Claimant("w1", "", 60_000, max_attempts=3)
+    handlers = {Kind.CHAT: lambda _held: Outcome(DONE)}
+    return TaskRunner(store, handlers, keeper, claimant, woken.append, 600.0)
+
+
+def rewrite(store: BlockingStore, job: Job, **envelope: object) -> None:
+    """Write a job's document as a newer process would."""
+    document = {**json.loads(codec.encode(job)), **envelope}
+    store.client.hset(keys.job(job.id), "job", json.dumps(document))
+
+
+def test_a_job_of_a_newer_version_costs_no_attempt_and_waits(store: BlockingStore) -> None:
+    job, woken = message(1), list[Ready]()
+    accept(store, job)
+    rewrite(store, job, v=2)
+    runner = answering_runner(store, woken)
+
+    for _ in range(5):  # more often than a job may be attempted
+        runner.run(job.id)
+
+    assert state_of(store, job) == "queued"
+    assert store.client.hget(keys.job(job.id), "attempts") == b"0"
+    assert store.run(operating.dead_letters(9)) == ()
+    assert woken == [], "the sweep hands it on, not this worker at once"
+    due: Any = store.client.zscore(keys.OPEN, job.id)
+    assert due > store.client.time()[0] * 1000
+    lines = status_lines(store.run(operating.status()))
+    assert any(line.startswith("newer    1 job waits for a process of a newer") for line in lines)
+
+    rewrite(store, job, v=1)  # as if the process that can read it were this one
+    runner.run(job.id)
+    assert state_of(store, job) == "done"
+
+
+def test_a_conversation_with_a_newer_turn_waits_too(store: BlockingStore) -> None:
+    first, second, woken = message(1), message(2), list[Ready]()
+    accept(store, first)
+    claim(store, first)
+    store.run(lifecycle.finish(first.id, "t1", DONE, REMEMBER))
+    transcript = keys.transcript(first.origin.conversation)
+    turn = {"v": 2, "type": "turn", "body": {}}
+    store.client.rpush(transcript, json.dumps(turn))
+    accept(store, second)
+
+    answering_runner(store, woken).run(second.id)
+
+    assert state_of(store, second) == "queued"
+    assert store.client.hget(keys.job(second.id), "attempts") == b"0"
+
+
+def test_a_broken_job_is_blamed_and_given_up(store: BlockingStore) -> None:
+    job, woken = message(1), list[Ready]()
+    accept(store, job)
+    rewrite(store, job, body={})
+    runner = answering_runner(store, woken)
+
+    for _ in range(4):
+        runner.run(job.id)
+
+    assert store.client.zscore(keys.DEAD, job.id) is not None
+    assert store.run(operating.status()).num_unreadable == 0

@@ -1,6 +1,7 @@
 """Settings handlers: who may change settings, the form, and its submission."""
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from bots.slack.views.components import notice
 from bots.slack.views.settings import SettingsSubmission, preferences_of, settings_view
 from shared.errors import PlatformError
 from shared.logs import get_logger
-from shared.preferences import Scope, Stored
+from shared.preferences import Scope
 
 log = get_logger(__name__)
 
@@ -99,7 +100,7 @@ class SlackSettingsHandlers:
         stored = await self._preference_cache.get(scope)
         after = preferences_of(submission, stored.preferences, self._tenant)
         editor = await self._editor(submission.user, submission.channel)
-        before = Stored(stored.preferences, submission.version)
+        before = dataclasses.replace(stored, version=submission.version)
         return await self._preference_cache.put(scope, before, after, editor)
 
     async def _editor(self, user: str, channel: str) -> Editor:

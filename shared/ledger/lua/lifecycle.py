@@ -245,20 +245,43 @@ return 'held'
 """
 )
 
+GIVE_BACK = """
+-- Ends a lease; the job is queued again. Returns its id and words.
+local function give_back(id, is_blameless)
+  local is_counted = redis.call('HGET', job_key(id), 'counted') == '1'
+  if is_blameless and is_counted then redis.call('HINCRBY', job_key(id), 'attempts', -1) end
+  if not is_blameless and not is_counted then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
+  local is_lone = redis.call('HGET', job_key(id), 'alone') ~= 'shared'
+  if not is_blameless and is_lone then redis.call('HSET', job_key(id), 'blamed', 1) end
+  redis.call('HDEL', job_key(id), 'token', 'alone')
+  return queue(id, now_ms())
+end
+"""
+
 RELEASE = (
     ENDING_PRELUDE
+    + GIVE_BACK
     + """
 -- ARGV: id, token, '1' if the job is not to blame and its attempt is given back.
 -- Returns {id, its words} to publish, or nothing.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return {} end
-local is_blameless, is_counted = ARGV[3] == '1', redis.call('HGET', job_key(id), 'counted') == '1'
-if is_blameless and is_counted then redis.call('HINCRBY', job_key(id), 'attempts', -1) end
-if not is_blameless and not is_counted then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
-local is_lone = redis.call('HGET', job_key(id), 'alone') ~= 'shared'
-if not is_blameless and is_lone then redis.call('HSET', job_key(id), 'blamed', 1) end
-redis.call('HDEL', job_key(id), 'token', 'alone')
-return queue(id, now_ms())
+return give_back(id, ARGV[3] == '1')
+"""
+)
+
+SET_ASIDE = (
+    ENDING_PRELUDE
+    + GIVE_BACK
+    + f"""
+-- ARGV: id, token. The job waits for a worker that can read it: it is not published now, because
+-- the same worker could take it at once, but by a sweep. Returns 1 or 0.
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then return 0 end
+give_back(id, true)
+redis.call('ZADD', '{keys.UNREADABLE}', now_ms(), id)
+redis.call('PEXPIRE', '{keys.UNREADABLE}', {keys.UNREADABLE_FOR_MS})
+return 1
 """
 )
 

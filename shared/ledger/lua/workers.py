@@ -164,6 +164,7 @@ STATUS = (
     + FAILING
     + f"""
 -- Returns {{queued, running, oldest wait in ms, dead, ids in Celery's list, service time in ms,
+--   jobs that no process could read lately,
 --   model and number of jobs that wait for it, ..., failing starts as lists}},
 --   then for each live worker its name and its fields and values as one list}}.
 local now = now_ms()
@@ -186,9 +187,15 @@ for _, start in ipairs(failing_starts(now)) do
   table.insert(failing,
     {{start.host, start.model, start.failed, start.sentence, now - start.failed_at}})
 end
+local num_unreadable = 0
+for _, id in ipairs(redis.call('ZRANGE', '{keys.UNREADABLE}', now - {keys.UNREADABLE_FOR_MS},
+    '+inf', 'BYSCORE')) do
+  local state = redis.call('HGET', job_key(id), 'state')
+  if state == 'queued' or state == 'done' then num_unreadable = num_unreadable + 1 end
+end
 local answer = {{num_queued, redis.call('ZCARD', OPEN) - num_queued, since and now - since or 0,
   redis.call('ZCARD', DEAD), redis.call('LLEN', CHAT),
-  math.floor(tonumber(redis.call('GET', SERVICE) or '0')), queues, failing}}
+  math.floor(tonumber(redis.call('GET', SERVICE) or '0')), num_unreadable, queues, failing}}
 for _, name in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
   local worker = redis.call('HGETALL', worker_key(name))
   if #worker > 0 then
