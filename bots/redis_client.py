@@ -28,10 +28,19 @@ class RedisClient(redis.asyncio.Redis):
         return answer
 
 
-class WaitingSentinelPool(
-    redis.asyncio.BlockingConnectionPool, redis.asyncio.sentinel.SentinelConnectionPool
-):
-    """Connections to the Redis that Sentinel names now; more callers than connections wait."""
+class FollowingPool(redis.asyncio.sentinel.SentinelConnectionPool):
+    """Connections to the Redis that Sentinel names now."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        """As redis-py's; at the end, which ends those in use too, also the Sentinels' own."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+
+class WaitingFollowingPool(redis.asyncio.BlockingConnectionPool, FollowingPool):
+    """The same; more callers than connections wait."""
 
 
 def client_of(url: str, **limits: Any) -> RedisClient:  # noqa: ANN401 - redis-py's own
@@ -72,7 +81,7 @@ def _sentinel_pool(address: RedisAddress, options: dict[str, Any]) -> redis.asyn
         redis.asyncio.sentinel.SentinelManagedSSLConnection,
     )
     waits = "timeout" in options
-    pool = WaitingSentinelPool if waits else redis.asyncio.sentinel.SentinelConnectionPool
+    pool = WaitingFollowingPool if waits else FollowingPool
     return pool(
         service_name=address.service,
         sentinel_manager=sentinel,

@@ -54,9 +54,27 @@ class AsyncStore:
             pipe.execute_command("WAIT", self._num_replicas, REPLICA_WAIT_MS)
             async with asyncio.timeout(TIMEOUT_S):
                 raw, _, num_confirmed = await pipe.execute()
-        if num_confirmed < self._num_replicas:
-            raise redis.RedisError(f"{num_confirmed} of {self._num_replicas} replicas confirmed")
+        self._require_confirmed(num_confirmed)
         return call.read(raw)
+
+    async def confirm(self) -> None:
+        """Wait until the number of replicas in the settings has all that was written so far.
+
+        Raises:
+            redis.RedisError: too few of them, or Redis is away.
+        """
+        if self._num_replicas == 0:
+            return
+        async with self.client.pipeline(transaction=False) as pipe:
+            pipe.set(keys.WAITED, 1)  # after it, on its connection, come all writes before
+            pipe.execute_command("WAIT", self._num_replicas, REPLICA_WAIT_MS)
+            async with asyncio.timeout(TIMEOUT_S):
+                _, num_confirmed = await pipe.execute()
+        self._require_confirmed(num_confirmed)
+
+    def _require_confirmed(self, num_replicas: int) -> None:
+        if num_replicas < self._num_replicas:
+            raise redis.RedisError(f"{num_replicas} of {self._num_replicas} replicas confirmed")
 
     async def run(self, call: Call[T]) -> T:
         """Run one atomic step.

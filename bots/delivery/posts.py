@@ -128,10 +128,27 @@ class Posts:
         try:
             async with self._holding():
                 states = list(show.parts)
+                await self._confirm_posts(states)
                 await self._show_parts(states, parts, is_final=is_final, is_paid=is_paid)
         except _PostIsTooLateError:
             return PresentationLock.BUSY  # the next reply of the ledger says what is posted there
         return PresentationLock.GO
+
+    async def _confirm_posts(self, states: Sequence[str]) -> None:
+        """Wait until replicas know which posts begin: forgotten by a failover, they would repeat.
+
+        Raises:
+            redis.RedisError, TimeoutError: they do not, and nothing was posted.
+        """
+        if PartState.NEW not in states and PartState.DOUBT not in states:
+            return
+        try:
+            await self._store.confirm()
+        except (redis.RedisError, TimeoutError):
+            for number, state in enumerate(states):
+                if state == PartState.NEW:
+                    await self._store.run(presentation.note_not_posted(self._job.id, number))
+            raise
 
     async def _show_parts(
         self, states: list[str], parts: Sequence[Piece], *, is_final: bool, is_paid: bool

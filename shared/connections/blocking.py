@@ -9,8 +9,19 @@ from shared.connections import tls
 from shared.connections.address import RedisAddress, parse_address
 
 
-class BlockingSentinelPool(redis.BlockingConnectionPool, redis.sentinel.SentinelConnectionPool):
-    """Connections to the Redis that Sentinel names now; more callers than connections wait."""
+class SentinelPool(redis.sentinel.SentinelConnectionPool):
+    """Connections to the Redis that Sentinel names now."""
+
+    def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        """As redis-py's; at the end, which ends those in use too, also the Sentinels' own."""
+        super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                sentinel.close()
+
+
+class BlockingSentinelPool(redis.BlockingConnectionPool, SentinelPool):
+    """The same; more callers than connections wait."""
 
 
 def client_of(url: str, **limits: Any) -> redis.Redis:  # noqa: ANN401 - redis-py's own
@@ -69,7 +80,7 @@ def _sentinel_pool(address: RedisAddress, options: dict[str, Any]) -> redis.Conn
         redis.sentinel.SentinelManagedSSLConnection,
     )
     blocking = "timeout" in options
-    pool = BlockingSentinelPool if blocking else redis.sentinel.SentinelConnectionPool
+    pool = BlockingSentinelPool if blocking else SentinelPool
     return pool(
         service_name=address.service,
         sentinel_manager=sentinel,

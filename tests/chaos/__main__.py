@@ -6,11 +6,16 @@ anything.
 
 import argparse
 import asyncio
+import dataclasses
 import shutil
+import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
+from tests.chaos.plan import failover, rolling_upgrade
+from tests.chaos.processes import ROOT
 from tests.chaos.report import closing_line
 from tests.chaos.run import Options, run
 from tests.chaos.systems import parley, plain_celery
@@ -21,7 +26,13 @@ def main() -> int:
     arguments = _parser().parse_args()
     folder = Path(tempfile.mkdtemp(prefix="parley-chaos-"))
     _say(f"seed {arguments.seed}; logs in {folder}")
-    result = asyncio.run(run(_options(arguments, folder / "parley"), parley))
+    options = _options(arguments, folder / "parley")
+    if arguments.sentinel:
+        options = dataclasses.replace(options, has_sentinels=True, plan=failover)
+    if arguments.upgrade_from:
+        tree = _source_of(arguments.upgrade_from, folder / "old")
+        options = dataclasses.replace(options, old_tree=tree, plan=rolling_upgrade)
+    result = asyncio.run(run(options, parley))
     lines = [closing_line(result)]
     if arguments.baseline:
         _say("now the same with plain Celery")
@@ -35,6 +46,17 @@ def main() -> int:
     if not arguments.keep:
         shutil.rmtree(folder)
     return 0
+
+
+def _source_of(commit: str, folder: Path) -> Path:
+    """The source of an older version, from the repository's history."""
+    folder.mkdir()
+    archive = folder / "source.tar"
+    with archive.open("wb") as file:
+        subprocess.run(["git", "archive", commit], cwd=ROOT, stdout=file, check=True)
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return folder
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -67,6 +89,16 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also run plain Celery under the same seed, which takes as long again; its line is "
         "printed first and does not decide the exit code",
+    )
+    parser.add_argument(
+        "--sentinel",
+        action="store_true",
+        help="one fault alone: a failover by Sentinel from the primary to its replica",
+    )
+    parser.add_argument(
+        "--upgrade-from",
+        metavar="COMMIT",
+        help="no fault: processes of that version are replaced one by one by those of this tree",
     )
     parser.add_argument("--calm", action="store_true", help="let nothing go wrong")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a run without fault")

@@ -8,6 +8,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from bots.redis_client import client_of
 from shared.ledger import keys
 
 UNTOLD = frozenset({"job"})
@@ -18,7 +19,7 @@ class LedgerView:
     """Reads a ledger that may be away."""
 
     def __init__(self, redis_url: str) -> None:
-        self._client = redis.asyncio.Redis.from_url(redis_url, decode_responses=True)
+        self._client = client_of(redis_url, decode_responses=True)
 
     async def running_on(self, pid: int) -> list[str]:
         """The ids of the jobs whose lease a worker process holds; none while Redis is away."""

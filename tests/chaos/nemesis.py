@@ -6,7 +6,7 @@ Chooses only victims that serve, so that every kill meets work; waits for one if
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,10 +88,35 @@ class Nemesis:
                 self._freeze(await self._victim(house.bots, event), PRESENTER_S + pause_s)
             case Deed.KILL_BOTS | Deed.KILL_ALL_BOTS:
                 await self._kill_bots(event)
+            case Deed.UPGRADE_WORKER:
+                await self._upgrade(house.workers[0])
+            case Deed.UPGRADE_BOTS:
+                await self._upgrade(house.bots[event.choice])
             case Deed.KILL_REDIS:
                 (await self._victim([house.redis.child], event)).kill(pause_s)
             case _:
                 await self._trouble_platform(event)
+
+    async def _upgrade(self, child: Child) -> None:
+        """Replace a process by its successor, and wait until that serves.
+
+        A worker runs beside its successor until that serves. Bots end before: the two share a
+        port and a folder.
+        """
+        house = self.household
+        program = house.successors[child.name]
+        if child in house.workers:
+            old, child = child, Child(replace(program, name=f"{program.name}-new"))
+            child.start()
+            house.workers.append(child)
+        else:
+            await asyncio.to_thread(child.succeed, program)
+            old = None
+        while not child.is_ready():  # noqa: ASYNC110 - other processes set no event
+            await asyncio.sleep(POLL_S)
+        if old:
+            house.workers.remove(old)
+            await asyncio.to_thread(old.stop)
 
     async def _trouble_platform(self, event: Event) -> None:
         deeds: dict[Deed, Callable[[], Awaitable[None] | None]] = {

@@ -13,6 +13,11 @@ from enum import StrEnum
 QUIET_START, QUIET_END = 0.05, 0.97
 """The part of the run in which deeds happen: never without load."""
 FULL_RUN = 10_000
+UPGRADE_FROM = 0.1
+"""Afterwards one process after the other: a worker loads its model for longer than 100 answers
+take."""
+FAILOVER_PAUSE_S = 8.0
+"""Sentinels find out within 1 s and promote the replica within some 2 s more."""
 
 
 class Deed(StrEnum):
@@ -31,6 +36,8 @@ class Deed(StrEnum):
     INVALIDATE_DISCORD = "invalidate all Discord sessions"
     BREAK_SLACK_CALL = "break a call to Slack"
     BREAK_DISCORD_CALL = "break a call to Discord"
+    UPGRADE_WORKER = "replace a worker by one of the new version"
+    UPGRADE_BOTS = "replace a bots process by one of the new version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,25 @@ AMOUNTS = {
     Deed.BREAK_SLACK_CALL: Amount(200, 10),
     Deed.BREAK_DISCORD_CALL: Amount(200, 10),
 }
+
+
+def rolling_upgrade(num_messages: int) -> tuple[Event, ...]:
+    """Two workers and two bots processes are replaced one by one, in turns."""
+    deeds = (
+        (Deed.UPGRADE_WORKER, 0),
+        (Deed.UPGRADE_BOTS, 0),
+        (Deed.UPGRADE_WORKER, 1),
+        (Deed.UPGRADE_BOTS, 1),
+    )
+    return tuple(
+        Event(round(num_messages * UPGRADE_FROM) + number, deed, 0.0, choice)
+        for number, (deed, choice) in enumerate(deeds)
+    )
+
+
+def failover(num_messages: int) -> tuple[Event, ...]:
+    """The Redis in charge is killed in the middle, and comes back when another has taken over."""
+    return (Event(num_messages // 2, Deed.KILL_REDIS, FAILOVER_PAUSE_S, 0),)
 
 
 def make_plan(seed: int, num_messages: int) -> tuple[Event, ...]:

@@ -14,13 +14,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import redis
 import redis.backoff
 import redis.retry
+import redis.sentinel
 
 from shared.cli.embedded_redis import find_redis_server
 from shared.cli.processes import die_with_parent
+from shared.connections.blocking import client_of
 from tests.running import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +32,17 @@ STOP_TIMEOUT_S = 20.0
 RESTART_AFTER_END_S = 1.0
 POLL_S = 0.1
 REDIS_START_TIMEOUT_S = 30.0
+SERVICE = "parley"
+NUM_SENTINELS = 3
+DOWN_AFTER_MS = 1000
+FAILOVER_TIMEOUT_MS = 5000
+DURABLE_LINES = (
+    "appendonly yes",
+    "appendfsync always",
+    'save ""',
+    "maxmemory-policy noeviction",
+    "repl-diskless-sync-delay 0",
+)
 
 
 def free_port() -> int:
@@ -65,6 +79,7 @@ class Child:
     _num_lives: int = 0
     _num_ready_words: int = 0
     _start_at_s: float | None = None
+    _is_ending: bool = False
 
     @property
     def name(self) -> str:
@@ -142,7 +157,7 @@ class Child:
 
     def supervise(self) -> None:
         """Start it if that is due; write down that it ended by itself."""
-        if self.is_alive:
+        if self.is_alive or self._is_ending:
             return
         if self._start_at_s is None:
             self.ends.append(self._process.returncode if self._process else 0)
@@ -160,6 +175,14 @@ class Child:
         """SIGTERM, and SIGKILL to what does not end."""
         self.ask_to_stop()
         self.see_end()
+
+    def succeed(self, program: Program) -> None:
+        """Let it end as a supervisor does, and start another program in its place."""
+        self._is_ending = True
+        self.stop()
+        self.program = program
+        self.start()
+        self._is_ending = False
 
     def see_end(self) -> None:
         """Wait until it has ended; SIGKILL it, and what it has started, if it takes too long."""
@@ -190,6 +213,12 @@ class RedisServer:
         )
         config.write_text("\n".join(lines))
         self.child = Child(Program("redis", [find_redis_server(), config], {}, folder))
+        self.children = [self.child]
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.child.start()
+        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Wait until it answers.
@@ -202,27 +231,106 @@ class RedisServer:
             client.ping()
 
 
+class SentinelRedis:
+    """A primary, replicas, and three Sentinels; ``child`` is the primary that it begins with."""
+
+    def __init__(self, folder: Path, num_replicas: int = 1) -> None:
+        folder.mkdir()
+        self._num_replicas = num_replicas
+        primary = free_port()
+        follow = (*DURABLE_LINES, f"replicaof 127.0.0.1 {primary}")
+        self.child = self._program(folder / "primary", primary, DURABLE_LINES)
+        replicas = [
+            self._program(folder / f"replica-{number}", free_port(), follow)
+            for number in range(num_replicas)
+        ]
+        watch = (
+            f"sentinel monitor {SERVICE} 127.0.0.1 {primary} 2",
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
+            f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}",
+        )
+        ports = [free_port() for _ in range(NUM_SENTINELS)]
+        sentinels = [self._program(folder / f"sentinel-{port}", port, watch) for port in ports]
+        self.children = [self.child, *replicas, *sentinels]
+        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/{SERVICE}"
+
+    def _program(self, folder: Path, port: int, lines: Sequence[str]) -> Child:
+        folder.mkdir()
+        config = folder / "redis.conf"
+        config.write_text("\n".join(("bind 127.0.0.1", f"port {port}", f'dir "{folder}"', *lines)))
+        mode = ["--sentinel"] if any(line.startswith("sentinel") for line in lines) else []
+        command: list[str | Path] = [find_redis_server(), config, *mode]
+        return Child(Program(folder.name, command, {}, folder))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self.children):
+            child.stop()
+
+    @property
+    def primary(self) -> tuple[str, int] | None:
+        """Where the Redis is that the Sentinels name now; None while it is away."""
+        with (
+            contextlib.suppress(redis.sentinel.MasterNotFoundError),
+            client_of(self.url, socket_timeout=1) as client,
+        ):
+            found: tuple[str, int] = client.connection_pool.get_master_address()
+            return found
+        return None
+
+    def start(self) -> None:
+        """Start all, and wait until the replica has all and the Sentinels know each other."""
+        for child in self.children:
+            child.start()
+        deadline_s = time.monotonic() + REDIS_START_TIMEOUT_S
+        while not self._is_ready():
+            assert time.monotonic() < deadline_s, "no replica, or no Sentinels"
+            time.sleep(POLL_S)
+
+    def _is_ready(self) -> bool:
+        try:
+            with client_of(self.url, socket_timeout=1) as client:
+                client.set("in-step", 1)
+                manager = client.connection_pool.sentinel_manager
+                states = [s.sentinel_master(SERVICE) for s in manager.sentinels]
+                seen = all(
+                    s["num-other-sentinels"] == NUM_SENTINELS - 1
+                    and s["num-slaves"] == self._num_replicas
+                    for s in states
+                )
+                return seen and client.wait(self._num_replicas, 100) == self._num_replicas
+        except (redis.RedisError, OSError):
+            return False
+
+
 class Household:
     """All processes of a run, supervised."""
 
     def __init__(
-        self, redis_server: RedisServer, workers: Sequence[Program], bots: Sequence[Program]
+        self,
+        redis_server: "RedisServer | SentinelRedis",
+        workers: Sequence[Program],
+        bots: Sequence[Program],
     ) -> None:
         self.redis = redis_server
+        self.successors: dict[str, Program] = {}
+        """What replaces a process in an upgrade, by its name."""
         self.workers = [Child(program) for program in workers]
         self.bots = [Child(program) for program in bots]
 
     @property
     def children(self) -> Iterator[Child]:
         """Everybody."""
-        yield self.redis.child
+        yield from self.redis.children
         yield from self.workers
         yield from self.bots
 
     def start(self) -> None:
         """Start Redis, then everybody else."""
-        self.redis.child.start()
-        self.redis.wait_ready()
+        self.redis.start()
         for child in (*self.workers, *self.bots):
             child.start()
 
@@ -254,4 +362,5 @@ class Household:
             child.ask_to_stop()
         for child in served:
             child.see_end()
-        self.redis.child.stop()
+        for child in reversed(self.redis.children):
+            child.stop()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from bots.tasks import end
@@ -19,8 +20,8 @@ from tests.chaos.expectation import expect
 from tests.chaos.ledger_view import LedgerView
 from tests.chaos.model import Reference, save_model
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.plan import make_plan
-from tests.chaos.processes import Household, RedisServer, free_port
+from tests.chaos.plan import Event, make_plan
+from tests.chaos.processes import Household, RedisServer, SentinelRedis, free_port
 from tests.chaos.report import MAX_CASES, Kills, Result, describe_case
 from tests.chaos.slack_side import SlackSide, make_slack
 from tests.chaos.systems import (
@@ -30,6 +31,7 @@ from tests.chaos.systems import (
     SYSTEM_PROMPT,
     Surroundings,
     System,
+    of_version,
 )
 
 START_TIMEOUT_S = 120.0
@@ -58,8 +60,22 @@ class Options:
     """How long a worker that says nothing is waited for."""
     is_calm: bool = False
     """Whether nothing goes wrong, to measure the machine."""
+    plan: Callable[[int], tuple[Event, ...]] | None = None
+    """What goes wrong for so many messages, if it is not drawn from the seed."""
+    has_sentinels: bool = False
+    """Whether Redis is a primary with a replica and Sentinels."""
+    old_tree: Path | None = None
+    """The source of an older version: its processes begin."""
     say: Callable[[str], None] = lambda _text: None
     """Told about progress."""
+
+    def deeds(self) -> tuple[Event, ...]:
+        """What goes wrong."""
+        if self.is_calm:
+            return ()
+        if self.plan:
+            return self.plan(self.num_messages)
+        return make_plan(self.seed, self.num_messages)
 
     @property
     def num_people(self) -> int:
@@ -83,7 +99,7 @@ class Run:
     async def carry_out(self) -> None:
         """Ask everything while the nemesis does its worst, then let everything come to rest."""
         options = self.options
-        plan = () if options.is_calm else make_plan(options.seed, options.num_messages)
+        plan = options.deeds()
         self.household.start()
         await self.household.wait_healthy(START_TIMEOUT_S)
         helpers = [
@@ -184,7 +200,11 @@ async def run(options: Options, make_system: Callable[[Surroundings], System]) -
     folder = options.folder
     folder.mkdir(exist_ok=True)
     model = save_model(folder / "model")
-    redis_server = RedisServer(folder / "redis", free_port())
+    redis_server = (
+        SentinelRedis(folder / "redis")
+        if options.has_sentinels
+        else RedisServer(folder / "redis", free_port())
+    )
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(make_slack())
         discord = await stack.enter_async_context(make_discord())
@@ -197,9 +217,15 @@ async def run(options: Options, make_system: Callable[[Surroundings], System]) -
             options.num_workers,
             options.num_bots,
             options.lease_s,
+            num_replicas=int(options.has_sentinels),
         )
         system = make_system(given)
-        household = Household(redis_server, system.workers, system.bots)
+        programs = (system.workers, system.bots)
+        first = (
+            [of_version(p, options.old_tree) for p in programs] if options.old_tree else programs
+        )
+        household = Household(redis_server, *first)
+        household.successors = {each.name: each for each in chain(*programs)}
         stack.callback(household.stop)
         ledger = LedgerView(redis_server.url)
         stack.push_async_callback(ledger.close)

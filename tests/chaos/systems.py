@@ -3,7 +3,8 @@
 Parley, and plain Celery as its documentation and its tutorials suggest (``tests/chaos/baseline``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.cli.processes import python_module
@@ -36,6 +37,8 @@ class Surroundings:
     num_bots: int
     lease_s: float = LEASE_S
     """Parley's PARLEY_LEASE_S."""
+    num_replicas: int = 0
+    """Parley's PARLEY_REDIS_REPLICAS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def parley(given: Surroundings) -> System:
     }
     bots = {
         **common,
+        "PARLEY_REDIS_REPLICAS": str(given.num_replicas),
         "PARLEY_USER_MESSAGES_PER_MIN": NO_LIMIT,
         "PARLEY_CHANNEL_MESSAGES_PER_MIN": NO_LIMIT,
         "PARLEY_MAX_OPEN_PER_USER": NO_LIMIT,
@@ -115,6 +119,14 @@ def parley(given: Surroundings) -> System:
         has_ledger=True,
         has_history=True,
         ending=ENDING,
+    )
+
+
+def of_version(programs: Sequence[Program], tree: Path) -> tuple[Program, ...]:
+    """The same programs from another version's source."""
+    return tuple(
+        replace(program, settings={**program.settings, "PYTHONPATH": str(tree)})
+        for program in programs
     )
 
 

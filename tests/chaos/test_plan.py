@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.plan import FULL_RUN, Deed, make_plan
+from tests.chaos.plan import AMOUNTS, FULL_RUN, Deed, failover, make_plan, rolling_upgrade
 
 
 def number_of(deed: Deed, num_messages: int) -> int:
@@ -19,7 +19,7 @@ def test_full_run_kills_fifty_workers_twenty_bots_and_five_redis() -> None:
 
 
 def test_short_run_does_everything_once_at_least() -> None:
-    assert all(number_of(deed, 500) for deed in Deed)
+    assert all(number_of(deed, 500) for deed in AMOUNTS)
     assert number_of(Deed.KILL_WORKER, 500) == 5
 
 
@@ -35,3 +35,10 @@ def test_deeds_are_due_in_order_while_messages_are_sent(num_messages: int) -> No
     assert places == sorted(places)
     assert places[0] > 0
     assert places[-1] < num_messages
+
+
+def test_an_upgrade_replaces_everything_and_a_failover_kills_redis_in_the_middle() -> None:
+    deeds = [event.deed for event in rolling_upgrade(1000)]
+
+    assert (deeds.count(Deed.UPGRADE_WORKER), deeds.count(Deed.UPGRADE_BOTS)) == (2, 2)
+    assert [(event.deed, event.at_message) for event in failover(200)] == [(Deed.KILL_REDIS, 100)]

@@ -440,7 +440,7 @@ async def test_an_ending_shorter_than_the_text_before_it_leaves_no_rest(
         await town.wait_for(lambda: town.visible(place) == ["In short: no."])
 
 
-async def test_a_reply_of_a_newer_version_is_left_to_a_process_that_can_read_it(
+async def test_row_40_a_reply_of_a_newer_version_is_left_to_a_process_that_can_read_it(
     slack_town: SlackTown, scribe: Scribe, quiet_redis: str
 ) -> None:
     job, other = await accept(scribe, slack_town), await accept(scribe, slack_town)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from bots.delivery.outbox import Outbox
 from bots.delivery.surface import Piece
 from bots.delivery.turns import Rank
 from bots.metrics import Metrics
-from bots.store import AsyncStore
+from bots.store import AsyncStore, open_store
 from bots.tasks import end
 from shared.errors import UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
@@ -22,6 +23,7 @@ from shared.streaming_cadence import Cadence
 from shared.tasks import Tag, Translate
 from tests.chaos.way_out import Scribe, scribe_at
 from tests.patience import PATIENCE_S
+from tests.redis_servers import replicated_redis
 
 TAGGED = Origin(Platform.SLACK, "T1", "C1", "2.0", "2.0", "U1", act="tag")
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
@@ -198,3 +200,24 @@ async def test_a_rating_that_has_noticed_a_drop_is_told_to_the_channel(
 
     assert platform.texts == ["The mood has dropped."]
     assert platform.marks == []
+
+
+async def test_row_39_a_post_is_begun_only_when_a_replica_knows_of_it(tmp_path: Path) -> None:
+    with replicated_redis(tmp_path) as pair, scribe_at(pair.url) as scribe:
+        store = await open_store(pair.url, allow_volatile=False, num_replicas=1)
+        platform = SlowPlatform()
+        delivery = Delivery(store, platform, LIMITS, Metrics())
+        job = await asyncio.to_thread(scribe.accept, ORIGIN)
+        pair.replication.pause()
+        delivery.announce(job)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(platform.is_asked.wait(), 1.5)
+
+        pair.replication.resume()
+        await asyncio.to_thread(scribe.begin, job)
+        await asyncio.to_thread(scribe.write, job, TEXT)
+        await delivery.nudge(job.id)
+        await asyncio.wait_for(platform.is_asked.wait(), PATIENCE_S)
+        platform.may_post.set()
+        await delivery.close()
+        await store.close()

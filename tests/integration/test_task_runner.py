@@ -182,7 +182,7 @@ def rewrite(store: BlockingStore, job: Job, **envelope: object) -> None:
     store.client.hset(keys.job(job.id), "job", json.dumps(document))
 
 
-def test_a_job_of_a_newer_version_costs_no_attempt_and_waits(store: BlockingStore) -> None:
+def test_row_40_a_job_of_a_newer_version_costs_no_attempt_and_waits(store: BlockingStore) -> None:
     job, woken = message(1), list[Ready]()
     accept(store, job)
     rewrite(store, job, v=2)
@@ -205,7 +205,7 @@ def test_a_job_of_a_newer_version_costs_no_attempt_and_waits(store: BlockingStor
     assert state_of(store, job) == "done"
 
 
-def test_a_conversation_with_a_newer_turn_waits_too(store: BlockingStore) -> None:
+def test_row_40_a_conversation_with_a_newer_turn_waits_too(store: BlockingStore) -> None:
     first, second, woken = message(1), message(2), list[Ready]()
     accept(store, first)
     claim(store, first)
@@ -232,3 +232,23 @@ def test_a_broken_job_is_blamed_and_given_up(store: BlockingStore) -> None:
 
     assert store.client.zscore(keys.DEAD, job.id) is not None
     assert store.run(operating.status()).num_unreadable == 0
+
+
+def test_row_40_an_older_worker_keeps_what_a_newer_process_wrote_into_a_job(
+    store: BlockingStore,
+) -> None:
+    job = make_job(Kind.LEARN, ORIGIN, "", task=Learn("a.txt", "QUJD"))
+    accept(store, job)
+    body = json.loads(codec.encode(job))["body"]
+    body["origin"]["room"] = "7"
+    rewrite(store, job, body={**body, "mood": "calm"})
+    keeper = LeaseKeeper(store, lease_ms=60_000)
+    claimant = Claimant("w1", "", 60_000, max_attempts=3)
+    handlers = {Kind.LEARN: lambda _held: Outcome(Done("learned"))}
+
+    TaskRunner(store, handlers, keeper, claimant, lambda _ready: None, 600.0).run(job.id)
+
+    kept: Any = store.client.hget(keys.job(job.id), "job")
+    written = json.loads(kept)["body"]
+    assert written["task"]["content"] == "", "it was passed on without its file"
+    assert (written["mood"], written["origin"]["room"]) == ("calm", "7")
