@@ -38,6 +38,7 @@ from tests.integration.ledger_steps import (
     deliver,
     lease_of,
     message,
+    outbox_of,
     state_of,
     wait_for,
 )
@@ -77,7 +78,7 @@ def rate(store: BlockingStore, number: int, user: str, channel: str) -> None:
 
 
 def everything(store: BlockingStore) -> bytes:
-    """All strings, hashes and lists of Redis."""
+    """All strings, hashes, lists and streams of Redis."""
     found: list[Any] = []
     for key in store.client.scan_iter():
         kind = store.client.type(key)
@@ -85,6 +86,8 @@ def everything(store: BlockingStore) -> bytes:
             found += store.client.hvals(key)
         elif kind == b"list":
             found += store.client.lrange(key, 0, -1)
+        elif kind == b"stream":
+            found += [v for _, fields in store.client.xrange(key) for v in fields.values()]
         elif kind == b"string":
             found.append(store.client.get(key) or b"")
     return b"\n".join(found)
@@ -210,6 +213,13 @@ def asked_of_all(store: BlockingStore) -> Job:
         deliver(store, theirs)
     store.client.hset(keys.feedback(job.origin.asker), job.id, "good")
     rate(store, 6, "U1", "C1")
+    # One of the others' was answered long ago: only the turns tell of her words.
+    old = by(message(4, "4"), "U2")
+    store.client.delete(keys.job(old.id))
+    scope = Scope("slack:T1", "C1")
+    stored = store.run(preferences.put(scope, Stored(), Preferences(system_prompt=SECRET), "U1"))
+    assert stored
+    assert store.run(preferences.put(scope, stored, Preferences(), "U2"))
     return job
 
 
@@ -231,10 +241,25 @@ def test_a_process_that_is_killed_between_two_steps_leaves_nothing_that_the_next
     assert SECRET.encode() not in left
     assert b"tower" not in left.lower()
     assert b"summarize" not in left
+    assert b"U1" not in left.split(b"\n")
     assert b"So." in left
     assert b"something else entirely" in left
     names = [name for name in store.client.scan_iter() if b"U1" in name]
     assert names == []
+
+
+async def test_an_answer_that_is_not_shown_yet_is_not_shown(
+    store: BlockingStore, bots_store: bots.store.AsyncStore
+) -> None:
+    job, other = by(message(1, "1"), "U1"), by(message(2, "2"), "U2")
+    for each in (job, other):
+        accept(store, each)
+        claim(store, each)
+        assert store.run(lifecycle.finish(each.id, "t1", DONE, REMEMBER)).counted
+
+    await forget_user(bots_store, job.origin)
+
+    assert [job_id for _, job_id, _ in outbox_of(store)] == [other.id]
 
 
 def test_other_peoples_open_question_with_their_words_is_answered_first(
