@@ -158,6 +158,14 @@ class DiscordAdapter:
         """Handle a change of a place's pinned messages."""
         self._automation_handlers.note_pins(place, is_heard=True)
 
+    def note_guild(self, guild: int, *, is_here: bool) -> None:
+        """Note that a server has us, or has removed us."""
+        tenant = f"{Platform.DISCORD}:{guild}"
+        if is_here:
+            self._reception.forgetter.note_served(tenant)
+        else:
+            self._reception.forgetter.note_left(tenant)
+
     def note_listening(self, shard: int, *, is_listening: bool) -> None:
         """Note that a shard receives events again, without a gap, or receives none."""
         if is_listening:

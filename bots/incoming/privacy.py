@@ -22,6 +22,8 @@ LEDGER_AWAY = (redis.RedisError, TimeoutError, OSError)
 ANSWER_S = 10.0
 """So long a person waits for the numbers; a greater deletion goes on without them."""
 LOOK_EVERY_S = 2.0
+AT_ONCE = 1_000
+"""Workspaces in one step."""
 AFTER_UNINSTALL = "(uninstalled)"
 """Who deleted a workspace, in the audit."""
 
@@ -38,10 +40,43 @@ class Forgetter:
         self._store = store
         self._retract = retract
         self._spools: list[DropSpooled] = []
+        self._moved: dict[str, bool] = {}
+        """Workspaces that have just removed us (False), or have us (True)."""
+        self._served: set[str] = set()
 
     def also_drop(self, spool: DropSpooled) -> None:
         """Add what keeps messages on the disk."""
         self._spools.append(spool)
+
+    def note_left(self, tenant: str) -> None:
+        """Note that a workspace has removed us: what is kept of it goes in 30 days."""
+        self._moved[tenant] = False
+        self._served.discard(tenant)
+
+    def note_served(self, tenant: str) -> None:
+        """Note that a workspace has us (again): what is kept of it stays."""
+        self._moved[tenant] = True
+        self._served.add(tenant)
+
+    async def flush(self) -> None:
+        """Record which workspaces have left, and which are back.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: Redis is away; it is done later.
+        """
+        while self._moved:
+            tenant, is_served = next(iter(self._moved.items()))
+            if is_served:
+                some = [name for name, is_back in self._moved.items() if is_back][:AT_ONCE]
+                if await self._store.run(pending.come_back(*some)):
+                    log.info("workspace_back", team=tenant)
+            else:
+                some = [tenant]
+                await self._store.run(pending.leave(tenant))
+                log.info("workspace_left", team=tenant)
+            for name in some:
+                if self._moved.get(name) is is_served:
+                    del self._moved[name]
 
     async def forget(self, origin: Origin) -> str:
         """Delete what is kept of the origin's person in the origin's workspace.
@@ -98,6 +133,7 @@ class Forgetter:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
+                await self.flush()
                 while person := await self._store.run(pending.take(platform)):
                     await self.go_on(person)
                 for tenant in await self._store.run(pending.left(platform)):
@@ -124,6 +160,11 @@ class Forgetter:
         log.info("person_forgotten", platform=person.origin.platform, is_over=True)
 
     async def _forget_workspace(self, tenant: str) -> None:
+        platform, _, team = tenant.partition(":")
+        is_installed = await self._store.client.hexists(keys.installations(platform), team)
+        if is_installed or tenant in self._served:
+            await self._store.run(pending.come_back(tenant))
+            return
         gone = await self._store.run_steps(workspaces.forget(tenant, AFTER_UNINSTALL))
         log.info("workspace_forgotten", team=tenant, num_keys=gone.num_keys)
 

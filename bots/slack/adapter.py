@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bots.adapter import all_or_none
 from bots.incoming.backfill import BackfillWindow, backfill
+from bots.incoming.privacy import Forgetter
 from bots.incoming.read_marks import ReadMarks, Seen
 from bots.incoming.reception import AWAY, LEDGER_AWAY
 from bots.slack import sockets
@@ -51,11 +52,13 @@ class SlackAdapter:
         authorize: Authorize,
         workspaces: Workspaces,
         hindsight: Hindsight,
+        forgetter: Forgetter,
     ) -> None:
         """``access``: the app's; its bot token is not used."""
         self._is_by_socket = access.app_token is not None
         self._workspaces = workspaces
         self._hindsight = hindsight
+        self._forgetter = forgetter
         self._marks = hindsight.marks
         self._num_looking = 0
         self._app = EventsApp(access, authorize, self)
@@ -101,6 +104,8 @@ class SlackAdapter:
             team = events.team_named_in(body)
             if events.is_farewell(body):
                 await self._workspaces.leave(team)
+                self._forgetter.note_left(f"{Platform.SLACK}:{team}")
+                await self._forgetter.flush()
                 return True
             workspace = await self._workspaces.find(team)
             if workspace is not None:

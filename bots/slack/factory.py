@@ -29,7 +29,10 @@ def one_workspace(
     marks = ReadMarks(store, Platform.SLACK)
     workspace = Workspace(account, link, sight, automation_rules, marks)
     hindsight = Hindsight(store, marks, automation_rules.lookback_s)
-    return SlackAdapter(account.access, known_as(account), OneWorkspace(workspace), hindsight)
+    forgetter = link.reception.forgetter
+    forgetter.note_served(f"{Platform.SLACK}:{account.me.team_id}")
+    workspaces = OneWorkspace(workspace)
+    return SlackAdapter(account.access, known_as(account), workspaces, hindsight, forgetter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,12 @@ async def installed_workspaces(
     marks = ReadMarks(store, Platform.SLACK)
 
     def make(account: Account) -> Workspace:
+        link.reception.forgetter.note_served(f"{Platform.SLACK}:{account.me.team_id}")
         return Workspace(account, link, sights.of(account), automation_rules, marks)
 
     workspaces = InstalledWorkspaces(accounts, make)
     hindsight = Hindsight(store, marks, automation_rules.lookback_s)
-    adapter = SlackAdapter(app.access, found_by(accounts.find), workspaces, hindsight)
+    adapter = SlackAdapter(
+        app.access, found_by(accounts.find), workspaces, hindsight, link.reception.forgetter
+    )
     return adapter, link, InstallFlow(app.credentials, installations, RedisStates(store))

@@ -35,6 +35,7 @@ from shared.cli.operator import (
     preference_lines,
     status_json,
     status_lines,
+    workspace_of,
 )
 from shared.cli.processes import python_module, run_in_terminal
 from shared.cli.sessions import redis_beside, with_redis_that_runs
@@ -177,6 +178,20 @@ def export_user(
     """All that is kept of a person, as JSON."""
     with open_operator_connection(_settings()) as operator:
         _print(export(operator, person_of(person)))
+
+
+@app.command(name="forget-workspace")
+def forget_workspace(
+    workspace: Annotated[str, typer.Argument(help="slack:TEAM or discord:SERVER")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete all that is kept of a Slack workspace or a Discord server, at once."""
+    tenant = workspace_of(workspace)
+    with open_operator_connection(_settings()) as operator:
+        if not yes:
+            typer.confirm(f"Delete all that is kept of {tenant}? It cannot be undone.", abort=True)
+        _print(operator.forget_workspace(tenant))
 
 
 @app.command(name="settings")

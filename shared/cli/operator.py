@@ -22,8 +22,9 @@ from shared.jobs import Origin, Platform
 from shared.ledger import preferences as rulebook
 from shared.ledger import privacy, quotas
 from shared.ledger import status as operating
-from shared.ledger.calls import Call
+from shared.ledger.calls import Call, Steps, run_steps
 from shared.ledger.celery import build_celery, publish
+from shared.ledger.forgetting import workspaces
 from shared.ledger.preferences import AuditEntry
 from shared.ledger.ratings import Rated
 from shared.ledger.redis_health import unreachable
@@ -38,6 +39,9 @@ REF_LENGTH = 8
 """Characters of a job's id in the sentence that a person reads."""
 MS = 1000
 ALL = "all"
+FORGET_WORKSPACE = "parley forget-workspace"
+"""Who deleted a workspace, in the audit."""
+WORKSPACE = re.compile(r"slack:[A-Z0-9]{2,32}|discord:([0-9]{1,20}|@me)")
 
 
 class OperatorConnection:
@@ -58,6 +62,24 @@ class OperatorConnection:
         except (redis.RedisError, OSError) as error:
             raise unreachable(self._url, error) from error
         return call.read(raw)
+
+    def run_steps(self, steps: Steps[T]) -> T:
+        """Run several steps, one after the other.
+
+        Raises:
+            RedisUnavailableError: as for ``run``; the steps so far have run.
+        """
+        return run_steps(self.run, steps)
+
+    def forget_workspace(self, tenant: str) -> str:
+        """Delete all that is kept of a workspace; return a line with the numbers."""
+        gone = self.run_steps(workspaces.forget(tenant, FORGET_WORKSPACE))
+        rest = "Redis writes its file again, which holds deleted data until then."
+        try:
+            self._client.bgrewriteaof()
+        except redis.ResponseError:
+            rest = "Redis did not let me have its file written again: docs/privacy.md says how."
+        return f"{tenant}  {gone} are deleted. {rest}"
 
     def find_letters(self, refs: list[str]) -> list[DeadLetter]:
         """The dead letters of these references, or all of them for ``all``.
@@ -202,6 +224,19 @@ def audit_line(entry: AuditEntry) -> str:
 def audit_json(entry: AuditEntry) -> str:
     """A change as a line of JSON, for programs."""
     return json.dumps(rulebook.as_json(entry), ensure_ascii=False)
+
+
+def workspace_of(name: str) -> str:
+    """Check a workspace's name such as ``slack:T012AB3CD`` or ``discord:81384788765712384``.
+
+    Raises:
+        SettingsError: it is malformed.
+    """
+    if not WORKSPACE.fullmatch(name):
+        raise SettingsError(
+            f"{name} is no workspace: write slack:TEAM or discord:SERVER, such as slack:T012AB3CD."
+        )
+    return name
 
 
 def person_of(name: str) -> Origin:

@@ -275,7 +275,8 @@ async def speak_on_slack(town: CanaryTown) -> None:
     await town.slack.say(HERE, BOB, f"{town.mention} summarize this thread for everyone", talk.ts)
     await town.slack.use_message_shortcut(HERE, talk.ts, BOB, "parley_draft")
     await town.slack.react(HERE, talk.ts, BOB, "flag-fr")
-    await town.ask(HERE, BOB, f"{town.mention} she wrote “{CANARY}”, why?")
+    his = await town.ask(HERE, BOB, f"{town.mention} she wrote “{CANARY}”, why?")
+    await town.slack.say(HERE, ALICE, f"<@{BOB}> that is between us", his.ts)
     # A setting whose text Alice wrote, until the boss wrote another.
     await change_the_prompt(town, ALICE, f"Always say {CANARY}.")
     await change_the_prompt(town, BOSS, "Be brief.")
@@ -303,6 +304,9 @@ async def speak_on_discord(town: CanaryTown) -> None:
     await discord.wait_for_replies(direct, contains="You said")
     file = Attachment("cellar.md", HANDBOOK.encode())
     await discord.say(D_HERE, D_ALICE, f"{town.discord_mention} learn this", attachments=[file])
+    shared = await discord.say(D_HERE, D_ALICE, "see here", attachments=[file])
+    words = f"{town.discord_mention} learn this"
+    await discord.say(D_HERE, D_BOB, words, reply_to=shared)
     said = await discord.say(D_HERE, D_ALICE, f"The attic opens with {CANARY}.")
     await discord.pin(said)
     await discord.call_message_menu(said, D_BOB, "Draft a reply")
@@ -421,3 +425,30 @@ async def test_nothing_is_left_of_who_asked_to_be_forgotten(town: CanaryTown) ->
         assert found_on_disk(town.folder, b"Bob's")
     finally:
         await stop_bots(bots)
+
+
+async def test_a_server_that_removes_us_is_noted_and_an_outage_of_discord_is_none(
+    town: CanaryTown,
+) -> None:
+    settings = bots_settings(town)
+    del settings["SLACK_BOT_TOKEN"], settings["SLACK_APP_TOKEN"]
+    bots = await start_bots(settings, "discord_ready")
+    tenant = f"discord:{GUILD}".encode()
+    try:
+        await town.discord.remove_guild(GUILD, is_outage=True)
+        await town.discord.return_guild(GUILD)
+        await town.discord.remove_guild(GUILD)
+        await until(lambda: town.client.hkeys(keys.LEAVING) == [tenant])
+        assert bots.output.count("workspace_left") == 1
+        due_ms = int(town.client.hget(keys.LEAVING, tenant) or 0)
+
+        await town.discord.return_guild(GUILD)
+        await until(lambda: not town.client.hkeys(keys.LEAVING))
+        await town.discord.remove_guild(GUILD, is_outage=True)
+        await town.discord.return_guild(GUILD)
+        other = town.discord.add_guild("other")
+        await town.discord.remove_guild(other)
+        await until(lambda: town.client.hkeys(keys.LEAVING) == [f"discord:{other.id}".encode()])
+    finally:
+        await stop_bots(bots)
+    assert due_ms > 1000 * (int(town.client.time()[0]) + 29 * 24 * 3600)

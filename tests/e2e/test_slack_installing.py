@@ -1,5 +1,6 @@
 """One app in several Slack workspaces: installed by people, answered each with its own token."""
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from shared.ledger import keys
 from tests.e2e.conftest import free_port, start_bots, stop_bots
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_store import Message
+from tests.patience import PATIENCE_S
 from tests.running import RunningModule
 
 ALICE = "U0ALICE"
@@ -193,12 +195,20 @@ async def test_a_workspace_that_takes_the_app_out_is_forgotten(
     await slack.wait_for(lambda: gone.state == "acked")
     with redis.Redis.from_url(redis_url) as client:
         assert client.hkeys(INSTALLATIONS) == [THERE.encode()]
+        assert client.hkeys(keys.LEAVING) == [f"slack:{HERE}".encode()]
     num_before = len(slack.messages(CHANNELS[HERE]))
     asked = await ask_in(slack, HERE, "are you there?")
     await ask_in(slack, THERE)
     await answer_in(slack, THERE)
     await slack.wait_for(lambda: all(d.state == "acked" for d in slack.deliveries_of(asked.ts)))
     assert len(slack.messages(CHANNELS[HERE])) == num_before + 1
+
+    await site.install(HERE)
+    await ask_in(slack, HERE, "and now?")
+    with redis.Redis.from_url(redis_url) as client:
+        async with asyncio.timeout(PATIENCE_S):
+            while client.hlen(keys.LEAVING):  # noqa: ASYNC110 - it happens in Redis
+                await asyncio.sleep(0.05)
 
 
 async def test_installed_workspaces_are_known_after_a_restart_with_a_new_key_before_the_old(

@@ -27,8 +27,8 @@ from tests.fakes.discord_model import (
     User,
 )
 from tests.fakes.discord_session import Close
-from tests.fakes.discord_settings import RateLimit, Settings
-from tests.fakes.discord_world import World
+from tests.fakes.discord_settings import INTENT_GUILDS, RateLimit, Settings
+from tests.fakes.discord_world import Event, World
 from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
@@ -438,6 +438,18 @@ class Driver:
     async def revoke_token(self) -> None:
         """Answer 401 from now on, and close every gateway connection with 4004."""
         self.gateway.revoke_token()
+        await self.gateway.flush()
+
+    async def remove_guild(self, guild_id: Ref, *, is_outage: bool = False) -> None:
+        """Take the bot out of a guild, or let the guild be unavailable for a while."""
+        guild = self.world.guilds[to_id(guild_id)]
+        gone = {"id": str(guild.id), **({"unavailable": True} if is_outage else {})}
+        self.world.emit(Event("GUILD_DELETE", lambda _: gone, guild.id, INTENT_GUILDS))
+        await self.gateway.flush()
+
+    async def return_guild(self, guild_id: Ref) -> None:
+        """Add the bot to a guild again, or end the guild's outage."""
+        self.world.emit(self.world.guild_event(self.world.guilds[to_id(guild_id)]))
         await self.gateway.flush()
 
     # ------------------------------------------------------------------ switches

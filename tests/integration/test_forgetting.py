@@ -87,7 +87,8 @@ def everything(store: BlockingStore) -> bytes:
         elif kind == b"list":
             found += store.client.lrange(key, 0, -1)
         elif kind == b"stream":
-            found += [v for _, fields in store.client.xrange(key) for v in fields.values()]
+            entries: Any = store.client.xrange(key)
+            found += [value for _, fields in entries for value in fields.values()]
         elif kind == b"string":
             found.append(store.client.get(key) or b"")
     return b"\n".join(found)

@@ -163,6 +163,10 @@ class DiscordEventHandler(Protocol):
         """Handle a change of a place's pinned messages."""
         ...
 
+    def note_guild(self, guild: int, *, is_here: bool) -> None:
+        """Note that a server has us, or has removed us."""
+        ...
+
 
 class Client(discord.AutoShardedClient):
     """discord.py's client; hands events on to its event handler."""
@@ -233,6 +237,8 @@ class Client(discord.AutoShardedClient):
     async def on_ready(self) -> None:
         """Log that the bot is ready."""
         log.info("discord_ready", shards=self.shard_count, guilds=len(self.guilds))
+        for guild in self.guilds:
+            self.event_handler.note_guild(guild.id, is_here=True)
 
     async def on_shard_ready(self, shard_id: int) -> None:
         """Handle a new session."""
@@ -278,6 +284,18 @@ class Client(discord.AutoShardedClient):
             await self.event_handler.on_reaction(
                 Reaction(place, added.message_id, added.user_id, name, roles)
             )
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Hand on that a server has added us."""
+        self.event_handler.note_guild(guild.id, is_here=True)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Hand on that an outage has ended, or that a server has added us."""
+        self.event_handler.note_guild(guild.id, is_here=True)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Hand on that a server has removed us. During an outage of Discord this is not called."""
+        self.event_handler.note_guild(guild.id, is_here=False)
 
     async def on_guild_channel_pins_update(
         self, channel: discord.abc.GuildChannel | discord.Thread, last_pin: datetime | None

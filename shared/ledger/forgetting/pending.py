@@ -101,9 +101,12 @@ def leave(tenant: str, in_ms: int = keys.LEAVING_MS) -> Call[bool]:
     return Call(scripts.LEAVE, (tenant, in_ms), is_one)
 
 
-def come_back(tenant: str) -> Call[bool]:
-    """A workspace has us again, so nothing is deleted; False if nothing was going to be."""
-    return Call(scripts.RETURN, (tenant,), is_one)
+def come_back(*tenants: str) -> Call[int]:
+    """Workspaces have us (again), so nothing of them is deleted; how many were going to be.
+
+    At most some thousands at once.
+    """
+    return Call(scripts.RETURN, tenants, lambda raw: int(text_of(raw)))
 
 
 def left(platform: str) -> Call[tuple[str, ...]]:

@@ -65,10 +65,7 @@ def forget(tenant: str, who: str) -> Steps[ForgottenWorkspace]:
     platform, _, team = tenant.partition(":")
     num_jobs = yield from _forget_jobs(tenant, team)
     num_documents = yield from _forget_documents(platform, team)
-    num_keys, channels, threads = yield from _forget_names(tenant)
-    yield scan.fields_of(keys.seen(platform), "\0", *sorted(channels))
-    for some in scan.in_parts(sorted(threads)):
-        yield scan.members_of(keys.threads(platform), some)
+    num_keys = yield from _forget_names(tenant)
     yield from _forget_fields(tenant)
     num_changes = yield scan.rewrite_audit(tenant, "")
     gone = ForgottenWorkspace(num_keys, num_jobs, num_documents, num_changes)
@@ -107,24 +104,28 @@ def _forget_documents(platform: str, team: str) -> Steps[int]:
             return num
 
 
-def _forget_names(tenant: str) -> Steps[tuple[int, set[str], set[str]]]:
-    """Delete the keys with the workspace's name; the channels and threads that they tell of."""
+def _forget_names(tenant: str) -> Steps[int]:
+    """Delete the keys with the workspace's name; before them, what only they tell to be its."""
+    platform = tenant.partition(":")[0]
     starts = tuple(f"{start}{tenant}" for start in WITH_NAMES)
-    channels: set[str] = set()
-    threads: set[str] = set()
     num, cursor = 0, scan.START
     while True:
         found = yield scan.find(cursor, f"{keys.PREFIX}*")
-        theirs = [name for name in found.names if _is_of(name, starts)]
-        for name in theirs:
-            channel, _, rest = name.partition(f"{tenant}:")[2].partition(":")
-            channels |= {channel, f"@{channel}"}
-            threads.add(f"{channel}:{rest}")
-        for some in scan.in_parts(theirs):
+        for some in scan.in_parts(name for name in found.names if _is_of(name, starts)):
+            places = [_channel_and_rest(name, tenant) for name in some]
+            channels = {mark for channel, _ in places for mark in (channel, f"@{channel}")}
+            threads = {f"{channel}:{rest}" for channel, rest in places}
+            yield scan.fields_of(keys.seen(platform), "\0", *sorted(channels))
+            yield scan.members_of(keys.threads(platform), sorted(threads))
             num += yield scan.delete(some)
         cursor = found.next_cursor
         if cursor == scan.START:
-            return num, channels - {""}, threads
+            return num
+
+
+def _channel_and_rest(name: str, tenant: str) -> tuple[str, str]:
+    channel, _, rest = name.partition(f"{tenant}:")[2].partition(":")
+    return channel, rest
 
 
 def _is_of(name: str, starts: Iterable[str]) -> bool:

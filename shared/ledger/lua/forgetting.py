@@ -81,8 +81,8 @@ return answer
 )
 
 RETURN = f"""#!lua flags=allow-oom
--- ARGV: workspace. It is not deleted. Returns 1, or 0 if it was not going to be.
-return redis.call('HDEL', '{keys.LEAVING}', ARGV[1])
+-- ARGV: workspaces. They are not deleted. Returns how many were going to be.
+return redis.call('HDEL', '{keys.LEAVING}', unpack(ARGV))
 """
 
 FIND = """#!lua flags=allow-oom
