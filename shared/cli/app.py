@@ -1,11 +1,14 @@
 """``parley``: the command line."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
 
+from shared.cli import backup as backups
 from shared.cli import doctor, sessions
 from shared.cli.access import (
     access_entries,
@@ -46,6 +49,8 @@ from shared.logs import configure_logs
 from shared.settings import Settings, read_settings
 
 INTERRUPTED = 130
+SHOWN_EVERY = 1_000
+"""Keys between two signs of progress."""
 NEED_REDIS = frozenset({"ingest", "knowledge"})
 
 app = typer.Typer(
@@ -192,6 +197,51 @@ def forget_workspace(
         if not yes:
             typer.confirm(f"Delete all that is kept of {tenant}? It cannot be undone.", abort=True)
         _print(operator.forget_workspace(tenant))
+
+
+@app.command()
+def backup(
+    file: Annotated[str, typer.Argument(help="the file, or - for standard output")],
+) -> None:
+    """Write what is kept to a file: questions, conversations, settings, documents."""
+    with backups.redis_for(_settings()) as client, _progress("Saved") as progress:
+        summary = backups.write_backup(client, file, progress)
+    sys.stderr.write(f"{summary} are in {file}.\n")
+
+
+@app.command()
+def restore(
+    file: Annotated[str, typer.Argument(help="a file of `parley backup`")],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what Parley keeps in that Redis.")
+    ] = False,
+) -> None:
+    """Put the content of a backup into an empty Redis, with bots and workers stopped."""
+    summary = backups.read_backup(file)
+    with backups.redis_for(_settings()) as client:
+        backups.require_restorable(client, summary, replaces=replace)
+        with _progress("Restored", summary.num_keys) as progress:
+            restored = backups.restore_backup(client, file, progress)
+    _print(str(restored))
+
+
+@contextlib.contextmanager
+def _progress(what: str, num_keys: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show how many keys are done, on a terminal alone."""
+    num_done, is_shown = 0, sys.stderr.isatty()
+
+    def advance(num_more: int) -> None:
+        nonlocal num_done
+        before, num_done = num_done, num_done + num_more
+        if is_shown and before // SHOWN_EVERY != num_done // SHOWN_EVERY:
+            of_all = f" of {num_keys:,}" if num_keys else ""
+            sys.stderr.write(f"\r{what} {num_done:,}{of_all} keys")
+            sys.stderr.flush()
+
+    yield advance
+    if is_shown and num_done >= SHOWN_EVERY:
+        sys.stderr.write("\n")
 
 
 @app.command(name="settings")
