@@ -24,6 +24,7 @@ from typing import IO, Any, cast
 import redis
 
 from shared.cli.sessions import redis_beside
+from shared.connections.blocking import client_of
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.jobs import CHAT_QUEUE, QUEUES
 from shared.ledger import documents, keys
@@ -158,7 +159,7 @@ def connected(url: str) -> Iterator[redis.Redis]:
         RedisUnavailableError: Redis does not answer, or refuses.
     """
     try:
-        client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=3)
+        client = client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=3)
         with client:
             client.ping()
             yield client
@@ -166,7 +167,7 @@ def connected(url: str) -> Iterator[redis.Redis]:
         word = str(error).partition(" ")[0]
         raise RedisUnavailableError(f"Redis refused a step ({word}); begin again.") from error
     except (redis.RedisError, ValueError) as error:
-        raise unreachable(url, type(error).__name__) from error
+        raise unreachable(url, error) from error
 
 
 @contextlib.contextmanager

@@ -39,6 +39,21 @@ def test_documents_are_taken_in_listed_and_removed(quiet_redis: str, tmp_path: P
         assert not client.exists(keys.DOCUMENTS, keys.VECTORS)
 
 
+@pytest.mark.parametrize("given", [(), ("--for", ""), ("--for", " ")])
+def test_documents_are_for_everyone_only_if_that_is_written(
+    quiet_redis: str, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    (tmp_path / "handbook.md").write_text("# Handbook\n\nBook early.\n", encoding="utf-8")
+
+    ended = parley(quiet_redis, "ingest", str(tmp_path), *given)
+
+    assert ended.returncode == 78
+    assert ended.stderr.startswith("parley: Say whom these documents are for: --for slack:TEAM")
+    assert "or everyone" in ended.stderr
+    with redis.Redis.from_url(quiet_redis) as client:
+        assert not client.exists(keys.DOCUMENTS, keys.VECTORS)
+
+
 def test_place_that_is_none_ends_in_a_sentence(quiet_redis: str, tmp_path: Path) -> None:
     ended = parley(quiet_redis, "ingest", str(tmp_path), "--for", "irc:T1")
 

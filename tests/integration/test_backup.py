@@ -35,6 +35,7 @@ from tests.integration.ledger_steps import (
     sweep,
     wait_for,
 )
+from worker.knowledge.chunks import cut
 from worker.knowledge.documents import Document, DocumentBlock, Section
 from worker.knowledge.store import DocumentStore, DocumentSubmission
 from worker.knowledge.visibility import EVERYWHERE
@@ -59,7 +60,7 @@ def teach(store: BlockingStore, name: str, num_passages: int = 3) -> None:
         Section((f"{number}",), (DocumentBlock(f"{name} says {number}"),))
         for number in range(num_passages)
     ]
-    submission = DocumentSubmission(Document(name, tuple(sections)), name, EVERYWHERE, name)
+    submission = DocumentSubmission(cut(Document(name, tuple(sections))), name, EVERYWHERE, name)
     DocumentStore(store.client).put(submission, lambda texts: embed(list(texts)), "tiny")
 
 

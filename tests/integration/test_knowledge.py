@@ -42,7 +42,13 @@ from worker.knowledge.commands import usage_lines
 from worker.knowledge.documents import DocumentBlock
 from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.store import DocumentStore, DocumentSubmission, document_id
-from worker.knowledge.visibility import EVERYWHERE, DocumentPlace, channel_of, parse_place
+from worker.knowledge.visibility import (
+    EVERYWHERE,
+    DocumentPlace,
+    channel_of,
+    parse_place,
+    view_of,
+)
 from worker.store import BlockingStore
 from worker.tasks.generate import ChatModel
 
@@ -171,6 +177,38 @@ def test_what_nobody_asked_to_have_learned_is_learned_in_silence(desk: Desk) -> 
     assert run(desk.learner.learn, unasked) == ""
 
     assert "travel desk" in run(desk.quoting.ask, question("How do I book a train?", "C1"))
+
+
+def test_a_guest_is_answered_from_the_documents_of_the_channel_alone(
+    desk: Desk, embedder: Embedding
+) -> None:
+    for place in ("everyone", "slack:T1"):
+        sent = submission("The code word is zebra.", f"{place}.md", parse_place(place))
+        desk.library.put(sent, embedder.embed, embedder.name)
+    asked = question("What is the code word?", "C1")
+    guest = dataclasses.replace(asked, is_confined=True)
+
+    assert "zebra" in run(desk.quoting.ask, asked)
+    assert run(desk.quoting.ask, guest) == NO_DOCUMENTS
+    run(desk.learner.learn, lesson(HANDBOOK, "C1", "handbook.md"))
+    for work in (desk.quoting.ask, desk.writing.ask):
+        assert "zebra" not in run(work, guest)
+    booked = dataclasses.replace(question("How do I book a train?", "C1"), is_confined=True)
+    assert "travel desk" in run(desk.quoting.ask, booked)
+
+
+def test_the_place_of_a_guest_is_asked_for_again_when_a_passage_is_read(
+    desk: Desk, embedder: Embedding
+) -> None:
+    """As if the search had not been confined."""
+    sent = submission("The code word is zebra.", place=parse_place("slack:T1"))
+    desk.library.put(sent, embedder.embed, embedder.name)
+    (record,) = desk.library.records().values()
+    guest = view_of(origin_in("C1"), is_confined=True)
+
+    assert desk.library.nearest(embedder.embed(["zebra"])[0], guest, 5) == []
+    assert desk.library.read(list(record.passages), guest) == []
+    assert desk.library.read(list(record.passages), channel_of(origin_in("C1")))
 
 
 def test_place_is_asked_for_again_when_a_passage_is_read(desk: Desk) -> None:

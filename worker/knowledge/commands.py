@@ -22,10 +22,14 @@ from worker.knowledge.ingest import IngestOptions, Result, find_items
 from worker.knowledge.ingest import ingest as ingest_item
 from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.store import DocumentStore, Record
-from worker.knowledge.visibility import ANY, EVERYWHERE, DocumentPlace, parse_place
+from worker.knowledge.visibility import ANY, FORM, DocumentPlace, parse_place
 from worker.store import BlockingStore, open_store
 
 FAILED = 1
+NOT_FOR_ANY = (
+    f"Say whom these documents are for: --for {FORM}. Whoever they are for may be answered from all"
+    " of them."
+)
 
 knowledge = typer.Typer(no_args_is_help=True, help="Documents that questions are answered from.")
 
@@ -37,7 +41,8 @@ def ingest(
     place: Annotated[
         str,
         typer.Option(
-            "--for", help="slack:TEAM[:CHANNEL] or discord:SERVER[:CHANNEL]; absent: everywhere."
+            "--for",
+            help="Whom they are for: slack:TEAM[:CHANNEL], discord:SERVER[:CHANNEL] or everyone.",
         ),
     ] = "",
     link_base: Annotated[
@@ -46,6 +51,8 @@ def ingest(
 ) -> None:
     """Take documents into what questions are answered from; exit code 1 if a file was not read."""
     settings: Settings = context.obj
+    if not place.strip():
+        raise SettingsError(NOT_FOR_ANY)
     if link_base and not is_link(link_base):
         raise SettingsError(f"--link-base {link_base} is no address: it begins with https://.")
     order = IngestOptions(_place(place), link_base, settings.max_upload_mb)
@@ -97,15 +104,17 @@ def remove(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    place: Annotated[str, typer.Option("--for", help="Those for this place alone.")] = "",
+    place: Annotated[
+        str | None, typer.Option("--for", help="Those for this place, or for everyone, alone.")
+    ] = None,
 ) -> None:
     """Remove documents with all their passages; exit code 1 if one is not there."""
     wanted = set(documents or ())
-    if not wanted and not everything and not place:
+    only = None if place is None else _place(place)
+    if not wanted and not everything and only is None:
         raise SettingsError("Name documents as `parley knowledge list` shows them, or say --all.")
     store = _store(context.obj)
     records = DocumentStore(store.client).records()
-    only = _place(place) if place else None
     chosen = [
         name
         for name, record in records.items()
@@ -142,7 +151,7 @@ def _line(record: Record) -> str:
 
 def _place(text: str) -> DocumentPlace:
     try:
-        return parse_place(text) if text else EVERYWHERE
+        return parse_place(text)
     except ValueError as error:
         raise SettingsError(f"--for {error}") from error
 

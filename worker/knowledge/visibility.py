@@ -15,7 +15,9 @@ PART = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
 """The format of platforms' ids of teams and channels. An id also stands in a filter of Redis, where
 a
 quote would end a text."""
-FORM = "slack:TEAM, slack:TEAM:CHANNEL, discord:SERVER or discord:SERVER:CHANNEL"
+EVERYONE = "everyone"
+"""Written for documents that may answer any question; never the default."""
+FORM = "slack:TEAM, slack:TEAM:CHANNEL, discord:SERVER, discord:SERVER:CHANNEL or everyone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class DocumentPlace:
                 raise ValueError(f"{part!r} is no name of a platform, a team or a channel.")
 
     def __str__(self) -> str:
-        """The form after ``--for``; ``everywhere`` for all."""
+        """The form after ``--for``."""
         parts = [part for part in (self.platform, self.team, self.channel) if part != ANY]
-        return ":".join(parts) or "everywhere"
+        return ":".join(parts) or EVERYONE
 
     def is_seen_from(self, other: "DocumentPlace") -> bool:
         """Whether a question from that channel may be answered from a document of this place."""
@@ -93,6 +95,8 @@ def parse_place(text: str) -> DocumentPlace:
     Raises:
         ValueError: it is invalid; the sentence gives the valid forms.
     """
+    if text == EVERYONE:
+        return EVERYWHERE
     platform, *rest = text.split(":")
     known = {Platform.SLACK.value, Platform.DISCORD.value}
     if platform not in known or len(rest) not in {1, 2} or not all(map(PART.fullmatch, rest)):
