@@ -1,6 +1,7 @@
 """The documents say what the code does: tables, links and numbers are compared with it."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ import typer
 from markdown_it import MarkdownIt
 
 from shared import errors
+from shared.cli import backup
 from shared.cli.app import app
 from shared.cli.sessions import FINAL_EXIT_CODES
+from shared.ledger import keys
 from shared.settings import KEYS, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -234,3 +237,24 @@ def test_every_test_that_is_named_as_a_proof_is_there() -> None:
 
     assert len(named) > 20
     assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def key_kinds() -> set[str]:
+    """The kinds of keys in Redis, by the constants and functions that name them."""
+    names = {value for value in vars(keys).values() if isinstance(value, str)}
+    made = (of for of in vars(keys).values() if inspect.isfunction(of))
+    names |= {of(*("x" for _ in inspect.signature(of).parameters)) for of in made}
+    kinds = (name.removeprefix(keys.PREFIX) for name in names if name.startswith(keys.PREFIX))
+    return {kind.partition(":")[0] for kind in kinds} - {""}
+
+
+def test_privacy_page_says_of_every_key_what_becomes_of_it() -> None:
+    page = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `parley:(\w+)` \| (.+) \| (.*)\| (yes|no) \|$", page, re.MULTILINE)
+
+    assert len(rows) == len({name for name, *_ in rows})
+    assert {name for name, *_ in rows} == key_kinds()
+    harmless = ("nothing", "the same")
+    assert [n for n, holds, fate, _ in rows if not holds.startswith(harmless) and not fate] == []
+    saved = {name for name, *_, is_saved in rows if is_saved == "yes"}
+    assert saved == {*backup.KEPT, *backup.LEARNED, backup.PASSAGE}

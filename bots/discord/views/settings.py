@@ -57,9 +57,10 @@ TITLES = {
 OF_CHANNELS = tuple(page for page in SettingsPage if page is not SettingsPage.ACCESS)
 """The forms of a channel; a server has all."""
 FORGET_QUESTION = (
-    "Shall I delete what I keep of you here: our conversations, your questions, what you said of "
-    "answers, and how your messages were rated? It cannot be undone. My messages in the channels "
-    "stay."
+    "Shall I delete what I keep of you here and in our direct messages: our conversations, your "
+    "questions, what you said of answers, the documents I learned from you, and how your messages "
+    "were rated? What I am answering you now stops. It cannot be undone. My messages in the "
+    "channels stay."
 )
 
 

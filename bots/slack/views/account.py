@@ -12,8 +12,8 @@ STOPPED = "I have stopped."
 FORGET = "forget"
 FORGET_QUESTION = (
     "Shall I delete what I keep of you in this workspace: our conversations, your questions, what "
-    "you said of answers, and how your messages were rated? It cannot be undone. My messages in "
-    "the channels stay."
+    "you said of answers, the documents I learned from you, and how your messages were rated? What "
+    "I am answering you now stops. It cannot be undone. My messages in the channels stay."
 )
 
 
