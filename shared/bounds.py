@@ -25,6 +25,13 @@ MAX_PASSAGE_BYTES = 12_000
 """Of a passage as it is stored, without its vector: 1,000 characters and seven headings of 200, at
 up to four bytes each, and the signs around them."""
 
+MAX_MARKDOWN_BYTES = 2 * MB
+"""Reading takes 3 s of a core for a megabyte of ordinary Markdown, and up to fifteen times as much
+for one that is all marks. A book of 300 pages has 1 MB."""
+
+MAX_RST_BYTES = 1 * MB
+"""The same of reStructuredText, which takes twice as long."""
+
 MAX_NESTING = 5_000
 """Of tags, before they are parsed: a parser's time grows with its square. A tenth of it ends in a
 sentence, too, when the page is walked."""

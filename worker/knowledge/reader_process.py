@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import importlib
 import os
+import pkgutil
 import resource
 import signal
 import sys
@@ -34,27 +35,12 @@ from worker.knowledge.reader_wire import (
     parsed,
 )
 from worker.knowledge.readers import read_passages, read_text_of
+from worker.knowledge.readers.samples import samples
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 """linux/sched.h; ``os.unshare`` came with Python 3.12."""
-LATE_MODULES = tuple(
-    """
-    encodings.ascii encodings.big5 encodings.charmap encodings.cp1252 encodings.cp949
-    encodings.cp950 encodings.euc_jp encodings.euc_kr encodings.gb18030 encodings.gb2312
-    encodings.gbk encodings.idna encodings.latin_1 encodings.mac_roman encodings.shift_jis
-    encodings.unicode_escape encodings.utf_16 encodings.utf_16_be encodings.utf_16_le
-    encodings.utf_32 encodings.utf_8_sig docutils.languages.en docutils.parsers.rst.languages.en
-    docutils.readers.standalone docutils.writers.null
-    docutils.parsers.rst.directives.admonitions docutils.parsers.rst.directives.body
-    docutils.parsers.rst.directives.html docutils.parsers.rst.directives.images
-    docutils.parsers.rst.directives.misc docutils.parsers.rst.directives.parts
-    docutils.parsers.rst.directives.references docutils.parsers.rst.directives.tables
-    docutils.parsers.rst.tableparser pypdf._codecs.core_font_metrics pypdf._text_extraction
-    pypdf.generic._image_inline pypdf.xmp xml.dom.expatbuilder
-    """.split()  # noqa: SIM905 - quoted words are hard to read
-)
-"""What the libraries import only when a file needs it: later nothing can be opened any more."""
-WARM_UP = (("a.md", b"# A\n\nb <i>c</i>\n"), ("a.rst", b"A\n=\n\nb :x:`c` |d|_\n"))
+LATE_PACKAGES = ("docutils.parsers.rst.directives", "encodings", "mammoth", "pypdf")
+"""Packages that import some of their modules only for files that need them."""
 MEMORY_OF_THIS_PROCESS = "/proc/self/statm"
 """Linux's; its second number is the resident pages. (What ``getrusage`` says of the most that was
 resident includes the parent's, from before this program was loaded.)"""
@@ -74,17 +60,17 @@ def main() -> int:
         out.write(line_of(**{READY: asdict(_confine(max(out.fileno(), memory or 0)))}))
         out.flush()
         _serve(sys.stdin.buffer, out, memory)
-    except BrokenPipeError:
-        pass
-    os._exit(0)  # without freeing what a large file has left, object by object
+    finally:
+        os._exit(0)  # without freeing what a large file has left, object by object
 
 
 def _warm_up() -> None:
-    """Import what is imported late."""
-    for module in LATE_MODULES:
-        with contextlib.suppress(ImportError):  # a version that has it under another name
-            importlib.import_module(module)
-    for name, content in WARM_UP:
+    """Import what is imported late: later nothing can be opened any more."""
+    for package in map(importlib.import_module, LATE_PACKAGES):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            with contextlib.suppress(Exception):  # one that needs another system or library
+                importlib.import_module(module.name)
+    for name, content in samples():
         read_passages(content, name, 1)
 
 

@@ -8,7 +8,7 @@ import codecs
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
-from shared.bounds import MAX_PASSAGES, MB
+from shared.bounds import MAX_MARKDOWN_BYTES, MAX_PASSAGES, MAX_RST_BYTES, MB
 from shared.errors import UnreadableDocumentError
 from worker.knowledge.chunks import MAX_CHARS, ReadDocument, cut
 from worker.knowledge.documents import Document, clean
@@ -35,6 +35,11 @@ BYTES_READERS: Mapping[str, Callable[[bytes, str], Document]] = {
 }
 ENDINGS = frozenset({*TEXT_READERS, *BYTES_READERS})
 FORMATS = "Markdown, reStructuredText, HTML, plain text, PDF and DOCX"
+SLOW_FORMATS = {
+    ".md": MAX_MARKDOWN_BYTES,
+    ".markdown": MAX_MARKDOWN_BYTES,
+    ".rst": MAX_RST_BYTES,
+}
 MAX_CONTROL_SHARE = 0.02
 """A text with more control characters than that is no text in any encoding."""
 BOMS = (
@@ -65,9 +70,15 @@ def read_document(content: bytes, name: str, max_mb: float) -> Document:
             f"The file {name} has {len(content) / MB:,.1f} MB; I read at most {max_mb:g} MB "
             "(PARLEY_MAX_UPLOAD_MB). Please split it."
         )
+    ending = PurePath(name).suffix.lower()
+    most = SLOW_FORMATS.get(ending, len(content))
+    if len(content) > most:
+        raise UnreadableDocumentError(
+            f"The file {name} has {len(content) / MB:,.1f} MB; of this format I read at most "
+            f"{most / MB:g} MB. Please split it."
+        )
     if not content.strip():
         raise UnreadableDocumentError(f"The file {name} is empty.")
-    ending = PurePath(name).suffix.lower()
     title = PurePath(name).stem or name
     if read_bytes := BYTES_READERS.get(ending):
         document = read_bytes(content, title)

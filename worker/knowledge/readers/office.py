@@ -1,5 +1,6 @@
 """The readers of PDF and DOCX. Libraries open both; nothing in a file is ever run."""
 
+import errno
 import io
 import logging
 import re
@@ -29,8 +30,10 @@ PDF_BOUNDS = pypdf.Configuration(
     stream_decoding_work_maximum_length=MAX_UNPACKED_BYTES,
     zlib_maximum_output_length=MAX_UNPACKED_BYTES,
     jbig2dec_binary=None,
+    disable_legacy_handling=True,
 )
-"""What a stream may unpack to by each of its filters; no other program is run."""
+"""What a stream may unpack to by each of its filters; no other program is run, and settings of
+the library's older versions are not looked for in its source."""
 HYPHEN = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
 """A word that is hyphenated at the end of a line."""
 
@@ -134,4 +137,6 @@ def _faults_told(sentence: str) -> Iterator[None]:
     except (UnreadableDocumentError, MemoryError, RecursionError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:
+            raise  # a fault of this process, which can open nothing
         raise UnreadableDocumentError(sentence) from error

@@ -50,6 +50,7 @@ SETTINGS = {
     "halt_level": 5,
     "doctitle_xform": False,
     "smart_quotes": False,
+    "syntax_highlight": "none",
     "warning_stream": False,
 }
 
