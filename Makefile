@@ -37,11 +37,12 @@ screenshots: $(VENV)/.installed-dev ## Pictures of answers on Discord and Slack:
 gpu-check: $(VENV)/.installed-dev ## Model engines on one NVIDIA GPU, without a download: eight minutes at most.
 	@$(BIN)/python -m tests.gpu_check $(GPU_CHECK_ARGS)
 
-lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included; the pins.
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict and codespell over everything, tests included; expressions; pins.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/python -m tests.growth.expressions
 	$(BIN)/python -m tests.pins
 
 lock: $(VENV)/.installed-dev ## What the images install, with its hashes, from constraints.txt.

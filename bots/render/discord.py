@@ -46,7 +46,7 @@ SPECIAL = re.compile(
 )
 """Characters that Discord would treat as markup."""
 BEGINNING = re.compile(
-    r"(?P<number>\d+)(?P<dot>[.)])(?=\s|$)|(?:\#{1,3}|-\#|>(?:>>)?|[-+*])(?=\s|$)"
+    r"\A(?:(?P<number>\d+)(?P<dot>[.)])(?=\s|$)|(?:\#{1,3}|-\#|>(?:>>)?|[-+*])(?=\s|$))"
 )
 """The same at the beginning of a line."""
 MARKS = {"strong": "**", "em": "*", "s": "~~"}

@@ -16,6 +16,8 @@ from worker.knowledge.sanitize import as_code, as_plain, sanitized
 MAX_QUOTE_CHARS = 600
 """A longer passage is cut to the sentences around the nearest one."""
 REFERENCE = re.compile(r"\s?\[(\d+(?:\s*[,;]\s*\d+)*)\](?!\()")
+DIGITS = re.compile(r"\d+")
+MAX_DIGITS = 100
 LINK = re.compile(r"https?://[^\s<>()\[\]`|]+")
 NOT_THERE = "That is not in the documents that I may use here."
 NEAREST = "The nearest passages are:"
@@ -106,7 +108,8 @@ def written_answer(text: str, cited: Sequence[Cited], allowed: AbstractSet[str])
     used: list[int] = []
 
     def check(found: re.Match[str]) -> str:
-        numbers = [int(word) for word in re.split(r"\s*[,;]\s*", found[1])]
+        # Python reads no number of thousands of digits, and no passage has one.
+        numbers = [int(word) for word in DIGITS.findall(found[1]) if len(word) <= MAX_DIGITS]
         real = [number for number in numbers if 1 <= number <= len(cited)]
         used.extend(number for number in real if number not in used)
         blank = found[0][: found[0].index("[")]

@@ -5,6 +5,7 @@ translated; anything kept inside one is replaced by a number meanwhile, and if t
 lost or repeated a number, the words around are translated separately instead.
 """
 
+import bisect
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +16,15 @@ import regex  # type: ignore[import-untyped]  # its types are a package of their
 KEPT = regex.compile(
     r"""
       ^[ \t>]*(?P<fence>`{3,}|~{3,}).*?(?:\n[ \t>]*(?P=fence)[`~]*[ \t]*$|\Z)  # a fence
-    | ```.*?```
-    | (?P<code>`+)(?!`).+?(?<!`)(?P=code)(?!`)                       # inline code
+    | (?P<ticks>`++)                                                 # code, see _Ticks
     | !?\[[^\[\]\n]*\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*\)          # Markdown links
     | <[@\#!a:/][^<>\s]*>                                            # <@U1>, <#C1>, <!here>
     | <:[\w~]+:\d+>                                                  # Discord's own emoji
-    | <[a-z][a-z0-9+.-]*:[^<>\s]*(?:\|[^<>\n]*)?>                    # <https://…|label>
+    | <[a-z][a-z0-9+.-]*:[^<>\s|]*+(?:\|[^<>\n]*+)?>                 # <https://…|label>
     | \b(?:https?|ftp|mailto|slack|discord|tel):[^\s<>]+             # addresses
     | \bwww\.[^\s<>]+
-    | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+
+    | (?:\G\b|\b(?=\w)(?<=(?:\G|(?<![\w.+-]))[.+-]*))               # at a run's beginning:
+      [\w.+-]++@[\w-]++(?:\.[\w-]++)++                              # mail addresses
     | (?<![\w/])[@\#][\w.-]*\w                                       # @name, #channel
     | (?<![\w:]):[a-zA-Z0-9_+-]+(?:::[a-z0-9-]+)?:(?![\w:])          # :name:, :wave::skin-tone-2:
     | \p{RI}\p{RI}                                                   # flags
@@ -33,11 +34,14 @@ KEPT = regex.compile(
     """,
     regex.VERBOSE | regex.DOTALL | regex.MULTILINE,
 )
+FENCE = "```"
+TICKS = re.compile("`+")
 MARK = "\ue000"
 """Replaces a kept item while sentences are found; a private-use character of Unicode."""
-MARKUP = re.compile(rf"(?:[\s>{MARK}]|\#{{1,6}}\s|[-*+•]\s|\d{{1,3}}[.)]\s)*")
+MARKUP = re.compile(rf"(?:[\s>{MARK}]|\#{{1,6}}\s|[-*+•]\s|\d{{1,3}}[.)]\s)*+")
 """Markup at the start of a line, which is no part of a sentence."""
-EDGES = re.compile(rf"(?P<before>[\s{MARK}]*)(?P<core>.*?)(?P<after>[\s{MARK}]*)", re.DOTALL)
+BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
+"""All that Unicode counts as blanks: the last is U+3000."""
 
 Split = Callable[[str], Sequence[str]]
 """Splits one line into sentences; they add up to it."""
@@ -69,7 +73,7 @@ class Sentence:
         if sorted(numbers) != list(range(1, len(self.kept) + 1)):
             return None
         text = _woven(parts[::2], [self.kept[number - 1] for number in numbers])
-        found = [match.group() for match in KEPT.finditer(text)]
+        found = [text[start:end] for start, end in kept_spans(text)]
         return text if sorted(found) == sorted(self.kept) else None
 
     def woven(self, words: Sequence[str]) -> str:
@@ -84,12 +88,54 @@ Piece = str | Sentence
 
 def take_apart(text: str, split: Split) -> list[Piece]:
     """The pieces of a text, which add up to it."""
-    kept = [match.group() for match in KEPT.finditer(text)]
-    masked = KEPT.sub(MARK, text)
-    things = iter(kept)
+    spans = list(kept_spans(text))
+    ends = [0, *(end for _, end in spans)]
+    starts = [*(start for start, _ in spans), len(text)]
+    masked = MARK.join(text[end:start] for end, start in zip(ends, starts, strict=True))
+    things = iter([text[start:end] for start, end in spans])
     return [
         piece for line in masked.splitlines(keepends=True) for piece in _line(line, split, things)
     ]
+
+
+def kept_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where each kept item begins and ends."""
+    ticks = _Ticks(text)
+    place = 0
+    while found := KEPT.search(text, place):
+        start, place = found.span()
+        if found["ticks"] is None:
+            yield start, place
+        elif span := ticks.code_at(start, place):
+            place = span[1]
+            yield span
+
+
+class _Ticks:
+    """Finds the end of code between backticks, in one pass over the text for all of them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts: dict[int, list[int]] = {}
+        for run in TICKS.finditer(text):
+            self._starts.setdefault(len(run[0]), []).append(run.start())
+
+    def code_at(self, start: int, end: int) -> tuple[int, int] | None:
+        """The code that begins in a run of backticks; None if it does not end.
+
+        Three of them end at the next three. A run ends at the next one that is as long; if there
+        is none, its last backticks may begin code.
+        """
+        if end - start >= len(FENCE):
+            closing = self._text.find(FENCE, start + len(FENCE))
+            if closing >= 0:
+                return start, closing + len(FENCE)
+        for length in range(end - start, 0, -1):
+            starts = self._starts.get(length, [])
+            number = bisect.bisect_left(starts, end)
+            if number < len(starts):
+                return end - length, starts[number] + length
+        return None
 
 
 def has_words(text: str) -> bool:
@@ -107,14 +153,15 @@ def _line(line: str, split: Split, things: Iterator[str]) -> Iterator[Piece]:
     if "".join(sentences) != rest:
         sentences = [rest]
     for sentence in sentences:
-        edges = EDGES.fullmatch(sentence)
-        if edges is None or not has_words(edges["core"]):
+        core = sentence.strip(BLANKS + MARK)
+        if not has_words(core):
             yield _unmasked(sentence, things)
             continue
-        yield _unmasked(edges["before"], things)
-        words = tuple(edges["core"].split(MARK))
+        before, _, after = sentence.partition(core)
+        yield _unmasked(before, things)
+        words = tuple(core.split(MARK))
         yield Sentence(words, tuple(itertools.islice(things, len(words) - 1)))
-        yield _unmasked(edges["after"], things)
+        yield _unmasked(after, things)
 
 
 def _unmasked(text: str, things: Iterator[str]) -> str:

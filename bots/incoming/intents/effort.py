@@ -85,13 +85,13 @@ _MUCH = (
 )
 _FIRST = r"(?: (?:first|before (?:you )?(?:answer|reply|respond|answering|replying|responding)))"
 _ABOUT = (
-    r"(?:(?: (?:about|on|over) \S.*)|(?: (?:how|why|what|whether|which) \S.*)"
+    r"(?:(?: (?:about|on|over) \S.*+)|(?: (?:how|why|what|whether|which) \S.*+)"
     r"|(?: (?:and|then|and then) (?:then )?(?:answer|reply|tell|explain|give|solve|write|find|check"
-    r"|show|decide|say|work|list|propose|suggest|compare)\b.*))"
+    r"|show|decide|say|work|list|propose|suggest|compare)\b.*+))"
 )
 ENGLISH_BEFORE = (
     r"(?:please|pls|hey|hi|hello|ok|okay|so|now|and|but|then|also|just|well|parley|let's|lets)\b ?"
-    r"|(?:can|could|would|will) you (?:please )?"
+    r"|(?:can|could|would|will) you "
     r"|i(?:'d| would)? (?:want|need|like) you to |this time "
 )
 ENGLISH_BEHIND = (
@@ -110,7 +110,7 @@ ENGLISH_HARD = _phrases(
     rf"{_FIRST}?",
     r"give (?:it|this|that) (?:some|a lot of|lots of|a good deal of|serious|careful|real) thought",
     r"(?:use|with) (?:high|maximum|max|extended|deep) (?:thinking|reasoning)(?: effort)?",
-    r"ultra ?think(?: about \S.*)?",
+    r"ultra ?think(?: about \S.*+)?",
 )
 ENGLISH_OFF = _phrases(
     ENGLISH_BEFORE,
@@ -142,11 +142,11 @@ GERMAN_HARD = _phrases(
     GERMAN_BEFORE,
     GERMAN_BEHIND,
     rf"(?:denk|denke|denkt|denken sie)(?: bitte)?(?: mal)?{_ON_IT}? {_WELL}{_ON_IT}? nach"
-    r"(?: (?:über|warum|wie|was|ob) \S.*)?",
+    r"(?: (?:über|warum|wie|was|ob) \S.*+)?",
     r"(?:denk|denke|denkt|denken sie)(?: bitte)? erst(?: mal)?(?: darüber)? nach",
     r"(?:denk|denke|denkt|denken sie)(?: bitte)? schritt für schritt",
     rf"(?:überleg|überlege|überlegt|überlegen sie)(?: dir| euch| sich)?(?: das| es)?(?: bitte)?"
-    rf"(?: mal)? {_WELL}(?: (?:warum|wie|was|ob) \S.*)?",
+    rf"(?: mal)? {_WELL}(?: (?:warum|wie|was|ob) \S.*+)?",
     rf"{_WELL}(?: darüber)? nachdenken|lass dir zeit (?:beim|zum) nachdenken",
     rf"{_WELL} überlegen",
 )

@@ -124,8 +124,11 @@ def _ask(rest: str) -> Parsed:
     return Parsed(Ask(), rest) if rest else _told(NO_QUESTION)
 
 
+PUBLICLY = re.compile(r"(?<!\s)\s*+\bpublicly$", re.IGNORECASE)
+
+
 def _summarize(rest: str) -> Parsed:
-    words, is_public = re.subn(r"\s*\bpublicly$", "", rest, flags=re.IGNORECASE)
+    words, is_public = PUBLICLY.subn("", rest)
     if not words:
         found: Parsed | None = summarizing.summarized(SinceAsker())
     elif words.lower() in {"thread", "conversation"}:
@@ -138,11 +141,16 @@ def _summarize(rest: str) -> Parsed:
     return Parsed(found.task, found.text, found.wanted, is_private=not is_public)
 
 
+LANGUAGE_FIRST = tuple(
+    re.compile(rf"((?:\S+\s*){{{num_words}}})(.*)", re.DOTALL) for num_words in (3, 2, 1)
+)
+"""The longest name first: "Norwegian Nynorsk" begins with a language, too."""
+
+
 def _translate(rest: str) -> Parsed:
     words = re.sub(r"^(?:to|into) ", "", rest, flags=re.IGNORECASE)
-    # The longest name first: "Norwegian Nynorsk" begins with a language too.
-    for num_words in (3, 2, 1):
-        parts = re.match(rf"((?:\S+\s*){{{num_words}}})(.*)", words, re.DOTALL)
+    for beginning in LANGUAGE_FIRST:
+        parts = beginning.match(words)
         language = find_language(parts[1].strip().rstrip(":")) if parts else None
         if parts and language:
             text = parts[2].strip()

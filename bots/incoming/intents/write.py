@@ -100,8 +100,8 @@ def completion(said: Said) -> Parsed | None:
 
 
 OPTIONS = {
-    "temperature": re.compile(r"temp(?:erature)?[ =:]+(?P<value>\d*\.?\d+)", re.IGNORECASE),
-    "top_p": re.compile(r"top[-_ ]?p[ =:]+(?P<value>\d*\.?\d+)", re.IGNORECASE),
+    "temperature": re.compile(r"temp(?:erature)?[ =:]+(?P<value>(?:\d*+\.)?\d+)", re.IGNORECASE),
+    "top_p": re.compile(r"top[-_ ]?p[ =:]+(?P<value>(?:\d*+\.)?\d+)", re.IGNORECASE),
     "length": re.compile(
         r"(?:(?:max[-_ ]?)?(?:length|tokens)[ =:]+(?P<value>\d+)|(?P<value2>\d+) tokens?)",
         re.IGNORECASE,

@@ -21,7 +21,7 @@ from shared.tasks import Translate
 COMMAND = "command"
 OUR_NAME = "/parley"
 ACT = Situation(is_from_person=True, is_act=True)
-PRIVATELY = re.compile(r"^private(?:ly)? |\s+privately$", re.IGNORECASE)
+PRIVATELY = re.compile(r"^private(?:ly)? |(?<!\s)\s++privately$", re.IGNORECASE)
 NEEDED = ("command", "channel_id", "user_id", "trigger_id")
 HELP = f"""{OF_TASKS}
 `stop` ends what I am writing for you here

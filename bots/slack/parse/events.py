@@ -12,7 +12,7 @@ from bots.access.request import AccessHints
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import Situation
 from bots.slack.parse.payloads import CHANGED, Json, is_timestamp, read_body
-from bots.slack.parse.text import USER_MENTION, Identity, plain_text
+from bots.slack.parse.text import Identity, all_mentioned_in, plain_text
 from shared.jobs import Origin, Platform
 
 PERSONS_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
@@ -142,7 +142,7 @@ def to_incoming(body: Json, origin: Origin, me: Identity) -> Incoming:
     """The message event in the form that all platforms share."""
     event: Json = body["event"]
     text = str(event.get("text") or "")
-    mentioned = {found[1] for found in USER_MENTION.finditer(text)}
+    mentioned = all_mentioned_in(text)
     situation = Situation(
         is_from_person=is_from_person(event, me),
         is_direct=is_direct_message(event),

@@ -3,7 +3,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -31,10 +31,12 @@ def permalink(me: Identity, channel: str, ts: str, thread: str = "") -> str:
     return f"{address}?thread_ts={thread}&cid={channel}" if is_reply else address
 
 
-USER_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|([^>]*))?>")
-CHANNEL_OR_GROUP = re.compile(r"<(?:#|!subteam\^)[A-Z0-9]+\|([^>]*)>")
-BROADCAST = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
-LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
+USER_MENTION = re.compile(r"<@([A-Z0-9]++)(?:\|([^>]*+))?+(?:>|\Z)")
+CHANNEL_OR_GROUP = re.compile(r"<(?:#|!subteam\^)[A-Z0-9]++\|([^>]*+)(?:>|\Z)")
+BROADCAST = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*+)?+(?:>|\Z)")
+LINK = re.compile(r"<((?:https?|mailto):[^|>]++)(?:\|([^>]*+))?+(?:>|\Z)")
+"""What never ends takes the rest of the text, and is left as it is: else each ``<`` before it would
+be read to the end of the text."""
 
 
 def plain_text(text: str, me: Identity, names: Mapping[str, str] | None = None) -> str:
@@ -49,13 +51,30 @@ def plain_text(text: str, me: Identity, names: Mapping[str, str] | None = None) 
             return ""
         return f"@{found[2] or known.get(found[1], found[1])}"
 
-    text = USER_MENTION.sub(name, text)
-    text = CHANNEL_OR_GROUP.sub(lambda found: found[1], text)
-    text = BROADCAST.sub(lambda found: f"@{found[1]}", text)
-    text = LINK.sub(lambda found: f"{found[2]} ({found[1]})" if found[2] else found[1], text)
+    text = _replaced(USER_MENTION, name, text)
+    text = _replaced(CHANNEL_OR_GROUP, lambda found: found[1], text)
+    text = _replaced(BROADCAST, lambda found: f"@{found[1]}", text)
+    text = _replaced(LINK, lambda found: f"{found[2]} ({found[1]})" if found[2] else found[1], text)
     return html.unescape(text).strip()
+
+
+def _replaced(markup: re.Pattern[str], shown: Callable[[re.Match[str]], str], text: str) -> str:
+    return markup.sub(lambda found: shown(found) if _is_whole(found) else found[0], text)
+
+
+def _is_whole(found: re.Match[str]) -> bool:
+    return found[0].endswith(">")
 
 
 def mentioned_in(text: str) -> set[str]:
     """The people whom a message's text names by their ids alone."""
-    return {found[1] for found in USER_MENTION.finditer(text) if not found[2]}
+    return {found[1] for found in _mentions(text) if not found[2]}
+
+
+def all_mentioned_in(text: str) -> set[str]:
+    """The ids of all people whom a message's text mentions."""
+    return {found[1] for found in _mentions(text)}
+
+
+def _mentions(text: str) -> Iterator[re.Match[str]]:
+    return filter(_is_whole, USER_MENTION.finditer(text))

@@ -24,17 +24,22 @@ OF_TURNS: Final = re.compile(
     r"\broles?\b|\bsystem\b|alternat|chat template|jinja|template", re.IGNORECASE
 )
 OF_TEMPLATE: Final = re.compile(
-    r"jinja|chat[ _]template|conversation roles|must alternate|system role|template.*(raise|error)",
-    re.IGNORECASE,
+    r"jinja|chat[ _]template|conversation roles|must alternate|system role"
+    r"|^(?>.*?template).*?(?:raise|error)",
+    re.IGNORECASE | re.MULTILINE,
 )
 """llama.cpp's server answers 500 to what its model's template refuses."""
 OF_PREFILL: Final = re.compile(
     r"prefill|last role|(final|last) message|continue_final_message", re.IGNORECASE
 )
 ALIASES: Final = {
-    "reasoning_effort": r"reasoning_effort|reasoning[ .]effort|\bthinking\b|\bthink\b",
-    "chat_template_kwargs": "chat_template_kwargs|enable_thinking",
-    "stream_options": "stream_options|include_usage|continuous_usage_stats",
+    "reasoning_effort": re.compile(
+        r"reasoning_effort|reasoning[ .]effort|\bthinking\b|\bthink\b", re.IGNORECASE
+    ),
+    "chat_template_kwargs": re.compile("chat_template_kwargs|enable_thinking", re.IGNORECASE),
+    "stream_options": re.compile(
+        "stream_options|include_usage|continuous_usage_stats", re.IGNORECASE
+    ),
 }
 BY_TYPE: Final = re.compile(r"invalid_request|bad_?request|validation|not_?found", re.IGNORECASE)
 
@@ -73,8 +78,11 @@ class Refusal:
 
     def names(self, parameter: str) -> bool:
         """Whether it is about a parameter."""
-        pattern = ALIASES.get(parameter, rf"\b{parameter}\b")
-        return parameter in self.named or bool(re.search(pattern, self.words, re.IGNORECASE))
+        if parameter in self.named:
+            return True
+        if (alias := ALIASES.get(parameter)) is not None:
+            return alias.search(self.words) is not None
+        return re.search(rf"\b{re.escape(parameter)}\b", self.words, re.IGNORECASE) is not None
 
 
 def refusal_of(status: int, text: str) -> Refusal:

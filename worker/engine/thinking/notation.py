@@ -162,5 +162,5 @@ def _arguments(template: str) -> frozenset[str]:
             extensions=["jinja2.ext.loopcontrols"]
         ).parse(GENERATION.sub("", template))
     except jinja2.TemplateError:
-        return frozenset(word for word in known if re.search(rf"\b{word}\b", template))
+        return frozenset(word for word in known if re.search(rf"\b{re.escape(word)}\b", template))
     return frozenset(jinja2.meta.find_undeclared_variables(tree)) & known

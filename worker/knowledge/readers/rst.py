@@ -13,9 +13,9 @@ from docutils.statemachine import StringList
 
 from worker.knowledge.documents import Document, Outline
 
-ROLE = re.compile(r":([A-Za-z][\w+.:-]*):`")
+ROLE = re.compile(r":([A-Za-z][\w+.:-]*+)(?P<text>(?<=:)`)?")
+"""A role's name with the colon behind it, if its text follows; else a run of such characters."""
 DIRECTIVE = re.compile(r"^[ \t]*\.\. +([\w][\w+.:-]*)::", re.MULTILINE)
-TARGET = re.compile(r"\s*<[^>]*>$")
 CODE = frozenset(
     """
     code-block sourcecode doctest testcode prompt ipython console productionlist
@@ -57,7 +57,7 @@ SETTINGS = {
 
 def read_rst(text: str, name: str) -> Document:
     """Read sections, paragraphs, lists, tables and code."""
-    for role in set(ROLE.findall(text)) - _known(roles, "_role_registry"):
+    for role in _roles_in(text) - _known(roles, "_role_registry"):
         roles.register_local_role(role, _read_role)  # type: ignore[arg-type]  # wants references
     theirs = _known(directives, "_directive_registry") - CODE - SILENT
     for directive in set(DIRECTIVE.findall(text)) - theirs:
@@ -66,6 +66,10 @@ def read_rst(text: str, name: str) -> Document:
     outline = Outline()
     _add_children(outline, tree, 1)
     return outline.finish(name)
+
+
+def _roles_in(text: str) -> set[str]:
+    return {found[1].removesuffix(":") for found in ROLE.finditer(text) if found["text"]}
 
 
 def _known(module: ModuleType, registry: str) -> set[str]:
@@ -84,8 +88,17 @@ def _read_role(
     **__: object,
 ) -> tuple[list[nodes.Node], list[nodes.Node]]:
     """Read ``:doc:`Installing <install>` `` as its words; ``~`` shortens a name."""
-    shown = TARGET.sub("", text) or text
+    shown = _without_target(text) or text
     return [nodes.inline(text, shown.lstrip("~!"))], []
+
+
+def _without_target(text: str) -> str:
+    """The text without the ``<target>`` at its end."""
+    words = text.removesuffix("\n")
+    if not words.endswith(">"):
+        return text
+    start = words.find("<", words.rfind(">", 0, -1) + 1)
+    return text if start < 0 else words[:start].rstrip() + text[len(words) :]
 
 
 class _Options(dict[str, Any]):
