@@ -13,6 +13,7 @@ ParleyError
 │   ├── NothingThereError
 │   ├── TranslationPairError
 │   ├── UnreadableDocumentError
+│   ├── UnreadablePictureError
 │   ├── NoKnowledgeError
 │   ├── KnowledgeFullError
 │   ├── FilesWaitingError
@@ -101,10 +102,14 @@ class PromptTooLongError(RefusedError):
 
     code = "prompt_too_long"
 
-    def __init__(self, num_tokens: int, max_tokens: int) -> None:
+    def __init__(self, num_tokens: int, max_tokens: int, num_pictures: int = 0) -> None:
+        """``num_pictures``: how many take a part of the tokens."""
+        what, advice = "message", "a shorter one"
+        if num_pictures:
+            what, advice = "message with its pictures", "fewer pictures, or a shorter text"
         super().__init__(
-            f"Your message is {num_tokens:,} tokens long for this model, which can read at most "
-            f"{max_tokens:,}. Please send a shorter one."
+            f"Your {what} is {num_tokens:,} tokens long for this model, which can read at most "
+            f"{max_tokens:,}. Please send {advice}."
         )
 
 
@@ -269,6 +274,17 @@ class UnreadableDocumentError(RefusedError):
     """A file that cannot be read as a document."""
 
     code = "document_unreadable"
+
+
+class UnreadablePictureError(RefusedError):
+    """A picture that cannot be shown to the model."""
+
+    code = "picture_unreadable"
+
+    def __init__(self, why: str) -> None:
+        """``why``: what is wrong with it, behind the words “the picture”."""
+        super().__init__(f"The picture {why}. Please send another one, or ask without it.")
+        self.why = why
 
 
 class NoKnowledgeError(RefusedError):

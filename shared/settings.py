@@ -487,8 +487,8 @@ class Settings(pydantic.BaseModel):
         bool,
         pydantic.Field(
             alias="PARLEY_READ_PICTURES",
-            description="pass pictures beside a question on to the model, which must be able to see"
-            " them (engine openai)",
+            description="show pictures beside a question to the model, if it and its engine can"
+            " (see docs/models.md)",
         ),
     ] = False
     max_message_chars: Annotated[

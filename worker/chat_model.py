@@ -2,16 +2,24 @@
 
 import contextlib
 import dataclasses
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
+from shared.errors import EngineError, RefusedError
 from shared.jobs import Effort
 from shared.logs import get_logger
 from shared.settings import Settings
 from worker.console import say
-from worker.engine.protocol import Sampling, Thinking
+from worker.engine.pictures import SAMPLE_URL
+from worker.engine.protocol import GREEDY, Request, Sampling, Thinking
 from worker.engine.thinking.notation import server_notation
+from worker.prompts.chat import PromptInput, make_prompt
 from worker.tasks.generate import ChatModel, chat_model_around
+
+if TYPE_CHECKING:
+    from worker.engine.factory import OwnEngine
 
 log = get_logger("worker")
 ChatModels = Callable[
@@ -78,12 +86,50 @@ def _own(
         )
         if own.kind == LLAMACPP:  # it lays prompts out by itself, as a server elsewhere does
             chat_model = dataclasses.replace(chat_model, notation=server_notation())
-        yield (
-            own.info.name,
-            dataclasses.replace(chat_model, can_see=own.can_see and settings.read_pictures),
-        )
+        if settings.read_pictures:
+            chat_model, reason = seeing(own, chat_model)
+            if reason:
+                log.warning(
+                    "pictures_not_seen", model=own.info.name, engine=own.kind, reason=reason
+                )
+        yield own.info.name, chat_model
     finally:
         own.engine.close()
+
+
+def seeing(own: "OwnEngine", chat_model: ChatModel) -> tuple[ChatModel, str]:
+    """The chat model, which sees if it writes a token about a picture; else the reason why not.
+
+    Args:
+        own: its engine, which is open.
+        chat_model: the chat model, without its sight.
+    """
+    sighted = dataclasses.replace(chat_model, can_see=True, reader=own.reader)
+    reason = own.why_blind or _why_blind(sighted)
+    return (chat_model, reason) if reason else (sighted, "")
+
+
+def _why_blind(chat_model: ChatModel) -> str:
+    """Why a model writes nothing about a picture; empty if it does."""
+    question = PromptInput("", (), "What is it?", pictures=(SAMPLE_URL,))
+    try:
+        prompt = make_prompt(
+            question, chat_model.tokenizer, chat_model.limits, reader=chat_model.reader
+        )
+        request = Request(
+            f"probe-{secrets.token_hex(8)}",
+            prompt.token_ids,
+            1,
+            GREEDY,
+            pictures=prompt.pictures,
+            inputs=prompt.inputs,
+        )
+        generation = chat_model.engine.submit(request)
+        for _ in generation:
+            pass
+    except (RefusedError, EngineError) as error:
+        return str(error)
+    return "" if generation.num_tokens else "no token came"
 
 
 @contextlib.contextmanager

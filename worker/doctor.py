@@ -1,6 +1,7 @@
 """The worker's checks for ``parley doctor``: the models, their devices, and the prompts."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from shared.checks import Check, print_checks
 from shared.errors import ParleyError
@@ -8,17 +9,20 @@ from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
 from worker.prompts.library import read_library
 
+if TYPE_CHECKING:
+    from worker.engine.factory import OwnEngine
+
 ONE_TOKEN = 1
 MILLION = 1_000_000
+NOT_READ = "not read; PARLEY_READ_PICTURES is for models that can see"
 
 
 def report(settings: Settings) -> int:
     """Print one line per check; the exit code is 1 if one failed."""
     return print_checks(
         [
-            _check_model(settings),
+            *_check_model(settings),
             _check_device(settings),
-            _check_pictures(settings),
             _check_prompts(settings),
             _check("embeddings", lambda: _embeddings(settings)),
             _check("sentiment", lambda: _sentiment(settings)),
@@ -31,16 +35,18 @@ def _silent(_sentence: str) -> None:
     """Discard progress."""
 
 
-def _check_model(settings: Settings) -> Check:
+def _check_model(settings: Settings) -> list[Check]:
+    """The model's line, and the one about pictures, where it can be said."""
     if CHAT_QUEUE not in settings.queues:
         taken = ", ".join(sorted(settings.queues))
-        return Check.ok("model", f"not needed: PARLEY_QUEUES is {taken}")
+        return [Check.ok("model", f"not needed: PARLEY_QUEUES is {taken}")]
     if settings.engine == "openai":
-        return _check("model", lambda: _served(settings))
+        pictures = "passed on to the model server" if settings.read_pictures else NOT_READ
+        return [_check("model", lambda: _served(settings)), Check.ok("pictures", pictures)]
     return _check_own_model(settings)
 
 
-def _check_own_model(settings: Settings) -> Check:
+def _check_own_model(settings: Settings) -> list[Check]:
     from worker.engine.engine import EngineOptions  # noqa: PLC0415 - seconds of import
     from worker.engine.factory import build, choice_of, is_ready_to_build  # noqa: PLC0415 - the same
     from worker.engine.probe import open_proven  # noqa: PLC0415 - the same
@@ -48,22 +54,25 @@ def _check_own_model(settings: Settings) -> Check:
     choice = choice_of(settings)
     try:
         if not is_ready_to_build(settings.engine, choice):
-            return Check.warn(
-                "model", f"{settings.model} is not prepared yet; the first start does that"
-            )
+            return [
+                Check.warn(
+                    "model", f"{settings.model} is not prepared yet; the first start does that"
+                )
+            ]
         own = build(settings.engine, choice, EngineOptions(ONE_TOKEN, 1), _silent)
         try:
             open_proven(own)
+            sight = _check_sight(settings, own)
         finally:
             own.engine.close()
     except ParleyError as error:
-        return Check.fail("model", str(error))
+        return [Check.fail("model", str(error))]
     millions = own.info.num_parameters / MILLION
-    return Check.ok(
-        "model",
+    found = (
         f"{own.info.name}, {millions:,.0f} M parameters, {own.kind} on {own.device}; it wrote a "
-        "token",
+        "token"
     )
+    return [Check.ok("model", found), sight]
 
 
 def _served(settings: Settings) -> str:
@@ -76,17 +85,21 @@ def _served(settings: Settings) -> str:
     )
 
 
-def _check_pictures(settings: Settings) -> Check:
+def _check_sight(settings: Settings, own: "OwnEngine") -> Check:
+    """Whether the model sees; its engine is open."""
+    from worker.chat_model import seeing  # noqa: PLC0415 - as above
+    from worker.tasks.generate import chat_model_around  # noqa: PLC0415 - as above
+
     if not settings.read_pictures:
-        return Check.ok("pictures", "not read; PARLEY_READ_PICTURES is for models that can see")
-    if settings.engine == "llamacpp":
-        return Check.ok("pictures", "seen if a *mmproj*.gguf lies beside the model's file")
-    if settings.engine != "openai":
-        return Check.warn(
-            "pictures",
-            "only a model server's model (PARLEY_ENGINE=openai) can see them; answers say so",
-        )
-    return Check.ok("pictures", "passed on to the model server")
+        return Check.ok("pictures", NOT_READ)
+    chat_model, reason = seeing(own, chat_model_around(own.engine, own.info, own.engine.limits))
+    if chat_model.can_see:
+        return Check.ok("pictures", f"seen by {own.info.name} on {own.kind}")
+    return Check.warn(
+        "pictures",
+        f"PARLEY_READ_PICTURES is 1, and {own.info.name} sees none on {own.kind} ({reason}); "
+        "answers say so",
+    )
 
 
 def _check_device(settings: Settings) -> Check:

@@ -13,6 +13,8 @@ class Admission:
     max_new_tokens: int
     sampling: Sampling
     """Without None: the model's defaults are filled in."""
+    inputs: object = None
+    """What a picture reader made of the request's pictures."""
     num_drawn: int = 0
     """Tokens drawn in earlier batches: a seed's draws go on from there."""
 
@@ -32,10 +34,15 @@ class BatchOutput(Protocol):
 class Batch(Protocol):
     """One continuous batch, from its start until it dies or is closed."""
 
-    num_moves: int
-    """Grows with every finished step, and ten times a second while there is no work."""
-    has_begun: bool
-    """Whether the loop ever ran; if not, no request can have ended it."""
+    @property
+    def num_moves(self) -> int:
+        """Grows with every finished step, and ten times a second while there is no work."""
+        ...
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the loop ever ran; if not, no request can have ended it."""
+        ...
 
     def add(self, request_id: str, token_ids: list[int], terms: Admission) -> bool:
         """Add a request; False if the batch is dead."""

@@ -239,6 +239,7 @@ class BatchingEngine:
         terms = Admission(
             left if turn.max_tokens is None else min(left, turn.max_tokens),
             request.sampling.over(self._info.sampling),
+            request.inputs,
             running.base,
         )
         token_ids = [*request.prompt_ids, *running.token_ids]

@@ -18,9 +18,10 @@ from worker.engine.openvino.files import (
     ensure_prepared,
     find_model,
     is_prepared,
+    projector_of,
     why_not,
 )
-from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, Progress
+from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, PictureReader, Progress
 
 if TYPE_CHECKING:
     from worker.engine.llamacpp.engine import LlamaEngine
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CUDA_LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
 """The driver's own: without it torch cannot use a GPU either."""
+OPENVINO_IS_BLIND = "OpenVINO is given texts alone here"
+NO_PROJECTOR = "no *mmproj*.gguf lies beside the model's file"
 AUTO, OPENVINO, LLAMACPP, TRANSFORMERS = "auto", "openvino", "llamacpp", "transformers"
 
 
@@ -42,6 +45,10 @@ class OwnEngine:
     device: str
     can_see: bool = False
     """Whether it accepts pictures."""
+    reader: PictureReader | None = None
+    """Lays pictures into prompts, where the engine does not."""
+    why_blind: str = ""
+    """Why it accepts none, where that is known."""
 
     @property
     def batching(self) -> BatchingEngine:
@@ -61,7 +68,9 @@ class OwnEngine:
 def choice_of(settings: Settings, model: str = "") -> ModelChoice:
     """The model of the settings, or another one on the same device."""
     name = model or settings.model
-    return ModelChoice(name, settings.device, settings.dtype, settings.cache_dir)
+    return ModelChoice(
+        name, settings.device, settings.dtype, settings.cache_dir, settings.read_pictures
+    )
 
 
 def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:
@@ -109,6 +118,8 @@ def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None
         _require_llamacpp("PARLEY_ENGINE is llamacpp")
         return LLAMACPP, source
     reason = why_not(source) if source else "it is neither a GGUF file nor an OpenVINO model"
+    if kind == AUTO and source and not reason and _is_for_sight(source, choice):
+        return LLAMACPP, source
     if source is not None and not reason:
         return OPENVINO, source
     if kind == OPENVINO:
@@ -120,6 +131,14 @@ def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None
         _require_llamacpp(reason)
         return LLAMACPP, source
     return TRANSFORMERS, None
+
+
+def _is_for_sight(source: ModelSource, choice: ModelChoice) -> bool:
+    """Whether llama.cpp would show pictures to a model that OpenVINO would compute without."""
+    from worker.engine.llamacpp.server import is_installed  # noqa: PLC0415 - rarely needed
+
+    is_file = source.path is not None and source.path.is_file()
+    return choice.reads_pictures and is_file and bool(projector_of(source)) and is_installed()
 
 
 def _require_llamacpp(why: str) -> None:
@@ -206,7 +225,8 @@ def _on_openvino(
     )
     is_packaged = prepared.name == DEFAULT_MODEL.name
     info = info_of(prepared, DEFAULT_MODEL.max_new_tokens if is_packaged else None)
-    return OwnEngine(BatchingEngine(info, batches, options), info, OPENVINO, "cpu")
+    engine = BatchingEngine(info, batches, options)
+    return OwnEngine(engine, info, OPENVINO, "cpu", why_blind=OPENVINO_IS_BLIND)
 
 
 def _on_llamacpp(source: ModelSource, options: EngineOptions, progress: Progress) -> OwnEngine:
@@ -219,23 +239,38 @@ def _on_llamacpp(source: ModelSource, options: EngineOptions, progress: Progress
         longest = DEFAULT_MODEL.max_new_tokens
     llama = LlamaServer(source, options.max_requests, options.cache_tokens)
     engine = LlamaEngine(llama, longest, options.max_requests)
-    return OwnEngine(engine, engine.info, LLAMACPP, "cpu", engine.can_see)
+    why_blind = "" if engine.can_see else NO_PROJECTOR
+    return OwnEngine(engine, engine.info, LLAMACPP, "cpu", engine.can_see, why_blind=why_blind)
 
 
 def _on_transformers(choice: ModelChoice, options: EngineOptions, progress: Progress) -> OwnEngine:
     from worker.engine.transformers_engine.batches import proven_batches  # noqa: PLC0415 - as above
-    from worker.engine.transformers_engine.loader import load_model  # noqa: PLC0415 - as above
+    from worker.engine.transformers_engine.loader import load_model, locate  # noqa: PLC0415 - as above
+    from worker.engine.transformers_engine.processor import find_reader  # noqa: PLC0415 - as above
 
     loaded = load_model(choice, progress)
+    reader, why_blind = None, ""
+    if choice.reads_pictures:
+        reader, why_blind = find_reader(locate(choice, progress), loaded)
     try:
-        engine = BatchingEngine(loaded.info, proven_batches(loaded, options), options)
+        engine = BatchingEngine(
+            loaded.info, proven_batches(loaded, options, sees=reader is not None), options
+        )
     except Exception as error:  # whatever a model's own code raises
         raise ModelUnavailableError(
             f"The model {loaded.name} was loaded but cannot be computed on {loaded.model.device} "
             f"({_reason(error)}). Choose a smaller model or a quantised form of it if memory is "
             "short, another PARLEY_ENGINE or another PARLEY_MODEL."
         ) from error
-    return OwnEngine(engine, loaded.info, TRANSFORMERS, str(loaded.model.device))
+    return OwnEngine(
+        engine,
+        loaded.info,
+        TRANSFORMERS,
+        str(loaded.model.device),
+        reader is not None,
+        reader,
+        why_blind,
+    )
 
 
 def _reason(error: Exception) -> str:

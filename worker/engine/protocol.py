@@ -73,6 +73,8 @@ class Request:
     """Generation ends before any of these texts."""
     pictures: tuple[str, ...] = ()
     """``data:`` URLs of the pictures beside the question; only for an engine that accepts them."""
+    inputs: object = None
+    """What the engine's own picture reader made of them; None for an engine without one."""
     salt: str = ""
     """The tenant of the request, such as ``slack:T1``: only requests with the same salt share
     cached
@@ -172,6 +174,37 @@ class RequestLimits:
         return max(1, min(self.max_new_tokens, self.max_total_tokens - num_prompt_tokens))
 
 
+@dataclass(frozen=True, slots=True)
+class PicturedPrompt:
+    """A prompt with pictures, as the model of an engine of this process reads it."""
+
+    token_ids: tuple[int, ...]
+    """With as many tokens as each picture takes."""
+    inputs: object
+    """What the model computes besides; only the reader's own engine knows its form."""
+
+
+class PictureReader(Protocol):
+    """Lays pictures into prompts, for an engine that computes them itself."""
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """The texts that stand for a picture in a prompt, which people must not write."""
+        ...
+
+    def read(self, text: str, pictures: Sequence[str]) -> PicturedPrompt:
+        """Read a prompt.
+
+        Args:
+            text: laid out by the chat template, with a mark for each picture.
+            pictures: ``data:`` URLs.
+
+        Raises:
+            UnreadablePictureError: one is damaged, or the model cannot be shown it.
+        """
+        ...
+
+
 class AddedToken(Protocol):
     """A token added to the learned vocabulary."""
 
@@ -214,7 +247,7 @@ class Tokenizer(Protocol):
 
     def apply_chat_template(
         self,
-        conversation: list[dict[str, str]],
+        conversation: Sequence[Mapping[str, object]],
         *,
         tokenize: bool,
         add_generation_prompt: bool,
@@ -254,6 +287,8 @@ class ModelChoice:
     device: str
     dtype: str
     cache_dir: Path
+    reads_pictures: bool = False
+    """Whether pictures are to be shown to it, if it sees."""
 
 
 Progress = Callable[[str], None]

@@ -12,16 +12,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from shared.errors import EngineError, ModelUnavailableError
 from worker.engine.engine import BatchingEngine, EngineOptions
-from worker.engine.factory import TRANSFORMERS, build
+from worker.engine.factory import TRANSFORMERS, OwnEngine, build
+from worker.engine.pictures import as_png_url
 from worker.engine.probe import open_proven
-from worker.engine.protocol import GREEDY, ModelChoice, Request, Tokenizer
+from worker.engine.protocol import GREEDY, ModelChoice, Request
 from worker.engine.transformers_engine.baseline import written_alone
 from worker.engine.transformers_engine.family_models import FAMILIES, Family, save_model
 from worker.engine.transformers_engine.loader import load_model
 from worker.engine.transformers_engine.simple_batch import SimpleBatches
+from worker.engine.transformers_engine.vision_models import (
+    VISION_FAMILIES,
+    VisionFamily,
+    save_vision_model,
+)
 from worker.evaluation.report import Evaluation, ReportTable
+from worker.prompts.chat import Prompt, PromptInput, make_prompt
 
 AT_ONCE = 8
 NEW_TOKENS = 24
@@ -53,7 +62,8 @@ class FamilyResult:
 
 def evaluate_families(device: str = "cpu", only: Sequence[str] = ()) -> Evaluation:
     """Try all families, or those whose names contain one of these texts."""
-    chosen = [one for one in FAMILIES if not only or any(part in one.name for part in only)]
+    every = (*FAMILIES, *VISION_FAMILIES)
+    chosen = [one for one in every if not only or any(part in one.name for part in only)]
     results = [try_family(family, device) for family in chosen]
     rows = tuple(
         (
@@ -80,49 +90,80 @@ def evaluate_families(device: str = "cpu", only: Sequence[str] = ()) -> Evaluati
     )
 
 
-def try_family(family: Family, device: str = "cpu") -> FamilyResult:
-    """Make a family's model, start it as a worker would, and compare what it writes."""
+def try_family(family: Family | VisionFamily, device: str = "cpu") -> FamilyResult:
+    """Make a family's model, start it as a worker would, and compare what it writes.
+
+    A family that sees is shown pictures beside every other question.
+    """
     begun_s = time.perf_counter()
+    sees = isinstance(family, VisionFamily) or family.sees
     with tempfile.TemporaryDirectory(prefix="parley-family-") as name:
         try:
-            folder = save_model(family, Path(name))
-            way, num_same = _compare(folder, device)
+            if isinstance(family, VisionFamily):
+                folder = save_vision_model(family, Path(name))
+            else:
+                folder = save_model(family, Path(name))
+            is_shown = isinstance(family, VisionFamily)
+            way, num_same = _compare(folder, device, is_shown=is_shown)
             sentence = ""
         except (ModelUnavailableError, EngineError, ValueError) as error:
             way, num_same, sentence = REFUSED, 0, str(error).replace(name, "the model")
     seconds = round(time.perf_counter() - begun_s, 1)
-    return FamilyResult(family.name, way, num_same, sentence, family.thinking, family.sees, seconds)
+    thinking = family.thinking if isinstance(family, Family) else "none"
+    return FamilyResult(family.name, way, num_same, sentence, thinking, sees, seconds)
 
 
-def _compare(folder: Path, device: str) -> tuple[str, int]:
+def _compare(folder: Path, device: str, *, is_shown: bool) -> tuple[str, int]:
     """How the model runs, and how many of its answers are those of ``generate``."""
-    choice = ModelChoice(str(folder), device, "float32", folder)
+    choice = ModelChoice(str(folder), device, "float32", folder, reads_pictures=is_shown)
     own = build(TRANSFORMERS, choice, OPTIONS, lambda _: None)
-    if not isinstance(own.engine, BatchingEngine):
+    engine = own.engine
+    if not isinstance(engine, BatchingEngine):
         raise EngineError(f"{own.kind} computes it, not {TRANSFORMERS}.")
     try:
+        if is_shown and not own.can_see:
+            raise ModelUnavailableError(f"It sees no pictures here: {own.why_blind}.")
         open_proven(own)
-        prompts = [_prompt(own.info.tokenizer, number) for number in range(AT_ONCE)]
-        together = _written_together(own.engine, prompts)
-        way = SIMPLE if isinstance(own.engine.batches, SimpleBatches) else MANAGER
+        prompts = [_prompt(own, number) for number in range(AT_ONCE)]
+        together = _written_together(engine, prompts)
+        way = SIMPLE if isinstance(engine.batches, SimpleBatches) else MANAGER
     finally:
-        own.engine.close()
+        engine.close()
     loaded = load_model(choice, lambda _: None)
-    alone = [_whole(written_alone(loaded, prompt, NEW_TOKENS)) for prompt in prompts]
+    alone = [
+        _whole(written_alone(loaded, prompt.token_ids, NEW_TOKENS, prompt.inputs))
+        for prompt in prompts
+    ]
+    if is_shown and together[ONE_COLOUR] == together[ANOTHER_COLOUR]:
+        raise EngineError("Two pictures made no difference to the answer.")
     return way, sum(ours == theirs for ours, theirs in zip(together, alone, strict=True))
 
 
-def _prompt(tokenizer: Tokenizer, number: int) -> tuple[int, ...]:
+ONE_COLOUR, ANOTHER_COLOUR = 1, 3
+"""Questions that differ in their picture alone."""
+COLOURS = {1: ("red",), 3: ("blue",), 5: ("green", "red"), 7: ("yellow",)}
+SIZES = {7: (300, 90)}
+
+
+def _prompt(own: OwnEngine, number: int) -> Prompt:
     """Prompts of very different lengths, some longer than a small model's window."""
     text = f"Question {number}: " + "and so on " * (7 * number % 19)
-    turns = [{"role": "user", "content": text}]
-    laid_out = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return tuple(tokenizer.encode(laid_out, add_special_tokens=False))
+    pictures: tuple[str, ...] = ()
+    if own.reader:
+        colours = COLOURS.get(number, ())
+        size = SIZES.get(number, (60, 80))
+        pictures = tuple(as_png_url(Image.new("RGB", size, colour)) for colour in colours)
+    if number in (ONE_COLOUR, ANOTHER_COLOUR) and pictures:
+        text = "What is it?"
+    question = PromptInput("", (), text, "", pictures)
+    return make_prompt(question, own.info.tokenizer, own.engine.limits, reader=own.reader)
 
 
-def _written_together(engine: BatchingEngine, prompts: Sequence[tuple[int, ...]]) -> list[str]:
+def _written_together(engine: BatchingEngine, prompts: Sequence[Prompt]) -> list[str]:
     generations = [
-        engine.submit(Request(f"family-{number}", prompt, NEW_TOKENS, GREEDY))
+        engine.submit(
+            Request(f"family-{number}", prompt.token_ids, NEW_TOKENS, GREEDY, inputs=prompt.inputs)
+        )
         for number, prompt in enumerate(prompts)
     ]
     with ThreadPoolExecutor(len(prompts)) as readers:

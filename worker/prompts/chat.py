@@ -16,6 +16,8 @@ from shared.jobs import Turn
 from worker.engine.protocol import (
     NO_THINKING,
     RESERVED_TOKENS,
+    PicturedPrompt,
+    PictureReader,
     RequestLimits,
     Thinking,
     Tokenizer,
@@ -52,12 +54,16 @@ class Prompt:
     max_new_tokens: int
     """0 where the answer that is continued has its full length."""
     pictures: tuple[str, ...] = ()
+    inputs: object = None
+    """See ``protocol.Request``."""
     thinking: Thinking = NO_THINKING
     notation: Notation = NO_NOTATION
     start: Start = Start.ANSWER
     """Where the model goes on."""
 
 
+PROBE = "qzvx"
+"""A text that no template holds."""
 CLOSING_TOKENS = 64
 """Enough to end a thought that has its full length, and a little more than that."""
 
@@ -67,6 +73,7 @@ def make_prompt(
     tokenizer: Tokenizer,
     limits: RequestLimits,
     terms: ThinkingTerms = NO_TERMS,
+    reader: PictureReader | None = None,
 ) -> Prompt:
     """Build the prompt, and cut its history, oldest first, until it fits.
 
@@ -75,34 +82,40 @@ def make_prompt(
         tokenizer: the model's.
         limits: what fits.
         terms: whether the model thinks, and what it has thought.
+        reader: lays the pictures into the prompt; None where the engine does that.
 
     Raises:
         PromptTooLongError: the message alone does not fit.
+        UnreadablePictureError: as of the reader.
     """
+    encoder = _Encoder(tokenizer, reader if question.pictures else None, question.pictures)
     num_shown = len(tokenizer.encode(question.shown, add_special_tokens=False))
     num_thought = len(tokenizer.encode(terms.thought.text, add_special_tokens=False))
     max_prompt_tokens = limits.max_prompt_tokens + num_shown + num_thought
     turns = _from_first_question([*question.history, Turn(USER, question.text)])
     while True:
-        token_ids, start = _tokens(question, turns, tokenizer, terms)
-        if len(token_ids) <= max_prompt_tokens:
+        text, start = _text(question, turns, tokenizer, terms, encoder)
+        num_tokens = encoder.count(text)
+        if num_tokens <= max_prompt_tokens:
+            read = encoder.encode(text)
             stop = () if tokenizer.chat_template else PLAIN_STOP
-            left = limits.room_after(len(token_ids))
+            left = limits.room_after(num_tokens)
             wanted = max(0, min(left, limits.max_new_tokens - num_shown))
-            room = min(left, limits.max_total_tokens - len(token_ids))
+            room = min(left, limits.max_total_tokens - num_tokens)
             thinking = _thinking(terms, start, wanted, room, num_thought)
             longest = min(wanted, room - thinking.max_tokens)
             return Prompt(
-                tuple(token_ids),
+                read.token_ids,
                 stop,
                 longest,
                 question.pictures,
+                read.inputs,
                 thinking,
                 terms.notation,
                 start,
             )
         if len(turns) == 1:
-            raise PromptTooLongError(len(token_ids), max_prompt_tokens)
+            raise PromptTooLongError(num_tokens, max_prompt_tokens, len(question.pictures))
         turns = _from_first_question(turns[1:])
 
 
@@ -132,7 +145,9 @@ def make_task_prompt(
         token_ids, start = tokenizer.encode(text, add_special_tokens=True), Start.WRITING
     else:
         question = PromptInput(rendered.system, (), rendered.user)
-        token_ids, start = _tokens(question, [Turn(USER, rendered.user)], tokenizer, terms)
+        encoder = _Encoder(tokenizer)
+        text, start = _text(question, [Turn(USER, rendered.user)], tokenizer, terms, encoder)
+        token_ids = list(encoder.encode(text).token_ids)
     max_prompt_tokens = limits.prompt_beside(wanted)
     if len(token_ids) > max_prompt_tokens:
         raise PromptTooLongError(len(token_ids), max_prompt_tokens)
@@ -205,38 +220,125 @@ def _thinking(
     )
 
 
-def _tokens(
-    question: PromptInput, turns: Sequence[Turn], tokenizer: Tokenizer, terms: ThinkingTerms
-) -> tuple[list[int], Start]:
-    controls = control_tokens(tokenizer)
+class _Encoder:
+    """Makes tokens of prompts' texts; reads their pictures, which take longer, only when needed."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        reader: PictureReader | None = None,
+        pictures: Sequence[str] = (),
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._reader = reader
+        self._pictures = pictures
+        self._num_picture_tokens: int | None = None
+        self._last: tuple[str, PicturedPrompt] | None = None
+
+    @property
+    def num_marks(self) -> int:
+        """How many pictures are marked in the text."""
+        return len(self._pictures) if self._reader else 0
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """The texts that stand for a picture, which people must not write."""
+        return self._reader.marks if self._reader else ()
+
+    def count(self, text: str) -> int:
+        """The number of a prompt's tokens."""
+        if self._reader is None or self._num_picture_tokens is None:
+            num_tokens = len(self.encode(text).token_ids)
+            self._num_picture_tokens = num_tokens - len(self._plain(text))
+            return num_tokens
+        return len(self._plain(text)) + self._num_picture_tokens
+
+    def encode(self, text: str) -> PicturedPrompt:
+        """A prompt's tokens, and what the model computes besides."""
+        if self._last is None or self._last[0] != text:
+            read = (
+                self._reader.read(text, self._pictures)
+                if self._reader
+                else PicturedPrompt(tuple(self._plain(text)), None)
+            )
+            self._last = text, read
+        return self._last[1]
+
+    def _plain(self, text: str) -> list[int]:
+        is_template = bool(self._tokenizer.chat_template)
+        return self._tokenizer.encode(text, add_special_tokens=not is_template)
+
+
+def _text(
+    question: PromptInput,
+    turns: Sequence[Turn],
+    tokenizer: Tokenizer,
+    terms: ThinkingTerms,
+    encoder: _Encoder,
+) -> tuple[str, Start]:
+    """A prompt's text, and where the model goes on.
+
+    Args:
+        question: the conversation.
+        turns: what is left of it.
+        tokenizer: the model's.
+        terms: whether it thinks.
+        encoder: of the prompt, which knows of its pictures.
+    """
+    controls = [*control_tokens(tokenizer), *encoder.marks]
     safe = [Turn(turn.role, neutralize(turn.text, controls)) for turn in turns]
     shown = neutralize(question.shown, controls)
     if not tokenizer.chat_template:
         # "Parley:" ends without a space; a continued answer brings its own
-        text = lay_out_plain(question.system, safe) + shown
-        return tokenizer.encode(text, add_special_tokens=True), Start.WRITING
-    layout = _lay_out_chat(question.system, safe, tokenizer, arguments_of(terms))
-    text, start = opened(layout, terms, shown)
-    return tokenizer.encode(text, add_special_tokens=False), start
+        return lay_out_plain(question.system, safe) + shown, Start.WRITING
+    layout = _lay_out_chat(question.system, safe, tokenizer, arguments_of(terms), encoder.num_marks)
+    return opened(layout, terms, shown)
 
 
 Arguments = Mapping[str, bool | str | int]
+Message = Mapping[str, object]
 
 
 def _lay_out_chat(
-    system: str, turns: Sequence[Turn], tokenizer: Tokenizer, arguments: Arguments
+    system: str,
+    turns: Sequence[Turn],
+    tokenizer: Tokenizer,
+    arguments: Arguments,
+    num_marks: int,
 ) -> str:
-    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+    def applied(first: Sequence[Turn], others: Sequence[Turn]) -> str:
+        messages = _messages([*first, *others], num_marks, is_parts=not _takes_texts(tokenizer))
+        return _apply(tokenizer, messages, arguments)
+
     try:
-        with_system = [{"role": "system", "content": system}, *messages]
-        return _apply(tokenizer, with_system, arguments)
+        return applied([Turn("system", system)], turns)
     except jinja2.TemplateError:
         # Some templates (Gemma 2) refuse a system turn: its text goes before the first message.
-        first = {"role": USER, "content": f"{system}\n\n{messages[0]['content']}"}
-        return _apply(tokenizer, [first, *messages[1:]], arguments)
+        return applied([Turn(USER, f"{system}\n\n{turns[0].text}")], turns[1:])
 
 
-def _apply(tokenizer: Tokenizer, messages: list[dict[str, str]], arguments: Arguments) -> str:
+def _messages(turns: Sequence[Turn], num_marks: int, *, is_parts: bool) -> list[Message]:
+    """Turns as a template takes them; pictures stand before the text of the last one."""
+    marks = [{"type": "image"}] * num_marks
+    messages: list[Message] = []
+    for at, turn in enumerate(turns, start=1):
+        before = marks if at == len(turns) else []
+        is_whole = not is_parts and not before
+        parts = [*before, {"type": "text", "text": turn.text}]
+        messages.append({"role": turn.role, "content": turn.text if is_whole else parts})
+    return messages
+
+
+def _takes_texts(tokenizer: Tokenizer) -> bool:
+    """Whether a message's content may be a text; templates of some models that see take lists."""
+    try:
+        probe = _apply(tokenizer, [{"role": USER, "content": PROBE}], {})
+    except (jinja2.TemplateError, TypeError):
+        return False
+    return PROBE in probe
+
+
+def _apply(tokenizer: Tokenizer, messages: Sequence[Message], arguments: Arguments) -> str:
     return tokenizer.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True, **arguments
     )

@@ -10,9 +10,10 @@ import binascii
 import dataclasses
 from collections.abc import Sequence
 
-from shared.errors import UnreadableDocumentError
+from shared.errors import UnreadableDocumentError, UnreadablePictureError
 from shared.jobs import Attachment, Job
 from shared.replies import Done
+from worker.engine.pictures import decode_picture
 from worker.engine.protocol import RequestLimits, Tokenizer
 from worker.handler import Handler, Outcome
 from worker.knowledge.reader_pool import ReaderPool
@@ -111,7 +112,7 @@ class AttachmentReader:
                 return attachment if attachment.text or attachment.note else _gone(attachment.name)
             if attachment in files:
                 return self._read_one(attachment, budget, held)
-            return attachment if is_shown_pictures else _unseen(attachment.name)
+            return _shown(attachment) if is_shown_pictures else _unseen(attachment.name)
 
         return dataclasses.replace(job, attachments=tuple(map(read, job.attachments)))
 
@@ -145,6 +146,16 @@ def _gone(name: str) -> Attachment:
 
 def _unseen(name: str) -> Attachment:
     return Attachment(name, note=f"I cannot see pictures here, so I left {name} out.")
+
+
+def _shown(attachment: Attachment) -> Attachment:
+    """A picture as it is; one that cannot be shown gets its sentence instead."""
+    try:
+        decode_picture(base64.b64decode(attachment.content))
+    except UnreadablePictureError as error:
+        note = f"The picture {attachment.name} {error.why}, so I left it out."
+        return Attachment(attachment.name, note=note)
+    return attachment
 
 
 def _laid_out(question: str, files: Sequence[Attachment]) -> str:

@@ -78,7 +78,9 @@ class Answerer:
         question = PromptInput(system, lease.history, lease.job.text, lease.shown, pictures)
         chat_model = self._chat_model
         terms = chat_model.terms_for(lease.job, thought)
-        return make_prompt(question, chat_model.tokenizer, chat_model.limits, terms)
+        return make_prompt(
+            question, chat_model.tokenizer, chat_model.limits, terms, chat_model.reader
+        )
 
     def _sampling(self, job: Job) -> Sampling:
         """The sampling of a job: a retry samples, because the most likely words were not liked."""

@@ -12,6 +12,7 @@ from worker.engine.protocol import (
     Engine,
     Generation,
     ModelInfo,
+    PictureReader,
     Request,
     RequestLimits,
     Sampling,
@@ -47,6 +48,8 @@ class ChatModel:
     notation: Notation = NO_NOTATION
     thinking: Thinking = NO_THINKING
     """As the worker's settings have it."""
+    reader: PictureReader | None = None
+    """Lays pictures into its prompts; None where it sees none, or the engine does that."""
 
     def terms_for(self, job: Job, thought: ThoughtSoFar = NO_THOUGHT) -> ThinkingTerms:
         """Whether the model thinks about a job: by its words, else its channel, else the settings.
@@ -238,6 +241,7 @@ class Draft:
             sampling=sampling,
             stop=prompt.stop,
             pictures=prompt.pictures,
+            inputs=prompt.inputs,
             salt=lease.job.origin.tenant,
             thinking=prompt.thinking,
         )

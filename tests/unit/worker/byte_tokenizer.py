@@ -1,6 +1,6 @@
 """A tokenizer small enough to count with: one token a byte, and a template a person can read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jinja2
@@ -47,7 +47,7 @@ class ByteTokenizer:
 
     def apply_chat_template(
         self,
-        conversation: list[dict[str, str]],
+        conversation: Sequence[Mapping[str, object]],
         *,
         tokenize: bool,
         add_generation_prompt: bool,

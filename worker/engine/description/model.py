@@ -23,6 +23,7 @@ from worker.engine.openvino.files import (
     ModelSource,
     folder_for,
     is_prepared,
+    projector_of,
     sampling_beside,
 )
 from worker.engine.protocol import DEFAULT, GREEDY, Progress, Sampling
@@ -62,7 +63,7 @@ class DescribedModel:
     longest: int | None = None
     """The longest answer that its maker or packager recommends."""
     sees: bool | None = None
-    """Whether it was made for pictures; None where that is not known."""
+    """Whether its engine can show it pictures; None where that is not known."""
 
 
 def describe(settings: Settings, progress: Progress) -> DescribedModel:
@@ -109,6 +110,7 @@ def _gguf_file(settings: Settings, engine: str, source: ModelSource, path: Path)
         unnamed=UNNAMED if engine == LLAMACPP else sampling_beside(template),
         left_to="llama.cpp" if engine == LLAMACPP else "",
         longest=DEFAULT_MODEL.max_new_tokens if source.name == DEFAULT_MODEL.name else None,
+        sees=engine == LLAMACPP and bool(projector_of(source)),
     )
 
 
@@ -132,6 +134,7 @@ def _openvino_folder(
         num_parameters=known.get("num_parameters"),
         sampling=Sampling(**facts["sampling"]),
         unnamed=sampling_beside(str(tokenizer.chat_template or "")),
+        sees=False,
     )
 
 
@@ -147,6 +150,7 @@ def _on_transformers(settings: Settings, progress: Progress) -> DescribedModel:
         name_of,
         sampling_of,
     )
+    from worker.engine.transformers_engine.processor import why_blind  # noqa: PLC0415 - the same
 
     name, device = name_of(settings.model), pick_device(settings.device)
     place = locate(choice_of(settings), progress)
@@ -176,7 +180,7 @@ def _on_transformers(settings: Settings, progress: Progress) -> DescribedModel:
         num_parameters=_num_parameters(config),
         sampling=sampling,
         longest=DEFAULT_MODEL.max_new_tokens if settings.model == DEFAULT else None,
-        sees=getattr(config, "vision_config", None) is not None,
+        sees=not why_blind(config),
     )
 
 

@@ -22,8 +22,8 @@ import psutil
 
 from shared.errors import ModelUnavailableError
 from shared.logs import get_logger
-from worker.engine.gguf import SUFFIX, fields_of
-from worker.engine.openvino.files import PROJECTOR, ModelSource
+from worker.engine.gguf import fields_of
+from worker.engine.openvino.files import ModelSource, projector_of
 from worker.engine.remote.server import LLAMACPP, Server, describe
 
 log = get_logger(__name__)
@@ -67,7 +67,7 @@ class LlamaServer:
             "key": secrets.token_hex(KEY_BYTES),
             "max_requests": max_requests,
             "cache_tokens": tokens,
-            "pictures": _projector_beside(file),
+            "pictures": projector_of(source),
         }
         self.weight_bytes = file.stat().st_size
         self._lock = threading.Lock()
@@ -205,12 +205,6 @@ def _cache_tokens(fields: dict[str, Any], file: Path, max_requests: int, context
     free = max(0, psutil.virtual_memory().available - file.stat().st_size)
     fitting = int(free * CACHE_SHARE) // max(1, a_token)
     return max(2048, min(fitting, max(context, TOKENS_A_REQUEST * max_requests)))
-
-
-def _projector_beside(file: Path) -> str:
-    """The file with which llama.cpp sees pictures (mmproj), if one lies beside the model."""
-    beside = sorted(each for each in file.parent.glob(f"*{SUFFIX}") if each != file)
-    return next((str(each) for each in beside if PROJECTOR in each.name.lower()), "")
 
 
 def _free_port() -> int:

@@ -137,6 +137,13 @@ def _at_hub(model: str) -> ModelSource | None:
     return found and dataclasses.replace(found, name=model)
 
 
+def projector_of(source: ModelSource) -> str:
+    """The file with which llama.cpp shows pictures to a model of a GGUF file; empty without one."""
+    file = source.find()
+    beside = sorted(each for each in file.parent.glob(f"*{SUFFIX}") if each != file)
+    return next((str(each) for each in beside if PROJECTOR in each.name.lower()), "")
+
+
 def why_not(source: ModelSource) -> str:
     """Why the engine cannot compute a model; empty if it can, as far as its file says."""
     if source.path is None or source.path.is_dir():

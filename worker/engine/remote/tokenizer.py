@@ -50,7 +50,7 @@ class PlainTokenizer:
 
     def apply_chat_template(
         self,
-        conversation: list[Message],
+        conversation: Sequence[Mapping[str, object]],
         *,
         tokenize: bool,
         add_generation_prompt: bool,

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.processor import PictureInputs
 
 PAD = 0
 
@@ -49,9 +50,23 @@ def _num_written(loaded: LoadedModel, row: list[int]) -> int:
     return ends[0] if ends else len(row)
 
 
-def written_alone(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) -> str:
-    """What ``generate`` writes for one prompt, always the likeliest token."""
+def written_alone(
+    loaded: LoadedModel, prompt: tuple[int, ...], num_new: int, inputs: object = None
+) -> str:
+    """What ``generate`` writes for one prompt, always the likeliest token.
+
+    Args:
+        loaded: the model.
+        prompt: the prompt.
+        num_new: the most tokens.
+        inputs: of its pictures; see ``processor``.
+    """
     model: Any = loaded.model
+    seen = (
+        inputs.on(model.device, model.dtype, len(prompt))
+        if isinstance(inputs, PictureInputs)
+        else {}
+    )
     tokens = torch.tensor([prompt], device=model.device)
     with torch.inference_mode():
         output = model.generate(
@@ -61,6 +76,7 @@ def written_alone(loaded: LoadedModel, prompt: tuple[int, ...], num_new: int) ->
             do_sample=False,
             pad_token_id=PAD,
             eos_token_id=list(loaded.eos_token_ids) or None,
+            **seen,
         )
     written = output[0][len(prompt) :].tolist()
     return loaded.tokenizer.decode(written, skip_special_tokens=True)

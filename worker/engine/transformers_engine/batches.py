@@ -4,6 +4,9 @@ What a configuration says decides first. A family may be newer than these rules,
 first tokens are also compared with a plain forward pass before a worker is ready.
 """
 
+import copy
+import dataclasses
+import itertools
 import time
 from typing import Any
 
@@ -17,6 +20,7 @@ from worker.engine.tenant_salt import LABEL_PREFIX_CHARS
 from worker.engine.transformers_engine.families import why_not_managed
 from worker.engine.transformers_engine.loader import LoadedModel
 from worker.engine.transformers_engine.manager_batch import TransformersBatches
+from worker.engine.transformers_engine.picture_batches import PictureBatches
 from worker.engine.transformers_engine.simple_batch import SimpleBatches
 from worker.engine.transformers_engine.sizing import PAGE_TOKENS
 
@@ -30,7 +34,7 @@ rounding in bfloat16 moves them by some hundredths; a wrong token is three or fo
 PROBE_TIMEOUT_S = 120.0
 
 
-def batches_of(loaded: LoadedModel, options: EngineOptions) -> Batches:
+def batches_of(loaded: LoadedModel, options: EngineOptions, *, sees: bool = False) -> Batches:
     """The batches that compute a model, by what its configuration says."""
     if why_not_managed(loaded.model.config):
         return SimpleBatches(loaded, options.max_requests, options.cache_tokens)
@@ -40,19 +44,42 @@ def batches_of(loaded: LoadedModel, options: EngineOptions) -> Batches:
         options.max_requests,
         options.cache_tokens,
         has_penalty=penalty not in (None, 1.0),
+        reads_pictures=sees,
     )
 
 
-def proven_batches(loaded: LoadedModel, options: EngineOptions) -> Batches:
-    """The same, but the manager's only if it writes what the model alone would."""
-    batches = batches_of(loaded, options)
+def proven_batches(loaded: LoadedModel, options: EngineOptions, *, sees: bool = False) -> Batches:
+    """The same, but the manager's only if it writes what the model alone would.
+
+    Args:
+        loaded: the model.
+        options: the operator's.
+        sees: whether there will be prompts with pictures too.
+    """
+    batches = batches_of(loaded, options, sees=sees)
     if not isinstance(batches, TransformersBatches):
         log.info("simple_batch", model=loaded.name, reason=why_not_managed(loaded.model.config))
         return batches
     if reason := _difference(loaded):
         log.warning("simple_batch", model=loaded.name, reason=reason)
         return SimpleBatches(loaded, options.max_requests, options.cache_tokens)
-    return batches
+    if not sees:
+        return batches
+    beside = _twin(loaded)
+    most = max(2, batches.capacity_tokens // 2)
+    return PictureBatches(batches, SimpleBatches(beside, options.max_requests, most))
+
+
+def _twin(loaded: LoadedModel) -> LoadedModel:
+    """The same model around the same weights, for another thread.
+
+    Modules and configurations hold what one forward pass tells the next part of itself (whether a
+    mask is causal), so two threads must not share them.
+    """
+    model: Any = loaded.model
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    made = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    return dataclasses.replace(loaded, model=made)
 
 
 def _difference(loaded: LoadedModel) -> str:

@@ -251,7 +251,7 @@ def _config(family: Family, tokenizer: PreTrainedTokenizerFast) -> Any:  # noqa:
     if made is None:
         raise ValueError(f"transformers {transformers.__version__} has no {family.config}")
     known = made()
-    fields = {name: value for name, value in SMALL.items() if _has(known, name)}
+    fields = fields_of(known, SMALL)
     fields |= family.extra
     fields |= {
         "vocab_size": len(tokenizer),
@@ -261,6 +261,11 @@ def _config(family: Family, tokenizer: PreTrainedTokenizerFast) -> Any:  # noqa:
     return made(**{name: value for name, value in fields.items() if value is not None})
 
 
+def fields_of(known: Any, fields: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - untyped
+    """Those of the fields that a configuration has."""
+    return {name: value for name, value in fields.items() if _has(known, name)}
+
+
 def _has(config: Any, name: str) -> bool:  # noqa: ANN401 - untyped
     try:
         return hasattr(config, name)
@@ -268,8 +273,15 @@ def _has(config: Any, name: str) -> bool:  # noqa: ANN401 - untyped
         return True
 
 
-def byte_tokenizer(template: str) -> PreTrainedTokenizerFast:
-    """A tokenizer with a token for each byte."""
+def byte_tokenizer(
+    template: str, named: Mapping[str, str] | None = None
+) -> PreTrainedTokenizerFast:
+    """A tokenizer with a token for each byte.
+
+    Args:
+        template: its chat template.
+        named: more control tokens, by the names of its attributes.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {char: number for number, char in enumerate(alphabet)}
     tokenizer = FastTokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -281,6 +293,7 @@ def byte_tokenizer(template: str) -> PreTrainedTokenizerFast:
         bos_token=begin,
         eos_token=end,
         clean_up_tokenization_spaces=False,
+        extra_special_tokens=dict(named or {}),
     )
     fast.chat_template = template
     return fast

@@ -25,7 +25,12 @@ from worker.engine.transformers_engine.manager_sampling import (
     terms_of,
 )
 from worker.engine.transformers_engine.prefix_sharing import TenantCache
-from worker.engine.transformers_engine.sizing import PAGE_TOKENS, batching_config
+from worker.engine.transformers_engine.sizing import (
+    GPU_MEMORY_SHARE,
+    GPU_SHARE_BESIDE_PICTURES,
+    PAGE_TOKENS,
+    batching_config,
+)
 
 log = get_logger(__name__)
 
@@ -125,6 +130,7 @@ class TransformersBatches:
         cache_tokens: int | None,
         *,
         has_penalty: bool = False,
+        reads_pictures: bool = False,
     ) -> None:
         """Compute the number of pages, where it is not left to the manager.
 
@@ -133,7 +139,9 @@ class TransformersBatches:
             max_requests: how many answers are written at once.
             cache_tokens: size of the cache; None: from the free memory.
             has_penalty: whether requests have a repetition penalty.
+            reads_pictures: whether memory has to be left for another batch.
         """
+        self._gpu_share = GPU_SHARE_BESIDE_PICTURES if reads_pictures else GPU_MEMORY_SHARE
         self._loaded = loaded
         self._max_requests = max_requests
         self._is_gpu = loaded.model.device.type == "cuda"
@@ -198,6 +206,7 @@ class TransformersBatches:
             self._num_pages,
             is_gpu=self._is_gpu,
             is_async=False if self._has_penalty else None,
+            gpu_share=self._gpu_share,
         )
         batching.auto_switch_to_flash = is_flash_wanted
         return TransformersBatch(model, generation, batching, self._seen_tokens())

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedModel
 from transformers.generation.utils import ALL_CACHE_NAMES
 
 from worker.engine.batch import Admission
 from worker.engine.devices import cache_bytes_per_token, free_cache_bytes
 from worker.engine.transformers_engine.loader import LoadedModel
+from worker.engine.transformers_engine.processor import PictureInputs
 from worker.engine.transformers_engine.sampling import chosen, packed, penalized, unpacked
 
 IDLE_S = 0.1
+STATE = "rope_deltas"
 
 
 @dataclass(slots=True)
@@ -49,11 +51,29 @@ class _Row:
     written: list[int] = field(default_factory=list)
     kwargs: dict[str, Any] | None = None
     """What ``generate`` carries from step to step, with the cache; None before the first."""
+    state: tuple[Any, ...] = ()
+    """What the model itself keeps from step to step."""
 
     @property
     def num_tokens(self) -> int:
         """Prompt and answer."""
         return len(self.prompt) + len(self.written)
+
+
+class _States:
+    """What models keep in themselves between the steps of one answer: offsets of positions."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._keepers = [module for module in model.modules() if STATE in vars(module)]
+
+    def saved(self) -> tuple[Any, ...]:
+        """The state after a step."""
+        return tuple(getattr(module, STATE) for module in self._keepers)
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Bring a request's state back before its next step; none before its first."""
+        for module, state in zip(self._keepers, saved or (None,) * len(self._keepers), strict=True):
+            setattr(module, STATE, state)
 
 
 class SimpleBatch:
@@ -69,6 +89,7 @@ class SimpleBatch:
         """
         self._loaded = loaded
         self._model: Any = loaded.model
+        self._states = _States(loaded.model)
         self._max_requests = max_requests
         self._budget_tokens = budget_tokens
         self._arrivals: queue.SimpleQueue[_Row] = queue.SimpleQueue()
@@ -211,7 +232,8 @@ class SimpleBatch:
         These are the steps of ``generate`` (``GenerationMixin._sample``), without its loop.
         """
         model, is_first = self._model, row.kwargs is None
-        kwargs = self._first_kwargs(tokens) if row.kwargs is None else row.kwargs
+        kwargs = self._first_kwargs(row, tokens) if row.kwargs is None else row.kwargs
+        self._states.restore(row.state)
         has_cache = any(kwargs.get(name) is not None for name in ALL_CACHE_NAMES)
         inputs = model.prepare_inputs_for_generation(
             tokens,
@@ -223,15 +245,19 @@ class SimpleBatch:
         row.kwargs = model._update_model_kwargs_for_generation(  # noqa: SLF001 - as generate does
             outputs, kwargs, is_encoder_decoder=False
         )
+        row.state = self._states.saved()
         scores: torch.Tensor = outputs.logits[:, -1].to(torch.float32)
         return scores
 
-    def _first_kwargs(self, tokens: torch.Tensor) -> dict[str, Any]:
+    def _first_kwargs(self, row: _Row, tokens: torch.Tensor) -> dict[str, Any]:
         model = self._model
         # No mask: nothing is padded.
         kwargs: dict[str, Any] = {"attention_mask": None, "use_cache": True}
+        if isinstance(row.terms.inputs, PictureInputs):
+            kwargs |= row.terms.inputs.on(model.device, model.dtype, tokens.size(1))
         if "position_ids" in inspect.signature(model.forward).parameters:
-            kwargs["position_ids"] = torch.arange(tokens.size(1), device=tokens.device)[None]
+            positions = model._prepare_position_ids_for_generation  # noqa: SLF001 - as generate does
+            kwargs["position_ids"] = positions(tokens, kwargs)
         if model._supports_default_dynamic_cache():  # noqa: SLF001 - as generate asks
             name = "cache_params" if "mamba" in type(model).__name__.lower() else "past_key_values"
             kwargs[name] = DynamicCache(config=self._loaded.text_config)

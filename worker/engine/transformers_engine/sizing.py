@@ -38,6 +38,10 @@ GPU_MEMORY_SHARE = 0.8
 sampled, which needs room beside the cache."""
 
 
+GPU_SHARE_BESIDE_PICTURES = 0.5
+"""The same where pictures are read: their own answers' cache and steps need memory too."""
+
+
 @dataclass(frozen=True, slots=True)
 class CachePlan:
     """What the manager makes of a card's memory."""
@@ -63,7 +67,12 @@ class _GivenMemory(PagedAttentionMemoryHandler):
 
 
 def batching_config(
-    max_requests: int, num_pages: int | None, *, is_gpu: bool, is_async: bool | None = None
+    max_requests: int,
+    num_pages: int | None,
+    *,
+    is_gpu: bool,
+    is_async: bool | None = None,
+    gpu_share: float = GPU_MEMORY_SHARE,
 ) -> ContinuousBatchingConfig:
     """The manager's configuration.
 
@@ -72,6 +81,7 @@ def batching_config(
         num_pages: of the cache; None: the manager counts.
         is_gpu: whether a GPU computes.
         is_async: whether steps are prepared while others run; None: the manager decides.
+        gpu_share: of the memory that is free on a GPU.
     """
     return ContinuousBatchingConfig(
         page_size=PAGE_TOKENS,
@@ -81,7 +91,7 @@ def batching_config(
         # With a bound its ``add_request`` would block for 10 s and then raise, under the engine's
         # lock. The bound is the number of threads that read answers: each has one.
         max_queue_size=0,
-        max_memory_percent=GPU_MEMORY_SHARE if is_gpu else None,
+        max_memory_percent=gpu_share if is_gpu else None,
         use_async_batching=is_async,
         auto_switch_to_flash=is_gpu,
     )

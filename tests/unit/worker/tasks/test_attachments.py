@@ -2,6 +2,7 @@
 
 import base64
 import functools
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_picture_alone_gets_its_one_sentence_and_no_model(run: Run) -> None:
 
 
 def test_a_picture_is_shown_to_a_model_that_can_see(run: Run) -> None:
-    picture = attached("cat.png", PNG)
+    picture = attached("cat.png", Path("docs/pictures/waiting.png").read_bytes())
 
     seen, outcome = run("", picture, is_shown_pictures=True)
 
@@ -126,6 +127,23 @@ def test_a_file_that_is_gone_with_its_first_answer_is_named_below_another(run: R
     assert seen == ["Look again"]
     told = "I keep no file after its answer: send cat.png again with it."
     assert outcome.reply == Done(f"Seen.\n\n*({told})*")
+
+
+def test_a_damaged_picture_is_named_and_the_question_answered(run: Run) -> None:
+    seen, outcome = run("Look", attached("cat.png", PNG), is_shown_pictures=True)
+
+    told = "The picture cat.png is damaged, so I left it out."
+    assert seen == ["Look"]
+    assert outcome.reply == Done(f"Seen.\n\n*({told})*")
+    assert outcome.memory.job is not None
+    assert outcome.memory.job.attachments == (Attachment("cat.png", note=told),)
+
+
+def test_a_damaged_picture_alone_gets_its_one_sentence_and_no_model(run: Run) -> None:
+    seen, outcome = run("", attached("cat.png", PNG), is_shown_pictures=True)
+
+    assert seen == []
+    assert outcome.reply == Done("*(The picture cat.png is damaged, so I left it out.)*")
 
 
 def test_a_picture_that_the_model_cannot_see_is_named(run: Run) -> None:
