@@ -4,11 +4,12 @@ import itertools
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shared.settings import read_settings
+from tests.hostile.reading import Reading
 from worker.chat_model import chat_model_of
 from worker.engine.protocol import Request, Sampling
 from worker.tasks.generate import ChatModel
@@ -26,21 +27,34 @@ class Answers:
     chat_model: ChatModel
     gaps: list[tuple[float, float]] = field(default_factory=list)
     """When a piece came, and how long after the one before; in seconds."""
+    alone: list[tuple[float, float]] = field(default_factory=list)
+    """When answers were written and no file was read."""
     is_over: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, seconds: float) -> float:
-        """Let them be written for so long, once all have begun; return when that time began."""
+    def write_alone(self, seconds: float) -> None:
+        """Let them be written for so long, once all have begun."""
         while len(self.gaps) < NUM_ANSWERS * 4:
             time.sleep(0.1)
         begun_s = time.monotonic()
         time.sleep(seconds)
-        return begun_s
+        self.alone.append((begun_s, time.monotonic()))
 
-    def gap_s(self, begun_s: float, ended_s: float | None) -> float:
-        """The median time between two pieces of an answer in this time; 0 if there were none."""
-        until_s = time.monotonic() if ended_s is None else ended_s
-        found = [gap for at_s, gap in list(self.gaps) if begun_s <= at_s <= until_s]
-        return statistics.median(found) if found else 0.0
+    @property
+    def alone_s(self) -> float:
+        """The median time between two pieces while no file is read."""
+        return statistics.median(self._gaps(self.alone))
+
+    def slower(self, readings: Sequence[Reading]) -> float:
+        """How many times longer it is while these are read; 0 if no piece came meanwhile."""
+        gaps = self._gaps([(each.begun_s, each.begun_s + each.seconds) for each in readings])
+        return statistics.median(gaps) / self.alone_s if gaps else 0.0
+
+    def _gaps(self, spans: Sequence[tuple[float, float]]) -> list[float]:
+        return [
+            gap
+            for at_s, gap in list(self.gaps)
+            if any(begun_s <= at_s <= ended_s for begun_s, ended_s in spans)
+        ]
 
     def write(self, number: int) -> None:
         """Write one answer after the other."""
