@@ -7,13 +7,13 @@ from bots.platforms import discord_access, slack_access, slack_cipher
 from bots.slack.sdk import client as slack_client
 from bots.slack.sdk.client import SlackAccess
 from shared.checks import Check, print_checks
-from shared.errors import StartupError
+from shared.errors import PlatformUnreachableError, StartupError
 from shared.preferences import Quota
 from shared.settings import Settings
 
 
 async def report(settings: Settings) -> int:
-    """Print one line per check; the exit code is 1 if a check failed."""
+    """Print one line per check; the exit code is 1 if one failed, or that of all that failed."""
     checks: list[Check] = []
     if settings.runs_slack:
         checks.extend(await _check_slack(settings))
@@ -32,9 +32,15 @@ async def _check_slack(settings: Settings) -> list[Check]:
     try:
         me = await slack_client.identify(access)
     except StartupError as error:
-        return [Check.fail("slack", str(error))]
+        return [_fault("slack", error)]
     known = Check.ok("slack", f"user {me.user_id} in workspace {me.team_id}")
     return [known, await _check_way_in(access)]
+
+
+def _fault(name: str, error: StartupError) -> Check:
+    """A check that failed as the bots would: only if trying again may help has it their code."""
+    is_passing = isinstance(error, PlatformUnreachableError)
+    return Check.fail(name, str(error), error.exit_code if is_passing else 1)
 
 
 async def _check_installing(settings: Settings, access: SlackAccess) -> list[Check]:
@@ -52,7 +58,7 @@ async def _check_way_in(access: SlackAccess) -> Check:
     try:
         await slack_client.check_app_token(access)
     except StartupError as error:
-        return Check.fail("slack way in", str(error))
+        return _fault("slack way in", error)
     return Check.ok("slack way in", "Socket Mode")
 
 
@@ -60,7 +66,7 @@ async def _check_discord(settings: Settings) -> Check:
     try:
         me = await discord_serving.identify(discord_access(settings))
     except StartupError as error:
-        return Check.fail("discord", str(error))
+        return _fault("discord", error)
     if me.reads_content:
         return Check.ok("discord", f"{me.name}, reads every message it can see")
     return Check.warn(

@@ -17,7 +17,14 @@ from shared.ledger import codec, keys
 from shared.ledger import status as operating
 from shared.ledger.calls import Call, Steps
 from shared.ledger.presentation import read_final
-from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
+from shared.ledger.redis_health import (
+    NO_REDIS,
+    REFUSED,
+    not_redis,
+    require_healthy,
+    require_redis,
+    unreachable,
+)
 from shared.ledger.status import WorkerState
 from shared.repeated_faults import FAULTS
 from shared.replies import Final, Snapshot
@@ -187,10 +194,26 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
             # else; redis-py's own retries take seconds and do not stop when cancelled.
             retry=Retry(NoBackoff(), 1),
         )
+    except (ValueError, OSError) as error:
+        raise unreachable(redis_url, error) from error
+    try:
+        await _check(client, redis_url, allow_volatile=allow_volatile)
+    except RedisUnavailableError:
+        await client.aclose(close_connection_pool=True)
+        raise
+    return AsyncStore(client, num_replicas)
+
+
+async def _check(client: redis.asyncio.Redis, redis_url: str, *, allow_volatile: bool) -> None:
+    try:
         info: Any = await client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error
-    except (redis.RedisError, ValueError, OSError) as error:
+    except redis.InvalidResponse as error:
+        raise not_redis(redis_url) from error
+    except (redis.RedisError, OSError) as error:
         raise unreachable(redis_url, error) from error
+    except NO_REDIS as error:
+        raise not_redis(redis_url) from error
+    require_redis(redis_url, info)
     require_healthy(info, allow_volatile=allow_volatile)
-    return AsyncStore(client, num_replicas)

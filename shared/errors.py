@@ -45,6 +45,7 @@ ParleyError
     ├── ModelServerSilentError
     ├── TokenError
     ├── PlatformUnreachableError
+    │   └── NotThePlatformError       something else answers at its address
     └── PortInUseError
 """
 # Pure. Uses babel.
@@ -444,6 +445,19 @@ class PlatformUnreachableError(StartupError):
     def __init__(self, platform: str, url: str, reason: str) -> None:
         super().__init__(
             f"{platform} does not answer at {url} ({reason}): check this machine's network."
+        )
+
+
+class NotThePlatformError(PlatformUnreachableError):
+    """What answers at a platform's address is not the platform: a proxy, or another server."""
+
+    def __init__(self, platform: str, url: str, reason: str) -> None:
+        """``reason``: what it answered."""
+        setting = f"PARLEY_{platform.upper()}_API_URL"
+        StartupError.__init__(
+            self,
+            f"What answers at {url} is not {platform} ({reason}): correct {setting}, or the proxy "
+            "before it.",
         )
 
 

@@ -7,7 +7,14 @@ import redis
 from shared.connections.blocking import client_of
 from shared.errors import RedisUnavailableError
 from shared.ledger.calls import Call
-from shared.ledger.redis_health import REFUSED, require_healthy, unreachable
+from shared.ledger.redis_health import (
+    NO_REDIS,
+    REFUSED,
+    not_redis,
+    require_healthy,
+    require_redis,
+    unreachable,
+)
 from shared.repeated_faults import FAULTS
 
 T = TypeVar("T")
@@ -47,10 +54,18 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
         )
+    except (ValueError, OSError) as error:
+        raise unreachable(redis_url, error) from error
+    try:
         info: Any = client.info()
     except redis.AuthenticationError as error:
         raise RedisUnavailableError(REFUSED) from error
-    except (redis.RedisError, ValueError, OSError) as error:
+    except redis.InvalidResponse as error:
+        raise not_redis(redis_url) from error
+    except (redis.RedisError, OSError) as error:
         raise unreachable(redis_url, error) from error
+    except NO_REDIS as error:
+        raise not_redis(redis_url) from error
+    require_redis(redis_url, info)
     require_healthy(info, allow_volatile=allow_volatile)
     return BlockingStore(client)

@@ -227,7 +227,8 @@ class DiscordAdapter:
 
     async def _look_at(self, place: DiscordPlace, window: BackfillWindow) -> int:
         after = id_at(window.start_s(place.mark))
-        found = await self._client().history(place, after, MAX_MESSAGES)
+        history = await self._client().history(place, after, MAX_MESSAGES)
+        found = [facts for facts in history if window.holds(place.mark, str(facts.message))]
         for facts in found:
             await self._take(facts, is_found=True)
         return len(found)

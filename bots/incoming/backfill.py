@@ -49,14 +49,25 @@ class BackfillWindow:
 
     @property
     def earliest_s(self) -> float:
-        """The time before which nothing is read."""
-        return self.seen.now_s - self.lookback_s
+        """The time before which nothing is read, whatever the platform returns.
+
+        What is older than the installation was never asked of us: a ledger that is new, or was
+        emptied, knows none of the questions that were answered before.
+        """
+        return max(self.seen.now_s - self.lookback_s, self.seen.installed_at_s)
 
     def start_s(self, channel: str) -> float:
         """The time after which a channel's messages are read."""
         latest = self.seen.latest.get(channel)
         seen_s = self.time_of(latest) if latest else self.seen.alive_at_s or self.seen.now_s
         return max(seen_s - OVERLAP_S, self.earliest_s)
+
+    def holds(self, channel: str, message: str) -> bool:
+        """Whether a message is of the time that is looked at.
+
+        Not every server that speaks a platform's protocol knows its parameters of time.
+        """
+        return self.time_of(message) >= self.start_s(channel)
 
     def has_news(self, channel: str, latest: str) -> bool:
         """Whether a channel with this latest message may have missed messages."""

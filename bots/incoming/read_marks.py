@@ -5,6 +5,7 @@ messages are compared by their ids, which grow with time on Slack and on Discord
 """
 
 import asyncio
+import dataclasses
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -48,12 +49,18 @@ redis.call('EXPIRE', ARGV[1], {LIFETIME_S})
 return 1
 """
 
-READ = """
--- ARGV: hash, sorted set. Returns {now in ms, threads, channel, message, channel, message, ...}.
+READ = f"""
+-- ARGV: hash, sorted set, key of the installation's time. Returns {{now in ms, that time in ms,
+-- threads, channel, message, channel, message, ...}}. The first to ask is the installation; marks
+-- without one are from a version that did not note it.
 local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local is_older = redis.call('HEXISTS', ARGV[1], '{ALIVE}') == 1
+redis.call('SET', ARGV[3], is_older and 0 or string.format('%.0f', now), 'NX')
 local answer = redis.call('HGETALL', ARGV[1])
 table.insert(answer, 1, redis.call('ZREVRANGE', ARGV[2], 0, -1))
-table.insert(answer, 1, time[1] * 1000 + math.floor(time[2] / 1000))
+table.insert(answer, 1, tonumber(redis.call('GET', ARGV[3])))
+table.insert(answer, 1, now)
 return answer
 """
 
@@ -70,6 +77,8 @@ class Seen:
     """Channel -> the latest message that was seen."""
     threads: tuple[str, ...] = ()
     """Threads that we took part in lately, the latest first."""
+    installed_at_s: float = 0.0
+    """When a process began for the first time, in seconds since 1970; 0 if that is not known."""
 
 
 def is_later(message: str, than: str) -> bool:
@@ -83,7 +92,9 @@ class ReadMarks:
     def __init__(self, store: AsyncStore, platform: str) -> None:
         self._store = store
         self._keys = (keys.seen(platform), keys.threads(platform))
+        self._installed = keys.installed(platform)
         self._alive_at_s: float | None = None
+        self._installed_at_s = 0.0
         self._latest: dict[str, str] = {}
         self._changed: dict[str, str] = {}
         self._threads: OrderedDict[str, None] = OrderedDict()
@@ -103,14 +114,32 @@ class ReadMarks:
     async def read(self) -> Seen:
         """What all processes have seen so far; while Redis is away, what this one has."""
         try:
-            seen = await self._store.run(Call(READ, self._keys, _read))
+            seen = await self.read_all()
         except LEDGER_AWAY:
-            return Seen(time.time(), self._alive_at_s, dict(self._latest))
+            return self.known()
         for channel, message in seen.latest.items():
             if is_later(message, self._latest.get(channel, "")):
                 self._latest[channel] = message
         self._alive_at_s = seen.alive_at_s
-        return Seen(seen.now_s, seen.alive_at_s, dict(self._latest), seen.threads)
+        self._installed_at_s = seen.installed_at_s
+        return dataclasses.replace(seen, latest=dict(self._latest))
+
+    def known(self) -> Seen:
+        """What this process has seen so far, without asking Redis."""
+        return Seen(
+            time.time(),
+            self._alive_at_s,
+            dict(self._latest),
+            installed_at_s=self._installed_at_s,
+        )
+
+    async def read_all(self) -> Seen:
+        """What is written of what all processes have seen.
+
+        Raises:
+            redis.RedisError, TimeoutError, OSError: Redis is away.
+        """
+        return await self._store.run(Call(READ, (*self._keys, self._installed), _read))
 
     async def flush(self) -> None:
         """Write the changes, and the time at which this process still listened.
@@ -142,7 +171,7 @@ class ReadMarks:
 
 
 def _read(raw: Raw) -> Seen:
-    now_ms, threads, *words = raw
+    now_ms, installed_ms, threads, *words = raw
     latest = dict(_pairs(words))
     alive_at_ms = latest.pop(ALIVE, None)
     return Seen(
@@ -150,6 +179,7 @@ def _read(raw: Raw) -> Seen:
         alive_at_s=int(alive_at_ms) / MS if alive_at_ms else None,
         latest=latest,
         threads=tuple(text_of(thread) for thread in _as_list(threads)),
+        installed_at_s=int(installed_ms) / MS,
     )
 
 

@@ -4,13 +4,14 @@ Slack sends again what is not acknowledged, so nothing is spooled here.
 """
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from bots.adapter import all_or_none
-from bots.incoming.backfill import BackfillWindow, backfill
+from bots.incoming.backfill import WAIT_S, BackfillWindow, backfill
 from bots.incoming.privacy import Forgetter
 from bots.incoming.read_marks import ReadMarks, Seen
 from bots.incoming.reception import AWAY, LEDGER_AWAY
@@ -61,6 +62,9 @@ class SlackAdapter:
         self._forgetter = forgetter
         self._marks = hindsight.marks
         self._num_looking = 0
+        self._missed: Seen | None = None
+        """What had been seen when an event was first not accepted; None if none is missed."""
+        self._has_missed = asyncio.Event()
         self._app = EventsApp(access, authorize, self)
 
     async def run(self) -> None:
@@ -73,7 +77,12 @@ class SlackAdapter:
             await self._app.close()
 
     async def _serve(self, seen: Seen) -> None:
-        parts = (self._start(seen), self._workspaces.run(), self._marks.run(self._is_listening))
+        parts = (
+            self._start(seen),
+            self._workspaces.run(),
+            self._marks.run(self._is_listening),
+            self._make_up(),
+        )
         if not self._is_by_socket:
             log.info("slack_ready", way_in="http")
             await all_or_none(*parts)
@@ -112,6 +121,7 @@ class SlackAdapter:
                 await workspace.take(body)
         except LEDGER_AWAY as error:
             log.warning("event_not_accepted", error=type(error).__name__)
+            self._note_missed()
             return False
         return True
 
@@ -165,6 +175,31 @@ class SlackAdapter:
 
     async def _after_gap(self) -> None:
         await self._look_back(await self._marks.read())
+
+    def _note_missed(self) -> None:
+        """Remember what had been seen: Slack sends an event again for some minutes, or never."""
+        if self._missed is None:
+            seen = self._marks.known()
+            self._missed = dataclasses.replace(seen, alive_at_s=seen.now_s)
+            self._has_missed.set()
+
+    async def _make_up(self) -> None:
+        """Whenever events were not accepted, run a backfill once the ledger is back."""
+        while True:
+            await self._has_missed.wait()
+            try:
+                now = await self._marks.read_all()
+            except LEDGER_AWAY:
+                await asyncio.sleep(WAIT_S)
+                continue
+            missed, self._missed = self._missed, None
+            self._has_missed.clear()
+            if missed is not None:
+                await self._look_back(
+                    dataclasses.replace(
+                        now, alive_at_s=missed.alive_at_s, latest={**now.latest, **missed.latest}
+                    )
+                )
 
     async def _look_back(self, seen: Seen) -> None:
         """Run a backfill for the time without a connection."""

@@ -17,7 +17,7 @@ from typing import Any
 import redis
 import redis.sentinel
 
-from shared.checks import Check, print_checks
+from shared.checks import Check, one_code, print_checks
 from shared.cli.embedded_redis import find_redis_server
 from shared.cli.operator import open_operator_connection
 from shared.cli.processes import python_module
@@ -28,10 +28,14 @@ from shared.ledger import keys
 from shared.ledger import status as operating
 from shared.ledger.documents import NO_VECTOR_SETS
 from shared.ledger.redis_health import (
+    NO_REDIS,
+    REFUSED,
     find_problem,
     fsync_advice,
     is_this_machine,
+    not_redis,
     open_door_advice,
+    require_redis,
     unreachable,
 )
 from shared.settings import Settings
@@ -46,7 +50,7 @@ PARTS = {"bots": "discord", "worker": "torch"}
 
 
 def report(settings: Settings) -> int:
-    """Print every check; the exit code is 1 if one failed."""
+    """Print every check; the exit code is 1 if one failed, or that of all that failed."""
     checks = [_check_python()]
     if settings.redis_url is None:
         checks.append(_check_embedded_redis())
@@ -59,7 +63,8 @@ def report(settings: Settings) -> int:
         if importlib.util.find_spec(library) is None:
             print_checks([Check.warn(module, "not installed here")])
             continue
-        code |= subprocess.run(python_module(module, "doctor"), check=False).returncode  # noqa: S603 - our own modules
+        ended = subprocess.run(python_module(module, "doctor"), check=False)  # noqa: S603 - our own modules
+        code = one_code(code, ended.returncode)
     return code
 
 
@@ -99,7 +104,10 @@ def _has_worker_here(redis_url: str) -> bool:
 
 
 def _connect(url: str) -> redis.Redis:
-    return client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    try:
+        return client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    except ValueError as error:
+        raise unreachable(url, error) from error
 
 
 def _check_python() -> Check:
@@ -121,14 +129,21 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
     try:
         with _connect(url) as client:
             info: Any = client.info()
+            require_redis(url, info)
             server_s = float(client.time()[0])
             fsync = _ask_fsync(client)
             has_vectors = _has_vector_sets(client)
         door = _check_door(url)
-    except SettingsError as error:
+    except (RedisUnavailableError, SettingsError) as error:
         return [Check.fail("redis", str(error))]
-    except (redis.RedisError, ValueError, OSError) as error:
+    except redis.AuthenticationError:
+        return [Check.fail("redis", REFUSED)]
+    except redis.InvalidResponse:
+        return [Check.fail("redis", str(not_redis(url)))]
+    except (redis.RedisError, OSError) as error:
         return [Check.fail("redis", str(unreachable(url, error)))]
+    except NO_REDIS:
+        return [Check.fail("redis", str(not_redis(url)))]
     problem = find_problem(info, allow_volatile=allow_volatile)
     mode = "append-only" if info.get("aof_enabled") else "volatile"
     found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"

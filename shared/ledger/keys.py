@@ -320,6 +320,11 @@ def threads(platform: str) -> str:
     return f"{PREFIX}threads:{platform}"
 
 
+def installed(platform: str) -> str:
+    """String: when a bots process first served a platform with this Redis, in ms. Kept for ever."""
+    return f"{PREFIX}installed:{platform}"
+
+
 def lookback(platform: str) -> str:
     """String: exists while a process runs a backfill."""
     return f"{PREFIX}lookback:{platform}"

@@ -1,6 +1,7 @@
 """Whether a Redis is safe for jobs: pure checks of ``INFO``."""
 
 import ipaddress
+import re
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from shared.errors import RedisUnavailableError
 MIN_VERSION = (7, 0)
 """From 7.0 on XAUTOCLAIM returns the three values used here."""
 
+NO_REDIS = (AttributeError, TypeError, ValueError, LookupError, RecursionError)
+"""What redis-py raises when an answer has another form than Redis's."""
 REFUSED = "Redis refuses the user or password in PARLEY_REDIS_URL: correct it."
 
 
@@ -22,7 +25,7 @@ def find_problem(info: Mapping[str, Any], *, allow_volatile: bool) -> str | None
         allow_volatile: whether the operator accepts losing messages when Redis stops.
     """
     version = str(info.get("redis_version", "0.0"))
-    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
         return f"Redis is {version}; Parley needs 7.0 or newer."
     if allow_volatile:
         return None
@@ -38,6 +41,20 @@ def find_problem(info: Mapping[str, Any], *, allow_volatile: bool) -> str | None
             "noeviction, or set PARLEY_ALLOW_VOLATILE_REDIS=1 to accept that."
         )
     return None
+
+
+def require_redis(url: str, info: object) -> None:
+    """Refuse what is no Redis.
+
+    Args:
+        url: its address.
+        info: the result of redis-py's ``info()``.
+
+    Raises:
+        RedisUnavailableError: it is another server.
+    """
+    if not isinstance(info, Mapping) or "redis_version" not in info:
+        raise not_redis(url)
 
 
 def require_healthy(info: Mapping[str, Any], *, allow_volatile: bool) -> None:
@@ -100,11 +117,22 @@ def is_this_machine(host: str) -> bool:
 
 def unreachable(url: str, error: Exception) -> RedisUnavailableError:
     """The error of a Redis that does not answer; without the URL's password."""
-    parts = urllib.parse.urlsplit(url)
-    place = f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an empty address"
-    is_tls = parts.scheme.startswith("rediss")
+    place = _place(url)
+    is_tls = urllib.parse.urlsplit(url).scheme.startswith("rediss")
     return RedisUnavailableError(
         tls.explain(error, place, is_tls=is_tls)
         or f"Redis does not answer at {place} ({type(error).__name__}): start it, or correct "
         "PARLEY_REDIS_URL."
     )
+
+
+def not_redis(url: str) -> RedisUnavailableError:
+    """The error of something else that answers at its address; without the URL's password."""
+    return RedisUnavailableError(
+        f"What answers at {_place(url)} is not Redis: correct PARLEY_REDIS_URL."
+    )
+
+
+def _place(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an empty address"

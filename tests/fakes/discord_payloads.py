@@ -250,7 +250,7 @@ def _message_body(world: "World", message: Message, *, is_shown: bool) -> Json:
     mentioned = [world.users[i] for i in world.mentioned_ids(message) if i in world.users]
     edited = message.edited_at
     files = [attachment_json(world, message, item) for item in message.attachments]
-    return {
+    body = {
         "id": str(message.id),
         "channel_id": str(message.channel_id),
         "type": int(message.kind),
@@ -268,6 +268,8 @@ def _message_body(world: "World", message: Message, *, is_shown: bool) -> Json:
         "components": message.components if is_shown else [],
         "flags": message.flags,
     }
+    omitted = world.settings.omitted
+    return {name: value for name, value in body.items() if value or name not in omitted}
 
 
 def _message_extras(world: "World", message: Message) -> Json:

@@ -110,6 +110,10 @@ class Settings:
     is_gateway_down: bool = False
     # While false, every file's address answers 404, as one whose day is over does.
     hands_out_files: bool = True
+    # Whether `after`, `around` and `before` are not known, and the latest messages are returned.
+    ignores_times: bool = False
+    # What messages lack here, as they do on servers that leave out what is empty.
+    omitted: frozenset[str] = frozenset()
     # Seconds for every lifetime and window above; a test may pass its own.
     clock: Callable[[], float] = time.monotonic
 

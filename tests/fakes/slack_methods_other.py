@@ -47,7 +47,9 @@ def auth_test(store: Store, call: Call) -> Json:
 def conversations_history(store: Store, call: Call) -> Json:
     """conversations.history: what stands in the channel itself, newest first."""
     channel = member_channel(store, call)
-    found = [m for m in store.messages(channel.id) if _is_in_history(m) and _is_in_span(m, call)]
+    found = [
+        m for m in store.messages(channel.id) if _is_in_history(m) and _is_in_span(store, m, call)
+    ]
     return _page(store, call, found[::-1])
 
 
@@ -59,7 +61,7 @@ def conversations_replies(store: Store, call: Call) -> Json:
     replies = store.thread(channel.id, root_ts)
     if root is None and not replies:
         raise ApiError("thread_not_found")
-    found = [m for m in replies if _is_in_span(m, call)]
+    found = [m for m in replies if _is_in_span(store, m, call)]
     return _page(store, call, [root, *found] if root else found)
 
 
@@ -68,7 +70,9 @@ def _is_in_history(message: Message) -> bool:
     return is_shown and not message.deleted and not message.is_ephemeral_for
 
 
-def _is_in_span(message: Message, call: Call) -> bool:
+def _is_in_span(store: Store, message: Message, call: Call) -> bool:
+    if store.settings.ignores_times:
+        return True
     oldest = _read_ts(call, "oldest", "0")
     latest = _read_ts(call, "latest", "Infinity")
     ts = ts_order(message.ts)

@@ -78,6 +78,9 @@ class Settings:
     # (github.com/slackapi/python-slack-sdk/issues/1658).
     num_file_refusals: int = 0
 
+    # Whether histories are returned whole, as servers do that do not know `oldest` and `latest`.
+    ignores_times: bool = False
+
     # Kinds of blocks that this workspace does not take.
     refused_blocks: frozenset[str] = frozenset()
 

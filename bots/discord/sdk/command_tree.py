@@ -89,6 +89,17 @@ FAILED = "Something went wrong with this command. Please try it again."
 CHANGED = "This command has changed since you opened Discord: reload it (Ctrl+R) and try again."
 
 
+MAX_WHY_CHARS = 300
+
+
+def _why(error: Exception) -> str:
+    """What Discord said: which command it refuses, and for which of its fields."""
+    if isinstance(error, discord.HTTPException):
+        said = str(error) if isinstance(error, app_commands.CommandSyncFailure) else error.text
+        return f"HTTP {error.status}: {' '.join(said.split())}"[:MAX_WHY_CHARS]
+    return " ".join(str(error).split())[:MAX_WHY_CHARS]
+
+
 class CommandTranslator(app_commands.Translator):
     """Names and descriptions in the language of a person's Discord."""
 
@@ -140,7 +151,7 @@ class Commands(app_commands.CommandTree[Client]):
         try:
             await self.sync()
         except AWAY as error:
-            log.warning("commands_not_synced", error=type(error).__name__)
+            log.warning("commands_not_synced", error=type(error).__name__, why=_why(error))
         else:
             log.info("commands_synced", num_commands=len(COMMANDS) + len(MENUS))
 

@@ -41,7 +41,7 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
     original = reference.resolved if reference else None
     role = message.guild.self_role if message.guild else None
     is_persons = message.type in PERSONS_TYPES and message.webhook_id is None
-    names = {user.id: user.display_name for user in message.mentions}
+    names = {user.id: user.display_name for user in getattr(message, "mentions", ())}
     return Facts(
         place=place_of(message.channel),
         message=message.id,
@@ -52,7 +52,7 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
         is_from_bot=is_persons and message.author.bot,
         mentioned=frozenset({*message.raw_mentions, *message.raw_role_mentions}),
         pinged=frozenset(names),
-        names=names | {role.id: role.name for role in message.role_mentions},
+        names=names | {role.id: role.name for role in getattr(message, "role_mentions", ())},
         reply_to=reference.message_id if reference else None,
         reply_to_author=original.author.id if isinstance(original, discord.Message) else None,
         roles=roles_of(message.author),
@@ -68,8 +68,11 @@ def facts_of(message: discord.Message, me: discord.ClientUser | None) -> Facts:
 
 
 def _ids_of(message: discord.Message) -> Iterator[str]:
-    """The ids of a message's buttons."""
-    for row in message.components:
+    """The ids of a message's buttons.
+
+    What a server leaves out of a message, discord.py leaves out of its object.
+    """
+    for row in getattr(message, "components", ()):
         if isinstance(row, discord.ActionRow):
             yield from filter(None, (child.custom_id for child in row.children))
 

@@ -1,7 +1,8 @@
 """Translates discord.py's exceptions into ours, with their cause; lists Discord's error codes."""
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 
 import aiohttp
@@ -9,6 +10,7 @@ import discord
 
 from shared.errors import (
     MessageGoneError,
+    NotThePlatformError,
     PlatformSilentError,
     PlatformUnavailableError,
     PlatformUnreachableError,
@@ -20,6 +22,12 @@ from shared.errors import (
 SHORTEST_WAIT_S = 1.0
 UNKNOWN_MESSAGE = 10008
 BAD_TOKEN_CLOSE = 4004
+LOGIN_S = 60.0
+"""discord.py tries five times, in 25 s; no answer at all it would wait for much longer."""
+HTTP_SERVER_ERROR = 500
+NO_API = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What discord.py raises when an answer is not of the form of Discord's."""
+NO_API_REASON = "its answer has another form"
 REFUSED = "Discord refuses DISCORD_TOKEN: copy it again from your application's page, Bot."
 
 
@@ -55,6 +63,41 @@ def _rate_limited(error: discord.HTTPException) -> RateLimitedError:
     headers = error.response.headers
     wait_s = float(headers.get("Retry-After") or 0.0)
     return RateLimitedError(max(SHORTEST_WAIT_S, wait_s), is_everywhere="Via" not in headers)
+
+
+@contextlib.asynccontextmanager
+async def login_faults(api_url: str) -> AsyncIterator[None]:
+    """Raise what shows that something else than Discord answers as ours.
+
+    Only for a login: later, the same exceptions are faults of ours.
+
+    Raises:
+        NotThePlatformError: a proxy's page, another server, or another form of answer.
+        TimeoutError: nothing is answered.
+    """
+    try:
+        async with asyncio.timeout(LOGIN_S):
+            yield
+    except (discord.LoginFailure, discord.HTTPException) as error:
+        refusal = error.__cause__ if isinstance(error, discord.LoginFailure) else error
+        if isinstance(refusal, discord.HTTPException) and _is_foreign(refusal):
+            reason = f"HTTP {refusal.status}"
+            raise NotThePlatformError("Discord", api_url, reason) from error
+        raise
+    except (aiohttp.TooManyRedirects, aiohttp.ContentTypeError, *NO_API) as error:
+        raise NotThePlatformError("Discord", api_url, NO_API_REASON) from error
+
+
+def _is_foreign(error: discord.HTTPException) -> bool:
+    """Whether Discord cannot have answered so: its refusals are JSON with a message.
+
+    Of those without a code only a refused token is Discord's at this address.
+    """
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTP_SERVER_ERROR:
+        return False
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return not str(error.text).startswith("401")
+    return error.code == 0
 
 
 @contextlib.contextmanager

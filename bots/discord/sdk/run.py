@@ -10,7 +10,7 @@ from bots.discord.sdk import account
 from bots.discord.sdk.buttons import ActionButton
 from bots.discord.sdk.client import Client, DiscordAccess, DiscordEventHandler
 from bots.discord.sdk.command_tree import Commands
-from bots.discord.sdk.errors import start_up_faults
+from bots.discord.sdk.errors import login_faults, start_up_faults
 from bots.discord.sdk.surface import DiscordSurface
 from bots.tasks import end
 from shared.logs import get_logger
@@ -28,13 +28,19 @@ async def serve(
 
     Raises:
         TokenError: Discord does not know the token.
-        PlatformUnreachableError: it does not answer.
+        PlatformUnreachableError: it does not answer, or something else does.
     """
+    _never_speak()
     try:
         await _connect(access, surface, Client(access, event_handler, reads_content=True))
     except discord.PrivilegedIntentsRequired:
         log.warning("discord_without_message_content")
         await _connect(access, surface, Client(access, event_handler, reads_content=False))
+
+
+def _never_speak() -> None:
+    """Keep discord.py from warning that it lacks what only voice channels need."""
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
 async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Client) -> None:
@@ -43,7 +49,8 @@ async def _connect(access: DiscordAccess, surface: DiscordSurface, client: Clien
     commands = Commands(client, user_installs=access.user_installs)
     with start_up_faults(access.api_url):
         async with client:
-            await client.login(access.token)
+            async with login_faults(access.api_url):
+                await client.login(access.token)
             publishing = asyncio.create_task(commands.publish())
             try:
                 await client.connect()
@@ -64,10 +71,14 @@ async def identify(access: DiscordAccess) -> DiscordIdentity:
 
     Raises:
         TokenError: it does not know the token.
-        PlatformUnreachableError: it does not answer.
+        PlatformUnreachableError: it does not answer, or something else does.
     """
+    _never_speak()
     with start_up_faults(access.api_url):
-        async with discord.Client(intents=discord.Intents.none()) as client:
+        async with (
+            login_faults(access.api_url),
+            discord.Client(intents=discord.Intents.none()) as client,
+        ):
             discord.http.Route.BASE = access.api_url.rstrip("/")
             await client.login(access.token)
             application = await client.application_info()

@@ -96,10 +96,14 @@ class SlackBackfill:
         self, messages: Sequence[Json], span: BackfillSpan, window: BackfillWindow, take: Taker
     ) -> int:
         conversation = span.conversation
+        num_found = 0
         for message in messages:
+            if not window.holds(conversation.id, str(message.get("ts") or 0)):
+                continue
+            num_found += 1
             body = events.history_body(
                 message, conversation.id, self._me, is_direct=conversation.is_direct
             )
             if body is not None:
                 await take(body, window.seen.now_s)
-        return len(messages)
+        return num_found

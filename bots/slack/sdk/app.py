@@ -21,6 +21,10 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.logger.messages import (
+    warning_client_prioritized_and_token_skipped,
+    warning_token_skipped,
+)
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
@@ -30,7 +34,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from bots.slack.event_gate import EventGate
 from bots.slack.parse.events import EventType, name_of
 from bots.slack.parse.payloads import Json, read_body
-from bots.slack.sdk.client import Account, SlackAccess, make_client, socket_faults
+from bots.slack.sdk.client import START_S, Account, SlackAccess, make_client, socket_faults
 from bots.slack.sdk.errors import translated
 from shared.logs import get_logger
 
@@ -81,6 +85,13 @@ class SlackEventHandler(Protocol):
         ...
 
 
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    return record.getMessage() not in {
+        warning_client_prioritized_and_token_skipped(),
+        warning_token_skipped(),
+    }
+
+
 class EventsApp:
     """Receives Slack's events, by Socket Mode or by HTTP, for one handler."""
 
@@ -90,7 +101,11 @@ class EventsApp:
         self._access = access
         self._event_handler = event_handler
         self._gate = EventGate()
+        # Bolt warns that it does not use SLACK_BOT_TOKEN, which it finds in the environment.
+        quiet = logging.getLogger("slack_bolt.quiet")
+        quiet.addFilter(_is_worth_reading)
         self._app = AsyncApp(
+            logger=quiet,
             name="parley",  # or Bolt looks for one in all the source files of the stack, for 0.1 s
             client=make_client(access, is_idempotent=True),
             authorize=authorize,
@@ -241,7 +256,11 @@ class SocketModeConnection:
             PlatformUnreachableError: it does not answer.
         """
         with socket_faults(self._access):
-            self._client.wss_uri = await self._client.issue_new_wss_url()
+            async with asyncio.timeout(START_S):
+                url = await self._client.issue_new_wss_url()
+            if not isinstance(url, str) or not url:
+                raise TypeError("There is no address of a socket.")
+            self._client.wss_uri = url
         await self._client.connect()  # type: ignore[no-untyped-call]  # no types
 
     async def session(self) -> object | None:

@@ -1,5 +1,6 @@
 """Slack's Web API clients, the calls that they may repeat, and the bot's identity."""
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ CALL_TIMEOUT_S = 10
 POST_TIMEOUT_S = 30
 """A post that is given up may still appear later, unseen: waiting for it is better."""
 MAX_RATE_LIMIT_RETRIES = 3
+START_S = 60
+"""For each call of a start, with its retries: a proxy may ask for an hour's patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,18 @@ async def identify(access: SlackAccess) -> Identity:
 
     Raises:
         TokenError: Slack does not know the token.
-        PlatformUnreachableError: Slack does not answer.
+        PlatformUnreachableError: Slack does not answer, or something else does.
     """
     where = "copy it again from your app's page, OAuth & Permissions"
     with start_up_faults(access.api_url, "SLACK_BOT_TOKEN", where):
-        answer = await make_client(access, is_idempotent=True).auth_test()
+        async with asyncio.timeout(START_S):
+            answer = await make_client(access, is_idempotent=True).auth_test()
+        user_id, team_id = answer.get("user_id"), answer.get("team_id")
+        if not isinstance(user_id, str) or not isinstance(team_id, str):
+            raise TypeError("An identity has two ids.")
     return Identity(
-        user_id=str(answer["user_id"]),
-        team_id=str(answer["team_id"]),
+        user_id,
+        team_id,
         url=str(answer.get("url") or ""),
         enterprise_id=str(answer.get("enterprise_id") or ""),
     )
@@ -99,9 +106,10 @@ async def check_app_token(access: SlackAccess) -> None:
         PlatformUnreachableError: Slack does not answer.
     """
     with socket_faults(access):
-        await make_client(access, is_idempotent=True).apps_connections_open(
-            app_token=access.app_token or ""
-        )
+        async with asyncio.timeout(START_S):
+            await make_client(access, is_idempotent=True).apps_connections_open(
+                app_token=access.app_token or ""
+            )
 
 
 def socket_faults(access: SlackAccess) -> contextlib.AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from shared.errors import (
     ElsewhereError,
     MessageGoneError,
+    NotThePlatformError,
     PlatformSilentError,
     PlatformUnavailableError,
     PlatformUnreachableError,
@@ -55,6 +56,9 @@ STREAMING_ERRORS = frozenset({"streaming_state_conflict", "cant_delete_message"}
 """Slack's errors for changing or deleting a message that is being streamed."""
 RATE_ERRORS = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 HTTP_SERVER_ERROR = 500
+NO_API = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What slack_sdk raises when an answer is not of the form of Slack's."""
+NO_API_REASON = "its answer has another form"
 
 
 class StreamingError(UndeliverableError):
@@ -70,8 +74,11 @@ def start_up_faults(api_url: str, token: str, hint: str) -> Iterator[None]:
         name, status = fault_of(error)
         if name in TOKEN_ERRORS:
             raise TokenError(f"Slack refuses {token} ({name}): {hint}.") from error
-        reason = name or f"HTTP {status}"
-        raise PlatformUnreachableError("Slack", api_url, reason) from error
+        is_slack = name or status >= HTTP_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+        fault = PlatformUnreachableError if is_slack else NotThePlatformError
+        raise fault("Slack", api_url, name or f"HTTP {status}") from error
+    except (aiohttp.ContentTypeError, *NO_API) as error:
+        raise NotThePlatformError("Slack", api_url, NO_API_REASON) from error
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise PlatformUnreachableError("Slack", api_url, type(error).__name__) from error
 
@@ -107,7 +114,8 @@ def fault_of(error: SlackApiError) -> tuple[str, int]:
     """
     response: Any = error.response
     data = getattr(response, "data", response)
-    name = str(data.get("error") or "") if isinstance(data, dict) else ""
+    said = data.get("error") if isinstance(data, dict) else None
+    name = said if isinstance(said, str) and said.isprintable() else ""
     return name, int(getattr(response, "status_code", getattr(response, "status", 0)) or 0)
 
 

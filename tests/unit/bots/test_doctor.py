@@ -1,9 +1,12 @@
-"""The bots' checks that ask no platform."""
+"""The bots' checks, where no platform answers."""
 
 import pytest
 
 from bots import doctor
 from shared.settings import Settings
+from tests.fakes.odd_server import NO_API, http, odd_server
+
+PLATFORMS = ("SLACK", "DISCORD")
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,37 @@ async def test_quotas_are_said(
     await doctor.report(Settings.model_validate(words))
 
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"},
+        {"DISCORD_TOKEN": "x" * 30},
+        {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "DISCORD_TOKEN": "x" * 30},
+    ],
+)
+async def test_doctor_ends_as_bots_do_where_something_else_answers(
+    capsys: pytest.CaptureFixture[str], settings: dict[str, str]
+) -> None:
+    with odd_server(NO_API["a page"]) as port:
+        urls = {f"PARLEY_{name}_API_URL": f"http://127.0.0.1:{port}" for name in PLATFORMS}
+        code = await doctor.report(Settings.model_validate({**settings, **urls}))
+
+    assert code == 75
+    assert "FAIL" in capsys.readouterr().out
+
+
+async def test_doctor_ends_with_1_where_a_fault_is_not_a_platforms_absence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refusal = http("200 OK", "application/json", '{"ok": false, "error": "invalid_auth"}')
+    with odd_server(refusal) as port:
+        url = f"http://127.0.0.1:{port}/api/"
+        settings = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+        code = await doctor.report(
+            Settings.model_validate({**settings, "PARLEY_SLACK_API_URL": url})
+        )
+
+    assert code == 1
+    assert "Slack refuses SLACK_BOT_TOKEN" in capsys.readouterr().out

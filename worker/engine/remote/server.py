@@ -53,6 +53,10 @@ class Server:
     num_parameters: int = TAKEN_FOR_PARAMETERS
 
 
+NO_JSON = (ValueError, RecursionError)
+"""What reading an answer raises that is no JSON, or JSON that is nested for ever."""
+
+
 class _NoListError(Exception):
     """What answers is no list of models."""
 
@@ -151,7 +155,7 @@ def _listed(client: httpx2.Client, url: str) -> dict[str, Listed]:
         raise _NoListError(f"answers {response.status_code}")
     try:
         told = response.json()
-    except ValueError as error:
+    except NO_JSON as error:
         raise _NoListError("answers something else than JSON of models") from error
     entries = told.get("data", told.get("models")) if isinstance(told, dict) else told
     if entries is None and isinstance(told, dict) and "data" in told:
@@ -220,10 +224,11 @@ def _refusal(client: httpx2.Client, url: str, model: str) -> Refusal | None:
     if not response.is_success:
         return refusal_of(response.status_code, response.text)
     try:
-        response.json()
-    except ValueError:
+        told = response.json()
+    except NO_JSON:
         return Refusal(404)
-    return None
+    is_answer = isinstance(told, dict) and isinstance(told.get("choices"), list)
+    return None if is_answer else Refusal(404)
 
 
 def _context_of(model: Listed, models: Mapping[str, Listed]) -> int | None:

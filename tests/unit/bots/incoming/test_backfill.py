@@ -70,6 +70,32 @@ def test_a_channel_is_looked_at_only_if_it_has_news(
 
 
 @pytest.mark.parametrize(
+    ("seen", "message", "is_held"),
+    [
+        ("9800", "9741", True),
+        ("9800", "9740", True),
+        ("9800", "9739", False),  # before the mark and its overlap: it was seen
+        ("9000", "9399", False),  # before the time that is looked back
+        (None, "9839", False),  # before we were last alive
+    ],
+)
+def test_a_message_counts_only_if_it_is_of_the_time_that_is_looked_at(
+    seen: str | None, message: str, *, is_held: bool
+) -> None:
+    """Whatever the platform returns."""
+    assert window({"C": seen} if seen else {}).holds("C", message) is is_held
+
+
+def test_what_is_older_than_the_installation_is_not_ours() -> None:
+    seen = Seen(NOW_S, 9_900.0, {"C": "9000"}, installed_at_s=9_850.0)
+    fresh = BackfillWindow(seen, 600.0, float)
+
+    assert [fresh.holds("C", message) for message in ("9849", "9850")] == [False, True]
+    assert fresh.start_s("D") == 9_850.0
+    assert not fresh.has_news("C", "9849")
+
+
+@pytest.mark.parametrize(
     ("message", "than", "later"),
     [
         ("2", "1", True),
