@@ -1,12 +1,15 @@
 """The worker's checks for ``parley doctor``: the models, their devices, and the prompts."""
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shared import bounds
 from shared.checks import Check, print_checks
-from shared.errors import ParleyError
+from shared.errors import ParleyError, UnreadableDocumentError
 from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
+from worker.knowledge.reader_pool import ReaderPool
 from worker.prompts.library import read_library
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ def report(settings: Settings) -> int:
             _check("embeddings", lambda: _embeddings(settings)),
             _check("sentiment", lambda: _sentiment(settings)),
             _check("translation", lambda: _translation(settings)),
+            _check_files(),
         ]
     )
 
@@ -128,6 +132,27 @@ def _check_prompts(settings: Settings) -> Check:
         return f"{len(library.templates)} prompts{where}"
 
     return _check("prompts", find)
+
+
+def _check_files() -> Check:
+    """Start a process that reads files, and tell what holds for it on this machine."""
+    with contextlib.closing(ReaderPool()) as readers:
+        try:
+            isolation = readers.isolation()
+        except UnreadableDocumentError:
+            return Check.fail(
+                "files", "no process that reads them starts; a line with `why` says how it ended"
+            )
+    if not (isolation.has_no_descriptors and isolation.has_bounded_memory):
+        return Check.warn(
+            "files", "read in a process of its own, whose memory this system does not bound"
+        )
+    network = "in no network" if isolation.has_no_network else "without connections"
+    megabytes = bounds.READ_MEMORY_BYTES // bounds.MB
+    return Check.ok(
+        "files",
+        f"read in a process of its own, {network}, with {megabytes} MB and {bounds.READ_CPU_S} s",
+    )
 
 
 def _embeddings(settings: Settings) -> str:

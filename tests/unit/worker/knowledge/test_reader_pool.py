@@ -15,16 +15,47 @@ import pytest
 from shared.errors import UnreadableDocumentError
 from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger.lifecycle import Lease
+from tests.hostile import office
 from tests.test_architecture import foreign, reached_from
 from worker.handler import RunEndedError
 from worker.knowledge.chunks import cut
 from worker.knowledge.reader_pool import ReaderPool, ReadLimits, shown_name
-from worker.knowledge.readers import read_document
+from worker.knowledge.readers import read_document, read_passages
+from worker.knowledge.readers.samples import samples
 from worker.leases import Ending, HeldLease
 
 DAMAGED = "I could not read {}: it is damaged, or too complicated."
-SLOW = b"a\n" * 2_000_000
-"""As Markdown: minutes, and gigabytes."""
+RST = b"""
+Title
+=====
+
+.. csv-table:: c
+   :header: a, b
+
+   1, 2
+
+.. list-table::
+
+   * - x
+
+.. code:: python
+
+   import os
+
+.. math:: a^2
+
+.. figure:: none.png
+
+   A caption
+
+.. |s| unicode:: 0xA9
+
+|s| :math:`x` :sub:`y` [1]_
+
+.. [1] A note.
+"""
+SLOW = b"a\n" * 999_000
+"""As Markdown: half a minute."""
 
 
 @pytest.fixture
@@ -63,6 +94,22 @@ def test_a_file_comes_back_as_it_would_be_read_here(readers: ReaderPool) -> None
 
     assert readers.read_document(text, "a.md", 1) == cut(read_document(text, "a.md", 1))
     assert readers.read_text(text, "a.md", 1, 7).text == "# Title"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *samples(),
+        ("tables.rst", RST),
+        ("packed.pdf", office.pages(3, office.WORDS)),
+        ("table.docx", office.docx(f"<w:tbl><w:tr><w:tc>{office.PARAGRAPH}</w:tc></w:tr></w:tbl>")),
+        ("old.html", b"<title>T</title><p>" + "\u0416\u0435".encode("koi8-r")),
+    ],
+)
+def test_every_format_is_read_although_nothing_can_be_opened(
+    readers: ReaderPool, name: str, content: bytes
+) -> None:
+    assert readers.read_document(content, name, 1) == read_passages(content, name, 1)
 
 
 def test_what_a_reader_says_of_a_file_is_said(readers: ReaderPool) -> None:
