@@ -2,10 +2,13 @@
 
 import socket
 
+from bots import doctor_access
 from bots.discord.sdk import run as discord_serving
+from bots.discord.sdk.run import DiscordIdentity
 from bots.platforms import discord_access, slack_access, slack_cipher
 from bots.slack.sdk import client as slack_client
 from bots.slack.sdk.client import SlackAccess
+from shared.access import AccessLists
 from shared.checks import Check, print_checks
 from shared.errors import PlatformUnreachableError, StartupError
 from shared.preferences import Quota
@@ -15,17 +18,20 @@ from shared.settings import Settings
 async def report(settings: Settings) -> int:
     """Print one line per check; the exit code is 1 if one failed, or that of all that failed."""
     checks: list[Check] = []
+    lists = await doctor_access.lists_of(settings)
     if settings.runs_slack:
-        checks.extend(await _check_slack(settings))
+        checks.extend(await _check_slack(settings, lists))
     if settings.runs_discord:
-        checks.append(await _check_discord(settings))
+        checks.extend(await _check_discord(settings, lists))
+    if checks:
+        checks.extend(doctor_access.check_open(settings, lists))
     if not checks:
         checks.append(Check.warn("platforms", "no token is set; `parley chat` needs none"))
     checks.extend((_check_quotas(settings), _check_port(settings)))
     return print_checks(checks)
 
 
-async def _check_slack(settings: Settings) -> list[Check]:
+async def _check_slack(settings: Settings, lists: AccessLists) -> list[Check]:
     access = slack_access(settings)
     if settings.is_installed:
         return await _check_installing(settings, access)
@@ -34,7 +40,8 @@ async def _check_slack(settings: Settings) -> list[Check]:
     except StartupError as error:
         return [_fault("slack", error)]
     known = Check.ok("slack", f"user {me.user_id} in workspace {me.team_id}")
-    return [known, await _check_way_in(access)]
+    named = await doctor_access.check_slack(access, me.team_id, lists)
+    return [known, await _check_way_in(access), *named]
 
 
 def _fault(name: str, error: StartupError) -> Check:
@@ -62,11 +69,16 @@ async def _check_way_in(access: SlackAccess) -> Check:
     return Check.ok("slack way in", "Socket Mode")
 
 
-async def _check_discord(settings: Settings) -> Check:
+async def _check_discord(settings: Settings, lists: AccessLists) -> list[Check]:
     try:
         me = await discord_serving.identify(discord_access(settings))
+        named = await doctor_access.check_discord(discord_access(settings), lists)
     except StartupError as error:
-        return _fault("discord", error)
+        return [_fault("discord", error)]
+    return [_reading(me), *named]
+
+
+def _reading(me: DiscordIdentity) -> Check:
     if me.reads_content:
         return Check.ok("discord", f"{me.name}, reads every message it can see")
     return Check.warn(

@@ -172,15 +172,17 @@ def _allowed(facts: AccessFacts, layers: Sequence[AccessLists]) -> AccessDecisio
 def _first(
     facts: AccessFacts, names: Iterable[AccessName]
 ) -> tuple[bool | None, AccessName | None]:
-    """Whether a name fits, and the first that does; else one of which that is not known."""
-    unknown: AccessName | None = None
-    for name in sorted(names):
-        match _matches(name, facts):
-            case True:
-                return True, name
-            case None:
-                unknown = unknown or name
-    return (None, unknown) if unknown else (False, None)
+    """Whether a name fits, and the least that does; else one of which that is not known."""
+    fitting, unknown = [], []
+    for name in names:
+        is_match = _matches(name, facts)
+        if is_match:
+            fitting.append(name)
+        elif is_match is None:
+            unknown.append(name)
+    if fitting:
+        return True, min(fitting)
+    return (None, min(unknown)) if unknown else (False, None)
 
 
 def _matches(name: AccessName, facts: AccessFacts) -> bool | None:

@@ -1,4 +1,4 @@
-"""``parley explain-policy``: whether a message would be answered, and why.
+"""``parley explain-policy``: whether a message would be answered, who may ask, and why.
 
 Uses the settings, and the preferences of workspaces and channels if Redis can be reached.
 """
@@ -6,20 +6,24 @@ Uses the settings, and the preferences of workspaces and channels if Redis can b
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pydantic
 import redis
 
+from bots.access.decision import AccessFacts, decide_access
+from bots.access.request import DISCORD_DIRECT
 from bots.incoming.intake import Incoming
 from bots.incoming.policy import PolicyDecision, Situation, decide
 from bots.incoming.preferences import PreferenceCache
 from bots.incoming.situation import Thread, followed, situated
 from bots.store import open_store
+from shared.access import AccessLists
 from shared.errors import RedisUnavailableError, SettingsError
 from shared.jobs import Origin, Platform
 from shared.preference_layers import Resolved, resolve
-from shared.preferences import Preferences
+from shared.preferences import Preferences, Scope
 from shared.settings import Settings
 
 SEPARATOR = ":"
@@ -52,23 +56,47 @@ class ExplainRequest(pydantic.BaseModel):
     bots_in_a_row: int = pydantic.Field(
         0, ge=0, description="messages of bots that were answered since a person spoke to us"
     )
+    roles: str = pydantic.Field(
+        "", description="Discord: ids of the author's roles, by commas, in the server"
+    )
+    groups: str = pydantic.Field("", description="Slack: ids of the author's user groups")
+    guest: bool = pydantic.Field(default=False, description="Slack: the author is a guest")
+    home: str = pydantic.Field(
+        "", description="Slack: the author's own workspace, if it is another organisation's"
+    )
+    parent: str = pydantic.Field("", description="the channel of a thread or a forum's post")
+    category: str = pydantic.Field("", description="Discord: the channel's category")
+    servers: str = pydantic.Field(
+        "", description="Discord: ids of servers that the author of a direct message is in"
+    )
+    user_install: bool = pydantic.Field(
+        default=False, description="Discord: a command of an app that only the author installed"
+    )
     at: datetime | None = pydantic.Field(None, description="when, such as 2026-03-01T23:30+01:00")
 
 
 async def explain(arguments: Sequence[str], settings: Settings) -> None:
-    """Print the policy's decision about a described message.
+    """Print the decisions about a described message: the policy's, and who may ask.
 
     Raises:
         SettingsError: the description is invalid.
     """
     told = read(arguments)
     origin = _origin(told)
-    resolved, source = await _resolved(origin, settings)
+    rules = await _rules(origin, settings)
+    resolved, source = rules.resolved, rules.source
     verdict = judge(told, origin, resolved)
+    access = decide_access(
+        access_facts(told, origin), rules.layers, user_installs=settings.discord_user_installs
+    )
     word = "answered" if verdict.speaks else "silent"
+    if verdict.speaks and not access.is_allowed:
+        word, verdict = "refused", PolicyDecision(speaks=False, reason=access.reason)
     hours = f", quiet hours {resolved.quiet_hours}" if resolved.quiet_hours else ""
     sys.stdout.write(f"{word}: {verdict.reason}\n")
     sys.stdout.write(f"channel: {resolved.when_to_speak}{hours} ({source})\n")
+    may = "may ask" if access.is_allowed else "may not ask"
+    sys.stdout.write(f"access: {may}: {access.reason}\n")
 
 
 def read(arguments: Sequence[str]) -> ExplainRequest:
@@ -120,7 +148,7 @@ def judge(told: ExplainRequest, origin: Origin, resolved: Resolved) -> PolicyDec
     )
     incoming = situated(incoming, resolved, moment if moment.tzinfo else moment.astimezone())
     if told.thread:
-        talk = tuple(user.strip() for user in told.talk.split(",") if user.strip())
+        talk = _ids(told.talk)
         incoming = followed(incoming, Thread(origin.thread, told.muted, talk))
     return decide(incoming.situation)
 
@@ -134,22 +162,71 @@ def _origin(told: ExplainRequest) -> Origin:
     return Origin(Platform(name), team, told.channel, "1", "1", told.author)
 
 
-async def _resolved(origin: Origin, settings: Settings) -> tuple[Resolved, str]:
-    """The channel's resolved preferences, and their source."""
-    fallback = settings.fallback
-    alone = resolve(Preferences(), Preferences(), fallback, origin.channel)
+def access_facts(told: ExplainRequest, origin: Origin) -> AccessFacts:
+    """The facts of a described message about who asks, and where. Pure."""
+    roles, servers = frozenset(_ids(told.roles)), _ids(told.servers)
+    is_slack = origin.platform is Platform.SLACK
+    team = origin.team if is_slack or not told.direct else DISCORD_DIRECT
+    homes: dict[str, frozenset[str] | None] = {told.home or team: roles}
+    if not is_slack and told.direct:
+        # Its workspace is taken for the server in which the roles are.
+        homes.update(dict.fromkeys(servers, frozenset[str]()))
+        homes = {**homes, origin.team: roles}
+    return AccessFacts(
+        platform=origin.platform,
+        user=origin.user,
+        team=team,
+        channels=frozenset({told.channel, told.parent or told.channel}),
+        category=told.category,
+        is_direct=told.direct,
+        homes=homes,
+        groups=frozenset(_ids(told.groups)),
+        is_guest=told.guest,
+        is_stranger=is_slack and told.home not in {"", origin.team},
+        is_bot=told.bot,
+        is_user_install=told.user_install,
+    )
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What holds in a channel."""
+
+    resolved: Resolved
+    source: str
+    layers: tuple[AccessLists, ...]
+    """The operator's access lists, then the workspace's own."""
+
+
+async def _rules(origin: Origin, settings: Settings) -> _Rules:
+    """The channel's resolved preferences, their source, and the access lists."""
+    fallback, lists = settings.fallback, settings.access.lists
+    resolved = resolve(Preferences(), Preferences(), fallback, origin.channel)
+
+    def alone(why: str) -> _Rules:
+        return _Rules(resolved, f"the settings alone: {why}", (lists,))
+
     if settings.redis_url is None:
-        return alone, "the settings alone: there is no Redis to ask"
+        return alone("there is no Redis to ask")
     url = settings.redis_url.get_secret_value()
     try:
         store = await open_store(url, allow_volatile=True)
     except RedisUnavailableError:
-        return alone, "the settings alone: Redis does not answer"
+        return alone("Redis does not answer")
     try:
         preference_cache = PreferenceCache(store, url, fallback)
         await preference_cache.refresh()
-        return preference_cache.resolved(origin), "the settings and what is preferred there"
+        own = preference_cache.own_access(Scope(origin.tenant))
+        return _Rules(
+            preference_cache.resolved(origin),
+            "the settings and what is preferred there",
+            (lists.merged(preference_cache.operator_access), *([own] if own else [])),
+        )
     except (redis.RedisError, TimeoutError, OSError):
-        return alone, "the settings alone: Redis does not answer"
+        return alone("Redis does not answer")
     finally:
         await store.close()

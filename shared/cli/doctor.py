@@ -99,7 +99,7 @@ def _has_worker_here(redis_url: str) -> bool:
             names: Any = client.zrange(keys.WORKERS, 0, -1)
             mine = [name.decode() for name in names if name.startswith(here)]
             return any(client.exists(keys.worker(name)) for name in mine)
-    except (redis.RedisError, OSError):
+    except (RedisUnavailableError, redis.RedisError, OSError):
         return False
 
 

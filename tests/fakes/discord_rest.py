@@ -55,6 +55,7 @@ class Rest:
             Route("GET", "/gateway", self._get_gateway, is_open=True),
             Route("GET", "/gateway/bot", self._get_gateway_bot),
             Route("GET", "/guilds/{guild_id}", self._get_guild),
+            Route("GET", "/guilds/{guild_id}/channels", self._list_channels),
             Route("GET", "/guilds/{guild_id}/members/{user_id}", self._get_member),
             Route("GET", CHANNEL, self._get_channel),
             # Before the messages themselves, whose ids these words are not.
@@ -116,9 +117,15 @@ class Rest:
 
     def _get_guild(self, call: Call) -> Answer:
         guild = self._world.guilds.get(call.get_id("guild_id"))
-        if guild is None:
+        if guild is None or guild.is_foreign:
             raise not_found(10004)
         return Answer(payloads.guild_json(self._world, guild, has_all_members=False))
+
+    def _list_channels(self, call: Call) -> Answer:
+        guild_id = call.get_id("guild_id")
+        found = [c for c in self._world.channels.values() if c.guild_id == guild_id]
+        shown = [payloads.channel_json(self._world, c) for c in found if not c.is_thread]
+        return Answer(shown)
 
     def _get_member(self, call: Call) -> Answer:
         guild = self._world.guilds.get(call.get_id("guild_id"))

@@ -5,11 +5,13 @@ import json
 
 import pytest
 
+from bots.incoming.explain import explain
 from shared.jobs import Kind
 from shared.ledger import lifecycle
 from shared.ledger import preferences as rulebook
 from shared.ledger.quotas import Quotas
 from shared.preferences import Preferences, Scope, Stored, WhenToSpeak
+from shared.settings import read_settings
 from tests.integration.ledger_steps import LIMITS, message
 from tests.integration.test_desk import parley
 from worker.store import BlockingStore
@@ -100,6 +102,63 @@ def test_explain_policy_says_why_with_a_redis_that_is_away_too(
 
     assert run.stdout.startswith(said)
     assert "Redis does not answer" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--mention"], "access: may ask: slack:T1 is allowed\n"),
+        (["--mention", "--guest"], "sees the documents of this channel alone"),
+        (["--direct", "--home", "T9"], "refused: no name that is allowed fits"),
+        (["--mention", "--workspace", "slack:T2"], "access: may not ask: no name that is allowed"),
+        (["--mention", "--author", "U9"], "refused: slack:T1/U9 is denied\n"),
+        (["--author", "U9"], "silent: nothing says that it is meant for us\n"),
+        (["--mention", "--workspace", "discord:5", "--roles", "6,7"], "discord:5/role:7 is"),
+        (["--direct", "--workspace", "discord:5", "--roles", "7"], "discord:5/role:7 is allowed"),
+        (["--mention", "--workspace", "discord:5"], "refused: no name that is allowed"),
+        (["--command", "--workspace", "discord:5", "--user-install"], "refused: user installs are"),
+        (["--mention", "--channel", "C7"], "refused: slack:T1/C7 is denied"),
+        (["--mention", "--channel", "C8", "--parent", "C7"], "refused: slack:T1/C7 is denied"),
+    ],
+)
+async def test_explain_policy_explains_access(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    lists = {
+        "PARLEY_ALLOWED": "slack:T1, discord:5/role:7",
+        "PARLEY_DENIED": "slack:T1/U9, slack:T1/C7",
+    }
+    await explain(arguments, read_settings(lists, None))
+
+    assert said in capsys.readouterr().out
+
+
+def test_explain_policy_knows_what_was_allowed_and_denied_by_command(quiet_redis: str) -> None:
+    denied = parley(quiet_redis, "deny", "slack:T1/C1", "slack:*/guests")
+    listed = parley(quiet_redis, "access", "list")
+    explained = parley(quiet_redis, "explain-policy", "--mention")
+    allowed = parley(quiet_redis, "allow", "slack:T1/C1")
+    removed = parley(quiet_redis, "access", "remove", "slack:*/guests", "slack:T9")
+    after = parley(quiet_redis, "access", "list", "--json")
+    audited = parley(quiet_redis, "audit")
+
+    assert denied.stdout == "slack:T1/C1  is denied.\nslack:*/guests  is denied.\n"
+    assert "denied  slack:T1/C1  (command)\n" in listed.stdout
+    assert explained.stdout.startswith("refused: slack:T1/C1 is denied\n")
+    assert allowed.stdout == "slack:T1/C1  is allowed, and denied no more.\n"
+    assert removed.stdout == "slack:*/guests  is denied no more.\nslack:T9  was on no list.\n"
+    assert json.loads(after.stdout) == [{"name": "slack:T1/C1", "list": "allowed", "by": "command"}]
+    assert "slack:T1 (workspace)  user operator  access slack:T1/C1" in audited.stdout
+
+
+def test_names_of_a_command_are_all_read_before_any_takes_effect(quiet_redis: str) -> None:
+    run = parley(quiet_redis, "deny", "slack:T1", "slack:nonsense")
+    listed = parley(quiet_redis, "access", "list")
+
+    assert (run.returncode, run.stdout) == (78, "")
+    assert "“slack:nonsense”" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert listed.stdout == "Everybody may ask: nothing is allowed or denied by name.\n"
 
 
 @pytest.mark.parametrize(

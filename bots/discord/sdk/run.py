@@ -1,6 +1,7 @@
 """Runs discord.py's client until it ends, and looks up the bot's identity."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import discord
@@ -86,3 +87,29 @@ async def identify(access: DiscordAccess) -> DiscordIdentity:
             name = str(client.user)
     reads = flags.gateway_message_content or flags.gateway_message_content_limited
     return DiscordIdentity(name, reads_content=reads)
+
+
+async def inhabitants(
+    access: DiscordAccess, servers: Iterable[int]
+) -> dict[int, frozenset[int] | None]:
+    """The ids of servers' roles, channels and categories; None for one that we are not in.
+
+    Raises:
+        TokenError: Discord does not know the token.
+        PlatformUnreachableError: it does not answer.
+    """
+    found: dict[int, frozenset[int] | None] = {}
+    with start_up_faults(access.api_url):
+        async with discord.Client(intents=discord.Intents.none()) as client:
+            discord.http.Route.BASE = access.api_url.rstrip("/")
+            await client.login(access.token)
+            for server in servers:
+                try:
+                    guild = await client.fetch_guild(server, with_counts=False)
+                    channels = await guild.fetch_channels()
+                except (discord.NotFound, discord.Forbidden):
+                    found[server] = None
+                else:
+                    roles = (role.id for role in guild.roles)
+                    found[server] = frozenset((*roles, *(each.id for each in channels)))
+    return found

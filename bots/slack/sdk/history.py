@@ -109,12 +109,20 @@ class History:
             PlatformError: Slack does not say; the scope ``usergroups:read`` may be missing.
         """
         try:
-            with translated():
-                answer = await self._client.usergroups_users_list(usergroup=group)
+            return await self.listed_group(group)
         except UndeliverableError as error:
             if str(error) in GONE_GROUPS:
                 return frozenset()
             raise
+
+    async def listed_group(self, group: str) -> frozenset[str]:
+        """The people of a user group.
+
+        Raises:
+            PlatformError: there is none, or Slack does not say.
+        """
+        with translated():
+            answer = await self._client.usergroups_users_list(usergroup=group)
         return frozenset(map(str, answer["users"]))
 
     async def message(self, channel: str, ts: str) -> Json | None:

@@ -2,11 +2,57 @@
 
 import pytest
 
-from bots import doctor
-from shared.settings import Settings
+from bots import doctor, doctor_access
+from shared.access import AccessLists, parse_names
+from shared.settings import Settings, read_settings
 from tests.fakes.odd_server import NO_API, http, odd_server
 
 PLATFORMS = ("SLACK", "DISCORD")
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+INSTALLED = {
+    "SLACK_APP_TOKEN": "xapp-1",
+    "PARLEY_SLACK_CLIENT_ID": "1.2",
+    "PARLEY_SLACK_CLIENT_SECRET": "s",
+    "PARLEY_SECRET_KEY": "k",
+}
+DISCORD = {"DISCORD_TOKEN": "d"}
+
+
+@pytest.mark.parametrize(
+    ("words", "passed", "said"),
+    [
+        (SLACK, None, "open: everybody in the workspace may ask; PARLEY_ALLOWED narrows it"),
+        (DISCORD, None, "open: everybody in any server that adds the bot may ask"),
+        ({**INSTALLED, **DISCORD}, None, "any workspace that installs the app and in any server"),
+        (
+            {**SLACK, "PARLEY_DENIED": "slack:*/guests"},
+            None,
+            "everybody in the workspace may ask but slack:*/guests;",
+        ),
+        ({**SLACK, "PARLEY_ALLOWED": "slack:T1, slack:T2"}, True, "2 names allowed, 0 denied"),
+        (
+            {**SLACK, "PARLEY_ALLOWED": "slack:T1/U1", "PARLEY_DENIED": "slack:T1/U1"},
+            None,
+            "slack:T1/U1 is allowed and denied: denied goes before allowed",
+        ),
+    ],
+)
+async def test_who_may_ask_is_said(
+    words: dict[str, str], *, passed: bool | None, said: str
+) -> None:
+    settings = read_settings(words, None)
+
+    checks = doctor_access.check_open(settings, await doctor_access.lists_of(settings))
+
+    assert (checks[0].passed, said in checks[0].finding) == (passed, True), checks
+
+
+def test_lists_of_a_newer_parley_are_a_fault() -> None:
+    unknown = AccessLists(parse_names("slack:T1"), is_known=False)
+
+    (check,) = doctor_access.check_open(read_settings(SLACK, None), unknown)
+
+    assert check.passed is False
 
 
 @pytest.mark.parametrize(

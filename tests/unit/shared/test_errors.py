@@ -33,6 +33,7 @@ from shared.errors import (
     TooManyOpenError,
     TranslationPairError,
     UnreadableDocumentError,
+    UnreadablePictureError,
 )
 from shared.replies import Failed
 
@@ -67,6 +68,7 @@ REFUSALS: list[RefusedError] = [
     FilesWaitingError("30"),
     DeadlineError(600.0),
     ModelServerRefusesError(400),
+    UnreadablePictureError("is damaged"),
 ]
 
 
