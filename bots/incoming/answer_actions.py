@@ -104,6 +104,8 @@ class AnswerActions:
             return TOO_OLD
         if not _may(by, job):
             return NOT_YOURS_TO_RETRY
+        if not (job.text or job.task or job.attachments):
+            return TOO_OLD  # its words are forgotten
         if await self._store.state_of(job_id) in {"waiting", "queued", "running"}:
             return STILL_RUNNING
         anew = dataclasses.replace(job, num_retries=job.num_retries + 1)

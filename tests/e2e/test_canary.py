@@ -384,7 +384,7 @@ MAY_STAY = {"used", "opted_out"}
 """Kinds of keys that keep her id, for the reasons that docs/privacy.md gives."""
 
 
-async def test_nothing_is_left_of_who_asked_to_be_forgotten(town: CanaryTown) -> None:
+async def test_row_41_nothing_is_left_of_who_asked_to_be_forgotten(town: CanaryTown) -> None:
     bots = await start_bots(bots_settings(town), "slack_ready", "commands_synced")
     try:
         await leave_a_dead_letter(town)
