@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import ModelUnavailableError
+from shared.logs import get_logger
 from shared.settings import Settings
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.gguf import DEFAULT_MODEL, ensure_converted
@@ -20,6 +21,7 @@ from worker.engine.openvino.files import (
     is_prepared,
     projector_of,
     why_not,
+    why_not_worth,
 )
 from worker.engine.protocol import DEFAULT, ModelChoice, ModelInfo, PictureReader, Progress
 
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
     from worker.engine.llamacpp.engine import LlamaEngine
     from worker.engine.transformers_engine.loader import LoadedModel
 
+log = get_logger(__name__)
+
 CUDA_LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
 """The driver's own: without it torch cannot use a GPU either."""
 OPENVINO_IS_BLIND = "OpenVINO is given texts alone here"
 NO_PROJECTOR = "no *mmproj*.gguf lies beside the model's file"
+NOTHING_TO_READ = "it is neither a GGUF file nor an OpenVINO model, and has no safetensors"
 AUTO, OPENVINO, LLAMACPP, TRANSFORMERS = "auto", "openvino", "llamacpp", "transformers"
 
 
@@ -87,6 +92,8 @@ def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Prog
     """
     library, source = find_engine(kind, choice)
     if source is None:
+        if reason := why_transformers(kind, choice):
+            log.info("not_on_openvino", model=choice.model, reason=reason)
         return _on_transformers(choice, options, progress)
     if library == LLAMACPP:
         return _on_llamacpp(source, options, progress)
@@ -117,10 +124,10 @@ def find_engine(kind: str, choice: ModelChoice) -> tuple[str, ModelSource | None
     if kind == LLAMACPP:
         _require_llamacpp("PARLEY_ENGINE is llamacpp")
         return LLAMACPP, source
-    reason = why_not(source) if source else "it is neither a GGUF file nor an OpenVINO model"
+    reason = why_not(source) if source else NOTHING_TO_READ
     if kind == AUTO and source and not reason and _is_for_sight(source, choice):
         return LLAMACPP, source
-    if source is not None and not reason:
+    if source is not None and not reason and (kind == OPENVINO or not why_not_worth(source)):
         return OPENVINO, source
     if kind == OPENVINO:
         raise ModelUnavailableError(
@@ -139,6 +146,21 @@ def _is_for_sight(source: ModelSource, choice: ModelChoice) -> bool:
 
     is_file = source.path is not None and source.path.is_file()
     return choice.reads_pictures and is_file and bool(projector_of(source)) and is_installed()
+
+
+def why_transformers(kind: str, choice: ModelChoice) -> str:
+    """Why transformers computes a model on a processor; empty if it was asked to, or does not.
+
+    Raises:
+        ModelUnavailableError: as of ``find_engine``.
+    """
+    if kind != AUTO or not is_for_processors(choice.device):
+        return ""
+    library, _ = find_engine(kind, choice)
+    if library != TRANSFORMERS:
+        return ""
+    source = find_model(choice.model)
+    return (why_not(source) or why_not_worth(source)) if source else NOTHING_TO_READ
 
 
 def _require_llamacpp(why: str) -> None:

@@ -6,7 +6,6 @@ hub six times for each file, with pauses, which is minutes for a wrong name.
 
 import contextlib
 import functools
-import json
 import os
 import sys
 from pathlib import Path
@@ -25,15 +24,14 @@ from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_ba
 
 from shared.errors import ModelUnavailableError
 from shared.logs import get_logger
+from worker.engine.safetensors_folder import CONFIG, weights_of
 
 log = get_logger(__name__)
 
 ANSWER_S = 5.0
 """To connect, and then for each part of the answer. The hub answers in tenths of a second."""
-CONFIG = "config.json"
 DESCRIPTION = (CONFIG, "*.json", "*.jinja", "*.txt", "*.model", "*.spm")
 """All but the weights: configuration, tokenizer, chat template; kilobytes to some megabytes."""
-INDEX, WHOLE = "model.safetensors.index.json", "model.safetensors"
 FAULTS = (OSError, ValueError, httpx2.HTTPError)
 """What its library raises: its own errors are of these, and a wrong name is a ``ValueError``."""
 
@@ -59,14 +57,6 @@ def fetch_model(model: str, setting: str) -> Path:
     """
     folder = fetch_description(model, setting)
     return fetch(model, (*DESCRIPTION, *weights_of(folder)), setting)
-
-
-def weights_of(folder: Path) -> tuple[str, ...]:
-    """The names of a model's files of weights, by its index."""
-    index = folder / INDEX
-    if not index.is_file():
-        return (WHOLE,)
-    return tuple(sorted(set(json.loads(index.read_text())["weight_map"].values())))
 
 
 @functools.lru_cache(maxsize=16)

@@ -45,6 +45,7 @@ def facts_of(settings: Settings, described: DescribedModel) -> tuple[ModelFact, 
     return (
         ModelFact("model", described.name, _source(settings, "model")),
         ModelFact("engine", described.engine, _source(settings, "engine")),
+        *_engine_facts(described),
         ModelFact("device", described.device, _source(settings, "device"))
         if not is_served
         else ModelFact("device", described.device, "PARLEY_OPENAI_BASE_URL"),
@@ -72,6 +73,11 @@ def facts_of(settings: Settings, described: DescribedModel) -> tuple[ModelFact, 
         ModelFact("pictures are read", settings.read_pictures, _source(settings, "read_pictures")),
         ModelFact("model sees", described.sees, described.source),
     )
+
+
+def _engine_facts(described: DescribedModel) -> Iterator[ModelFact]:
+    if described.why_transformers:
+        yield ModelFact("why not openvino", described.why_transformers, described.source)
 
 
 def _sampling_facts(settings: Settings, described: DescribedModel) -> Iterator[ModelFact]:

@@ -12,7 +12,13 @@ from typing import Any
 
 from shared.errors import ModelUnavailableError
 from shared.settings import Settings
-from worker.engine.factory import LLAMACPP, TRANSFORMERS, choice_of, find_engine
+from worker.engine.factory import (
+    LLAMACPP,
+    TRANSFORMERS,
+    choice_of,
+    find_engine,
+    why_transformers,
+)
 from worker.engine.gguf import DEFAULT_MODEL, fields_of
 from worker.engine.openvino.facts import (
     facts_of_folder,
@@ -64,6 +70,8 @@ class DescribedModel:
     """The longest answer that its maker or packager recommends."""
     sees: bool | None = None
     """Whether its engine can show it pictures; None where that is not known."""
+    why_transformers: str = ""
+    """Why not the engine for processors, on a processor where nothing else was asked for."""
 
 
 def describe(settings: Settings, progress: Progress) -> DescribedModel:
@@ -120,13 +128,14 @@ def _openvino_folder(
     tokenizer = _tokenizer(source.name, str(path))
     facts = facts_of_folder(path, tokenizer.eos_token_id)
     prepared = folder_for(source, settings.cache_dir) / FACTS_FILE
+    weights = "weights in Q8_0" if source.is_exported else "as the folder's weights"
     known = json.loads(prepared.read_text()) if is_prepared(source, settings.cache_dir) else {}
     return DescribedModel(
         name=source.name,
         engine=engine,
         device="cpu",
-        dtype=settings.dtype if settings.dtype != "auto" else "auto, as the folder's weights",
-        dtype_source="the model's folder",
+        dtype=settings.dtype if settings.dtype != "auto" else f"auto, {weights}",
+        dtype_source=OURS if source.is_exported else "the model's folder",
         context_tokens=facts["context_tokens"],
         source=CONFIG,
         template=notation_of(tokenizer),
@@ -181,6 +190,7 @@ def _on_transformers(settings: Settings, progress: Progress) -> DescribedModel:
         sampling=sampling,
         longest=DEFAULT_MODEL.max_new_tokens if settings.model == DEFAULT else None,
         sees=not why_blind(config),
+        why_transformers=why_transformers(settings.engine, choice_of(settings)),
     )
 
 

@@ -1,13 +1,17 @@
 """``python -m worker.engine.openvino.convert SOURCE FOLDER``: prepares a model for the engine.
 
-A program of its own, since it imports torch and holds the weights more than once. The source is a
-GGUF file or a folder with an OpenVINO model; the folder gets the model with the tenants' offsets
-(``with_offsets``), its tokenizer and chat template, and its facts (``FACTS_FILE``).
+A program of its own, since it imports torch and holds the weights more than once. It ends with the
+process that has started it, whose end is that of standard input. The source is a GGUF file, or a
+folder with an OpenVINO model or with safetensors; the folder gets the model with the offsets of
+tenants (``with_offsets``), its tokenizer and chat template, and its facts (``FACTS_FILE``).
 """
 
 import json
+import os
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +21,21 @@ import openvino
 import openvino_genai
 from gguf.quants import dequantize, quantize
 from openvino import opset13
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from worker.engine.gguf import fields_of
 from worker.engine.openvino.facts import facts_of_folder, facts_of_gguf
-from worker.engine.openvino.files import FACTS_FILE, MODEL_FILE, READ_WELL
+from worker.engine.openvino.files import FACTS_FILE, MODEL_FILE, PROGRESS, READ_WELL
+from worker.engine.openvino.gguf_export import write_gguf
 
 WRITTEN_ANEW = ("general.architecture", "general.file_type")
 Q8_0 = gguf.GGMLQuantizationType.Q8_0
+SAMPLES = (
+    "Hello, who's there? It's 10:45 — and I don't know.\n\n  def main() -> None:\n\treturn 0\n",
+    "Grüße aus Köln, où es-tu ? 你好,世界 Привет مرحبا 👋🏽 ﬁn",
+)
+"""Texts on which tokenizers differ, if they do."""
 
 
 def from_gguf(source: Path, folder: Path) -> None:
@@ -38,16 +49,21 @@ def from_gguf(source: Path, folder: Path) -> None:
         file.symlink_to(source.resolve())
     else:
         rewrite_as_q8_0(source, file)
-    scheduler = openvino_genai.SchedulerConfig()
-    scheduler.num_kv_blocks = 1
-    openvino_genai.ContinuousBatchingPipeline(
-        str(file), scheduler, "CPU", {"enable_save_ov_model": True}
-    )
+    _read_by_openvino(file)
     facts = {**facts_of_gguf(fields), "num_parameters": fields["num_weights"]}
     _finish(work / MODEL_FILE, folder, facts)
     tokenizer: Any = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer.save_pretrained(folder)
     shutil.rmtree(work)
+
+
+def _read_by_openvino(file: Path) -> None:
+    """Have a GGUF file read, and its model written beside it."""
+    scheduler = openvino_genai.SchedulerConfig()
+    scheduler.num_kv_blocks = 1
+    openvino_genai.ContinuousBatchingPipeline(
+        str(file), scheduler, "CPU", {"enable_save_ov_model": True}
+    )
 
 
 def rewrite_as_q8_0(source: Path, file: Path) -> None:
@@ -84,11 +100,90 @@ def from_openvino(source: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _finish(model_file: Path, folder: Path, facts: dict[str, Any]) -> None:
+def from_safetensors(source: Path, folder: Path) -> None:
+    """Prepare a model of transformers."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    tokenizer.save_pretrained(folder)
+    _compare_tokenizers(tokenizer, folder)
+    work = folder / "work"
+    work.mkdir()
+    num_weights = write_gguf(source, work / "model.gguf", _tell)
+    _tell("OpenVINO reads them")
+    _read_by_openvino(work / "model.gguf")
+    (work / "model.gguf").unlink()
+    facts = facts_of_folder(source, tokenizer.eos_token_id)
+    config: Any = AutoConfig.from_pretrained(source, trust_remote_code=False)
+
+    def scale(model: openvino.Model) -> None:
+        scale_positions(model, config)
+
+    _finish(work / MODEL_FILE, folder, {**facts, "num_parameters": num_weights}, scale)
+    shutil.rmtree(work)
+
+
+def scale_positions(model: openvino.Model, config: Any) -> None:  # noqa: ANN401 - of any family
+    """Give a model the frequencies of its rotary embeddings, which its reader computes unscaled.
+
+    Raises:
+        ValueError: it has none where they should be, or more than frequencies is scaled.
+    """
+    rope: dict[str, Any] = config.rope_parameters or {}
+    kind = rope.get("rope_type", "default")
+    if kind == "default":
+        return
+    wanted, factor = ROPE_INIT_FUNCTIONS[kind](config, "cpu")
+    if factor != 1:
+        raise ValueError(f"positions that are scaled by {kind} change more than frequencies")
+    shape = (1, len(wanted), 1)
+    powers = np.arange(0, 2 * len(wanted), 2, dtype=np.float32) / (2 * len(wanted))
+    unscaled = 1 / float(rope["rope_theta"]) ** powers
+    scaled = opset13.constant(wanted.numpy().reshape(shape).astype(np.float32))
+    found = [
+        each
+        for each in model.get_ops()
+        if each.get_type_name() == "Constant"
+        and tuple(each.get_output_shape(0)) == shape
+        and np.allclose(each.data.ravel(), unscaled, rtol=1e-3)
+    ]
+    if not found:
+        raise ValueError("the frequencies of its positions are not where they should be")
+    for each in found:
+        for target in each.output(0).get_target_inputs():
+            target.replace_source_output(scaled.output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _compare_tokenizers(tokenizer: Any, folder: Path) -> None:  # noqa: ANN401 - transformers'
+    """Check that the tokenizer which the engine loads encodes as the model's own does.
+
+    Raises:
+        ValueError: it does not.
+    """
+    kept: Any = PreTrainedTokenizerFast.from_pretrained(folder)
+    for text in SAMPLES:
+        own = tokenizer.encode(text, add_special_tokens=False)
+        if kept.encode(text, add_special_tokens=False) != own:
+            raise ValueError("its tokenizer cannot be written as one file")
+
+
+def _tell(sentence: str) -> None:
+    """Tell the process that has started this one how far it is."""
+    sys.stdout.write(f"{PROGRESS}{sentence}\n")
+    sys.stdout.flush()
+
+
+def _finish(
+    model_file: Path,
+    folder: Path,
+    facts: dict[str, Any],
+    change: Callable[[openvino.Model], None] = lambda _model: None,
+) -> None:
     """Write the model with offsets, and its facts."""
     model = openvino.Core().read_model(model_file)
+    change(model)
     vocabulary = with_offsets(model)
     openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=False)
+    openvino.Core().read_model(folder / MODEL_FILE)  # a full disk may have cut it without a word
     constants = [each for each in model.get_ops() if each.get_type_name() == "Constant"]
     sizes = [int(np.prod(each.get_output_shape(0))) for each in constants]
     weights = (folder / MODEL_FILE).with_suffix(".bin").stat().st_size
@@ -117,14 +212,26 @@ def with_offsets(model: openvino.Model) -> int:
 
 def main() -> int:
     """Prepare one model; print a sentence and return 1 if that cannot be done."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     source, folder = map(Path, sys.argv[1:])
     try:
-        (from_gguf if source.is_file() else from_openvino)(source, folder)
+        if source.is_file():
+            from_gguf(source, folder)
+        elif (source / MODEL_FILE).is_file():
+            from_openvino(source, folder)
+        else:
+            from_safetensors(source, folder)
     except Exception as error:  # noqa: BLE001 - its reader is a program that tells a person
         lines = str(error).strip().splitlines()
         sys.stderr.write(f"{type(error).__name__}: {lines[-1] if lines else ''}\n")
         return 1
     return 0
+
+
+def _end_with_parent() -> None:
+    """Two processes must not fill one folder: another may begin once ours has been killed."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,10 @@ def facts_of_folder(folder: Path, tokenizer_eos: int | None) -> dict[str, Any]:
     ends = [text.get("eos_token_id"), generation.get("eos_token_id"), tokenizer_eos]
     flat = {each for one in ends for each in (one if isinstance(one, list) else [one])}
     num_heads = text.get("num_attention_heads", 1)
-    sampled = generation if generation.get("do_sample") else {}
+    if generation.get("do_sample"):
+        sampled = {"temperature": 1.0, **generation}  # what transformers takes for none
+    else:
+        sampled = {"repetition_penalty": generation.get("repetition_penalty")}
     return {
         "context_tokens": int(text.get("max_position_embeddings", 2048)),
         "eos_token_ids": sorted(each for each in flat if each is not None),

@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,14 @@ from shared.errors import ModelUnavailableError
 from worker.engine.gguf import DEFAULT_MODEL, SUFFIX, fields_of, find_source, is_gguf
 from worker.engine.model_cache import ensure_made, is_whole
 from worker.engine.protocol import DEFAULT, GREEDY, Progress, Sampling
+from worker.engine.safetensors_folder import (
+    ARCHITECTURES,
+    CONFIG,
+    has_weights,
+    is_small,
+    stamp_of,
+    why_no_export,
+)
 from worker.engine.thinking.notation import template_thinks
 
 GB = 1_000_000_000
@@ -29,8 +38,6 @@ HUB_FILES = (MODEL_FILE, WEIGHTS_FILE, "*.json", "*.jinja", "*.txt", "*.model")
 SETTING = "PARLEY_MODEL"
 HUB_PARTS = 2
 """``organisation/name``; a third part is a file in it."""
-ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
-"""What its GGUF reader knows (openvino.genai, gguf_utils/gguf_modeling.cpp, 2026.4)."""
 READ_WELL = frozenset({"F32", "F16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"})
 """Tensor types that it reads without loss worth the name; others are rewritten as Q8_0."""
 THINKING_SAMPLING = Sampling(temperature=0.6, top_p=0.95, top_k=20)
@@ -38,6 +45,8 @@ THINKING_SAMPLING = Sampling(temperature=0.6, top_p=0.95, top_k=20)
 the most likely token makes such models repeat themselves without end."""
 PROJECTOR = "mmproj"
 """In the name of a GGUF file with which llama.cpp sees pictures, beside that of its model."""
+PROGRESS = "progress: "
+"""Begins a line of the converter that tells how far it is."""
 CONVERT = (sys.executable, "-m", "worker.engine.openvino.convert")
 
 
@@ -49,7 +58,28 @@ class ModelSource:
     digest: str
     """Changes with its content."""
     path: Path | None = None
-    """A GGUF file, or a folder with an OpenVINO model; None: the packaged model's file."""
+    """A GGUF file, or a folder with an OpenVINO model or safetensors; None: the packaged file."""
+    hub_id: str = ""
+    """Of safetensors that may have to be fetched; the folder has the rest."""
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether it is a model of transformers, which is written for OpenVINO once."""
+        return (
+            self.path is not None and self.path.is_dir() and not (self.path / MODEL_FILE).is_file()
+        )
+
+    def find_weights(self) -> Path:
+        """Where it is with all its weights, which are fetched if they are at a hub.
+
+        Raises:
+            ModelUnavailableError: as of ``find``, or they cannot be fetched.
+        """
+        if not self.hub_id:
+            return self.find()
+        from worker.engine.hub import fetch_model  # noqa: PLC0415 - rarely needed
+
+        return fetch_model(self.hub_id, SETTING)
 
     def find(self) -> Path:
         """Where it is; the packaged file is checked, which takes a moment.
@@ -79,7 +109,7 @@ class PreparedModel:
 
 
 def find_model(model: str) -> ModelSource | None:
-    """The source for a value of ``PARLEY_MODEL``; None if it is not a GGUF or OpenVINO model.
+    """The source for a value of ``PARLEY_MODEL``; None if there is nothing that it may read.
 
     Raises:
         ModelUnavailableError: there is such a file, but it cannot be used.
@@ -104,7 +134,9 @@ def _in_folder(folder: Path) -> ModelSource | None:
         return _source(folder, folder / WEIGHTS_FILE)
     found = sorted(folder.glob(f"*{SUFFIX}"))
     files = [file for file in found if PROJECTOR not in file.name.lower()]
-    if (folder / "config.json").is_file() or not files:
+    if has_weights(folder):
+        return ModelSource(folder.resolve().name, stamp_of(folder), folder)
+    if (folder / CONFIG).is_file() or not files:
         return None
     if len(files) > 1:
         names = ", ".join(file.name for file in files)
@@ -122,19 +154,23 @@ def _source(path: Path, weights: Path | None = None) -> ModelSource:
 
 
 def _at_hub(model: str) -> ModelSource | None:
-    """A hub id of a GGUF file (``org/name/file.gguf``) or an OpenVINO model (``org/name-ov``)."""
+    """A hub id of a GGUF file (``org/name/file.gguf``) or of a model."""
+    if model.startswith((".", "/", "~")):
+        return None
     *repository, last = model.split("/")
     is_file = last.endswith(SUFFIX) and len(repository) == HUB_PARTS
-    is_openvino = len(repository) == 1 and last.endswith("-ov")
-    if not is_file and not is_openvino:
-        return None
-    from worker.engine.hub import fetch  # noqa: PLC0415 - rarely needed
+    from worker.engine.hub import fetch, fetch_description  # noqa: PLC0415 - rarely needed
 
     if is_file:
         return _source(fetch("/".join(repository), (last,), SETTING) / last)
-    folder = fetch(model, HUB_FILES, SETTING)
-    found = _in_folder(folder)
-    return found and dataclasses.replace(found, name=model)
+    if len(repository) == 1 and last.endswith("-ov"):
+        found = _in_folder(fetch(model, HUB_FILES, SETTING))
+        return found and dataclasses.replace(found, name=model)
+    if len(repository) >= HUB_PARTS:
+        return None
+    folder = fetch_description(model, SETTING)
+    digest = hashlib.sha256(f"{model} {folder.name}".encode()).hexdigest()  # named by its commit
+    return ModelSource(model, digest, folder, model)
 
 
 def projector_of(source: ModelSource) -> str:
@@ -146,13 +182,22 @@ def projector_of(source: ModelSource) -> str:
 
 def why_not(source: ModelSource) -> str:
     """Why the engine cannot compute a model; empty if it can, as far as its file says."""
-    if source.path is None or source.path.is_dir():
+    if source.path is None:
         return ""
+    if source.path.is_dir():
+        return why_no_export(source.path) if source.is_exported else ""
     architecture = fields_of(source.path).get("general.architecture", "unknown")
     if architecture in ARCHITECTURES:
         return ""
     known = ", ".join(sorted(ARCHITECTURES))
     return f"OpenVINO reads GGUF files of {known}, and {source.path.name} is of {architecture}"
+
+
+def why_not_worth(source: ModelSource) -> str:
+    """Why a model is computed by transformers although it could be exported; empty if it is not."""
+    if source.path and source.is_exported and not source.hub_id and is_small(source.path):
+        return "it is so small that it is computed sooner than exported"
+    return ""
 
 
 def is_prepared(source: ModelSource, cache_dir: Path) -> bool:
@@ -174,20 +219,51 @@ def ensure_prepared(source: ModelSource, cache_dir: Path, progress: Progress) ->
     """
 
     def make(draft: Path) -> None:
-        path = source.find()
-        size_gb = _size(path) / GB
-        progress(f"Preparing {source.name} (once, {size_gb:.1f} GB)")
-        command = [*CONVERT, str(path), str(draft)]
-        run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own module
-        if run.returncode:
-            reason = run.stderr.strip().splitlines()[-1:] or [f"exit code {run.returncode}"]
+        path = source.find_weights()
+        verb = "Exporting" if source.is_exported else "Preparing"
+        progress(f"{verb} {source.name} for OpenVINO (once, {_size(path) / GB:.1f} GB)")
+        if reason := _run_converter(path, draft, lambda told: progress(f"{source.name}: {told}")):
             raise ModelUnavailableError(
-                f"The model {source.name} cannot be prepared for OpenVINO ({reason[0]}): try "
-                "PARLEY_ENGINE=llamacpp or transformers."
+                f"The model {source.name} cannot be prepared for OpenVINO ({reason}): try "
+                f"PARLEY_ENGINE={'' if source.is_exported else 'llamacpp or '}transformers."
             )
 
-    folder = ensure_made(folder_for(source, cache_dir), WEIGHTS_FILE, make)
+    folder = folder_for(source, cache_dir)
+    try:
+        ensure_made(folder, WEIGHTS_FILE, make)
+    except OSError as error:
+        raise ModelUnavailableError(
+            f"The model {source.name} cannot be prepared in {cache_dir} "
+            f"({error.strerror or type(error).__name__}): make room there, or set PARLEY_CACHE_DIR."
+        ) from error
     return _read(source.name, folder)
+
+
+def _run_converter(path: Path, draft: Path, progress: Progress) -> str:
+    """Run the program that fills a folder; return why it could not."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(  # noqa: S603 - our own module, in this Python
+            [*CONVERT, str(path), str(draft)],
+            stdin=subprocess.PIPE,  # its end tells the program of ours
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as converter,
+    ):
+        try:
+            for line in converter.stdout or ():
+                if line.startswith(PROGRESS):
+                    progress(line.removeprefix(PROGRESS).strip())
+            converter.wait()
+        except BaseException:
+            converter.kill()
+            raise
+        errors.seek(0)
+        said = errors.read().strip().splitlines()
+    if not converter.returncode:
+        return ""
+    return said[-1] if said else f"exit code {converter.returncode}"
 
 
 def _read(name: str, folder: Path) -> PreparedModel:
@@ -215,4 +291,7 @@ def sampling_beside(template: str) -> Sampling:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else (path / WEIGHTS_FILE).stat().st_size
+    if path.is_file():
+        return path.stat().st_size
+    files = path.glob("*.bin") if (path / MODEL_FILE).is_file() else path.glob("*.safetensors")
+    return sum(file.stat().st_size for file in files)

@@ -84,6 +84,7 @@ class EngineProcess:
         properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": options.precision or "f32"}
         if options.precision:
             properties["KV_CACHE_PRECISION"] = options.precision
+            properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "0"  # inputs are not rounded
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(
             options.folder, scheduler, "CPU", properties
         )
