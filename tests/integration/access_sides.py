@@ -47,6 +47,7 @@ from tests.fakes.slack_server import FakeSlack
 from tests.patience import PATIENCE_S
 
 OPEN = AccessOptions()
+NO_RULES = SlackAutomationRules()
 LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 CHANNEL, DIRECT, INSTALLED = "channel", "direct", "installed"
 NOT_KEPT = (
@@ -238,36 +239,37 @@ class SlackSide(RunningSide):
     def _place(self, who: str, where: str) -> str:
         return "C0HERE" if where == CHANNEL else f"D{self.people[who]}"
 
-    async def _handled(self, delivery: Delivery) -> None:
+    async def handled(self, delivery: Delivery) -> None:
+        """Wait until an event or an interaction is acknowledged."""
         await self.slack.wait_for(lambda: delivery.state != "waiting")
 
     async def _mention(self, who: str, where: str) -> None:
         del where
         said = await self.slack.say("C0HERE", self.people[who], "<@U0PARLEY> How wide is it?")
         for delivery in self.slack.deliveries_of(said.ts):
-            await self._handled(delivery)
+            await self.handled(delivery)
 
     async def _follow_up(self, who: str, where: str) -> None:
         del where
         said = await self.slack.say("C0HERE", self.people[who], "And how long?", self._root)
         for delivery in self.slack.deliveries_of(said.ts):
-            await self._handled(delivery)
+            await self.handled(delivery)
 
     async def _message(self, who: str, where: str) -> None:
         said = await self.slack.say(self._place(who, where), self.people[who], "How old is it?")
         for delivery in self.slack.deliveries_of(said.ts):
-            await self._handled(delivery)
+            await self.handled(delivery)
 
     async def _command(self, who: str, where: str) -> None:
         place = self._place(who, where)
-        await self._handled(
+        await self.handled(
             await self.slack.slash(place, self.people[who], "/parley", "complete Once upon")
         )
 
     async def _menu(self, who: str, where: str) -> None:
         place = self._place(who, where)
         said = await self.slack.say_unheard(place, self.people["alice"], "Good morning.")
-        await self._handled(
+        await self.handled(
             await self.slack.use_message_shortcut(
                 place, said.ts, self.people[who], "parley_translate"
             )
@@ -275,7 +277,7 @@ class SlackSide(RunningSide):
 
     async def _button(self, who: str, where: str) -> None:
         place = self._place(who, where)
-        await self._handled(
+        await self.handled(
             await self.slack.press_button(
                 place, self._answer, self.people[who], "parley:feedback", f"good:{self._job}"
             )
@@ -285,25 +287,25 @@ class SlackSide(RunningSide):
         del where
         user = self.people[who]
         num_views = len(self.slack.views)
-        await self._handled(await self.slack.use_shortcut(user, "parley_ask_anywhere"))
+        await self.handled(await self.slack.use_shortcut(user, "parley_ask_anywhere"))
         views = [view for view in self.slack.views[num_views:] if "question" in str(view.view)]
         if views:
             values = {"question": {"value": {"type": "plain_text_input", "value": "How high?"}}}
-            await self._handled(await self.slack.submit_view(views[-1].id, user, values))
+            await self.handled(await self.slack.submit_view(views[-1].id, user, values))
 
     async def _flag(self, who: str, where: str) -> None:
         del where
         num = len(self.slack.deliveries)
         await self.slack.react("C0HERE", self._root, self.people[who], "flag-fr")
         for delivery in self.slack.deliveries[num:]:
-            await self._handled(delivery)
+            await self.handled(delivery)
 
     async def _edit(self, who: str, where: str) -> None:
         del who, where
         num = len(self.slack.deliveries)
         await self.slack.edit_message("C0HERE", self.asked, "<@U0PARLEY> How deep is it now?")
         for delivery in self.slack.deliveries[num:]:
-            await self._handled(delivery)
+            await self.handled(delivery)
 
 
 class DiscordSide(RunningSide):
@@ -417,6 +419,11 @@ class DiscordSide(RunningSide):
         await self.discord.say(self._place(who, where), self.people[who], text, reply_to=reply_to)
         await self._handled(before)
 
+    async def say(self, who: str, text: str) -> None:
+        """Have a person mention the bot in a server's channel."""
+        place = self._place(who, CHANNEL)
+        await self.discord.say(place, self.people[who], f"{self._mark} {text}")
+
     async def _mention(self, who: str, where: str) -> None:
         await self._say(who, where, f"{self._mark} How wide is it?")
 
@@ -486,7 +493,10 @@ class DiscordSide(RunningSide):
 
 @contextlib.asynccontextmanager
 async def slack_side(
-    store: AsyncStore, redis_url: str, options: AccessOptions = OPEN
+    store: AsyncStore,
+    redis_url: str,
+    options: AccessOptions = OPEN,
+    rules: SlackAutomationRules = NO_RULES,
 ) -> AsyncIterator[SlackSide]:
     """A workspace with a running adapter."""
     async with FakeSlack(
@@ -502,7 +512,7 @@ async def slack_side(
         assert link.access_gate
         assert link.preference_cache
         side.gate, side.cache = link.access_gate, link.preference_cache
-        adapter = one_workspace(account, link, sight, SlackAutomationRules())
+        adapter = one_workspace(account, link, sight, rules)
         async with _running(link, adapter.run()):
             await slack.wait_for_connections(2)
             yield side

@@ -6,14 +6,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
+from slack_bolt.error import BoltError
+from slack_sdk.oauth.installation_store import Installation
 
+from bots.access.request import AccessRequest
 from bots.slack.handlers.access import SlackAccessCheck
+from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.parse.text import Identity
-from bots.store import AsyncStore
+from bots.slack.sdk.installations import RedisInstallations
+from bots.store import AsyncStore, open_store
+from bots.token_encryption import TokenCipher
 from shared.access import AccessOptions, parse_names
-from shared.jobs import Platform
-from shared.ledger import keys, preferences
+from shared.jobs import Origin, Platform
+from shared.ledger import keys, preferences, privacy
 from shared.preferences import Preferences, Scope
+from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.access_sides import (
     CHANNEL,
     DIRECT,
@@ -281,6 +289,97 @@ async def test_a_closed_channel_is_not_read_after_a_gap(
 
         assert check.is_closed("C0HERE")
         assert not check.is_closed("C0OTHER")
+
+
+async def test_what_is_done_with_messages_unasked_is_not_done_for_a_person_who_may_not_ask(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    rules = SlackAutomationRules(
+        sentiment_channels=frozenset({"C0HERE"}), translate_channels={"C0HERE": "fr"}
+    )
+    async with slack_side(bots_store, quiet_redis, rules=rules) as side:
+        await put(side, bots_store, "", "slack:{team}/{bob}")
+        for who, num_jobs in (("bob", 0), ("alice", 2)):
+            said = await side.slack.say("C0HERE", side.people[who], "I like the weather here.")
+            for delivery in side.slack.deliveries_of(said.ts):
+                await side.handled(delivery)
+            found = [key async for key in bots_store.client.scan_iter(keys.job("*"))]
+            assert len(found) == num_jobs
+        assert side.told("bob") == [], "he asked for nothing"
+
+
+async def test_a_stop_sign_and_a_sign_for_silence_of_a_person_who_may_not_ask_do_nothing(
+    bots_store: AsyncStore, quiet_redis: str
+) -> None:
+    async with slack_side(bots_store, quiet_redis) as side:
+        await side.prepare("bob", CHANNEL)
+        await put(side, bots_store, "", "slack:{team}/{bob}")
+        before = await kept(bots_store)
+        for sign in ("mute", "octagonal_sign"):
+            num = len(side.slack.deliveries)
+            await side.slack.react("C0HERE", side.asked, "U0BOB", sign)
+            for delivery in side.slack.deliveries[num:]:
+                await side.handled(delivery)
+
+        assert await kept(bots_store) == before
+        assert side.told("bob") == []
+
+
+async def test_nothing_of_a_person_who_may_not_ask_waits_on_disk_while_redis_is_away(
+    bots_store: AsyncStore, quiet_redis: str, tmp_path: Path, line: TcpProxy
+) -> None:
+    head, _, _ = quiet_redis.rpartition(":")
+    store = await open_store(f"{head}:{line.port}/0", allow_volatile=False)
+    try:
+        async with discord_side(store, quiet_redis, tmp_path) as side:
+            await put(side, bots_store, "", "discord:{team}/user:{bob}")
+            line.pause()
+            for who, is_kept in (("bob", False), ("alice", True)):
+                num = side.gate.num_refused
+                await side.say(who, "How deep is it?")
+
+                async def is_handled(num: int = num) -> bool:
+                    return side.gate.num_refused > num or is_spooled(tmp_path)
+
+                await until(is_handled)
+                assert is_spooled(tmp_path) is is_kept
+            line.resume()
+    finally:
+        line.resume()
+        await store.close()
+
+
+def is_spooled(folder: Path) -> bool:
+    return any(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+async def test_a_workspace_that_no_list_allows_is_not_installed(bots_store: AsyncStore) -> None:
+    cipher = TokenCipher(Fernet.generate_key().decode())
+    installations = RedisInstallations(bots_store, cipher, lambda team: team == "T1")
+
+    def installed(team: str) -> Installation:
+        return Installation(user_id="U1", team_id=team, bot_token="xoxb-1", bot_user_id="U0")
+
+    await installations.async_save(installed("T1"))
+    with pytest.raises(BoltError, match="may not use this Parley"):
+        await installations.async_save(installed("T2"))
+
+    assert await installations.teams() == ["T1"]
+
+
+@pytest.mark.parametrize("platform", [SLACK, DISCORD])
+async def test_that_a_person_was_told_is_forgotten_with_them(
+    bots_store: AsyncStore, platform: Platform
+) -> None:
+    origin = Origin(platform, "T1", "C1", "", "1", "51")
+    name = AccessRequest(origin).person
+    for kind in keys.TOLD_KINDS:
+        assert await bots_store.run(preferences.note_told(f"{name}:{kind}", 60_000))
+        assert not await bots_store.run(preferences.note_told(f"{name}:{kind}", 60_000))
+
+    await bots_store.run(privacy.forget(origin))
+
+    assert [key async for key in bots_store.client.scan_iter("*51*")] == []
 
 
 async def prefer(

@@ -52,6 +52,11 @@ def used(store: BlockingStore, job: Job) -> tuple[Used, Used]:
             "channel_quota",
             "This channel has used up today's 60 t",
         ),
+        (
+            Quotas(workspace=Quota(tokens=60)),
+            "workspace_quota",
+            "This workspace has used up today's 60 tokens",
+        ),
     ],
 )
 def test_who_has_used_up_a_day_is_told_once_and_when_it_begins_anew(
@@ -70,6 +75,37 @@ def test_who_has_used_up_a_day_is_told_once_and_when_it_begins_anew(
     assert isinstance(reply, Failed)
     assert sentence in reply.sentence
     assert "after 00:00 UTC" in reply.sentence
+
+
+def test_a_workspaces_tokens_are_those_of_all_its_people_and_channels(
+    store: BlockingStore,
+) -> None:
+    limits = Quotas(workspace=Quota(tokens=60))
+    for number, (user, channel) in enumerate((("U1", "C1"), ("U2", "C2")), 1):
+        job = by(message(number, str(number)), user, channel)
+        assert ask(store, job, limits).ready is not None
+        answer(store, job, num_tokens=30)
+    elsewhere = by(message(3, "3"), "U3", "C3")
+    elsewhere = dataclasses.replace(
+        elsewhere, origin=dataclasses.replace(elsewhere.origin, team="T2")
+    )
+
+    assert ask(store, elsewhere, limits).ready is not None
+    assert ask(store, by(message(4, "4"), "U3", "C3"), limits).refused == "workspace_quota"
+    found = store.run(quotas.usage(message(5).origin))
+    assert found.workspace == Used(2, 60)
+    text = quota_text(limits, found)
+    assert "**This workspace:** 2 messages and 60 of 60 tokens today." in text
+
+
+def test_a_job_of_the_version_before_has_no_workspaces_counter(store: BlockingStore) -> None:
+    job = message(1)
+    ask(store, job)
+    store.client.hdel(keys.job(job.id), "workspace_counter")
+
+    answer(store, job, num_tokens=30)
+
+    assert used(store, job) == (Used(1, 30), Used(1, 30))
 
 
 def test_nothing_that_is_refused_or_comes_again_counts(store: BlockingStore) -> None:

@@ -4,7 +4,7 @@ from datetime import time
 
 import pytest
 
-from bots.discord.views.settings import SettingsPage, fields_of, settings_text
+from bots.discord.views.settings import OF_CHANNELS, SettingsPage, fields_of, settings_text
 from bots.incoming.preference_form import (
     NO_HOURS,
     NO_LANGUAGE,
@@ -36,7 +36,11 @@ FULL = Preferences(
     quiet_hours=QuietHours(time(22), time(7), "Europe/Berlin"),
     user_quota=Quota(7, 0),
     channel_quota=Quota(None, 9),
+    allowed=frozenset({"role:41", "user:51"}),
+    denied=frozenset({"channel:21", "bots"}),
 )
+SERVER = "discord:11"
+KNOWN = ("guests", "strangers")
 
 
 @pytest.mark.parametrize("known", [FULL, Preferences(), Preferences(tasks_off=frozenset())])
@@ -44,13 +48,55 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(known: Preferences)
     for page in SettingsPage:
         values = {field.name: field.values for field in fields_of(page, known)}
 
-        assert preferences_of(values, known) == known
+        assert preferences_of(values, known, SERVER) == known
 
 
 def test_a_field_that_is_emptied_leaves_it_to_the_layer_below() -> None:
     values = {field.name: () for page in SettingsPage for field in fields_of(page, FULL)}
 
-    assert preferences_of(values, FULL) == Preferences()
+    assert preferences_of(values, FULL, SERVER) == Preferences()
+
+
+@pytest.mark.parametrize(
+    ("tenant", "written", "kept"),
+    [
+        (SERVER, "role:41, discord:11/user:51\nbots", {"role:41", "user:51", "bots"}),
+        ("slack:T1", "C1 U1,S1; guests slack:T1/strangers", {"C1", "U1", "S1", *KNOWN}),
+        ("slack:T1", "user:U1", {"U1"}),
+        ("slack:T1", " , ", None),
+    ],
+)
+def test_a_workspaces_own_lists_are_read_by_the_names_of_its_platform(
+    tenant: str, written: str, kept: set[str] | None
+) -> None:
+    found = preferences_of({"allowed": [written]}, Preferences(), tenant)
+
+    assert found.allowed == (frozenset(kept) if kept else None)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "written", "says"),
+    [
+        (SERVER, "C012AB3CD", "names nothing on Discord: write channel:ID"),
+        (SERVER, "guests", "Discord knows no guests"),
+        (SERVER, "discord:12/role:41", "is of another workspace"),
+        ("slack:T1", "role:41", "names nothing on Slack"),
+        ("slack:T1", "slack:T2/C1", "is of another workspace"),
+        ("slack:T1", "everybody", "names nothing on Slack"),
+    ],
+)
+def test_what_names_nothing_there_is_said_at_its_field(
+    tenant: str, written: str, says: str
+) -> None:
+    with pytest.raises(FormError) as caught:
+        preferences_of({"denied": [written]}, Preferences(), tenant)
+
+    assert says in caught.value.sentences["denied"]
+
+
+def test_an_access_form_is_of_a_server_alone() -> None:
+    assert SettingsPage.ACCESS not in OF_CHANNELS
+    assert {*OF_CHANNELS, SettingsPage.ACCESS} == set(SettingsPage)
 
 
 @pytest.mark.parametrize("page", SettingsPage)
