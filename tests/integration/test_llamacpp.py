@@ -1,5 +1,8 @@
 """llama.cpp's real server as an engine of the worker, and as a model server that dies."""
 
+import base64
+import dataclasses
+import io
 import os
 import signal
 import threading
@@ -7,22 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from shared.errors import ModelUnavailableError
+from shared.errors import ModelUnavailableError, UnreadablePictureError
 from shared.replies import FinishReason
 from shared.settings import read_settings
 from tests.chaos.forward_passes import Reader, wait_until
 from tests.fakes.tiny_gguf import save_tiny_gguf
 from tests.fakes.tiny_model import CONTEXT_TOKENS, save_tiny_model
+from tests.fakes.tiny_projector import save_tiny_projector
 from worker import doctor
 from worker.chat_model import chat_model_of
 from worker.engine import factory
+from worker.engine.description.model import describe
 from worker.engine.engine import EngineOptions
 from worker.engine.factory import OwnEngine, build
 from worker.engine.llamacpp.engine import LlamaEngine
 from worker.engine.llamacpp.server import MAX_DEATHS
 from worker.engine.protocol import ModelChoice, Request, Sampling
 from worker.engine.remote.tokenizer import PlainTokenizer
+from worker.evaluation.model_facts import facts_of
 from worker.prompts.chat import PromptInput, make_prompt
 
 GREEDY = Sampling(temperature=0.0)
@@ -149,6 +156,101 @@ def test_a_family_that_openvino_does_not_read_is_computed_by_llama_cpp(
 
     assert len(text) == 30
     assert factory.find_engine("auto", choice_of(file))[0] == "openvino"
+
+
+@pytest.fixture(scope="module")
+def seer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of a family that OpenVINO reads too, with a projector beside it."""
+    folder = tmp_path_factory.mktemp("seers")
+    save_tiny_projector(folder / "tiny-mmproj-f16.gguf")
+    return save_tiny_gguf(save_tiny_model(folder / "tiny", ends=False), folder / "tiny.gguf")
+
+
+def encoded(kind: str, color: str = "red", size: tuple[int, int] = (40, 40)) -> str:
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, kind, lossless=True)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def test_pictures_change_the_answer_whatever_their_form(seer: Path) -> None:
+    own = build(
+        "auto",
+        ModelChoice(str(seer), "cpu", "auto", seer.parent, reads_pictures=True),
+        EngineOptions(None, 4),
+        lambda _: None,
+    )
+    own.engine.open()
+    try:
+        assert (own.kind, own.can_see, own.why_blind) == ("llamacpp", True, "")
+        asked = {
+            "none": (),
+            "red": (encoded("PNG"),),
+            "blue": (encoded("PNG", "blue"),),
+            "two": (encoded("PNG"), encoded("PNG", "blue")),
+            "gif": (encoded("GIF"),),
+            "webp": (encoded("WEBP"),),
+            "dot": (encoded("PNG", size=(1, 1)),),
+        }
+        plain = request(own, "", "What is it?", 20)
+        together = [
+            own.engine.submit(dataclasses.replace(plain, id=name, pictures=pictures))
+            for name, pictures in asked.items()
+        ]
+        none, red, blue, two, gif, webp, _ = ("".join(generation) for generation in together)
+        with pytest.raises(UnreadablePictureError, match="is damaged"):
+            own.engine.submit(
+                dataclasses.replace(plain, id="bad", pictures=("data:x;base64,eA==",))
+            )
+    finally:
+        own.engine.close()
+
+    assert len({none, red, blue, two}) == 4
+    assert red == gif == webp
+
+
+def test_without_a_word_of_pictures_no_projector_is_loaded(seer: Path) -> None:
+    assert factory.find_engine("auto", choice_of(seer))[0] == "openvino"
+    own = opened(seer)
+    try:
+        assert not own.can_see
+        assert own.why_blind
+    finally:
+        own.engine.close()
+
+
+def test_a_worker_whose_llama_cpp_model_sees_says_so(seer: Path) -> None:
+    settings = read_settings(
+        {"PARLEY_MODEL": str(seer), "PARLEY_DEVICE": "cpu", "PARLEY_READ_PICTURES": "1"},
+        env_file=None,
+    )
+
+    with chat_model_of(settings, 60, lambda: None) as (_, chat_model):
+        assert chat_model.can_see
+    _, pictures = doctor._check_model(settings)
+    facts = {fact.name: fact for fact in facts_of(settings, describe(settings, lambda _: None))}
+
+    assert pictures.finding == "seen by tiny on llamacpp"
+    assert (facts["engine"].value, facts["model sees"].value) == ("llamacpp", True)
+
+
+@pytest.mark.parametrize("width", [None, 96], ids=["damaged", "of another model"])
+def test_a_projector_that_cannot_be_loaded_is_named(width: int | None, tmp_path: Path) -> None:
+    model = save_tiny_gguf(save_tiny_model(tmp_path / "tiny"), tmp_path / "tiny.gguf")
+    projector = tmp_path / "mmproj.gguf"
+    if width:
+        save_tiny_projector(projector, width)
+    else:
+        projector.write_bytes(b"GGUF and nothing else")
+
+    with pytest.raises(
+        ModelUnavailableError, match=r"with its projector mmproj\.gguf .* PARLEY_READ_PICTURES=0"
+    ):
+        build(
+            "llamacpp",
+            ModelChoice(str(model), "cpu", "auto", tmp_path, reads_pictures=True),
+            EngineOptions(None, 4),
+            lambda _: None,
+        )
 
 
 def test_doctor_opens_it(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from tests.chaos.forward_passes import Reader
 from tests.fakes.tiny_model import save_tiny_model, speak_ascii
 from worker import doctor
 from worker.chat_model import chat_model_of
+from worker.engine.description.model import describe
 from worker.engine.engine import BatchingEngine, EngineOptions
 from worker.engine.factory import TRANSFORMERS, OwnEngine, build
 from worker.engine.pictures import as_png_url, decode_url
@@ -306,8 +307,10 @@ def test_doctor_says_whether_the_model_sees(
 ) -> None:
     model = folder if is_seeing else save_tiny_model(tmp_path / "blind")
 
-    _, pictures = doctor._check_model(read_settings(settings_of(model)))
+    settings = read_settings(settings_of(model))
+    _, pictures = doctor._check_model(settings)
 
+    assert describe(settings, lambda _: None).sees is is_seeing
     assert pictures.name == "pictures"
     assert pictures.passed is (True if is_seeing else None)
     assert said in pictures.finding

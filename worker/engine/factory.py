@@ -96,7 +96,7 @@ def build(kind: str, choice: ModelChoice, options: EngineOptions, progress: Prog
             log.info("not_on_openvino", model=choice.model, reason=reason)
         return _on_transformers(choice, options, progress)
     if library == LLAMACPP:
-        return _on_llamacpp(source, options, progress)
+        return _on_llamacpp(source, choice, options, progress)
     return _on_openvino(source, choice, options, progress)
 
 
@@ -251,7 +251,9 @@ def _on_openvino(
     return OwnEngine(engine, info, OPENVINO, "cpu", why_blind=OPENVINO_IS_BLIND)
 
 
-def _on_llamacpp(source: ModelSource, options: EngineOptions, progress: Progress) -> OwnEngine:
+def _on_llamacpp(
+    source: ModelSource, choice: ModelChoice, options: EngineOptions, progress: Progress
+) -> OwnEngine:
     from worker.engine.llamacpp.engine import LlamaEngine  # noqa: PLC0415 - imports a client
     from worker.engine.llamacpp.server import LlamaServer  # noqa: PLC0415 - the same
 
@@ -259,7 +261,9 @@ def _on_llamacpp(source: ModelSource, options: EngineOptions, progress: Progress
     longest = options.max_new_tokens
     if longest is None and source.path is None:
         longest = DEFAULT_MODEL.max_new_tokens
-    llama = LlamaServer(source, options.max_requests, options.cache_tokens)
+    llama = LlamaServer(
+        source, options.max_requests, options.cache_tokens, reads_pictures=choice.reads_pictures
+    )
     engine = LlamaEngine(llama, longest, options.max_requests)
     why_blind = "" if engine.can_see else NO_PROJECTOR
     return OwnEngine(engine, engine.info, LLAMACPP, "cpu", engine.can_see, why_blind=why_blind)

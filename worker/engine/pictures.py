@@ -17,6 +17,8 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 1536
 """Pixels; larger ones are scaled down. More is of no use to most models, and 12 million pixels of a
 phone are 15,000 tokens for some."""
+MAX_SIDE_ON_CPU = 768
+"""Pixels: a processor computes a picture's tokens some fifty times slower than a GPU."""
 MIN_SIDE = 32
 """A patch of most models; smaller ones are scaled up."""
 MAX_RATIO = 32

@@ -1,11 +1,13 @@
 """llama.cpp's server and the remote engine that speaks to it, as one engine of the worker."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Final
 
 from worker.engine.llamacpp.server import LlamaServer
-from worker.engine.protocol import ModelInfo
-from worker.engine.remote.engine import RemoteEngine
+from worker.engine.pictures import MAX_SIDE_ON_CPU, as_png_url, decode_url
+from worker.engine.protocol import ModelInfo, Request
+from worker.engine.remote.engine import RemoteEngine, RemoteGeneration
 from worker.engine.remote.tokenizer import PlainTokenizer
 
 PATIENCE_S: Final = 600.0
@@ -56,6 +58,17 @@ class LlamaEngine(RemoteEngine):
         """
         self._llama.watch(on_lost)
         super().open()
+
+    def submit(self, request: Request) -> RemoteGeneration:
+        """Send the request to the server. See ``protocol.Engine``.
+
+        Pictures are sent as PNG and of a sane size: llama.cpp reads no WebP.
+
+        Raises:
+            UnreadablePictureError: one of them is damaged.
+        """
+        urls = [as_png_url(decode_url(url, MAX_SIDE_ON_CPU)) for url in request.pictures]
+        return super().submit(dataclasses.replace(request, pictures=tuple(urls)))
 
     def close(self) -> None:
         """Stop; unfinished answers end as if cancelled."""

@@ -50,8 +50,21 @@ def is_installed() -> bool:
 class LlamaServer:
     """One server process after the other, at one address."""
 
-    def __init__(self, source: ModelSource, max_requests: int, cache_tokens: int | None) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        max_requests: int,
+        cache_tokens: int | None,
+        *,
+        reads_pictures: bool = False,
+    ) -> None:
         """Read what the file says of itself; nothing is started.
+
+        Args:
+            source: the file.
+            max_requests: the most concurrent answers.
+            cache_tokens: size of the cache; None: from the free memory.
+            reads_pictures: whether a projector beside the file is loaded.
 
         Raises:
             ModelUnavailableError: the file is damaged.
@@ -67,7 +80,7 @@ class LlamaServer:
             "key": secrets.token_hex(KEY_BYTES),
             "max_requests": max_requests,
             "cache_tokens": tokens,
-            "pictures": projector_of(source),
+            "pictures": projector_of(source) if reads_pictures else "",
         }
         self.weight_bytes = file.stat().st_size
         self._lock = threading.Lock()
@@ -78,7 +91,7 @@ class LlamaServer:
 
     @property
     def can_see(self) -> bool:
-        """Whether a projector for pictures lies beside the file."""
+        """Whether a projector for pictures was found beside the file."""
         return bool(self._options["pictures"])
 
     def open(self, on_lost: Callable[[], None] = lambda: None) -> Server:
@@ -102,8 +115,12 @@ class LlamaServer:
         """
         if reason := self._start():
             self.close()
+            beside = Path(str(self._options["pictures"])).name
+            projector = f" with its projector {beside}" if beside else ""
+            advice = " PARLEY_READ_PICTURES=0 does without it." if beside else ""
             raise ModelUnavailableError(
-                f"The model {self._options['name']} cannot be loaded by llama.cpp ({reason})."
+                f"The model {self._options['name']} cannot be loaded by llama.cpp{projector} "
+                f"({reason}).{advice}"
             )
         told = describe(
             f"http://{HOST}:{self._options['port']}/v1",

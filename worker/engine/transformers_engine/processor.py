@@ -20,13 +20,11 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING, processo
 from transformers.processing_utils import ProcessorMixin
 
 from shared.errors import UnreadablePictureError
-from worker.engine.pictures import MAX_SIDE, SAMPLE_URL, decode_url
+from worker.engine.pictures import MAX_SIDE, MAX_SIDE_ON_CPU, SAMPLE_URL, decode_url
 from worker.engine.protocol import PicturedPrompt
 from worker.engine.transformers_engine.families import class_of
 from worker.engine.transformers_engine.loader import MAX_REASON_CHARS, LoadedModel
 
-MAX_SIDE_ON_CPU = 768
-"""Pixels: a processor computes a picture's tokens some fifty times slower than a GPU."""
 BY_TOKEN = frozenset(
     {"token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids", "cross_attention_mask"}
 )
