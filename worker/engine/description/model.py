@@ -170,7 +170,8 @@ def _on_transformers(settings: Settings, progress: Progress) -> DescribedModel:
         )
     tokenizer = _tokenizer(name, place)
     generation = _generation(place)
-    named = [text_config_of(config).eos_token_id, config.eos_token_id, tokenizer.eos_token_id]
+    places = (text_config_of(config), config, tokenizer)  # a model that sees has no own there
+    named = [getattr(place, "eos_token_id", None) for place in places]
     ends = [generation.get("eos_token_id"), *named]
     flat = {each for one in ends for each in (one if isinstance(one, list | tuple) else [one])}
     sampling = sampling_of(SimpleNamespace(**generation))
