@@ -159,6 +159,7 @@ def test_a_server_that_is_silent_is_said_in_a_sentence() -> None:
         ("README.md", "not in GGUF"),
         ("unknown-family", "cannot be read"),
         ("two-files", "several GGUF files"),
+        ("seeing", "an OpenVINO model that sees"),
     ],
 )
 def test_a_model_that_is_not_there_is_said_in_a_sentence(
@@ -170,6 +171,10 @@ def test_a_model_that_is_not_there_is_said_in_a_sentence(
     family.mkdir()
     (family / "config.json").write_text('{"model_type": "nothing"}')
     two.mkdir()
+    seeing = Path("seeing")
+    seeing.mkdir()
+    for file in ("config.json", "openvino_language_model.xml"):
+        (seeing / file).write_text("{}")
     for file in ("a.gguf", "b.gguf"):
         (two / file).write_bytes(b"GGUF")
 

@@ -32,6 +32,8 @@ GB = 1_000_000_000
 VERSION = 1
 """Incremented when the preparation changes, so that older caches are rebuilt."""
 MODEL_FILE = "openvino_model.xml"
+SEEING_FILE = "openvino_language_model.xml"
+"""Of models that see, whose parts are several files."""
 WEIGHTS_FILE = "openvino_model.bin"
 FACTS_FILE = "facts.json"
 HUB_FILES = (MODEL_FILE, WEIGHTS_FILE, "*.json", "*.jinja", "*.txt", "*.model")
@@ -132,6 +134,12 @@ def find_model(model: str) -> ModelSource | None:
 def _in_folder(folder: Path) -> ModelSource | None:
     if (folder / MODEL_FILE).is_file():
         return _source(folder, folder / WEIGHTS_FILE)
+    if (folder / SEEING_FILE).is_file():
+        raise ModelUnavailableError(
+            f"PARLEY_MODEL names {folder.name}, an OpenVINO model that sees ({SEEING_FILE}), which "
+            "Parley cannot run: name the model it was made from (PARLEY_ENGINE=transformers), a "
+            "GGUF file of it with its *mmproj*.gguf, or an OpenVINO model of texts alone."
+        )
     found = sorted(folder.glob(f"*{SUFFIX}"))
     files = [file for file in found if PROJECTOR not in file.name.lower()]
     if has_weights(folder):
