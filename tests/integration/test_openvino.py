@@ -288,6 +288,48 @@ def test_a_process_that_is_stuck_is_reported_and_killed(choice: ModelChoice) -> 
     assert process.poll() is not None
 
 
+def children() -> set[psutil.Process]:
+    """The processes that this one has started."""
+    return set(psutil.Process().children())
+
+
+def test_an_engine_that_is_never_opened_leaves_no_process(choice: ModelChoice) -> None:
+    before = children()
+    own = opened(choice)
+    (early,) = children() - before
+
+    own.engine.close()
+
+    assert not early.is_running()
+
+
+def test_a_model_whose_tokenizer_cannot_be_read_leaves_no_process(
+    choice: ModelChoice, tmp_path: Path
+) -> None:
+    broken = ModelChoice(choice.model, "cpu", "float32", tmp_path / "cache")
+    source = find_model(broken.model)
+    assert source is not None
+    prepared = ensure_prepared(source, broken.cache_dir, say_nothing)
+    (prepared.folder / "tokenizer.json").write_text("{")
+    before = children()
+
+    with pytest.raises(Exception, match=r".+"):
+        opened(broken)
+
+    assert children() == before
+
+
+def test_a_killed_process_is_waited_for_until_it_has_ended(choice: ModelChoice) -> None:
+    for _ in range(3):
+        own = opened(choice)
+        batch = own.batching.batches.start()
+        assert isinstance(batch, OpenVinoBatch)
+
+        assert batch.bury(0) == f"exit code {-signal.SIGKILL}"
+
+        assert not batch._reader.is_alive()
+
+
 KILLED_WORKER = """
 import pathlib, sys, time
 from worker.engine.engine import EngineOptions
@@ -319,6 +361,8 @@ def test_the_process_ends_with_its_worker_which_needs_no_torch(choice: ModelChoi
 def test_what_openvino_cannot_read_is_said_in_a_sentence(
     model_folder: Path, tmp_path: Path
 ) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
     falcon = save_tiny_gguf(model_folder, tmp_path / "falcon.gguf", architecture="falcon-h1")
     damaged = tmp_path / "damaged.gguf"
     damaged.write_bytes(falcon.read_bytes()[:3000])
@@ -329,7 +373,7 @@ def test_what_openvino_cannot_read_is_said_in_a_sentence(
         (falcon, r"openvino, which cannot compute this model: .* is of falcon-h1\. Remove"),
         (damaged, r"damaged\.gguf is not a whole GGUF file .*: download it once more"),
         (text, r"names the file text\.gguf, which is not in GGUF"),
-        (model_folder, "neither a GGUF file nor an OpenVINO model"),
+        (empty, "neither a GGUF file nor an OpenVINO model, and has no safetensors"),
     ):
         with pytest.raises(ModelUnavailableError, match=sentence):
             build(

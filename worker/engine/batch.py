@@ -82,3 +82,7 @@ class Batches(Protocol):
     def start(self) -> Batch:
         """Start a new batch."""
         ...
+
+    def close(self) -> None:
+        """End what was started before a batch was asked for."""
+        ...

@@ -173,6 +173,7 @@ class BatchingEngine:
         if batch is not None:
             # A lost engine's batch is stuck: do not wait for it.
             batch.bury(0 if self._is_lost else STOP_TIMEOUT_S)
+        self._batches.close()
 
     def submit(self, request: Request) -> BatchGeneration:
         """Add a request to the batch. See ``protocol.Engine``."""

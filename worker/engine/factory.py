@@ -246,9 +246,13 @@ def _on_openvino(
         dtype=choice.dtype,
     )
     is_packaged = prepared.name == DEFAULT_MODEL.name
-    info = info_of(prepared, DEFAULT_MODEL.max_new_tokens if is_packaged else None)
-    engine = BatchingEngine(info, batches, options)
-    return OwnEngine(engine, info, OPENVINO, "cpu", why_blind=OPENVINO_IS_BLIND)
+    try:
+        info = info_of(prepared, DEFAULT_MODEL.max_new_tokens if is_packaged else None)
+        engine = BatchingEngine(info, batches, options)
+        return OwnEngine(engine, info, OPENVINO, "cpu", why_blind=OPENVINO_IS_BLIND)
+    except BaseException:  # also a signal: the process that loads the model already must end
+        batches.close()
+        raise
 
 
 def _on_llamacpp(

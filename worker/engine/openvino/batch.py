@@ -203,6 +203,12 @@ class OpenVinoBatches:
         first, self._first = self._first, None
         return first or self._new()
 
+    def close(self) -> None:
+        """End the batch that was started before it was asked for, if it never was."""
+        first, self._first = self._first, None
+        if first is not None:
+            first.bury(0)
+
     def _new(self) -> OpenVinoBatch:
         return OpenVinoBatch(self.options, TenantOffsets(self.vocabulary))
 

@@ -169,6 +169,12 @@ class TransformersBatches:
         """The bytes of weights that a step reads."""
         return self._loaded.num_linear_weights * self._loaded.model.dtype.itemsize
 
+    def close(self) -> None:
+        """End the batch that was started to learn its size, if it was never asked for."""
+        first, self._first = self._first, None
+        if first is not None:
+            first.bury(0)
+
     def start(self) -> TransformersBatch:
         """Start a new batch."""
         first, self._first = self._first, None

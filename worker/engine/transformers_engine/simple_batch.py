@@ -289,6 +289,9 @@ class SimpleBatches:
         """The bytes of weights that a step reads."""
         return self._loaded.num_linear_weights * self._loaded.model.dtype.itemsize
 
+    def close(self) -> None:
+        """Nothing is started in advance."""
+
     def start(self) -> SimpleBatch:
         """Start a new batch."""
         batch = SimpleBatch(self._loaded, self._max_requests, self.capacity_tokens)
