@@ -5,6 +5,8 @@ from typing import Any
 
 import redis.asyncio
 import redis.asyncio.sentinel
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from shared.connections import tls
 from shared.connections.address import RedisAddress, parse_address
@@ -74,7 +76,8 @@ def _pool(address: RedisAddress, options: dict[str, Any]) -> redis.asyncio.Conne
 
 def _sentinel_pool(address: RedisAddress, options: dict[str, Any]) -> redis.asyncio.ConnectionPool:
     sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]  # no types
-        address.hosts, sentinel_kwargs=sentinel_options(address, options)
+        address.hosts,
+        sentinel_kwargs={**sentinel_options(address, options), "retry": Retry(NoBackoff(), 0)},
     )
     kinds = (
         redis.asyncio.sentinel.SentinelManagedConnection,

@@ -182,26 +182,27 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
     Raises:
         RedisUnavailableError: it does not answer, or is configured so that it could lose data.
     """
-    try:
-        # A flood waits for a connection instead of failing for want of one.
-        client = client_of(
-            redis_url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            # One immediate retry, for a connection that died unnoticed. Callers retry everything
-            # else; redis-py's own retries take seconds and do not stop when cancelled.
-            retry=Retry(NoBackoff(), 1),
-        )
-    except (ValueError, OSError) as error:
-        raise unreachable(redis_url, error) from error
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            # A flood waits for a connection instead of failing for want of one.
+            client = client_of(
+                redis_url,
+                max_connections=MAX_CONNECTIONS,
+                timeout=TIMEOUT_S,
+                socket_timeout=TIMEOUT_S,
+                socket_connect_timeout=TIMEOUT_S,
+                # One immediate retry, for a connection that died unnoticed. Callers retry
+                # everything else; redis-py's own retries take seconds and do not stop when
+                # cancelled.
+                retry=Retry(NoBackoff(), 1),
+            )
+        except (ValueError, OSError) as error:
+            raise unreachable(redis_url, error) from error
+        store = AsyncStore(client, num_replicas)
+        stack.push_async_callback(store.close)
         await _check(client, redis_url, allow_volatile=allow_volatile)
-    except RedisUnavailableError:
-        await client.aclose(close_connection_pool=True)
-        raise
-    return AsyncStore(client, num_replicas)
+        stack.pop_all()
+        return store
 
 
 async def _check(client: redis.asyncio.Redis, redis_url: str, *, allow_volatile: bool) -> None:

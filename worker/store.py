@@ -1,5 +1,6 @@
 """The worker's Redis client, which runs the ledger's calls: blocking, thread-safe."""
 
+import contextlib
 from typing import Any, TypeVar
 
 import redis
@@ -46,16 +47,24 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
     Raises:
         RedisUnavailableError: it does not answer, or could lose data.
     """
-    try:
-        client = client_of(
-            redis_url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-        )
-    except (ValueError, OSError) as error:
-        raise unreachable(redis_url, error) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            client = client_of(
+                redis_url,
+                max_connections=MAX_CONNECTIONS,
+                timeout=TIMEOUT_S,
+                socket_timeout=TIMEOUT_S,
+                socket_connect_timeout=TIMEOUT_S,
+            )
+        except (ValueError, OSError) as error:
+            raise unreachable(redis_url, error) from error
+        stack.callback(client.close)
+        _check(client, redis_url, allow_volatile=allow_volatile)
+        stack.pop_all()
+        return BlockingStore(client)
+
+
+def _check(client: redis.Redis, redis_url: str, *, allow_volatile: bool) -> None:
     try:
         info: Any = client.info()
     except redis.AuthenticationError as error:
@@ -68,4 +77,3 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
         raise not_redis(redis_url) from error
     require_redis(redis_url, info)
     require_healthy(info, allow_volatile=allow_volatile)
-    return BlockingStore(client)

@@ -141,7 +141,7 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
     except redis.InvalidResponse:
         return [Check.fail("redis", str(not_redis(url)))]
     except (redis.RedisError, OSError) as error:
-        return [Check.fail("redis", str(unreachable(url, error)))]
+        return [*_check_sentinels(url), Check.fail("redis", str(unreachable(url, error)))]
     except NO_REDIS:
         return [Check.fail("redis", str(not_redis(url)))]
     problem = find_problem(info, allow_volatile=allow_volatile)
@@ -206,6 +206,32 @@ def _check_door(url: str) -> Check:
     advice = open_door_advice(host)
     is_ours = is_this_machine(host)
     return Check.warn("redis access", advice) if is_ours else Check.fail("redis access", advice)
+
+
+def _check_sentinels(url: str) -> list[Check]:
+    """A fault for each Sentinel of an address that does not answer."""
+    try:
+        address = parse_address(url)
+    except ValueError:
+        return []
+    if address.service is None:
+        return []
+    limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+    login = {**address.tls, **(address.sentinel_login or {})}
+    checks = []
+    for host, port in address.hosts:
+        one = RedisAddress(login, is_tls=address.is_tls, hosts=((host, port),))
+        try:
+            with client_at(one, **limits) as client:
+                client.ping()
+        except redis.AuthenticationError:
+            sentence = f"The Sentinel at {host}:{port} refuses the user or password: correct it."
+            checks.append(Check.fail("sentinel", sentence))
+        except (redis.RedisError, OSError) as error:
+            scheme = "rediss" if address.is_tls else "redis"
+            fault = unreachable(f"{scheme}://{host}:{port}", error)
+            checks.append(Check.fail("sentinel", str(fault)))
+    return checks
 
 
 def _host_of(client: redis.Redis, address: RedisAddress) -> str:

@@ -4,6 +4,8 @@ from typing import Any
 
 import redis
 import redis.sentinel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.connections import tls
 from shared.connections.address import RedisAddress, parse_address
@@ -66,14 +68,22 @@ def place_of(address: RedisAddress) -> dict[str, Any]:
 
 
 def sentinel_options(address: RedisAddress, options: dict[str, Any]) -> dict[str, Any]:
-    """redis-py's arguments of a connection to a Sentinel, whose login is its own."""
+    """redis-py's arguments of a connection to a Sentinel, whose login is its own.
+
+    Without ``retry``: where one Sentinel is away, the next one is to be asked at once.
+    """
     timeouts = {name: value for name, value in options.items() if name.startswith("socket_")}
     return {**timeouts, "ssl": address.is_tls, **address.tls, **(address.sentinel_login or {})}
 
 
+def blocking_sentinel_options(address: RedisAddress, options: dict[str, Any]) -> dict[str, Any]:
+    """The same for blocking clients."""
+    return {**sentinel_options(address, options), "retry": Retry(NoBackoff(), 0)}
+
+
 def _sentinel_pool(address: RedisAddress, options: dict[str, Any]) -> redis.ConnectionPool:
     sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]  # no types
-        address.hosts, sentinel_kwargs=sentinel_options(address, options)
+        address.hosts, sentinel_kwargs=blocking_sentinel_options(address, options)
     )
     kinds = (
         redis.sentinel.SentinelManagedConnection,

@@ -11,7 +11,7 @@ import celery
 import kombu
 
 from shared.connections.address import RedisAddress, parse_address
-from shared.connections.blocking import sentinel_options
+from shared.connections.blocking import blocking_sentinel_options
 from shared.jobs import CHAT_QUEUE, INDEX_QUEUE, TAG_QUEUE
 from shared.ledger.lifecycle import Ready
 
@@ -82,7 +82,7 @@ def _broker_url(address: RedisAddress) -> str:
 def _sentinel(address: RedisAddress) -> dict[str, Any]:
     if address.service is None:
         return {}
-    own = sentinel_options(address, SOCKET)
+    own = blocking_sentinel_options(address, SOCKET)
     return {"master_name": address.service, "sentinel_kwargs": own}
 
 

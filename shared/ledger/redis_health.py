@@ -17,6 +17,12 @@ NO_REDIS = (AttributeError, TypeError, ValueError, LookupError, RecursionError)
 REFUSED = "Redis refuses the user or password in PARLEY_REDIS_URL: correct it."
 
 
+FORMS = (
+    "write redis://[[user]:password@]host:port/0, rediss://… for TLS, unix:///path or "
+    "redis+sentinel://host:port,host:port/service in PARLEY_REDIS_URL."
+)
+
+
 def find_problem(info: Mapping[str, Any], *, allow_volatile: bool) -> str | None:
     """The sentence that says why this Redis must not be used, or None.
 
@@ -118,6 +124,15 @@ def is_this_machine(host: str) -> bool:
 def unreachable(url: str, error: Exception) -> RedisUnavailableError:
     """The error of a Redis that does not answer; without the URL's password."""
     place = _place(url)
+    if isinstance(error, ValueError):
+        return RedisUnavailableError(
+            f"Redis does not answer at {place}, which is no address: {FORMS}"
+        )
+    if type(error).__name__ == "MasterNotFoundError":  # redis-py has one for each kind of client
+        return RedisUnavailableError(
+            f"The Sentinels at {place} name no Redis that is up ({type(error).__name__}): start "
+            "them and it, or correct hosts and service in PARLEY_REDIS_URL."
+        )
     is_tls = urllib.parse.urlsplit(url).scheme.startswith("rediss")
     return RedisUnavailableError(
         tls.explain(error, place, is_tls=is_tls)

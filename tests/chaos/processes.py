@@ -34,6 +34,7 @@ POLL_S = 0.1
 REDIS_START_TIMEOUT_S = 30.0
 SERVICE = "parley"
 NUM_SENTINELS = 3
+PASSWORD, SENTINEL_PASSWORD = "of-redis", "of-sentinel"
 DOWN_AFTER_MS = 1000
 FAILOVER_TIMEOUT_MS = 5000
 DURABLE_LINES = (
@@ -238,21 +239,28 @@ class SentinelRedis:
         folder.mkdir()
         self._num_replicas = num_replicas
         primary = free_port()
-        follow = (*DURABLE_LINES, f"replicaof 127.0.0.1 {primary}")
-        self.child = self._program(folder / "primary", primary, DURABLE_LINES)
+        own = (*DURABLE_LINES, f"requirepass {PASSWORD}", f"masterauth {PASSWORD}")
+        follow = (*own, f"replicaof 127.0.0.1 {primary}")
+        self.child = self._program(folder / "primary", primary, own)
         replicas = [
             self._program(folder / f"replica-{number}", free_port(), follow)
             for number in range(num_replicas)
         ]
         watch = (
             f"sentinel monitor {SERVICE} 127.0.0.1 {primary} 2",
+            f"sentinel auth-pass {SERVICE} {PASSWORD}",
+            f"requirepass {SENTINEL_PASSWORD}",
+            f"sentinel sentinel-pass {SENTINEL_PASSWORD}",
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
             f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}",
         )
         ports = [free_port() for _ in range(NUM_SENTINELS)]
         sentinels = [self._program(folder / f"sentinel-{port}", port, watch) for port in ports]
         self.children = [self.child, *replicas, *sentinels]
-        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/{SERVICE}"
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        self.url = (
+            f"redis+sentinel://:{PASSWORD}@{hosts}/{SERVICE}?sentinel_password={SENTINEL_PASSWORD}"
+        )
 
     def _program(self, folder: Path, port: int, lines: Sequence[str]) -> Child:
         folder.mkdir()

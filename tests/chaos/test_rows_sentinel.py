@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bots import store as bots_store
+from shared.cli.doctor import check_redis
+from shared.errors import RedisUnavailableError
 from tests.chaos.floor import served
 from tests.chaos.processes import SentinelRedis
 from tests.chaos.workers import wait_for
@@ -47,3 +50,21 @@ async def test_row_39_every_connection_follows_sentinel_to_the_new_primary(
         assert not floor.worker.events("celery_ended")
         after = await floor.ask("asked when all is well")
         await floor.wait_answered_once(running, meanwhile, after)
+        checks = await asyncio.to_thread(check_redis, sentinels.url, allow_volatile=False)
+        assert [check.name for check in checks if check.passed is False] == []
+
+
+async def test_sentinels_that_name_no_redis_are_said(sentinels: SentinelRedis) -> None:
+    unknown = sentinels.url.replace("/parley", "/other")
+    wrong = sentinels.url.replace("of-sentinel", "guessed")
+
+    for url in (unknown, wrong):
+        *others, check = await asyncio.to_thread(check_redis, url, allow_volatile=False)
+        assert check.passed is False
+        assert len(others) == (3 if url == wrong else 0)
+        assert all("refuses the user or password" in other.finding for other in others)
+        assert "name no Redis that is up" in check.finding
+        assert "of-redis" not in check.finding
+        assert "guessed" not in check.finding
+        with pytest.raises(RedisUnavailableError, match="name no Redis that is up"):
+            await bots_store.open_store(url, allow_volatile=False)

@@ -11,6 +11,7 @@ from slack_bolt.error import BoltError
 from slack_sdk.oauth.installation_store import Installation
 
 from bots.access.request import AccessRequest
+from bots.incoming.privacy import forget_user
 from bots.slack.handlers.access import SlackAccessCheck
 from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.parse.text import Identity
@@ -19,7 +20,7 @@ from bots.store import AsyncStore, open_store
 from bots.token_encryption import TokenCipher
 from shared.access import AccessOptions, parse_names
 from shared.jobs import Origin, Platform
-from shared.ledger import keys, preferences, privacy
+from shared.ledger import keys, preferences
 from shared.preferences import Preferences, Scope
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.access_sides import (
@@ -377,7 +378,7 @@ async def test_that_a_person_was_told_is_forgotten_with_them(
         assert await bots_store.run(preferences.note_told(f"{name}:{kind}", 60_000))
         assert not await bots_store.run(preferences.note_told(f"{name}:{kind}", 60_000))
 
-    await bots_store.run(privacy.forget(origin))
+    await forget_user(bots_store, origin)
 
     assert [key async for key in bots_store.client.scan_iter("*51*")] == []
 

@@ -165,6 +165,22 @@ def test_a_client_certificate_that_is_missing_or_refused_is_said(site: Site) -> 
     assert "refuses the certificate in PARLEY_REDIS_CERT" in refused.finding
 
 
+def test_doctor_says_what_is_wrong_with_a_sentinels_certificate(site: Site) -> None:
+    with tls_proxy(site.redis.port, wrong_authority(site)) as port:
+        url = f"rediss+sentinel://:hunter2@127.0.0.1:{port}/parley"
+        read = read_settings(
+            {"PARLEY_REDIS_URL": url, "PARLEY_REDIS_CA": str(site.trusted.certificate)}, None
+        )
+        assert read.redis_url is not None
+        checks = check_redis(read.redis_url.get_secret_value(), allow_volatile=False)
+
+    assert [(check.name, check.passed) for check in checks] == [
+        ("sentinel", False),
+        ("redis", False),
+    ]
+    assert "is signed by an authority that this machine does not know" in checks[0].finding
+
+
 def test_tls_where_there_is_none_is_said(site: Site) -> None:
     checks = check_redis(address(site, site.redis.port), allow_volatile=False)
 

@@ -91,6 +91,11 @@ class PictureBatches:
         """The bytes of weights that a step reads."""
         return self._texts.weight_bytes
 
+    def close(self) -> None:
+        """End what was started in advance."""
+        self._texts.close()
+        self._pictures.close()
+
     def start(self) -> PictureBatch:
         """Start new ones."""
         return PictureBatch(self._texts.start(), self._pictures.start())

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import redis
 
+from shared.connections.address import parse_address
 from shared.errors import RedisUnavailableError
 from shared.ledger.redis_health import (
     find_problem,
@@ -84,6 +85,17 @@ def test_unreachable_names_the_place_without_its_password(url: str, place: str) 
     assert f" {place}" in sentence
     assert "hunter2" not in sentence
     assert "PARLEY_REDIS_URL" in sentence
+
+
+@pytest.mark.parametrize("url", ["not a url", "redis+sentinel://:hunter2@a,b", "http://hunter2@a"])
+def test_what_is_no_address_is_told_what_one_looks_like(url: str) -> None:
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - redis-py's has no sentence of ours
+        parse_address(url)
+
+    sentence = str(unreachable(url, refusal.value))
+
+    assert "which is no address: write redis://" in sentence
+    assert "hunter2" not in sentence
 
 
 @pytest.mark.parametrize(
