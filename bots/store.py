@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
 from bots.redis_client import client_of
-from shared.errors import RedisUnavailableError
+from shared.errors import NewerDocumentError, RedisUnavailableError
 from shared.jobs import Job, Origin
 from shared.ledger import codec, keys
 from shared.ledger import status as operating
@@ -142,12 +142,16 @@ class AsyncStore:
     async def find_snapshot(self, job_id: str) -> Snapshot | None:
         """The text so far of a running job."""
         document: Any = await self.client.get(keys.snapshot(job_id))
-        return codec.decode(document, Snapshot) if document else None
+        with contextlib.suppress(NewerDocumentError):  # its final text will be left to others too
+            return codec.decode(document, Snapshot) if document else None
+        return None
 
     async def find_ending(self, job_id: str) -> Final | None:
         """The final reply of a recently ended job."""
         document: Any = await self.client.get(keys.ending(job_id))
-        return read_final(document) if document else None
+        with contextlib.suppress(NewerDocumentError):
+            return read_final(document) if document else None
+        return None
 
     async def find_thread(self, origin: Origin, message: str) -> str | None:
         """The thread that one of the bot's own messages belongs to; None if it is not the bot's."""

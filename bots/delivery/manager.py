@@ -152,7 +152,7 @@ class Delivery:
         Raises:
             redis.RedisError, TimeoutError: the ledger did not answer; nothing has changed.
         """
-        withdrawn = await self.store.run(answer_actions.withdraw(job_id))
+        withdrawn = await self.store.run_confirmed(answer_actions.withdraw(job_id))
         if withdrawn.did is not Did.WITHDRAWN:
             return None
         log.info("job_withdrawn", job=job_id)

@@ -183,7 +183,7 @@ class AnswerActions:
         return True
 
     async def _run(self, call: answer_actions.Step, job_id: str) -> Effect:
-        effect = await self._store.run(call)
+        effect = await self._store.run_confirmed(call)
         log.info("answer_handled", job=job_id, effect=effect.did.value)
         if effect.ready:
             self._wake(effect.ready)

@@ -154,7 +154,7 @@ class PreferenceCache:
             return NOT_ADMIN
         if before.version < 0:
             return NOT_READ
-        stored = await self._store.run(rulebook.put(scope, before, after, editor.user))
+        stored = await self._store.run_confirmed(rulebook.put(scope, before, after, editor.user))
         if stored is None:
             return OVERTAKEN
         self._by_scope[scope.name] = stored

@@ -125,6 +125,7 @@ class Forgetter:
             person = pending.at_stage(person, ForgettingStage.LEFT, gone.left)
             await self._store.run(pending.note(person, now_ms + pending.AGAIN_MS))
             return gone
+        await self._store.confirm()  # or a failover would bring it back
         await self._rewrite(person, now_ms)
         return gone
 

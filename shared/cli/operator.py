@@ -17,7 +17,7 @@ import redis
 
 from shared.cli.embedded_redis import find_embedded_url
 from shared.connections.blocking import client_of
-from shared.errors import RedisUnavailableError, SettingsError
+from shared.errors import NewerDocumentError, RedisUnavailableError, SettingsError
 from shared.jobs import Origin, Platform
 from shared.ledger import preferences as rulebook
 from shared.ledger import privacy, quotas
@@ -56,12 +56,18 @@ class OperatorConnection:
 
         Raises:
             RedisUnavailableError: it does not answer, or refuses.
+            SettingsError: a newer version wrote what it answers.
         """
         try:
             raw = self._client.register_script(call.script)(args=list(call.args))
         except (redis.RedisError, OSError) as error:
             raise unreachable(self._url, error) from error
-        return call.read(raw)
+        try:
+            return call.read(raw)
+        except NewerDocumentError as error:
+            raise SettingsError(
+                f"A newer Parley wrote what this command reads: run that one's. ({error})"
+            ) from error
 
     def run_steps(self, steps: Steps[T]) -> T:
         """Run several steps, one after the other.

@@ -4,20 +4,36 @@
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from bots import store as bots_store
+from bots.delivery.manager import Delivery
+from bots.incoming.answer_actions import Actor, AnswerActions
+from bots.incoming.preferences import Editor, PreferenceCache
+from bots.incoming.privacy import forget_user
+from bots.metrics import Metrics
 from shared.cli.doctor import check_redis
 from shared.errors import RedisUnavailableError
+from shared.jobs import Origin, Platform
+from shared.ledger.lifecycle import JobLimits
+from shared.ledger.privacy import STILL_DELETING
+from shared.preference_layers import Fallback
+from shared.preferences import Preferences, Scope, Stored
 from tests.chaos.floor import served
 from tests.chaos.processes import SentinelRedis
+from tests.chaos.way_out import scribe_at
 from tests.chaos.workers import wait_for
 from tests.fakes.paced_model import SLOWLY
 from tests.fakes.slack_server import FakeSlack
+from tests.integration.test_live_reply import SlowPlatform
 from tests.patience import PATIENCE_S
+from tests.redis_servers import RedisServer
+
+LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 
 
 @pytest.fixture
@@ -68,3 +84,29 @@ async def test_sentinels_that_name_no_redis_are_said(sentinels: SentinelRedis) -
         assert "guessed" not in check.finding
         with pytest.raises(RedisUnavailableError, match="name no Redis that is up"):
             await bots_store.open_store(url, allow_volatile=False)
+
+
+async def test_row_39_what_a_person_is_told_is_done_has_reached_a_replica(tmp_path: Path) -> None:
+    alone = RedisServer(tmp_path / "redis")  # as after a failover to the only replica
+    origin = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1")
+    with alone, scribe_at(alone.url) as scribe:
+        job = await asyncio.to_thread(scribe.accept, origin)
+        store = await bots_store.open_store(alone.url, allow_volatile=False, num_replicas=1)
+        delivery = Delivery(store, SlowPlatform(), LIMITS, Metrics())
+        actions = AnswerActions(store, delivery, lambda _ready: None, LIMITS, 1000)
+        preferences = PreferenceCache(store, alone.url, Fallback())
+        scope, before = Scope(origin.tenant), Stored()
+        editor = Editor("U1", is_admin=True)
+        try:
+            steps: list[Callable[[], Awaitable[object]]] = [
+                lambda: actions.stop(job.id, Actor("U1")),
+                lambda: delivery.retract(job.id),
+                lambda: preferences.put(scope, before, Preferences(system_prompt="x"), editor),
+            ]
+            for step in steps:
+                with pytest.raises(redis.RedisError, match="0 of 1 replicas confirmed"):
+                    await step()
+            assert await forget_user(store, origin) == STILL_DELETING
+        finally:
+            await delivery.close()
+            await store.close()

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import redis
 
-from shared.cli.operator import status_lines
+from shared.cli.operator import open_operator_connection, status_lines
+from shared.errors import SettingsError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger import codec, keys, lifecycle
 from shared.ledger import status as operating
 from shared.ledger.lifecycle import Claimant, JobLimits, Ready
 from shared.replies import Done, Failed
+from shared.settings import read_settings
 from shared.tasks import Learn
 from tests.integration.ledger_steps import (
     DONE,
@@ -252,3 +254,19 @@ def test_row_40_an_older_worker_keeps_what_a_newer_process_wrote_into_a_job(
     written = json.loads(kept)["body"]
     assert written["task"]["content"] == "", "it was passed on without its file"
     assert (written["mood"], written["origin"]["room"]) == ("calm", "7")
+
+
+def test_an_operators_command_says_that_a_newer_version_wrote_a_dead_letter(
+    store: BlockingStore, quiet_redis: str
+) -> None:
+    job = message(1)
+    accept(store, job)
+    rewrite(store, job, v=2)
+    store.client.zadd(keys.DEAD, {job.id: 1})
+    settings = read_settings({"PARLEY_REDIS_URL": quiet_redis}, None)
+
+    with (
+        open_operator_connection(settings) as operator,
+        pytest.raises(SettingsError, match="A newer Parley wrote what this command reads"),
+    ):
+        operator.find_letters(["all"])
