@@ -14,6 +14,7 @@ from typing import Any
 import redis
 import redis.client
 
+from shared.connections.silence import Silence, text_of
 from shared.ledger import keys, lifecycle
 from shared.ledger.lifecycle import Hold, Lease
 from worker.store import BlockingStore
@@ -193,6 +194,7 @@ class Listener:
         self._store = store
         self._keeper = keeper
         self._pubsub: redis.client.PubSub | None = None
+        self._silence = Silence()
 
     def listen(self) -> None:
         """Wait a little for the id of a changed job, and have its run check its lease.
@@ -204,9 +206,12 @@ class Listener:
             if self._pubsub is None:
                 self._pubsub = _pubsub(self._store.client)
                 self._pubsub.subscribe(keys.LOOK)
+                self._silence = Silence()
             message: Any = self._pubsub.get_message(timeout=LISTEN_S)
-            if message:
-                self._keeper.look(message["data"].decode(errors="replace"))
+            if self._silence.note(message):
+                self._pubsub.ping()
+            if job_id := text_of(message):
+                self._keeper.look(job_id)
         except (redis.RedisError, OSError):
             self.close()
             raise

@@ -15,6 +15,7 @@ import redis.asyncio
 from bots.delivery.manager import Delivery
 from bots.delivery.surface import OutboxEntry
 from bots.redis_client import client_of
+from shared.connections.silence import Silence, text_of
 from shared.errors import CodecError, NewerDocumentError
 from shared.ledger import keys, presentation
 from shared.logs import get_logger
@@ -82,12 +83,15 @@ class Outbox:
     async def _listen(self) -> None:
         async with self._client.pubsub() as pubsub:
             await pubsub.subscribe(self._channel)
+            silence = Silence()
             while not _is_cancelled():
                 message: Any = await pubsub.get_message(
                     ignore_subscribe_messages=True, timeout=BLOCK_MS / 1000
                 )
-                if message:
-                    await self._delivery.nudge(message["data"].decode(errors="replace"))
+                if silence.note(message):
+                    await pubsub.ping()
+                if job_id := text_of(message):
+                    await self._delivery.nudge(job_id)
 
     async def _read(self) -> None:
         # First the entries read before Redis went away, so that they keep their order.

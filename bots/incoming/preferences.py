@@ -14,6 +14,7 @@ import redis.asyncio
 from bots.redis_client import client_of
 from bots.store import AsyncStore
 from shared.access import NO_LISTS, AccessLists, AccessNameError, parse_locals
+from shared.connections.silence import Silence
 from shared.jobs import Origin, Platform
 from shared.ledger import keys
 from shared.ledger import preferences as rulebook
@@ -192,10 +193,13 @@ class PreferenceCache:
     async def _listen(self, client: redis.asyncio.Redis) -> None:
         async with client.pubsub() as pubsub:
             await pubsub.subscribe(keys.PREFERENCES_NEWS)
+            silence = Silence()
             while True:
                 await self.refresh()
                 # Also after a silence: a notice may have been lost.
-                _: Any = await pubsub.get_message(timeout=REFRESH_S)
+                message: Any = await pubsub.get_message(timeout=REFRESH_S)
+                if silence.note(message):
+                    await pubsub.ping()
 
     def _note_changes(self) -> None:
         self._resolved.clear()

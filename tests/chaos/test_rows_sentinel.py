@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bots.metrics import Metrics
 from shared.cli.doctor import check_redis
 from shared.errors import RedisUnavailableError
 from shared.jobs import Origin, Platform
+from shared.ledger import keys
 from shared.ledger.lifecycle import JobLimits
 from shared.ledger.privacy import STILL_DELETING
 from shared.preference_layers import Fallback
@@ -32,6 +34,23 @@ from tests.fakes.slack_server import FakeSlack
 from tests.integration.test_live_reply import SlowPlatform
 from tests.patience import PATIENCE_S
 from tests.redis_servers import RedisServer
+from worker import store as worker_store
+from worker.leases import LeaseKeeper, Listener
+from worker.store import BlockingStore
+
+
+class Looked(LeaseKeeper):
+    """Notes what it was told to look at."""
+
+    def __init__(self, store: BlockingStore, lease_ms: int) -> None:
+        super().__init__(store, lease_ms)
+        self.looked_at: set[str] = set()
+
+    def look(self, job_id: str) -> None:
+        """As its parent's."""
+        self.looked_at.add(job_id)
+        super().look(job_id)
+
 
 LIMITS = JobLimits(deadline_ms=600_000, retention_ms=600_000)
 
@@ -110,3 +129,29 @@ async def test_row_39_what_a_person_is_told_is_done_has_reached_a_replica(tmp_pa
         finally:
             await delivery.close()
             await store.close()
+
+
+async def test_row_38_a_subscription_leaves_a_primary_that_hangs(sentinels: SentinelRedis) -> None:
+    before = await asyncio.to_thread(lambda: sentinels.primary)
+    store = worker_store.open_store(sentinels.url, allow_volatile=False)
+    keeper = Looked(store, 60_000)
+    listener = Listener(store, keeper)
+    listener.listen()
+    sentinels.child.freeze()  # as a machine that is gone: nothing is closed
+    try:
+        await asyncio.to_thread(
+            wait_for, lambda: sentinels.primary not in {None, before}, "another primary"
+        )
+
+        def hears() -> bool:
+            """Whether it hears what is said on the new primary."""
+            with contextlib.suppress(redis.RedisError, OSError):
+                store.client.publish(keys.LOOK, "job")
+                listener.listen()
+            return "job" in keeper.looked_at
+
+        await asyncio.to_thread(wait_for, hears, "what is published there")
+    finally:
+        sentinels.child.thaw()
+        listener.close()
+        store.client.close()
