@@ -5,6 +5,7 @@ What was asked for lies in Redis until it is done, so that it outlives a process
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import redis
 
@@ -24,6 +25,8 @@ ANSWER_S = 10.0
 LOOK_EVERY_S = 2.0
 AT_ONCE = 1_000
 """Workspaces in one step."""
+IN_PROGRESS = "in progress"
+"""In Redis's answer if it writes its file again already."""
 AFTER_UNINSTALL = "(uninstalled)"
 """Who deleted a workspace, in the audit."""
 
@@ -131,16 +134,24 @@ class Forgetter:
 
     async def run(self, platform: str) -> None:
         """Go on with what was begun, and delete workspaces whose time has come, until cancelled."""
+        is_away = False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                await self.flush()
-                while person := await self._store.run(pending.take(platform)):
-                    await self.go_on(person)
-                for tenant in await self._store.run(pending.left(platform)):
-                    await self._forget_workspace(tenant)
+                await self._look(platform)
             except LEDGER_AWAY as error:
-                log.warning("forgetting_delayed", error=type(error).__name__)
+                if not is_away:
+                    log.warning("forgetting_delayed", error=type(error).__name__)
+                is_away = True
+            else:
+                is_away = False
+
+    async def _look(self, platform: str) -> None:
+        await self.flush()
+        while person := await self._store.run(pending.take(platform)):
+            await self.go_on(person)
+        for tenant in await self._store.run(pending.left(platform)):
+            await self._forget_workspace(tenant)
 
     async def _rewrite(self, person: PendingPerson, now_ms: int) -> None:
         """Have Redis write its file again, in which deleted data lies until then.
@@ -148,17 +159,29 @@ class Forgetter:
         Once in ten minutes: it writes everything. Where Redis forbids it to us, it is the
         operator's: docs/privacy.md.
         """
-        if await self._store.client.exists(keys.REWRITTEN):
+        if not await self._asks_to_rewrite():
             disk = pending.at_stage(person, ForgettingStage.DISK)
             await self._store.run(pending.note(disk, now_ms + pending.AGAIN_MS))
             return
-        await self._store.client.set(keys.REWRITTEN, 1, px=keys.REWRITE_EVERY_MS)
-        try:
-            await self._store.client.bgrewriteaof()
-        except redis.ResponseError as error:
-            log.info("redis_not_rewritten", error=type(error).__name__)
         await self._store.run(pending.done(person))
         log.info("person_forgotten", platform=person.origin.platform, is_over=True)
+
+    async def _asks_to_rewrite(self) -> bool:
+        """Ask Redis to write its file again; False if that has to wait."""
+        client = self._store.client
+        info: Any = await client.info("persistence")
+        if not info["aof_enabled"]:
+            return True
+        if not await client.set(keys.REWRITTEN, 1, px=keys.REWRITE_EVERY_MS, nx=True):
+            return False
+        try:
+            await client.bgrewriteaof()
+        except redis.ResponseError as error:
+            if IN_PROGRESS in str(error):  # which may have read what was deleted since
+                await client.delete(keys.REWRITTEN)
+                return False
+            log.info("redis_not_rewritten", error=type(error).__name__)
+        return True
 
     async def _forget_workspace(self, tenant: str) -> None:
         platform, _, team = tenant.partition(":")

@@ -154,3 +154,51 @@ async def test_writing_happens_in_a_thread_of_its_own(spool: Spool) -> None:
 
     assert any(thread.name.startswith("spool") for thread in threading.enumerate())
     assert threading.active_count() <= before + 1
+
+
+def contents(folder: Path) -> list[bytes]:
+    """What is in the files of spools."""
+    return [path.read_bytes() for path in folder.glob("*.jsonl")]
+
+
+def modes(folder: Path) -> set[int]:
+    """Who may read them."""
+    return {stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*.jsonl")}
+
+
+async def test_lines_are_dropped_here_and_in_the_files_of_dead_processes(tmp_path: Path) -> None:
+    dead = Spool(tmp_path, "discord", 10)
+    await dead.open()
+    spool = Spool(tmp_path, "discord", 10)
+    await spool.open()
+    for each, lines in ((dead, (b"theirs 1", b"other 1")), (spool, (b"theirs 2", b"other 2"))):
+        for line in lines:
+            await each.append(line)
+    await dead.close()
+
+    await spool.drop(lambda line: line.startswith(b"theirs"))
+
+    assert list(spool.lines) == [b"other 2"]
+    assert sorted(contents(tmp_path)) == [b"other 1\n", b"other 2\n"]
+    assert modes(tmp_path) == {0o600}
+    await spool.append(b"other 3")
+    assert sorted(contents(tmp_path))[1] == b"other 2\nother 3\n"
+    await spool.close()
+
+
+async def test_a_line_that_is_dropped_while_it_is_handed_on_takes_no_other_with_it(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path, "discord", 10)
+    await spool.open()
+    for line in (b"theirs", b"other"):
+        await spool.append(line)
+    in_hand = spool.lines[0]
+
+    await spool.drop(lambda line: line == b"theirs")
+    await spool.done(in_hand)
+
+    assert list(spool.lines) == [b"other"]
+    await spool.done(spool.lines[0])
+    assert contents(tmp_path) == [b""]
+    await spool.close()
