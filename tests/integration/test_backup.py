@@ -198,6 +198,23 @@ def test_a_backup_under_load_has_whole_jobs_and_whole_documents(
     assert len(list(empty.client.scan_iter(keys.passage("*")))) == num_passages
 
 
+def test_a_document_that_was_changed_just_then_is_left_out(
+    store: BlockingStore, empty: BlockingStore, tmp_path: Path
+) -> None:
+    teach(store, "whole")
+    teach(store, "torn")
+    library = DocumentStore(store.client)
+    torn = next(record for record in library.records().values() if record.title == "torn")
+    store.client.delete(keys.passage(torn.passages[0]))
+    backup.write_backup(store.client, str(tmp_path / "kept"), none)
+
+    restore(empty.client, tmp_path / "kept")
+
+    assert [r.title for r in DocumentStore(empty.client).records().values()] == ["whole"]
+    assert len(list(empty.client.scan_iter(keys.passage("*")))) == 3
+    assert empty.client.vset().vcard(keys.VECTORS) == 3
+
+
 def test_no_old_question_is_answered_again(
     store: BlockingStore, empty: BlockingStore, tmp_path: Path
 ) -> None:
