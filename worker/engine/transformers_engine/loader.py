@@ -32,12 +32,14 @@ from worker.engine.protocol import (
     Sampling,
     Tokenizer,
 )
+from worker.engine.safetensors_folder import weights_of
 from worker.engine.transformers_engine.families import (
     class_of,
     context_of,
     text_config_of,
     why_no_language_model,
 )
+from worker.engine.transformers_engine.sizing import GB, why_no_room
 
 MAX_REASON_CHARS = 300
 SETTING = "PARLEY_MODEL"
@@ -147,7 +149,10 @@ def load_model(choice: ModelChoice, progress: Progress) -> LoadedModel:
         tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         if _is_at_hub(choice.model):
             place = str(fetch_model(choice.model, SETTING))
-        model = _weights_of(place, config, pick_dtype(choice.dtype, device), device)
+        dtype = pick_dtype(choice.dtype, device)
+        if device.type == "cuda":
+            require_room(name, Path(place), config, dtype, torch.cuda.mem_get_info(device)[0])
+        model = _weights_of(place, config, dtype, device)
     except ModelUnavailableError:
         raise
     except Exception as error:
@@ -175,6 +180,34 @@ def _config_of(name: str, place: str) -> PretrainedConfig:
             f"The model {name} cannot answer: {reason}. Set PARLEY_MODEL to a chat model."
         )
     return config
+
+
+def require_room(
+    name: str, folder: Path, config: PretrainedConfig, dtype: torch.dtype, free_bytes: int
+) -> None:
+    """Check that weights and the smallest cache fit, before minutes of loading.
+
+    Args:
+        name: the model's, for the sentence.
+        folder: with its weights.
+        config: its configuration.
+        dtype: in which its weights are loaded, unless they are quantised.
+        free_bytes: of the device.
+
+    Raises:
+        ModelUnavailableError: they do not.
+    """
+    stored = sum((folder / each).stat().st_size for each in weights_of(folder))
+    kept: Any = getattr(config, "dtype", None)
+    is_quantised = getattr(config, "quantization_config", None) is not None
+    is_cast = isinstance(kept, torch.dtype) and not is_quantised
+    weight_bytes = stored * dtype.itemsize // kept.itemsize if is_cast else stored
+    if reason := why_no_room(text_config_of(config), weight_bytes, free_bytes, dtype):
+        raise ModelUnavailableError(
+            f"The model {name} does not fit onto this GPU, which has {free_bytes / GB:.1f} GB "
+            f"free: {reason}. Choose a smaller model or a quantised form of it, or "
+            "PARLEY_ENGINE=openai with a model server on several GPUs."
+        )
 
 
 def _weights_of(

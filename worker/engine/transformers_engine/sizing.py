@@ -26,6 +26,7 @@ from transformers.generation.continuous_batching.utils import (
     find_num_key_value_heads,
 )
 
+GB = 1_000_000_000
 PAGE_TOKENS = 256
 """Tokens a page of the cache. On a CPU larger pages mean fewer gathers: 49 tokens/s against 39 with
 64-token pages, 32 requests of the default model on two cores. FlashAttention 2 asks for 256."""
@@ -147,6 +148,28 @@ def plan_cache(
     cache_bytes = num_sectors * sector_bytes
     num_pages = cache_bytes // page_bytes
     return CachePlan(num_sectors, cache_bytes, footprint, (num_pages - 1) * PAGE_TOKENS)
+
+
+def why_no_room(
+    config: PretrainedConfig, weight_bytes: int, free_bytes: int, dtype: torch.dtype
+) -> str:
+    """Why a model cannot run on a card; empty if it can, as far as that is known beforehand.
+
+    Args:
+        config: the text model's.
+        weight_bytes: of all weights as they lie on the card.
+        free_bytes: of the card, before anything is loaded.
+        dtype: of activations and cache.
+    """
+    if weight_bytes >= free_bytes:
+        return f"its weights take {weight_bytes / GB:.1f} GB"
+    try:
+        plan_cache(config, free_bytes - weight_bytes, max_requests=1, dtype=dtype)
+    except MemoryError:
+        return f"its weights take {weight_bytes / GB:.1f} GB, which leaves no room for a cache"
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
+        return ""  # a family that the manager does not know: its cache is made as it goes
+    return ""
 
 
 def _inferred(memory: _GivenMemory) -> tuple[int, int]:

@@ -1,11 +1,15 @@
 """The manager's cache on cards that are not here, by the manager's own formulas."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from transformers import Gemma3TextConfig, GptOssConfig, PretrainedConfig, Qwen3Config
+from transformers import AutoConfig, Gemma3TextConfig, GptOssConfig, PretrainedConfig, Qwen3Config
 
+from shared.errors import ModelUnavailableError
 from worker.engine.devices import cache_bytes_per_token
-from worker.engine.transformers_engine.sizing import GPU_MEMORY_SHARE, plan_cache
+from worker.engine.transformers_engine.loader import require_room
+from worker.engine.transformers_engine.sizing import GPU_MEMORY_SHARE, plan_cache, why_no_room
 
 H200_BYTES, SMALL_CARD_BYTES = 141 * 10**9, 24 * 2**30
 QWEN3_8B = Qwen3Config(
@@ -69,3 +73,33 @@ def test_the_share_of_old_could_not_have_fitted() -> None:
     plan = plan_cache(QWEN3_8B, free_bytes, max_requests=32, has_flash=False)
 
     assert plan.cache_bytes < free_bytes * GPU_MEMORY_SHARE
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "words"),
+    [
+        (H200_BYTES, ""),
+        (SMALL_CARD_BYTES, ""),
+        (16_600_000_000, "leaves no room for a cache"),
+        (16_000_000_000, "its weights take 16.4 GB"),
+    ],
+)
+def test_a_model_that_cannot_fit_is_known_before_it_is_loaded(free_bytes: int, words: str) -> None:
+    reason = why_no_room(QWEN3_8B, 16_400_000_000, free_bytes, torch.bfloat16)
+
+    assert words in reason
+    assert bool(reason) == bool(words)
+
+
+def test_the_weights_are_counted_as_they_are_loaded(tiny_model: Path) -> None:
+    config = AutoConfig.from_pretrained(tiny_model)
+    stored = (tiny_model / "model.safetensors").stat().st_size
+
+    require_room("tiny", tiny_model, config, torch.float32, 100 * stored + 10**9)
+    with pytest.raises(ModelUnavailableError, match="does not fit onto this GPU") as raised:
+        require_room("tiny", tiny_model, config, torch.float32, stored)
+    assert "its weights take" in str(raised.value)
+    with pytest.raises(ModelUnavailableError, match="leaves no room for a cache"):
+        require_room("tiny", tiny_model, config, torch.bfloat16, stored)
+
+    assert raised.value.exit_code == 66
