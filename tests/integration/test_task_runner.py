@@ -1,5 +1,7 @@
 """The loop that runs jobs, on a real ledger."""
 
+import base64
+import contextlib
 import dataclasses
 import json
 import threading
@@ -32,10 +34,15 @@ from tests.integration.ledger_steps import (
 )
 from tests.patience import PATIENCE_S
 from tests.redis_servers import RedisServer
+from worker.engine.encoders.protocol import Embedding
 from worker.handler import Outcome
+from worker.knowledge.reader_pool import ReaderPool
+from worker.knowledge.search import Search
+from worker.knowledge.store import DocumentStore
 from worker.leases import HeldLease, LeaseKeeper
 from worker.runner import TaskRunner
 from worker.store import BlockingStore
+from worker.tasks.learn import Learner
 
 ORIGIN = Origin(Platform.SLACK, "T1", "C1", "1.0", "1.0", "U1", act="learn")
 LEASE_MS = 300
@@ -270,3 +277,26 @@ def test_an_operators_command_says_that_a_newer_version_wrote_a_dead_letter(
         pytest.raises(SettingsError, match="A newer Parley wrote what this command reads"),
     ):
         operator.find_letters(["all"])
+
+
+def test_a_file_that_no_reader_survives_ends_its_job_at_once(store: BlockingStore) -> None:
+    content = base64.b64encode(b"<div>" * 400 + b"deep").decode()
+    job = make_job(Kind.LEARN, ORIGIN, "", task=Learn("report.html", content))
+    accept(store, job)
+    with contextlib.closing(ReaderPool()) as readers:
+        learner = Learner(Search(DocumentStore(store.client), no_embedding), readers, 1)
+        keeper = LeaseKeeper(store, lease_ms=60_000)
+        claimant = Claimant("w1", "", 60_000, max_attempts=3)
+        handlers = {Kind.LEARN: learner.learn}
+        TaskRunner(store, handlers, keeper, claimant, lambda _ready: None, 600.0).run(job.id)
+
+    (reply,) = replies_of(store, job)
+    assert isinstance(reply, Failed)
+    assert reply.sentence == "I could not read report.html: it is damaged, or too complicated."
+    assert state_of(store, job) == "done"
+    assert store.client.hget(keys.job(job.id), "attempts") == b"1"
+    assert not store.client.exists(keys.DEAD)
+
+
+def no_embedding() -> Embedding:
+    raise AssertionError("Nothing of it is embedded.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from shared import bounds
 from shared.errors import UnreadableDocumentError
 from shared.jobs import Kind, Origin, Platform, make_job
 from shared.ledger.lifecycle import Lease
@@ -146,10 +147,12 @@ def test_a_reader_that_dies_ends_in_a_sentence(fresh: ReaderPool, number: signal
 
 def test_a_file_that_takes_too_long_ends_in_a_sentence() -> None:
     with contextlib.closing(ReaderPool(ReadLimits(max_s=0.5))) as pool:
-        before = readers_of_this_process()
+        before, begun_s = readers_of_this_process(), time.monotonic()
 
         with pytest.raises(UnreadableDocumentError) as caught:
             pool.read_document(SLOW, "long.md", 10)
+
+        assert time.monotonic() - begun_s < bounds.READ_CPU_S, "its processor time ended it"
 
         assert caught.value.sentence == DAMAGED.format("long.md")
         assert readers_of_this_process() == before
@@ -232,7 +235,8 @@ def test_a_reader_has_neither_our_environment_nor_our_rights(readers: ReaderPool
     assert len(list(Path(f"/proc/{pid}/fd").iterdir())) == 5
     assert "Max open files            5                    5" in limits
     assert "Max processes             0                    0" in limits
-    assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, own + bounds.READER_NICENESS)
 
 
 def test_a_reader_imports_no_model_and_no_client() -> None:
