@@ -35,12 +35,13 @@ from tests.integration.knowledge_desk import (
 )
 from worker.engine.encoders.embedder import load_embedder
 from worker.engine.encoders.protocol import Embedding, Vectors
-from worker.handler import Outcome
+from worker.handler import Outcome, RunEndedError
 from worker.knowledge.answers import NO_DOCUMENTS, NOT_THERE
 from worker.knowledge.chunks import Passage, ReadDocument
 from worker.knowledge.commands import usage_lines
 from worker.knowledge.documents import DocumentBlock
 from worker.knowledge.reader_pool import ReaderPool
+from worker.knowledge.search import Search
 from worker.knowledge.store import DocumentStore, DocumentSubmission, document_id
 from worker.knowledge.visibility import (
     EVERYWHERE,
@@ -49,8 +50,10 @@ from worker.knowledge.visibility import (
     parse_place,
     view_of,
 )
+from worker.leases import Ending
 from worker.store import BlockingStore
 from worker.tasks.generate import ChatModel
+from worker.tasks.learn import EMBEDDED_AT_ONCE, Learner
 
 HANDBOOK = """# Handbook
 
@@ -167,6 +170,30 @@ def test_a_thread_is_answered_from_its_channel_and_the_channel_not_from_its_thre
     ]
     assert not any("HALIBUT" in answer or "secret" in answer for answer in outside)
     assert "travel desk" not in run(ask, question(trains, "THREAD")), "a thread of elsewhere"
+
+
+def test_a_run_that_has_to_end_embeds_no_more_of_a_long_document(
+    store: BlockingStore, readers: ReaderPool
+) -> None:
+    held = held_for(lesson("word. " * 300 * EMBEDDED_AT_ONCE, "C1", "long.txt"))
+    embedded: list[int] = []
+
+    class StoppedMeanwhile:
+        name = "m"
+
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            embedded.append(len(texts))
+            held.end(Ending.CANCELLED)
+            return embed_fast(texts)
+
+    library = DocumentStore(store.client)
+    learner = Learner(Search(library, StoppedMeanwhile), readers, 10)
+
+    with pytest.raises(RunEndedError):
+        learner.learn(held)
+
+    assert embedded == [EMBEDDED_AT_ONCE]
+    assert library.records() == {}
 
 
 def test_what_nobody_asked_to_have_learned_is_learned_in_silence(desk: Desk) -> None:

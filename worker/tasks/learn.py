@@ -2,16 +2,23 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
+
+import numpy as np
 
 from shared.errors import UnreadableDocumentError
 from shared.replies import Done
 from shared.tasks import Learn
+from worker.engine.encoders.protocol import Embed, Vectors
 from worker.handler import Outcome, RunEndedError
 from worker.knowledge.reader_pool import ReaderPool, shown_name
 from worker.knowledge.search import Search, place_of
 from worker.knowledge.store import DocumentSubmission, LeaseLostError, digest_of
 from worker.knowledge.visibility import channel_of
 from worker.leases import HeldLease
+
+EMBEDDED_AT_ONCE = 128
+"""Some seconds on a processor, and several batches of texts of similar length."""
 
 
 class Learner:
@@ -46,8 +53,9 @@ class Learner:
             lease=(job.id, held.lease.token),
         )
         embedding = self._search.embedding
+        embed = _interruptible(embedding.embed, held)
         try:
-            change = self._search.library.put(submission, embedding.embed, embedding.name)
+            change = self._search.library.put(submission, embed, embedding.name)
         except LeaseLostError:
             raise RunEndedError("") from None  # its message is gone, or its author is forgotten
         if task.is_unasked:
@@ -62,9 +70,27 @@ class Learner:
         )
 
 
+def _interruptible(embed: Embed, held: HeldLease) -> Embed:
+    """Embed some texts at a time: of a long document all take minutes, and the run may have to end.
+
+    Raises:
+        RunEndedError: it has to; nothing is stored of the document.
+    """
+
+    def embed_some(texts: Sequence[str]) -> Vectors:
+        found = []
+        for start in range(0, len(texts), EMBEDDED_AT_ONCE):
+            if held.is_over:
+                raise RunEndedError("")
+            found.append(embed(texts[start : start + EMBEDDED_AT_ONCE]))
+        return np.concatenate(found)
+
+    return embed_some
+
+
 def _content_of(task: Learn, text: str) -> bytes:
     if not task.content:
-        return text.encode()
+        return text.encode("utf-8", "replace")
     try:
         return base64.b64decode(task.content, validate=True)
     except binascii.Error as error:
