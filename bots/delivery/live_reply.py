@@ -15,6 +15,7 @@ import redis
 
 from bots.delivery.buttons import AnswerButtons, buttons_for
 from bots.delivery.posts import PostContext, Posts
+from bots.delivery.reach import Reach
 from bots.delivery.surface import OutboxEntry, Piece, TextFile
 from bots.delivery.turns import Rank, RateAllowance, Turns
 from bots.render.notices import (
@@ -63,6 +64,7 @@ class Tools:
     notices: RateAllowance | None
     """The rate of notices; None: there are none of the queue, and no limit for others."""
     spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
+    reach: Reach
 
 
 class LiveReply:
@@ -124,7 +126,7 @@ class LiveReply:
 
         Returns:
             the outcome, for the metrics: empty if another process shows the ending, None if there
-            is none yet.
+            is none yet, or this process gives it up.
         """
         if self._is_new:
             self._show_busy()
@@ -322,18 +324,20 @@ class LiveReply:
         if notice and notice != self._notice and notices.take():
             self._notice = notice
 
-    async def _show_ending(self, reply: Final) -> str:
-        """Show the final text, with retries; returns as ``run`` does."""
+    async def _show_ending(self, reply: Final) -> str | None:
+        """Show the final text, with retries; returns as ``run`` does, None if it is given up."""
         if self.job.is_unasked and not (isinstance(reply, Done) and reply.text):
             return reply.code if isinstance(reply, Failed) else "done"
         parts = self._ending(reply)
         retry_s = FIRST_RETRY_S
-        while True:
+        reach = self._tools.reach
+        while not reach.is_given_up:
             try:
                 bucket = self._posts.bucket(Rank.ENDING)
                 async with self._tools.turns.turn(self._place, lambda: Rank.ENDING, bucket):
                     lock = await self._posts.show(parts, is_final=True)
                 if lock is PresentationLock.GO:
+                    reach.note_reached()
                     return reply.code if isinstance(reply, Failed) else "done"
                 if lock is not PresentationLock.BUSY:
                     await self._posts.clear_strays()
@@ -341,10 +345,14 @@ class LiveReply:
                 await asyncio.sleep(BUSY_WAIT_S)
             except UndeliverableError as error:
                 log.warning("job_undeliverable", job=self.job.id, reason=str(error))
+                reach.note_reached()
                 return "undeliverable"
             except RateLimitedError as error:
                 log.warning("final_delayed", job=self.job.id, error=type(error).__name__)
             except PASSING as error:
                 log.warning("final_delayed", job=self.job.id, error=type(error).__name__)
-                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                if isinstance(error, PlatformUnavailableError):
+                    reach.note_missed()
+                await reach.wait(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
                 retry_s = min(LONGEST_RETRY_S, retry_s * 2)
+        return None

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from bots.delivery.live_reply import FIRST_RETRY_S, LONGEST_RETRY_S, PASSING, LiveReply, Tools
 from bots.delivery.posts import PostContext
 from bots.delivery.rate_budget import SharedRateBudget
+from bots.delivery.reach import REACH_PATIENCE, Reach, ReachPatience
 from bots.delivery.surface import OutboxEntry, Surface
 from bots.delivery.turns import Rank, RateAllowance, Turns
 from bots.metrics import Metrics
@@ -48,7 +49,12 @@ class Delivery:
     """The answers of one platform."""
 
     def __init__(
-        self, store: AsyncStore, surface: Surface, limits: JobLimits, metrics: Metrics
+        self,
+        store: AsyncStore,
+        surface: Surface,
+        limits: JobLimits,
+        metrics: Metrics,
+        patience: ReachPatience = REACH_PATIENCE,
     ) -> None:
         self.store = store
         self.metrics = metrics
@@ -68,6 +74,7 @@ class Delivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_room = asyncio.Event()
         self._has_room.set()
+        self._reach = Reach(self._has_room.set, patience)
 
     @property
     def tells_to_wait(self) -> bool:
@@ -76,8 +83,8 @@ class Delivery:
 
     @property
     def num_free(self) -> int:
-        """How many more final replies there is room for."""
-        return max(0, MAX_ENDINGS - len(self.entries))
+        """How many more final replies there is room for; none if the platform is not reached."""
+        return 0 if self._reach.is_given_up else max(0, MAX_ENDINGS - len(self.entries))
 
     @property
     def entries(self) -> list[OutboxEntry]:
@@ -229,7 +236,7 @@ class Delivery:
             context = PostContext(
                 self.store, self._surface, self._limits, self.name, remove, self._budget
             )
-            self._made = Tools(context, self._turns, notices, self._spawn)
+            self._made = Tools(context, self._turns, notices, self._spawn, self._reach)
         return self._made
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":

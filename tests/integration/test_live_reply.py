@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 
 from bots.delivery.manager import Delivery
 from bots.delivery.outbox import Outbox
+from bots.delivery.reach import REACH_PATIENCE, ReachPatience
 from bots.delivery.surface import Piece
 from bots.delivery.turns import Rank
 from bots.metrics import Metrics
 from bots.store import AsyncStore, open_store
 from bots.tasks import end
-from shared.errors import UndeliverableError
+from shared.errors import PlatformUnavailableError, UndeliverableError
 from shared.jobs import Job, Kind, Origin, Platform, make_job
 from shared.ledger.lifecycle import JobLimits
 from shared.ledger.rate_budget import Bucket
@@ -89,6 +91,20 @@ class SlowPlatform:
         raise AssertionError(f"{job.id} has a placeholder")
 
 
+class FarPlatform(SlowPlatform):
+    """Cannot be reached until it is let; has none of the posts that were not answered."""
+
+    async def post(self, job: Job, part: int, piece: Piece) -> str:
+        if not self.may_post.is_set():
+            self.is_asked.set()
+            raise PlatformUnavailableError("no way there")
+        return await super().post(job, part, piece)
+
+    async def find(self, job: Job, part: int, text: str, after: str | None) -> Sequence[str]:
+        del job, part, text, after
+        return ()
+
+
 @pytest.fixture
 def scribe(quiet_redis: str) -> Iterator[Scribe]:
     with scribe_at(quiet_redis) as scribe:
@@ -116,9 +132,14 @@ async def test_the_first_text_that_comes_while_the_placeholder_is_posted_is_show
 
 
 @contextlib.asynccontextmanager
-async def showing(store: AsyncStore, platform: SlowPlatform, redis_url: str) -> AsyncIterator[None]:
+async def showing(
+    store: AsyncStore,
+    platform: SlowPlatform,
+    redis_url: str,
+    patience: ReachPatience = REACH_PATIENCE,
+) -> AsyncIterator[None]:
     """Show what comes through the outbox of Slack."""
-    delivery = Delivery(store, platform, LIMITS, Metrics())
+    delivery = Delivery(store, platform, LIMITS, Metrics(), patience)
     outbox = Outbox(redis_url, Platform.SLACK, delivery)
     reading = asyncio.create_task(outbox.run())
     try:
@@ -221,3 +242,43 @@ async def test_row_39_a_post_is_begun_only_when_a_replica_knows_of_it(tmp_path: 
         platform.may_post.set()
         await delivery.close()
         await store.close()
+
+
+async def test_a_process_that_does_not_reach_its_platform_leaves_the_answers_to_another(
+    bots_store: AsyncStore, scribe: Scribe, quiet_redis: str
+) -> None:
+    far, near = FarPlatform(), FarPlatform()
+    near.may_post.set()
+    origins = (ORIGIN, dataclasses.replace(ORIGIN, thread="3.0", message="3.0"))
+    jobs = [make_job(Kind.CHAT, origin, "hello") for origin in origins]
+    patience = ReachPatience(give_up_after_s=0.3, pause_s=8.0)
+    async with showing(bots_store, far, quiet_redis, patience), asyncio.timeout(PATIENCE_S):
+        for job in jobs:
+            await asyncio.to_thread(scribe.accept_job, job)
+            await asyncio.to_thread(scribe.answer, job, Done(TEXT))
+        await far.is_asked.wait()
+
+        async with showing(bots_store, near, quiet_redis):
+            for job in jobs:
+                await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+        assert near.texts == [TEXT, TEXT]
+        assert far.texts == []
+
+
+async def test_a_process_that_is_alone_tries_again(
+    bots_store: AsyncStore, scribe: Scribe, quiet_redis: str
+) -> None:
+    far = FarPlatform()
+    job = make_job(Kind.CHAT, ORIGIN, "hello")
+    patience = ReachPatience(give_up_after_s=0.3, pause_s=0.5)
+    async with showing(bots_store, far, quiet_redis, patience), asyncio.timeout(PATIENCE_S):
+        await asyncio.to_thread(scribe.accept_job, job)
+        await asyncio.to_thread(scribe.answer, job, Done(TEXT))
+        await far.is_asked.wait()
+        await asyncio.sleep(2.0)
+        far.may_post.set()
+
+        await asyncio.to_thread(scribe.wait_state, job, "delivered")
+
+    assert far.texts == [TEXT]

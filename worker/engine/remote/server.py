@@ -192,8 +192,8 @@ def _hint(client: httpx2.Client, url: str) -> str:
 
 
 def _knows(client: httpx2.Client, url: str, model: str) -> bool:
-    """Whether a server without a list has a model."""
-    refusal = _refusal(client, url, model)
+    """Whether a server without a list has a model: one that answers as a model does."""
+    refusal = _refusal(client, url, model, is_strict=True)
     return refusal is None or refusal.names("max_tokens")
 
 
@@ -214,8 +214,13 @@ def _try(client: httpx2.Client, url: str, model: str, listed: Collection[str]) -
     )
 
 
-def _refusal(client: httpx2.Client, url: str, model: str) -> Refusal | None:
-    """Why a model writes no token here; None if it does, or is still being loaded."""
+def _refusal(
+    client: httpx2.Client, url: str, model: str, *, is_strict: bool = False
+) -> Refusal | None:
+    """Why a model writes no token here; None if it does, or is still being loaded.
+
+    ``is_strict``: whether the answer has to have the form of one; else that it is JSON is enough.
+    """
     body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
     try:
         response = client.post(address(url, "chat/completions"), json=body)
@@ -227,7 +232,7 @@ def _refusal(client: httpx2.Client, url: str, model: str) -> Refusal | None:
         told = response.json()
     except NO_JSON:
         return Refusal(404)
-    is_answer = isinstance(told, dict) and isinstance(told.get("choices"), list)
+    is_answer = isinstance(told, dict) and (not is_strict or isinstance(told.get("choices"), list))
     return None if is_answer else Refusal(404)
 
 
