@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared import bounds
 from shared.checks import Check, print_checks
-from shared.errors import ParleyError, UnreadableDocumentError
+from shared.errors import ParleyError, StartupError, UnreadableDocumentError
 from shared.jobs import CHAT_QUEUE
 from shared.settings import Settings
 from worker.knowledge.reader_pool import ReaderPool
@@ -46,7 +46,7 @@ def _check_model(settings: Settings) -> list[Check]:
         return [Check.ok("model", f"not needed: PARLEY_QUEUES is {taken}")]
     if settings.engine == "openai":
         pictures = "passed on to the model server" if settings.read_pictures else NOT_READ
-        return [_check("model", lambda: _served(settings)), Check.ok("pictures", pictures)]
+        return [_check_server(settings), Check.ok("pictures", pictures)]
     return _check_own_model(settings)
 
 
@@ -77,6 +77,13 @@ def _check_own_model(settings: Settings) -> list[Check]:
         "token"
     )
     return [Check.ok("model", found), sight]
+
+
+def _check_server(settings: Settings) -> Check:
+    try:
+        return Check.ok("model", _served(settings))
+    except StartupError as error:
+        return Check.fail("model", str(error), error.exit_code)
 
 
 def _served(settings: Settings) -> str:

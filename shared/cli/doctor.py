@@ -135,15 +135,15 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
             has_vectors = _has_vector_sets(client)
         door = _check_door(url)
     except (RedisUnavailableError, SettingsError) as error:
-        return [Check.fail("redis", str(error))]
+        return [_fault(error)]
     except redis.AuthenticationError:
-        return [Check.fail("redis", REFUSED)]
+        return [_fault(RedisUnavailableError(REFUSED))]
     except redis.InvalidResponse:
-        return [Check.fail("redis", str(not_redis(url)))]
+        return [_fault(not_redis(url))]
     except (redis.RedisError, OSError) as error:
-        return [*_check_sentinels(url), Check.fail("redis", str(unreachable(url, error)))]
+        return [*_check_sentinels(url), _fault(unreachable(url, error))]
     except NO_REDIS:
-        return [Check.fail("redis", str(not_redis(url)))]
+        return [_fault(not_redis(url))]
     problem = find_problem(info, allow_volatile=allow_volatile)
     mode = "append-only" if info.get("aof_enabled") else "volatile"
     found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"
@@ -153,6 +153,10 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
     if not has_vectors:
         checks.append(Check.warn("redis vector sets", NO_VECTOR_SETS))
     return [*checks, door, _skew(server_s)]
+
+
+def _fault(error: RedisUnavailableError | SettingsError) -> Check:
+    return Check.fail("redis", str(error), error.exit_code)
 
 
 def check_starts(settings: Settings) -> list[Check]:

@@ -17,6 +17,7 @@ from shared.settings import read_settings
 from tests.e2e.conftest import free_port
 from tests.fakes.odd_server import NO_API, NO_HTTP, NO_REDIS, PAGE, http, odd_server
 from tests.running import run_module
+from worker import doctor as worker_doctor
 from worker.engine.remote.server import find_server
 from worker.store import open_store
 
@@ -113,7 +114,7 @@ async def test_something_else_that_answers_is_not_taken_for_redis(answer: bytes)
             await open_async_store(url, allow_volatile=True)
         (check,) = check_redis(url, allow_volatile=True)
 
-    assert check.passed is False
+    assert (check.passed, check.exit_code) == (False, 69)
     for sentence in (str(of_worker.value), str(of_bots.value), check.finding):
         assert f"127.0.0.1:{port}" in sentence
         assert "correct PARLEY_REDIS_URL" in sentence
@@ -135,8 +136,11 @@ def test_something_else_that_answers_is_not_taken_for_a_model_server(answer: byt
         with pytest.raises(StartupError) as fault:
             find_server(settings)
 
+        check, *_ = worker_doctor._check_model(settings)
+
     assert fault.value.exit_code in {66, 68}
     assert str(fault.value).endswith(".")
+    assert (check.passed, check.exit_code) == (False, fault.value.exit_code)
 
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
