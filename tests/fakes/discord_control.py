@@ -22,6 +22,7 @@ from tests.fakes.discord_settings import Json
 ACTIONS = frozenset(
     {
         *("add_user", "add_guild", "add_role", "add_channel", "add_dm", "add_thread"),
+        "give_role",
         *("deny_channel", "allow_channel", "configure"),
         *("deny_member", "close_direct_messages", "pin", "unpin", "type_option"),
         *("say", "edit_message", "delete_message", "react", "unreact"),

@@ -89,9 +89,9 @@ class Driver:
         users = [self.world.users[to_id(user)] for user in members]
         return self.world.add_guild(name, users, guild_id, is_foreign=is_foreign)
 
-    def give_role(self, guild_id: Ref, user_id: Ref, role: Role) -> None:
+    def give_role(self, guild_id: Ref, user_id: Ref, role: Ref) -> None:
         """Give a member a role; the bot is not told, as without the intent for members."""
-        self.world.guilds[to_id(guild_id)].members[to_id(user_id)].append(role.id)
+        self.world.guilds[to_id(guild_id)].members[to_id(user_id)].append(to_id(role))
 
     def add_role(self, guild_id: Ref, name: str, *, mentionable: bool = True) -> Role:
         """Make a role in a guild."""

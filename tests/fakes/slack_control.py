@@ -20,6 +20,7 @@ from tests.fakes.slack_sockets import Connection
 METHODS = (
     "add_channel",
     "add_user",
+    "add_usergroup",
     "announce",
     "answer_500_after",
     "challenge",

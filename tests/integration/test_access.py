@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -11,10 +13,15 @@ from slack_bolt.error import BoltError
 from slack_sdk.oauth.installation_store import Installation
 
 from bots.access.request import AccessRequest
+from bots.incoming.backfill import BackfillWindow
 from bots.incoming.privacy import forget_user
+from bots.incoming.read_marks import Seen
 from bots.slack.handlers.access import SlackAccessCheck
+from bots.slack.handlers.backfill import SlackBackfill
 from bots.slack.parse.automation import SlackAutomationRules
 from bots.slack.parse.text import Identity
+from bots.slack.sdk.client import SlackAccess
+from bots.slack.sdk.history import History
 from bots.slack.sdk.installations import RedisInstallations
 from bots.store import AsyncStore, open_store
 from bots.token_encryption import TokenCipher
@@ -285,11 +292,27 @@ async def test_a_closed_channel_is_not_read_after_a_gap(
     bots_store: AsyncStore, quiet_redis: str
 ) -> None:
     async with slack_side(bots_store, quiet_redis) as side:
+        slack = side.slack
+        slack.add_channel("C0OTHER", "other", members=["U0BOB", slack.bot_user_id])
         await put(side, bots_store, "", "slack:{team}/{channel}")
-        check = SlackAccessCheck(Identity("U0PARLEY", side.slack.team_id), side.gate)
+        for place in ("C0HERE", "C0OTHER"):
+            await slack.say_unheard(place, "U0BOB", "<@U0PARLEY> How deep is it?")
+        me = Identity("U0PARLEY", slack.team_id)
+        history = History(SlackAccess(slack.bot_token, slack.api_url))
+        now_s = time.time()
+        found: list[str] = []
 
-        assert check.is_closed("C0HERE")
-        assert not check.is_closed("C0OTHER")
+        async def take(body: Mapping[str, Any], at_s: float) -> None:
+            assert at_s == now_s
+            found.append(body["event"]["channel"])
+
+        backfill = SlackBackfill(me, history, SlackAccessCheck(me, side.gate))
+        window = BackfillWindow(Seen(now_s, now_s - 60, {}), 600.0, float)
+        await backfill.look_through(window, take)
+
+        read = {request.arguments["channel"] for request in slack.calls("conversations.history")}
+        assert found == ["C0OTHER"]
+        assert "C0HERE" not in read
 
 
 async def test_what_is_done_with_messages_unasked_is_not_done_for_a_person_who_may_not_ask(

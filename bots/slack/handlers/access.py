@@ -56,7 +56,7 @@ class SlackAccessFacts:
         known = facts_without_platform(request)
         record = await self._record(request.origin.user)
         if record is not None:
-            known = _with_record(known, record, self._me)
+            known = facts_with_record(known, record, self._me)
         groups = await self._groups(request.origin.user, names)
         return dataclasses.replace(known, groups=groups)
 
@@ -133,7 +133,7 @@ class SlackAccessCheck:
         return Origin(Platform.SLACK, self._me.team_id, channel or DIRECT, "", "", user)
 
 
-def _with_record(known: AccessFacts, record: Json, me: Identity) -> AccessFacts:
+def facts_with_record(known: AccessFacts, record: Json, me: Identity) -> AccessFacts:
     """The facts with Slack's record of the person."""
     home = _home_of(record, me) or next(iter(known.homes), me.team_id)
     is_guest = any(record.get(mark) is True for mark in GUEST_MARKS)
