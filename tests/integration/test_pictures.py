@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import itertools
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ from worker.engine.factory import TRANSFORMERS, OwnEngine, build
 from worker.engine.pictures import as_png_url, decode_url
 from worker.engine.protocol import GREEDY, ModelChoice, Request, RequestLimits
 from worker.engine.transformers_engine.baseline import written_alone
+from worker.engine.transformers_engine.batches import proven_batches
 from worker.engine.transformers_engine.loader import LoadedModel, load_model
 from worker.engine.transformers_engine.picture_batches import PictureBatch, PictureBatches
+from worker.engine.transformers_engine.simple_batch import SimpleBatches
 from worker.engine.transformers_engine.vision_models import VISION_FAMILIES, save_vision_model
 from worker.evaluation.families import AT_ONCE, MANAGER, REFUSED, try_family
 from worker.knowledge.reader_pool import ReaderPool
@@ -202,6 +205,16 @@ def test_an_answer_about_a_picture_outlives_its_batch(own: OwnEngine, loaded: Lo
     assert text == alone(loaded, asked)
     assert beside.wait().text == alone(loaded, other)
     assert engine._batch is not first
+
+
+def test_a_model_that_cannot_be_copied_runs_in_the_simple_batch(folder: Path) -> None:
+    loaded = load_model(ModelChoice(str(folder), "cpu", "float64", folder), lambda _: None)
+    options = EngineOptions(NEW_TOKENS, 4, 4096)
+
+    assert isinstance(proven_batches(loaded, options, sees=True), PictureBatches)
+    model: Any = loaded.model
+    model.part = threading.Lock()
+    assert isinstance(proven_batches(loaded, options, sees=True), SimpleBatches)
 
 
 def test_an_answer_about_a_picture_is_cancelled(own: OwnEngine) -> None:

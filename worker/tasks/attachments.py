@@ -9,6 +9,7 @@ import base64
 import binascii
 import dataclasses
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from shared.errors import UnreadableDocumentError, UnreadablePictureError
 from shared.jobs import Attachment, Job
@@ -29,6 +30,10 @@ MEDIA_TYPES = {
 """The formats that models of 2026 accept, by the first bytes of the file; WebP has its name after
 its
 length."""
+OTHER_PICTURES = frozenset(
+    {".avif", ".bmp", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".psd", ".raw", ".tif", ".tiff"}
+)
+"""Endings of other pictures' names."""
 NUM_HEAD_CHARS = 16
 """Of base64: the first twelve bytes."""
 
@@ -123,7 +128,8 @@ class AttachmentReader:
             content = base64.b64decode(attachment.content)
             found = self._readers.read_text(content, name, self._max_mb, most, held)
         except (UnreadableDocumentError, binascii.Error) as error:
-            return Attachment(name, note=str(error))
+            is_picture = PurePath(name).suffix.lower() in OTHER_PICTURES
+            return Attachment(name, note=_unknown(name) if is_picture else str(error))
         text = self._cut(found.text, budget)
         note = ""
         if len(text) < found.num_chars:
@@ -156,6 +162,10 @@ def _shown(attachment: Attachment) -> Attachment:
         note = f"The picture {attachment.name} {error.why}, so I left it out."
         return Attachment(attachment.name, note=note)
     return attachment
+
+
+def _unknown(name: str) -> str:
+    return f"The picture {name} is none of PNG, JPEG, GIF and WebP, so I left it out."
 
 
 def _laid_out(question: str, files: Sequence[Attachment]) -> str:

@@ -65,7 +65,12 @@ def proven_batches(loaded: LoadedModel, options: EngineOptions, *, sees: bool = 
         return SimpleBatches(loaded, options.max_requests, options.cache_tokens)
     if not sees:
         return batches
-    beside = _twin(loaded)
+    try:
+        beside = _twin(loaded)
+    except Exception as error:  # noqa: BLE001 - whatever a part of it does not want to be copied
+        reason = f"its modules cannot be copied for pictures ({type(error).__name__})"
+        log.warning("simple_batch", model=loaded.name, reason=reason)
+        return SimpleBatches(loaded, options.max_requests, options.cache_tokens)
     most = max(2, batches.capacity_tokens // 2)
     return PictureBatches(batches, SimpleBatches(beside, options.max_requests, most))
 

@@ -146,6 +146,14 @@ def test_a_damaged_picture_alone_gets_its_one_sentence_and_no_model(run: Run) ->
     assert outcome.reply == Done("*(The picture cat.png is damaged, so I left it out.)*")
 
 
+@pytest.mark.parametrize("name", ["a.HEIC", "a.bmp", "a.tiff", "a.avif"])
+def test_a_picture_of_another_kind_is_named_with_those_that_are_seen(run: Run, name: str) -> None:
+    seen, outcome = run("Look", attached(name, b"BM\0\0\x01\x02"), is_shown_pictures=True)
+
+    told = f"The picture {name} is none of PNG, JPEG, GIF and WebP, so I left it out."
+    assert (seen, outcome.reply) == (["Look"], Done(f"Seen.\n\n*({told})*"))
+
+
 def test_a_picture_that_the_model_cannot_see_is_named(run: Run) -> None:
     seen, outcome = run("Look", attached("cat.png", PNG))
 
