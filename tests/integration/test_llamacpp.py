@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from shared.errors import ModelUnavailableError, UnreadablePictureError
+from shared.errors import EngineError, ModelUnavailableError, UnreadablePictureError
 from shared.replies import FinishReason
 from shared.settings import read_settings
 from tests.chaos.forward_passes import Reader, wait_until
@@ -123,6 +123,47 @@ def test_a_server_that_dies_again_and_again_ends_the_worker(file: Path) -> None:
             os.kill(pid, signal.SIGKILL)
         assert is_lost.wait(20)
     finally:
+        own.engine.close()
+
+
+def killing_whenever(own: OwnEngine, name: str, is_over: threading.Event) -> None:
+    """Kill the server whenever this request is at it, as a prompt does that it cannot compute."""
+    engine = own.engine
+    assert isinstance(engine, LlamaEngine)
+    while not is_over.wait(0.005):
+        pid = engine._in_flight.get(name)
+        if pid is not None and pid == engine._llama.pid:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_prompt_that_kills_the_server_each_time_is_found_and_its_neighbours_go_on(
+    file: Path,
+) -> None:
+    own = opened(file)
+    is_lost, is_over = threading.Event(), threading.Event()
+    own.engine.open(on_lost=is_lost.set)
+    killer = threading.Thread(target=killing_whenever, args=(own, "poison", is_over))
+    try:
+        neighbours = [
+            Reader(own.engine.submit(request(own, name, name, MANY))) for name in ("one", "two")
+        ]
+        wait_until(lambda: all(each.text for each in neighbours), "they have begun")
+        killer.start()
+        first = pid_of(own)
+        poison = Reader(own.engine.submit(request(own, "poison", "poison", MANY)))
+
+        error = poison.wait().error
+
+        assert isinstance(error, EngineError)
+        assert "alone in it" in str(error)
+        assert pid_of(own) != first
+        assert [each.wait().error for each in neighbours] == [None, None]
+        assert [len(each.text) for each in neighbours] == [MANY, MANY]
+        assert len("".join(own.engine.submit(request(own, "next", "story", 20)))) == 20
+        assert not is_lost.is_set()
+    finally:
+        is_over.set()
+        killer.join()
         own.engine.close()
 
 

@@ -94,6 +94,12 @@ class LlamaServer:
         """Whether a projector for pictures was found beside the file."""
         return bool(self._options["pictures"])
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, unless that has ended."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
     def open(self, on_lost: Callable[[], None] = lambda: None) -> Server:
         """Start it and wait until it answers; then see to it that it is there.
 

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -213,6 +213,7 @@ class RemoteEngine:
             log.exception("remote_failed", error=type(error).__name__)
             last = _Event(is_last=True, error=EngineError("The model server answers nonsense."))
         finally:
+            self._leave(answer.request.id)
             with self._lock:
                 self._running.pop(answer.request.id, None)
             answer.inbox.put(last)
@@ -223,7 +224,10 @@ class RemoteEngine:
         answer.adaptation = self._adaptation
         while answer.num_left > 0:
             try:
-                return await self._read(answer, retries)
+                async with self._turn(answer.request.id) as most:
+                    end = await self._read(answer, retries, most)
+                if most is None or end is not FinishReason.LENGTH:
+                    return end
             except RefusedRequestError as error:
                 if not self._adapt(answer, error.refusal):
                     away = ServerAwayError(f"answers {error.refusal.status}")
@@ -259,7 +263,7 @@ class RemoteEngine:
             num_prompt = len(answer.request.prompt_ids)
             raise PromptTooLongError(num_prompt, self.limits.max_prompt_tokens)
         asked = self._asked(answer)
-        sent = self._body(answer, asked)
+        sent = self._body(answer, asked, answer.num_left)
         better = answer.adaptation.after(sent, refusal, is_begun=bool(asked.begun))
         if better is None and refusal.status in BUSY:
             return False
@@ -269,13 +273,22 @@ class RemoteEngine:
         answer.adaptation = better
         return True
 
-    async def _read(self, answer: _Answer, retries: Retries) -> FinishReason:
-        """Read one connection to its end."""
+    @contextlib.asynccontextmanager
+    async def _turn(self, request_id: str) -> AsyncIterator[int | None]:  # noqa: ARG002 - by name
+        """One connection of an answer; the most tokens that it may bring, None for all."""
+        yield None
+
+    def _leave(self, request_id: str) -> None:
+        """Take note that an answer has ended."""
+
+    async def _read(self, answer: _Answer, retries: Retries, most: int | None) -> FinishReason:
+        """Read one connection to its end, or to so many tokens."""
         asked = self._asked(answer)
-        body = self._body(answer, asked)
+        num_left = answer.num_left if most is None else min(most, answer.num_left)
+        body = self._body(answer, asked, num_left)
         path = "chat/completions" if asked.messages else "completions"
         repetition = RepetitionFilter(asked.begun if asked.messages else answer.text)
-        base, num_left, num_pieces = answer.num_tokens, answer.num_left, 0
+        base, num_pieces = answer.num_tokens, 0
         reason: str | None = None
         is_done = False
         async with contextlib.aclosing(self._connection.stream(path, body)) as chunks:
@@ -326,7 +339,7 @@ class RemoteEngine:
         asked = asked_by(answer.request.prompt_ids)
         return dataclasses.replace(asked, begun=asked.begun + answer.text)
 
-    def _body(self, answer: _Answer, asked: ServerPrompt) -> dict[str, object]:
+    def _body(self, answer: _Answer, asked: ServerPrompt, num_left: int) -> dict[str, object]:
         request = answer.request
         self._tenants.add(request.salt)
         return body_of(
@@ -334,6 +347,6 @@ class RemoteEngine:
             request,
             asked,
             answer.adaptation,
-            max_tokens=answer.num_left,
+            max_tokens=num_left,
             cache=CacheTerms(self._salts.salt(request.salt), len(self._tenants) == 1),
         )
