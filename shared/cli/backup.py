@@ -44,6 +44,7 @@ STDOUT = "-"
 REDIS_URL = "PARLEY_REDIS_URL"
 KEPT = frozenset(
     {
+        "access",
         "answer",
         "asked",
         "audit",
@@ -51,6 +52,7 @@ KEPT = frozenset(
         "feedback",
         "forgetting",
         "installations",
+        "installed",
         "job",
         "leaving",
         "mood_alert",
