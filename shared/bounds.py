@@ -9,7 +9,7 @@ MB = 1_000_000
 
 MAX_HEADING_CHARS = 200
 """A heading is stored with each passage under it, shown in citations and embedded: longer ones are
-cut. The longest of 11,000 headings in eight projects' documentation has 118 characters."""
+cut. Chosen: a heading is a line, and two lines of a page have fewer."""
 
 MAX_HEADING_DEPTH = 6
 """The headings above a passage, of which the outermost are left out: HTML and Markdown know six."""
@@ -26,11 +26,11 @@ MAX_PASSAGE_BYTES = 12_000
 up to four bytes each, and the signs around them."""
 
 MAX_MARKDOWN_BYTES = 2 * MB
-"""Reading takes 3 s of a core for a megabyte of ordinary Markdown, and up to fifteen times as much
-for one that is all marks. A book of 300 pages has 1 MB."""
+"""Reading takes seconds of a core for a megabyte of ordinary Markdown, and many times as much for
+one that is all marks. A book of 300 pages has some 1 MB."""
 
 MAX_RST_BYTES = 1 * MB
-"""The same of reStructuredText, which takes twice as long."""
+"""The same of reStructuredText, which takes longer."""
 
 MAX_NESTING = 5_000
 """Of tags, before they are parsed: a parser's time grows with its square. A tenth of it ends in a
@@ -41,21 +41,21 @@ MAX_UNPACKED_BYTES = 20 * MB
 compressed further than that is pictures, which are not read, or a bomb."""
 
 MAX_PARTS = 1_000
-"""Files in a DOCX: one of 500 pages with 300 pictures has 320."""
+"""Files in a DOCX: it has one for each picture, and some twenty more."""
 
 MAX_PAGES = 2_000
 """Of a PDF; the streams of all its pages together unpack to ``MAX_UNPACKED_BYTES`` at most."""
 
 READ_CPU_S = 20
-"""Processor time for one file. A PDF of 500 pages of text takes 8 s, Markdown of 1 MB 2 s."""
+"""Processor time for one file. Chosen: ordinary files take a second or two."""
 
 READ_S = 60
 """Time for one file. The reader yields to the model, so it is longer than the processor time; it is
 a tenth of the default deadline of an answer."""
 
 READ_MEMORY_BYTES = 768 * MB
-"""Address space of a reader. It starts with 120 MB; the largest upload in the format that needs
-most takes 500 MB."""
+"""Address space of a reader, which starts with some 80 MB. Chosen: a file of the largest size, and
+what its parser builds from it."""
 
 READER_START_S = 30
 """A reader starts in half a second; a machine that swaps may need longer."""
@@ -78,11 +78,11 @@ MAX_REPLY_BYTES = 64 * MB
 that fits into an upload needs."""
 
 MAX_CHANNEL_PASSAGES = 20_000
-"""Of all documents of a channel, by default: some 95 MB of Redis."""
+"""Of all documents of a channel, by default: some 95 MB of Redis, at the 4.7 kB each that were
+measured with 20,000."""
 
 MAX_WORKSPACE_PASSAGES = 100_000
-"""Of all documents of a workspace, by default: some 470 MB of Redis. The search has been measured
-with as many."""
+"""Of all documents of a workspace, by default: some 470 MB of Redis, computed from the same."""
 
 PASSAGE_SHARE_BYTES = 4_000
 """Of text and headings that a passage may have on average, in a document and in a quota: 1,000
