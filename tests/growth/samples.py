@@ -58,10 +58,10 @@ def _tree_of(pattern: Any) -> Tree:  # noqa: ANN401 - of re or of regex
 
 def _attacks_in(tree: Tree, prefix: str) -> Iterator[Attack]:
     items = list(tree)
-    befores = [prefix]
+    prefixes = [prefix]
     for item in items:
-        befores.append(befores[-1] + _least([item]))
-    for first, before in enumerate(befores[:-1]):
+        prefixes.append(prefixes[-1] + _least([item]))
+    for first, before in enumerate(prefixes[:-1]):
         yield from _attacks_at(items[first], before)
         for last in range(first + 1, len(items) + 1):
             for word in _samples(items[first:last]):
