@@ -11,16 +11,15 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
 from bots.redis_client import client_of
-from shared.errors import NewerDocumentError, RedisUnavailableError
+from shared.errors import NewerDocumentError
 from shared.jobs import Job, Origin
 from shared.ledger import codec, keys
 from shared.ledger import status as operating
 from shared.ledger.calls import Call, Steps
 from shared.ledger.presentation import read_final
 from shared.ledger.redis_health import (
-    NO_REDIS,
-    REFUSED,
-    not_redis,
+    ANSWER_FAULTS,
+    fault_of,
     require_healthy,
     require_redis,
     unreachable,
@@ -212,13 +211,7 @@ async def open_store(redis_url: str, *, allow_volatile: bool, num_replicas: int 
 async def _check(client: redis.asyncio.Redis, redis_url: str, *, allow_volatile: bool) -> None:
     try:
         info: Any = await client.info()
-    except redis.AuthenticationError as error:
-        raise RedisUnavailableError(REFUSED) from error
-    except redis.InvalidResponse as error:
-        raise not_redis(redis_url) from error
-    except (redis.RedisError, OSError) as error:
-        raise unreachable(redis_url, error) from error
-    except NO_REDIS as error:
-        raise not_redis(redis_url) from error
+    except ANSWER_FAULTS as error:
+        raise fault_of(redis_url, error) from error
     require_redis(redis_url, info)
     require_healthy(info, allow_volatile=allow_volatile)

@@ -55,7 +55,6 @@ SLACK_LETTERS = {
 SLACK_ID = re.compile(r"[CGDUWS][A-Z0-9]{1,30}")
 DISCORD_ID = re.compile(r"[1-9][0-9]{0,19}")
 DISCORD_KINDS = (NameKind.CHANNEL, NameKind.CATEGORY, NameKind.ROLE, NameKind.USER)
-SLACK_KINDS = (NameKind.CHANNEL, NameKind.USER, NameKind.GROUP)
 OF_ONE_TEAM = frozenset({NameKind.ROLE, NameKind.GROUP, NameKind.CATEGORY})
 """What exists in one workspace alone, so that ``*`` before it is a mistake."""
 

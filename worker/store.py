@@ -6,12 +6,10 @@ from typing import Any, TypeVar
 import redis
 
 from shared.connections.blocking import client_of
-from shared.errors import RedisUnavailableError
 from shared.ledger.calls import Call
 from shared.ledger.redis_health import (
-    NO_REDIS,
-    REFUSED,
-    not_redis,
+    ANSWER_FAULTS,
+    fault_of,
     require_healthy,
     require_redis,
     unreachable,
@@ -67,13 +65,7 @@ def open_store(redis_url: str, *, allow_volatile: bool) -> BlockingStore:
 def _check(client: redis.Redis, redis_url: str, *, allow_volatile: bool) -> None:
     try:
         info: Any = client.info()
-    except redis.AuthenticationError as error:
-        raise RedisUnavailableError(REFUSED) from error
-    except redis.InvalidResponse as error:
-        raise not_redis(redis_url) from error
-    except (redis.RedisError, OSError) as error:
-        raise unreachable(redis_url, error) from error
-    except NO_REDIS as error:
-        raise not_redis(redis_url) from error
+    except ANSWER_FAULTS as error:
+        raise fault_of(redis_url, error) from error
     require_redis(redis_url, info)
     require_healthy(info, allow_volatile=allow_volatile)

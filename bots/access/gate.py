@@ -5,7 +5,6 @@ Nothing is stored of a person who is turned away but that they were told, for a 
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from bots.access.decision import (
 )
 from bots.access.request import AccessRequest, facts_without_platform
 from bots.access.sentences import refusal_sentence
+from bots.remembered import Marks
 from bots.store import AsyncStore
 from shared.access import AccessLists, AccessName, AccessOptions
 from shared.errors import NotAllowedError, PlatformError
@@ -108,9 +108,8 @@ class AccessGate:
         self._store = store
         self._platform = platform
         self._stored = stored
-        self._clock = clock
         self.num_refused = 0
-        self._told_until: OrderedDict[str, float] = OrderedDict()
+        self._told = Marks(MAX_TOLD, clock)
 
     @property
     def operator_lists(self) -> AccessLists:
@@ -221,16 +220,12 @@ class AccessGate:
         is_unsure = code is AccessCode.UNSURE
         for_s = SOON_S if is_unsure else DAY_S
         name = f"{request.person}:{keys.TOLD_UNSURE if is_unsure else keys.TOLD_REFUSED}"
-        now_s = self._clock()
-        if self._told_until.get(name, 0.0) > now_s:
+        if name in self._told:
             return False
         try:
             is_due = await self._store.run(preferences.note_told(name, round(for_s * 1000)))
         except (redis.RedisError, TimeoutError, OSError) as error:
             log.info("refusal_not_told", reason=type(error).__name__)
             return False
-        self._told_until[name] = now_s + for_s
-        self._told_until.move_to_end(name)
-        if len(self._told_until) > MAX_TOLD:
-            self._told_until.popitem(last=False)
+        self._told.mark(name, for_s)
         return is_due

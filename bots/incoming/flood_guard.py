@@ -8,10 +8,10 @@ The caller passes the clock in.
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from bots.remembered import Marks
 from shared.ledger.lifecycle import AskAllowance
 
 MAX_REMEMBERED = 10_000
@@ -39,8 +39,7 @@ class FloodGuard:
         self, allowance: AskAllowance | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._hold_s = _holds(allowance) if allowance else {}
-        self._clock = clock
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._held_off = Marks(MAX_REMEMBERED, clock)
         self._lines: dict[str, _Line] = {}
         self.num_dropped = 0
 
@@ -72,23 +71,14 @@ class FloodGuard:
     def note_refused(self, asker: str, reason: str) -> None:
         """Record that the ledger refused this person's message, for this reason."""
         hold_s = self._hold_s.get(reason)
-        if hold_s is None:
-            return
-        self._until[asker] = self._clock() + hold_s
-        self._until.move_to_end(asker)
-        if len(self._until) > MAX_REMEMBERED:
-            self._until.popitem(last=False)
+        if hold_s is not None:
+            self._held_off.mark(asker, hold_s)
 
     def holds_off(self, asker: str) -> bool:
         """Whether the ledger would refuse this person's messages again."""
-        until = self._until.get(asker)
-        if until is None:
-            return False
-        if self._clock() >= until:
-            del self._until[asker]
-            return False
-        self.num_dropped += 1
-        return True
+        is_held_off = asker in self._held_off
+        self.num_dropped += is_held_off
+        return is_held_off
 
 
 def _holds(allowance: AskAllowance) -> dict[str, float]:

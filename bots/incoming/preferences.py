@@ -217,7 +217,7 @@ def _own_access(name: str, stored: Stored) -> AccessLists | None:
     """A workspace's own access lists; None if it has none, or if these are a channel's settings."""
     if not name.endswith(END_OF_TENANT):
         return None
-    if stored.version < 0:  # written by a newer Parley: in doubt it names somebody
+    if stored.version < 0:  # a newer Parley wrote it, and it may name people
         return AccessLists(is_known=False)
     platform, _, team = name.removesuffix(END_OF_TENANT).partition(":")
     known = stored.preferences

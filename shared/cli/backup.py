@@ -162,13 +162,16 @@ def connected(url: str) -> Iterator[redis.Redis]:
     """
     try:
         client = client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=3)
+    except ValueError as error:
+        raise unreachable(url, error) from error
+    try:
         with client:
             client.ping()
             yield client
     except redis.ResponseError as error:
         word = str(error).partition(" ")[0]
         raise RedisUnavailableError(f"Redis refused a step ({word}); begin again.") from error
-    except (redis.RedisError, ValueError) as error:
+    except redis.RedisError as error:
         raise unreachable(url, error) from error
 
 

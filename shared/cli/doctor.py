@@ -28,12 +28,11 @@ from shared.ledger import keys
 from shared.ledger import status as operating
 from shared.ledger.documents import NO_VECTOR_SETS
 from shared.ledger.redis_health import (
-    NO_REDIS,
-    REFUSED,
+    ANSWER_FAULTS,
+    fault_of,
     find_problem,
     fsync_advice,
     is_this_machine,
-    not_redis,
     open_door_advice,
     require_redis,
     unreachable,
@@ -136,14 +135,8 @@ def check_redis(url: str, *, allow_volatile: bool) -> list[Check]:
         door = _check_door(url)
     except (RedisUnavailableError, SettingsError) as error:
         return [_fault(error)]
-    except redis.AuthenticationError:
-        return [_fault(RedisUnavailableError(REFUSED))]
-    except redis.InvalidResponse:
-        return [_fault(not_redis(url))]
-    except (redis.RedisError, OSError) as error:
-        return [*_check_sentinels(url), _fault(unreachable(url, error))]
-    except NO_REDIS:
-        return [_fault(not_redis(url))]
+    except ANSWER_FAULTS as error:
+        return [*_check_sentinels(url), _fault(fault_of(url, error))]
     problem = find_problem(info, allow_volatile=allow_volatile)
     mode = "append-only" if info.get("aof_enabled") else "volatile"
     found = f"{info['redis_version']}, {mode}, {info['used_memory_human']} in use"

@@ -35,7 +35,7 @@ end
 _DROP = (
     _NAMES
     + f"""
--- A passage without its hash is found by nobody: its vector may go later, with others.
+-- No search finds a passage without its hash: its vector may go later, with others.
 local num_vectors = 0
 local function drop_passage(passage)
   redis.call('DEL', passage_key(passage))

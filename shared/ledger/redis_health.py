@@ -6,6 +6,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+import redis
+
 from shared.connections import tls
 from shared.errors import RedisUnavailableError
 
@@ -14,9 +16,9 @@ MIN_VERSION = (7, 0)
 
 NO_REDIS = (AttributeError, TypeError, ValueError, LookupError, RecursionError)
 """What redis-py raises when an answer has another form than Redis's."""
+ANSWER_FAULTS = (redis.RedisError, OSError, *NO_REDIS)
+"""What asking whatever stands at an address may raise; ``fault_of`` has the sentence."""
 REFUSED = "Redis refuses the user or password in PARLEY_REDIS_URL: correct it."
-
-
 FORMS = (
     "write redis://[[user]:password@]host:port/0, rediss://… for TLS, unix:///path or "
     "redis+sentinel://host:port,host:port/service in PARLEY_REDIS_URL."
@@ -119,6 +121,15 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def fault_of(url: str, error: Exception) -> RedisUnavailableError:
+    """The error of an address whose answer ended in one of ``ANSWER_FAULTS``."""
+    if isinstance(error, redis.AuthenticationError):
+        return RedisUnavailableError(REFUSED)
+    if isinstance(error, (redis.InvalidResponse, *NO_REDIS)):
+        return not_redis(url)
+    return unreachable(url, error)
 
 
 def unreachable(url: str, error: Exception) -> RedisUnavailableError:

@@ -355,3 +355,10 @@ def test_the_commands(
     assert again.returncode == 78
     assert again.stderr.startswith(b"parley: This Redis is not empty")
     assert everything(empty.client) == everything(store.client)
+
+
+def test_a_fault_of_what_is_done_with_a_connection_is_not_taken_for_one_of_redis(
+    own_redis: str,
+) -> None:
+    with pytest.raises(ValueError, match="its own"), backup.connected(own_redis):
+        raise ValueError("its own")

@@ -42,7 +42,12 @@ from worker.knowledge.commands import usage_lines
 from worker.knowledge.documents import DocumentBlock
 from worker.knowledge.reader_pool import ReaderPool
 from worker.knowledge.search import Search
-from worker.knowledge.store import DocumentStore, DocumentSubmission, document_id
+from worker.knowledge.store import (
+    DocumentStore,
+    DocumentSubmission,
+    LeaseLostError,
+    document_id,
+)
 from worker.knowledge.visibility import (
     EVERYWHERE,
     DocumentPlace,
@@ -455,6 +460,42 @@ def test_a_storing_that_was_cut_short_is_taken_up_and_counts_as_unfinished(
 
     (whole,) = library.records().values()
     assert (len(whole.passages), whole.digest) == (MAX_AT_ONCE + 5, sent.digest)
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "waiting"])
+def test_nothing_is_stored_for_a_job_that_is_not_run_any_more(
+    store: BlockingStore, state: str
+) -> None:
+    library = DocumentStore(store.client)
+    sent = dataclasses.replace(long_submission("a.md", 3), lease=("j1", "t1"))
+    store.client.hset(keys.job("j1"), mapping={"state": "running", "token": "t1"})
+
+    def withdraw_and_embed(texts: Sequence[str]) -> Vectors:
+        store.client.hset(keys.job("j1"), "state", state)
+        return embed_fast(texts)
+
+    with pytest.raises(LeaseLostError):
+        library.put(sent, withdraw_and_embed, "m")
+
+    assert library.records() == {}
+    assert elements(store.client) == 0
+
+
+def test_storing_ends_between_two_steps_once_another_run_has_the_job(store: BlockingStore) -> None:
+    sent = dataclasses.replace(long_submission("a.md", MAX_AT_ONCE + 5), lease=("j1", "t1"))
+    store.client.hset(keys.job("j1"), mapping={"state": "running", "token": "t1"})
+
+    class Interfering(DocumentStore):
+        def _run(self, call: Call[T]) -> T:
+            if any(record.passages for record in self.records().values()):
+                store.client.hset(keys.job("j1"), "token", "t2")
+            return super()._run(call)
+
+    with pytest.raises(LeaseLostError):
+        Interfering(store.client).put(sent, embed_fast, "m")
+
+    (half,) = Interfering(store.client).records().values()
+    assert (len(half.passages), half.digest) == (MAX_AT_ONCE, ""), "it counts as unfinished"
 
 
 def test_a_document_that_is_removed_while_it_is_stored_comes_back_whole(

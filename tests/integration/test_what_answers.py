@@ -1,7 +1,9 @@
 """Whatever answers at a configured address, a process ends in a sentence and with its exit code."""
 
+import asyncio
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from shared.errors import RedisUnavailableError as NoRedis
 from shared.settings import read_settings
 from tests.e2e.conftest import free_port
 from tests.fakes.odd_server import NO_API, NO_HTTP, NO_REDIS, PAGE, http, odd_server
+from tests.redis_servers import DURABLE, RedisServer
 from tests.running import run_module
 from worker import doctor as worker_doctor
 from worker.engine.remote.server import find_server
@@ -24,6 +27,10 @@ from worker.store import open_store
 DISCORD_TOKEN = "x" * 30
 each_no_api = pytest.mark.parametrize("answer", NO_API.values(), ids=NO_API.keys())
 each_no_http = pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP.keys())
+CLOSED = (
+    "closed the connection: write rediss:// in PARLEY_REDIS_URL if it wants TLS, and look into its "
+    "log if not."
+)
 each_no_redis = pytest.mark.parametrize("answer", NO_REDIS.values(), ids=NO_REDIS.keys())
 
 
@@ -117,8 +124,22 @@ async def test_something_else_that_answers_is_not_taken_for_redis(answer: bytes)
     assert (check.passed, check.exit_code) == (False, 69)
     for sentence in (str(of_worker.value), str(of_bots.value), check.finding):
         assert f"127.0.0.1:{port}" in sentence
-        assert "in PARLEY_REDIS_URL" in sentence or "correct PARLEY_REDIS_URL" in sentence
+        assert "correct PARLEY_REDIS_URL." in sentence or sentence.endswith(CLOSED)
         assert "secret" not in sentence
+
+
+async def test_a_wrong_password_of_redis_is_said_by_each_side(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, {**DURABLE, "requirepass": "right"}) as server:
+        url = f"redis://:guessed@127.0.0.1:{server.port}/0"
+        with pytest.raises(NoRedis) as of_worker:
+            open_store(url, allow_volatile=False)
+        with pytest.raises(NoRedis) as of_bots:
+            await open_async_store(url, allow_volatile=False)
+        (check,) = await asyncio.to_thread(check_redis, url, allow_volatile=False)
+
+    assert (check.passed, check.exit_code) == (False, 69)
+    said = {str(of_worker.value), str(of_bots.value), check.finding}
+    assert said == {"Redis refuses the user or password in PARLEY_REDIS_URL: correct it."}
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import dataclasses
 from collections.abc import Iterable
 
 from bots.access.decision import AccessFacts
-from bots.access.remembered import Remembered
 from bots.access.request import AccessRequest, facts_without_platform
 from bots.discord.sdk.client import Surroundings
 from bots.discord.sdk.surface import DiscordSurface
+from bots.remembered import Remembered
 from shared.access import ANY, AccessName, NameKind
 from shared.errors import PlatformError
 from shared.jobs import Platform

@@ -3,12 +3,12 @@
 import asyncio
 import dataclasses
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from bots.access.decision import AccessFacts
 from bots.access.gate import AccessGate
 from bots.access.request import AccessRequest, facts_without_platform
+from bots.remembered import Marks
 from bots.slack.handlers.ack import mrkdwn
 from bots.slack.handlers.people import People
 from bots.slack.parse.payloads import Json
@@ -43,8 +43,7 @@ class SlackAccessFacts:
         self._me = me
         self._people = people
         self._screen = screen
-        self._clock = clock
-        self._silent_until: OrderedDict[str, float] = OrderedDict()
+        self._silent = Marks(MAX_SILENT, clock)
 
     def placed(self, request: AccessRequest) -> AccessRequest:
         """The request in our workspace: the channels that are shared with us count as ours."""
@@ -73,23 +72,17 @@ class SlackAccessFacts:
 
     async def _record(self, user: str) -> Json | None:
         """Slack's record of a person; None if it does not say."""
-        if not user or self._silent_until.get(user, 0.0) > self._clock():
+        if not user or user in self._silent:
             return None
         try:
             return await self._people.record(user)
         except PlatformError as error:
             log.info("person_unknown", reason=str(error))
-            self._note_silent(user)
+            self._silent.mark(user, SILENT_FOR_S)
             return None
         except asyncio.CancelledError:  # the caller could not wait any longer
-            self._note_silent(user)
+            self._silent.mark(user, SILENT_FOR_S)
             raise
-
-    def _note_silent(self, user: str) -> None:
-        self._silent_until[user] = self._clock() + SILENT_FOR_S
-        self._silent_until.move_to_end(user)
-        if len(self._silent_until) > MAX_SILENT:
-            self._silent_until.popitem(last=False)
 
     async def _groups(self, user: str, names: frozenset[AccessName]) -> frozenset[str] | None:
         """Those of the named user groups that a person is in; None if Slack does not say."""

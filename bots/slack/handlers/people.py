@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bots.access.remembered import Remembered
+from bots.remembered import Remembered
 from bots.slack.parse.payloads import Json
 from bots.slack.sdk.history import History
 from shared.errors import ElsewhereError, PlatformError
