@@ -444,8 +444,7 @@ async def test_a_server_that_removes_us_is_noted_and_an_outage_of_discord_is_non
 
         await town.discord.return_guild(GUILD)
         await until(lambda: not town.client.hkeys(keys.LEAVING))
-        await town.discord.remove_guild(GUILD, is_outage=True)
-        await town.discord.return_guild(GUILD)
+        await town.discord.remove_guild(GUILD, is_outage=True)  # and it is not over
         other = town.discord.add_guild("other")
         await town.discord.remove_guild(other)
         await until(lambda: town.client.hkeys(keys.LEAVING) == [f"discord:{other.id}".encode()])
